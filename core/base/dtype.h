@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace tilewright {
+
+/// Element types of tensors and on-chip tiles. i8 products accumulate in i32, the others in f32.
+enum class DType : uint8_t { kF32, kF16, kBF16, kI8, kI32 };
+
+constexpr int bytes_of(DType type) {
+  switch (type) {
+    case DType::kF32:
+    case DType::kI32:
+      return 4;
+    case DType::kF16:
+    case DType::kBF16:
+      return 2;
+    case DType::kI8:
+      return 1;
+  }
+  return 0;
+}
+
+/// "f32", "f16", "bf16", "i8", "i32": the names of command line, database and plans.
+std::string_view name_of(DType type);
+
+/// The type of that name; throws Error (usage) that lists the known names.
+DType parse_dtype(std::string_view name);
+
+/// Type of the sums of products of `type` in the cube unit.
+constexpr DType accumulator_of(DType type) {
+  return type == DType::kI8 ? DType::kI32 : DType::kF32;
+}
+
+/// IEEE 754 conversions, round to nearest even, with subnormals, infinities and NaN.
+uint16_t f32_to_f16(float value);
+float f16_to_f32(uint16_t bits);
+uint16_t f32_to_bf16(float value);
+float bf16_to_f32(uint16_t bits);
+
+}  // namespace tilewright

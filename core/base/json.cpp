@@ -1,0 +1,155 @@
+#include "core/base/json.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "core/base/error.h"
+#include "core/base/text.h"
+
+namespace tilewright {
+
+namespace {
+
+constexpr int kMaxDepth = 64;
+
+/// "line:column" of a byte offset (1-based, as editors count).
+std::string line_and_column(std::string_view text, size_t offset) {
+  size_t line = 1;
+  size_t line_start = 0;
+  for (size_t i = 0; i < std::min(offset, text.size()); ++i) {
+    if (text[i] == '\n') {
+      ++line;
+      line_start = i + 1;
+    }
+  }
+  return fmt::format("{}:{}", line, std::min(offset, text.size()) - line_start + 1);
+}
+
+/// The part of the library's message that says what was expected.
+std::string reason_of(const std::string& message) {
+  const size_t at = message.find(": ", message.find("column"));
+  return printable(at == std::string::npos ? message : message.substr(at + 2), 160);
+}
+
+}  // namespace
+
+Json parse_json(std::string_view text, const std::string& where) {
+  std::vector<std::set<std::string>> keys_of_open_objects;
+  const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
+    if (depth > kMaxDepth) {
+      throw Error(ErrorKind::kFailed,
+                  fmt::format("{}: nested deeper than {} levels", where, kMaxDepth));
+    }
+    if (event == Json::parse_event_t::object_start) keys_of_open_objects.emplace_back();
+    if (event == Json::parse_event_t::object_end) keys_of_open_objects.pop_back();
+    if (event == Json::parse_event_t::key &&
+        !keys_of_open_objects.back().insert(parsed.get<std::string>()).second) {
+      throw Error(ErrorKind::kFailed,
+                  fmt::format("{}: key '{}' stands twice in one object", where,
+                              printable(parsed.get<std::string>())));
+    }
+    return true;
+  };
+  try {
+    return Json::parse(text.begin(), text.end(), watch, true, true);
+  } catch (const nlohmann::json::parse_error& error) {
+    const size_t offset = error.byte == 0 ? 0 : error.byte - 1;
+    throw Error(ErrorKind::kFailed, fmt::format("{}:{}: not valid JSON: {}", where,
+                                                line_and_column(text, offset),
+                                                reason_of(error.what())));
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(ErrorKind::kFailed,
+                fmt::format("{}: not valid JSON: {}", where, printable(error.what(), 160)));
+  }
+}
+
+JsonReader::JsonReader(const Json& document, std::string where)
+    : value_(&document), where_(std::move(where)) {}
+
+bool JsonReader::has(std::string_view key) const {
+  return value_->is_object() && value_->find(std::string(key)) != value_->end();
+}
+
+JsonReader JsonReader::at(std::string_view key) const {
+  if (!value_->is_object()) fail("expected an object");
+  const auto found = value_->find(std::string(key));
+  if (found == value_->end()) fail(fmt::format("key '{}' is missing", key));
+  const bool at_root = where_.find(": ") == std::string::npos;
+  return {*found, fmt::format("{}{}{}", where_, at_root ? ": " : ".", key)};
+}
+
+std::vector<JsonReader> JsonReader::items() const {
+  if (!value_->is_array()) fail("expected a list");
+  std::vector<JsonReader> elements;
+  for (size_t i = 0; i < value_->size(); ++i) {
+    elements.push_back({(*value_)[i], fmt::format("{}[{}]", where_, i)});
+  }
+  return elements;
+}
+
+std::vector<std::string> JsonReader::keys() const {
+  if (!value_->is_object()) fail("expected an object");
+  std::vector<std::string> names;
+  for (const auto& item : value_->items()) names.push_back(item.key());
+  return names;
+}
+
+bool JsonReader::is_null() const { return value_->is_null(); }
+bool JsonReader::is_object() const { return value_->is_object(); }
+bool JsonReader::is_array() const { return value_->is_array(); }
+bool JsonReader::is_string() const { return value_->is_string(); }
+bool JsonReader::is_number() const { return value_->is_number(); }
+
+std::string JsonReader::string() const {
+  if (!value_->is_string()) fail("expected a text");
+  return value_->get<std::string>();
+}
+
+bool JsonReader::boolean() const {
+  if (!value_->is_boolean()) fail("expected true or false");
+  return value_->get<bool>();
+}
+
+int64_t JsonReader::integer(int64_t min, int64_t max) const {
+  // A float that is a whole number (1e6 in HF configs) counts as one.
+  if (value_->is_number_unsigned() && value_->get<uint64_t>() > uint64_t{INT64_MAX}) {
+    fail(fmt::format("{} is outside [{}, {}]", value_->get<uint64_t>(), min, max));
+  }
+  int64_t value = 0;
+  if (value_->is_number_integer()) {
+    value = value_->get<int64_t>();
+  } else if (value_->is_number_float() && std::abs(value_->get<double>()) < 0x1p53 &&
+             std::trunc(value_->get<double>()) == value_->get<double>()) {
+    value = static_cast<int64_t>(value_->get<double>());
+  } else {
+    fail("expected a whole number");
+  }
+  if (value < min || value > max) fail(fmt::format("{} is outside [{}, {}]", value, min, max));
+  return value;
+}
+
+double JsonReader::number(double min, double max) const {
+  if (!value_->is_number()) fail("expected a number");
+  const double value = value_->get<double>();
+  if (!(value >= min && value <= max)) {
+    fail(fmt::format("{} is outside [{}, {}]", value, min, max));
+  }
+  return value;
+}
+
+void JsonReader::only(const std::set<std::string>& known) const {
+  const std::vector<std::string> candidates(known.begin(), known.end());
+  for (const std::string& key : keys()) {
+    if (!known.contains(key)) {
+      fail(fmt::format("unknown key '{}'{}", printable(key), did_you_mean(key, candidates)));
+    }
+  }
+}
+
+void JsonReader::fail(const std::string& message) const {
+  throw Error(ErrorKind::kFailed, fmt::format("{}: {}", where_, message));
+}
+
+}  // namespace tilewright

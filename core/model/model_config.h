@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/dtype.h"
+
+namespace tilewright {
+
+/// The architecture of a decoder-only language model, as far as its time, memory and numerics need
+/// it. Read from a Hugging Face config.json.
+struct ModelConfig {
+  std::string name;          ///< canonical name or the file's path
+  std::string architecture;  ///< "LlamaForCausalLM", ...
+  DType dtype = DType::kBF16;
+  int64_t hidden = 0;
+  int64_t layers = 0;
+  int64_t heads = 0;
+  int64_t kv_heads = 0;
+  int64_t head_dim = 0;      ///< of queries and keys
+  int64_t intermediate = 0;  ///< of the dense FFN
+  int64_t vocab = 0;
+  int64_t max_positions = 0;
+  double rope_theta = 10000;
+  std::string rope_scaling = "none";  ///< "none", "llama3", "yarn", "linear", "dynamic"
+  double rope_factor = 1;
+  double norm_eps = 1e-6;
+  bool tied_embeddings = false;
+  bool qkv_bias = false;
+  bool qk_norm = false;      ///< per-head RMSNorm of queries and keys (Qwen3)
+  int64_t sliding_window = 0;  ///< 0: none in use
+
+  /// Mixture of experts; experts == 0 for a dense model.
+  int64_t experts = 0;
+  int64_t experts_per_token = 0;
+  int64_t shared_experts = 0;
+  int64_t expert_intermediate = 0;
+  int64_t dense_layers = 0;  ///< leading layers with a dense FFN instead of experts
+
+  /// Multi-head latent attention; kv_lora_rank == 0 for ordinary heads.
+  int64_t kv_lora_rank = 0;
+  int64_t q_lora_rank = 0;   ///< 0: queries are projected directly
+  int64_t qk_nope_dim = 0;
+  int64_t qk_rope_dim = 0;
+  int64_t v_head_dim = 0;    ///< equals head_dim for ordinary heads
+
+  bool is_mla() const { return kv_lora_rank > 0; }
+
+  /// Weights, embeddings and head included; norms and biases left out.
+  int64_t parameters() const;
+  /// Weights that one token touches (experts: the chosen and the shared ones).
+  int64_t active_parameters() const;
+  /// KV cache bytes of one token over all layers at `dtype` width.
+  int64_t kv_bytes_per_token() const;
+  int64_t weight_bytes() const;
+};
+
+/// Reads a config.json text; `where` names it in errors. Loader rules in docs/formats.md.
+ModelConfig parse_model_config(std::string_view text, const std::string& where);
+
+/// A canonical name ("qwen2-7b"), or the path of a config.json or of a folder that holds one. Error
+/// (not found) suggests the nearest name.
+ModelConfig load_model(const std::string& name_or_path);
+
+/// Names of the built-in models, sorted.
+std::vector<std::string> model_names();
+
+}  // namespace tilewright

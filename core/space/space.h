@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace tilewright {
+
+/// One point of a space: named whole numbers, in the order of the space's parameters.
+struct Config {
+  std::vector<std::pair<std::string, int64_t>> values;
+
+  /// "tile_m=128,tile_n=256": the form of command line, database and plans.
+  std::string text() const;
+  /// The value of that name; the name must exist (a programming error otherwise).
+  int64_t at(std::string_view name) const;
+  bool has(std::string_view name) const;
+
+  friend bool operator==(const Config&, const Config&) = default;
+};
+
+/// Reads "a=1,b=2"; Error (usage) for anything else, for a name twice, for a missing number.
+Config parse_config(std::string_view text);
+
+/// A named axis of a space with its legal values, in ascending order.
+struct Parameter {
+  std::string name;
+  std::string meaning;  ///< one line for help and documents, with the unit
+  std::vector<int64_t> values;
+};
+
+/// A rule between parameters. `violation` gets the values of `parameters`, in that order, and returns
+/// an empty text when the rule holds, or what is wrong and by how much ("L0C holds 128 KiB, the tile
+/// needs 256 KiB, 128 KiB too many; tile_n=128 would fit").
+struct Constraint {
+  std::string name;
+  std::vector<std::string> parameters;
+  std::function<std::string(std::span<const int64_t>)> violation;
+};
+
+/// The legal configurations of a problem on a machine: parameters and constraints. Constraints are
+/// checked as soon as the last of their parameters has a value, so that illegal subtrees are never
+/// walked and an illegal config is never built.
+class Space {
+ public:
+  Space() = default;
+  Space(std::vector<Parameter> parameters, std::vector<Constraint> constraints);
+
+  const std::vector<Parameter>& parameters() const { return parameters_; }
+  const std::vector<Constraint>& constraints() const { return constraints_; }
+
+  /// Number of combinations before constraints; saturates at INT64_MAX.
+  int64_t product_size() const;
+
+  /// Every legal config, the last parameter changing fastest.
+  std::vector<Config> enumerate() const;
+
+  /// Puts `config` into the order of the parameters; values that are not named come from `defaults`.
+  /// Error (usage) for an unknown name (suggesting the nearest) or a value outside its list, Error
+  /// (infeasible) with the violation for a broken constraint.
+  Config complete(const Config& config, const Config& defaults) const;
+
+  /// Empty when the config is legal, otherwise what is wrong (first violation in order).
+  std::string violation(const Config& config) const;
+
+ private:
+  std::vector<Parameter> parameters_;
+  std::vector<Constraint> constraints_;
+  /// constraints_at_[d]: constraints whose last parameter is d, with the positions of their inputs.
+  struct Check {
+    size_t constraint;
+    std::vector<size_t> inputs;
+  };
+  std::vector<std::vector<Check>> checks_at_;
+};
+
+}  // namespace tilewright
