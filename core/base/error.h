@@ -8,10 +8,11 @@ namespace tilewright {
 /// What went wrong, as far as a caller can act on it. Each kind is one documented exit status of
 /// the program (docs/formats.md, "Exit status").
 enum class ErrorKind {
-  kFailed = 1,      ///< the operation failed: I/O, a damaged file, a full disk
-  kUsage = 2,       ///< the request makes no sense: unknown option, malformed value
-  kNotFound = 3,    ///< a name, file or row does not exist
-  kCheckFailed = 4, ///< a check said no: numerics, hazards, a plan of another machine, stale results
+  kFailed = 1,    ///< the operation failed: I/O, a damaged file, a full disk
+  kUsage = 2,     ///< the request makes no sense: unknown option, malformed value
+  kNotFound = 3,  ///< a name, file or row does not exist
+  kCheckFailed =
+      4,  ///< a check said no: numerics, hazards, a plan of another machine, stale results
   kInfeasible = 5,  ///< no configuration fits the machine
 };
 

@@ -10,8 +10,8 @@ namespace tilewright {
 /// read or is larger than `max_bytes`.
 std::string read_file(const std::string& path, int64_t max_bytes = int64_t{1} << 30);
 
-/// Replaces `path` atomically: the text goes to a temporary file beside it, which is renamed over it
-/// once it is safely on disk. Error (failed) with the system's reason; `path` is then untouched.
+/// Replaces `path` atomically: the text goes to a temporary file beside it, which is renamed over
+/// it once it is safely on disk. Error (failed) with the system's reason; `path` is then untouched.
 void write_file(const std::string& path, std::string_view text);
 
 }  // namespace tilewright

@@ -31,6 +31,8 @@ std::string format_count(int64_t value) {
   return value < 0 ? "-" + digits : digits;
 }
 
-std::string format_share(double fraction) { return fmt::format("{:.1f} %", fraction * 100); }
+std::string format_share(double fraction) {
+  return fmt::format("{:.1f} %", fraction * 100);
+}
 
 }  // namespace tilewright

@@ -19,6 +19,8 @@ Hasher& Hasher::add(int64_t value) {
   return *this;
 }
 
-std::string Hasher::hex() const { return fmt::format("{:016x}", state_); }
+std::string Hasher::hex() const {
+  return fmt::format("{:016x}", state_);
+}
 
 }  // namespace tilewright

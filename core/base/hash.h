@@ -6,7 +6,8 @@
 
 namespace tilewright {
 
-/// FNV-1a over bytes, 64 bits: identity of canonical texts (machines, launches, files), not security.
+/// FNV-1a over bytes, 64 bits: identity of canonical texts (machines, launches, files), not
+/// security.
 class Hasher {
  public:
   Hasher& add(std::string_view bytes);

@@ -46,9 +46,8 @@ Json parse_json(std::string_view text, const std::string& where) {
     if (event == Json::parse_event_t::object_end) keys_of_open_objects.pop_back();
     if (event == Json::parse_event_t::key &&
         !keys_of_open_objects.back().insert(parsed.get<std::string>()).second) {
-      throw Error(ErrorKind::kFailed,
-                  fmt::format("{}: key '{}' stands twice in one object", where,
-                              printable(parsed.get<std::string>())));
+      throw Error(ErrorKind::kFailed, fmt::format("{}: key '{}' stands twice in one object", where,
+                                                  printable(parsed.get<std::string>())));
     }
     return true;
   };
@@ -56,9 +55,9 @@ Json parse_json(std::string_view text, const std::string& where) {
     return Json::parse(text.begin(), text.end(), watch, true, true);
   } catch (const nlohmann::json::parse_error& error) {
     const size_t offset = error.byte == 0 ? 0 : error.byte - 1;
-    throw Error(ErrorKind::kFailed, fmt::format("{}:{}: not valid JSON: {}", where,
-                                                line_and_column(text, offset),
-                                                reason_of(error.what())));
+    throw Error(ErrorKind::kFailed,
+                fmt::format("{}:{}: not valid JSON: {}", where, line_and_column(text, offset),
+                            reason_of(error.what())));
   } catch (const nlohmann::json::exception& error) {
     throw Error(ErrorKind::kFailed,
                 fmt::format("{}: not valid JSON: {}", where, printable(error.what(), 160)));
@@ -96,11 +95,21 @@ std::vector<std::string> JsonReader::keys() const {
   return names;
 }
 
-bool JsonReader::is_null() const { return value_->is_null(); }
-bool JsonReader::is_object() const { return value_->is_object(); }
-bool JsonReader::is_array() const { return value_->is_array(); }
-bool JsonReader::is_string() const { return value_->is_string(); }
-bool JsonReader::is_number() const { return value_->is_number(); }
+bool JsonReader::is_null() const {
+  return value_->is_null();
+}
+bool JsonReader::is_object() const {
+  return value_->is_object();
+}
+bool JsonReader::is_array() const {
+  return value_->is_array();
+}
+bool JsonReader::is_string() const {
+  return value_->is_string();
+}
+bool JsonReader::is_number() const {
+  return value_->is_number();
+}
 
 std::string JsonReader::string() const {
   if (!value_->is_string()) fail("expected a text");

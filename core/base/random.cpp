@@ -29,7 +29,9 @@ uint64_t Random::bits() {
   return finish(state_);
 }
 
-double Random::uniform() { return static_cast<double>(bits() >> 11) * 0x1p-53; }
+double Random::uniform() {
+  return static_cast<double>(bits() >> 11) * 0x1p-53;
+}
 
 uint64_t Random::below(uint64_t bound) {
   TW_CHECK(bound > 0, "an empty range has no element");
@@ -42,7 +44,9 @@ double Random::normal() {
   return radius * std::cos(2.0 * std::numbers::pi * uniform());
 }
 
-double Random::exponential() { return -std::log1p(-uniform()); }
+double Random::exponential() {
+  return -std::log1p(-uniform());
+}
 
 double Random::gamma(double shape) {
   TW_CHECK(shape > 0, "gamma needs a positive shape");

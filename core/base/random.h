@@ -26,8 +26,8 @@ class Random {
   uint64_t state_;
 };
 
-/// A well-mixed 64-bit value of (seed, index): counter-based, so that element i of a stream does not
-/// depend on who asked for element i-1.
+/// A well-mixed 64-bit value of (seed, index): counter-based, so that element i of a stream does
+/// not depend on who asked for element i-1.
 uint64_t mix_bits(uint64_t seed, uint64_t index);
 
 }  // namespace tilewright

@@ -28,9 +28,9 @@ std::string did_you_mean(std::string_view name, std::span<const std::string> can
 /// "a, b, c".
 std::string join(std::span<const std::string> parts, std::string_view separator);
 
-/// Greek and accented text survives: what cannot be shown on a terminal line (control characters) is
-/// replaced by '?', and texts longer than `limit` bytes are cut with "...". For messages that quote
-/// hostile input.
+/// Greek and accented text survives: what cannot be shown on a terminal line (control characters)
+/// is replaced by '?', and texts longer than `limit` bytes are cut with "...". For messages that
+/// quote hostile input.
 std::string printable(std::string_view text, size_t limit = 80);
 
 }  // namespace tilewright

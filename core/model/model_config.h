@@ -29,7 +29,7 @@ struct ModelConfig {
   double norm_eps = 1e-6;
   bool tied_embeddings = false;
   bool qkv_bias = false;
-  bool qk_norm = false;      ///< per-head RMSNorm of queries and keys (Qwen3)
+  bool qk_norm = false;        ///< per-head RMSNorm of queries and keys (Qwen3)
   int64_t sliding_window = 0;  ///< 0: none in use
 
   /// Mixture of experts; experts == 0 for a dense model.
@@ -41,10 +41,10 @@ struct ModelConfig {
 
   /// Multi-head latent attention; kv_lora_rank == 0 for ordinary heads.
   int64_t kv_lora_rank = 0;
-  int64_t q_lora_rank = 0;   ///< 0: queries are projected directly
+  int64_t q_lora_rank = 0;  ///< 0: queries are projected directly
   int64_t qk_nope_dim = 0;
   int64_t qk_rope_dim = 0;
-  int64_t v_head_dim = 0;    ///< equals head_dim for ordinary heads
+  int64_t v_head_dim = 0;  ///< equals head_dim for ordinary heads
 
   bool is_mla() const { return kv_lora_rank > 0; }
 

@@ -25,7 +25,8 @@ enum class OpKind {
 
 /// One op of a step, executed `repeat` times with the same sizes (once a layer, say).
 struct ModelOp {
-  std::string name;  ///< "qkv", "o_proj", "gate_up", "down", "lm_head", "attention", "rms_norm", ...
+  std::string
+      name;  ///< "qkv", "o_proj", "gate_up", "down", "lm_head", "attention", "rms_norm", ...
   OpKind kind = OpKind::kGemm;
   int64_t rows = 0;
   int64_t columns = 0;
@@ -34,9 +35,9 @@ struct ModelOp {
   int64_t repeat = 1;
 };
 
-/// The ops of one decoder step on `tokens` tokens of which `sampled` yield an output token, in order
-/// of execution within a layer; ops of all layers are merged by `repeat`. Attention carries no sizes:
-/// they depend on each sequence's context.
+/// The ops of one decoder step on `tokens` tokens of which `sampled` yield an output token, in
+/// order of execution within a layer; ops of all layers are merged by `repeat`. Attention carries
+/// no sizes: they depend on each sequence's context.
 ///
 /// GEMM sizes (XY-Serve, table of linears): qkv n=(heads+2*kv_heads)*head_dim k=hidden; o_proj
 /// n=hidden k=heads*head_dim; gate_up n=2*inter k=hidden; down n=hidden k=inter; lm_head n=vocab.

@@ -10,12 +10,12 @@
 
 namespace tilewright {
 
-/// An op with its shapes, types and layouts: what a kernel computes, and half of the key under which
-/// a measurement is found again.
+/// An op with its shapes, types and layouts: what a kernel computes, and half of the key under
+/// which a measurement is found again.
 ///
-/// Canonical text, fields in fixed order: kernel, types of its tensors, their layouts, sizes (in the
-/// kernel's order), epilogue; for example
-/// `gemm f16 f16 f16 nd nz nd m=512 n=4096 k=4096 epilogue=none`.
+/// Canonical text, fields in fixed order: kernel, types of its tensors, their layouts, sizes (in
+/// the kernel's order), epilogue; for example `gemm f16 f16 f16 nd nz nd m=512 n=4096 k=4096
+/// epilogue=none`.
 struct Problem {
   std::string kernel;
   std::vector<DType> types;

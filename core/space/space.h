@@ -33,9 +33,9 @@ struct Parameter {
   std::vector<int64_t> values;
 };
 
-/// A rule between parameters. `violation` gets the values of `parameters`, in that order, and returns
-/// an empty text when the rule holds, or what is wrong and by how much ("L0C holds 128 KiB, the tile
-/// needs 256 KiB, 128 KiB too many; tile_n=128 would fit").
+/// A rule between parameters. `violation` gets the values of `parameters`, in that order, and
+/// returns an empty text when the rule holds, or what is wrong and by how much ("L0C holds 128 KiB,
+/// the tile needs 256 KiB, 128 KiB too many; tile_n=128 would fit").
 struct Constraint {
   std::string name;
   std::vector<std::string> parameters;
@@ -59,9 +59,9 @@ class Space {
   /// Every legal config, the last parameter changing fastest.
   std::vector<Config> enumerate() const;
 
-  /// Puts `config` into the order of the parameters; values that are not named come from `defaults`.
-  /// Error (usage) for an unknown name (suggesting the nearest) or a value outside its list, Error
-  /// (infeasible) with the violation for a broken constraint.
+  /// Puts `config` into the order of the parameters; values that are not named come from
+  /// `defaults`. Error (usage) for an unknown name (suggesting the nearest) or a value outside its
+  /// list, Error (infeasible) with the violation for a broken constraint.
   Config complete(const Config& config, const Config& defaults) const;
 
   /// Empty when the config is legal, otherwise what is wrong (first violation in order).

@@ -1,0 +1,207 @@
+#include "core/machine/machine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "core/base/embedded.h"
+#include "core/base/error.h"
+#include "core/base/file.h"
+#include "core/base/hash.h"
+#include "core/base/json.h"
+#include "core/base/text.h"
+#include "core/machine/machine_fields.h"
+
+namespace tilewright {
+
+namespace {
+
+constexpr int kMachineSchema = 1;
+constexpr std::string_view kDatasheetSuffix = ":datasheet";
+
+double value_of(FieldPointer pointer) {
+  if (const auto* whole = std::get_if<int64_t*>(&pointer)) return static_cast<double>(**whole);
+  return *std::get<double*>(pointer);
+}
+
+void read_value(const JsonReader& reader, const MachineField& field, FieldPointer pointer) {
+  if (auto* whole = std::get_if<int64_t*>(&pointer)) {
+    **whole = reader.integer(static_cast<int64_t>(field.min), static_cast<int64_t>(field.max));
+  } else {
+    *std::get<double*>(pointer) = reader.number(field.min, field.max);
+  }
+}
+
+/// Refuses keys that no field has, at every level of the nested objects under `reader`.
+void check_keys(const JsonReader& reader, const std::string& prefix) {
+  std::set<std::string> known;
+  for (const FieldEntry& entry : field_entries()) {
+    if (entry.field.path.compare(0, prefix.size(), prefix) != 0) continue;
+    const std::string rest = entry.field.path.substr(prefix.size());
+    known.insert(rest.substr(0, rest.find('.')));
+  }
+  reader.only(known);
+  for (const std::string& key : reader.keys()) {
+    if (reader.at(key).is_object()) check_keys(reader.at(key), prefix + key + ".");
+  }
+}
+
+/// Reads the fields that `section` has into the machine; `required`: all of them must be there.
+void read_fields(const JsonReader& section, bool required, Machine& machine) {
+  check_keys(section, "");
+  for (const FieldEntry& entry : field_entries()) {
+    JsonReader at = section;
+    bool found = true;
+    for (std::string_view key : split(entry.field.path, '.')) {
+      found = found && at.has(key);
+      if (!found && !required) break;
+      at = at.at(key);
+    }
+    if (found) read_value(at, entry.field, pointer_to(machine, entry));
+  }
+}
+
+/// What the fields' own ranges cannot say.
+void check_consistency(const Machine& machine, const JsonReader& where) {
+  const auto refuse = [&](const char* path, const std::string& why) {
+    where.fail(fmt::format("{} {}", path, why));
+  };
+  const int64_t fractal = machine.cube.fractal_m * machine.cube.fractal_k_bytes;
+  const int64_t sums = machine.cube.fractal_m * machine.cube.fractal_n * 4;
+  const auto& buffers = machine.buffers;
+  if (buffers.l0a_bytes < fractal) {
+    refuse("buffers.l0a_bytes", fmt::format("is less than one fractal of {} B", fractal));
+  }
+  if (buffers.l0b_bytes < machine.cube.fractal_n * machine.cube.fractal_k_bytes) {
+    refuse("buffers.l0b_bytes", "is less than one fractal");
+  }
+  if (buffers.l0c_bytes < sums) {
+    refuse("buffers.l0c_bytes", fmt::format("is less than one tile of sums of {} B", sums));
+  }
+  if (buffers.l1_bytes < buffers.l0a_bytes || buffers.l1_bytes < buffers.l0b_bytes) {
+    refuse("buffers.l1_bytes", "is less than the L0 buffers that it feeds");
+  }
+  if (machine.l2.capacity_bytes >= machine.hbm.capacity_bytes) {
+    refuse("l2.capacity_bytes", "is not less than hbm.capacity_bytes");
+  }
+}
+
+}  // namespace
+
+const std::vector<MachineField>& machine_fields() {
+  static const std::vector<MachineField> fields = [] {
+    std::vector<MachineField> list;
+    for (const FieldEntry& entry : field_entries()) list.push_back(entry.field);
+    return list;
+  }();
+  return fields;
+}
+
+double get_field(const Machine& machine, std::string_view path) {
+  for (const FieldEntry& entry : field_entries()) {
+    // The pointer is only read through, so the machine stays as it is.
+    if (entry.field.path == path) {
+      Machine copy = machine;
+      return value_of(pointer_to(copy, entry));
+    }
+  }
+  TW_CHECK(false, "a machine field of that path exists");
+  return 0;
+}
+
+std::string Machine::fingerprint() const {
+  Hasher hasher;
+  Machine copy = *this;
+  for (const FieldEntry& entry : field_entries()) {
+    hasher.add(fmt::format("{}={}\n", entry.field.path, value_of(pointer_to(copy, entry))));
+  }
+  return hasher.hex();
+}
+
+int64_t Machine::ns_of_ticks(int64_t ticks) const {
+  return static_cast<int64_t>(std::llround(us_of_ticks(ticks) * 1000.0));
+}
+
+double Machine::peak_flops(DType type) const {
+  const double k = static_cast<double>(cube.fractal_k_bytes) / bytes_of(type);
+  const double step = 2.0 * static_cast<double>(cube.fractal_m * cube.fractal_n) * k;
+  const double slow = type == DType::kF32 ? cube.f32_factor : 1.0;
+  return static_cast<double>(cores.aic) * step / (cube.cycles_per_fractal * slow) *
+         cores.clock_mhz * 1e6;
+}
+
+Machine parse_machine(std::string_view text, const std::string& where, bool calibrated) {
+  const Json document = parse_json(text, where);
+  const JsonReader root(document, where);
+  root.only({"schema", "name", "description", "measured_as", "datasheet", "calibrated"});
+  const int64_t schema = root.at("schema").integer(1, INT32_MAX);
+  if (schema > kMachineSchema) {
+    root.fail(fmt::format("schema {} is newer than this program knows ({}); update tilewright",
+                          schema, kMachineSchema));
+  }
+  Machine machine;
+  machine.name = root.at("name").string();
+  if (machine.name.empty() || machine.name.size() > 100)
+    root.at("name").fail("must have 1 to 100 characters");
+  if (root.has("description")) machine.description = root.at("description").string();
+  if (root.has("measured_as")) {
+    for (const JsonReader& item : root.at("measured_as").items()) {
+      machine.measured_as.push_back(item.string());
+    }
+  }
+  read_fields(root.at("datasheet"), true, machine);
+  if (calibrated && root.has("calibrated")) read_fields(root.at("calibrated"), false, machine);
+  check_consistency(machine, root);
+  return machine;
+}
+
+Machine load_machine(const std::string& name_or_path) {
+  std::string name = name_or_path;
+  const bool datasheet = name.ends_with(kDatasheetSuffix);
+  if (datasheet) name.resize(name.size() - kDatasheetSuffix.size());
+  for (const EmbeddedFile& file : machine_presets()) {
+    if (file.name != name) continue;
+    Machine machine = parse_machine(file.text, std::string(file.name) + ".json", !datasheet);
+    if (datasheet) machine.name += kDatasheetSuffix;
+    return machine;
+  }
+  const bool looks_like_path = name.find('/') != std::string::npos || name.ends_with(".json");
+  if (looks_like_path) return parse_machine(read_file(name), name, !datasheet);
+  const std::vector<std::string> names = machine_names();
+  throw Error(ErrorKind::kNotFound,
+              fmt::format("unknown machine '{}'{} (known: {}; or the path of a machine file)",
+                          printable(name), did_you_mean(name, names), join(names, ", ")));
+}
+
+std::vector<std::string> machine_names() {
+  std::vector<std::string> names;
+  for (const EmbeddedFile& file : machine_presets()) names.emplace_back(file.name);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::string machine_json(const Machine& machine) {
+  Json values = Json::object();
+  Machine copy = machine;
+  for (const FieldEntry& entry : field_entries()) {
+    Json* at = &values;
+    for (std::string_view key : split(entry.field.path, '.')) at = &(*at)[std::string(key)];
+    const FieldPointer pointer = pointer_to(copy, entry);
+    if (std::holds_alternative<int64_t*>(pointer)) {
+      *at = *std::get<int64_t*>(pointer);
+    } else {
+      *at = *std::get<double*>(pointer);
+    }
+  }
+  Json document;
+  document["schema"] = kMachineSchema;
+  document["name"] = machine.name;
+  document["description"] = machine.description;
+  document["measured_as"] = machine.measured_as;
+  document["datasheet"] = values;
+  return document.dump(2) + "\n";
+}
+
+}  // namespace tilewright

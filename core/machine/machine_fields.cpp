@@ -1,0 +1,115 @@
+#include "core/machine/machine_fields.h"
+
+#include <fmt/format.h>
+
+namespace tilewright {
+
+std::string_view name_of(VectorOp op) {
+  constexpr std::string_view kNames[kVectorOpCount] = {
+      "add",  "sub",   "mul",     "max",  "min", "div",     "adds",    "muls",       "exp", "ln",
+      "sqrt", "rsqrt", "convert", "copy", "dup", "row_sum", "row_max", "row_argmax", "mask"};
+  return kNames[static_cast<int>(op)];
+}
+
+namespace {
+
+constexpr double kMaxBytes = 1e13;
+constexpr double kMaxCycles = 1e7;
+constexpr double kMaxRate = 1e6;
+
+#define TW_FIELD(path, unit, whole, min, max, meaning)               \
+  FieldEntry {                                                       \
+    {#path, unit, meaning, whole, min, max},                         \
+        [](Machine& machine) { return FieldPointer(&machine.path); } \
+  }
+#define TW_COUNT(path, max, meaning) TW_FIELD(path, "", true, 1, max, meaning)
+#define TW_BYTES(path, min, meaning) TW_FIELD(path, "B", true, min, kMaxBytes, meaning)
+#define TW_RATE(path, meaning) TW_FIELD(path, "B/cycle", false, 0.01, kMaxRate, meaning)
+#define TW_CYCLES(path, meaning) TW_FIELD(path, "cycles", false, 0, kMaxCycles, meaning)
+
+std::vector<FieldEntry> make_entries() {
+  std::vector<FieldEntry> entries = {
+      TW_COUNT(cores.aic, 4096, "cube cores"),
+      TW_COUNT(cores.aiv_per_aic, 16, "vector cores beside each cube core"),
+      TW_FIELD(cores.clock_mhz, "MHz", false, 1, 100000, "clock of all cores and of the L2"),
+      TW_BYTES(buffers.l1_bytes, 1024, "L1 of a cube core"),
+      TW_BYTES(buffers.l0a_bytes, 512, "left operand buffer of a cube core"),
+      TW_BYTES(buffers.l0b_bytes, 512, "right operand buffer of a cube core"),
+      TW_BYTES(buffers.l0c_bytes, 1024, "accumulator buffer of a cube core"),
+      TW_BYTES(buffers.ub_bytes, 1024, "unified buffer of a vector core"),
+      TW_BYTES(buffers.l1_align, 1, "alignment of tiles in L1"),
+      TW_BYTES(buffers.l0a_align, 1, "alignment of tiles in L0A"),
+      TW_BYTES(buffers.l0b_align, 1, "alignment of tiles in L0B"),
+      TW_BYTES(buffers.l0c_align, 1, "alignment of tiles in L0C"),
+      TW_BYTES(buffers.ub_align, 1, "alignment of tiles in UB"),
+      TW_COUNT(cube.fractal_m, 256, "rows of one cube step"),
+      TW_COUNT(cube.fractal_n, 256, "columns of one cube step"),
+      TW_BYTES(cube.fractal_k_bytes, 1, "depth of one cube step"),
+      TW_CYCLES(cube.head_cycles, "fixed cost of a matrix instruction"),
+      TW_FIELD(cube.cycles_per_fractal, "cycles", false, 0.01, 1000, "time of one cube step"),
+      TW_FIELD(cube.f32_factor, "", false, 0.1, 100, "slow-down of f32 steps of equal bytes"),
+      TW_RATE(mte1.l0a_bytes_per_cycle, "L1 to L0A"),
+      TW_RATE(mte1.l0b_bytes_per_cycle, "L1 to L0B"),
+      TW_CYCLES(mte1.fixed_cycles, "fixed cost of an L1 to L0 transfer"),
+      TW_RATE(mte2.l1_bytes_per_cycle, "GM to L1, one core alone, data in L2"),
+      TW_RATE(mte2.ub_bytes_per_cycle, "GM to UB, one core alone, data in L2"),
+      TW_CYCLES(mte2.fixed_cycles, "fixed cost of a load from GM"),
+      TW_BYTES(mte2.lookahead_burst_bytes, 1,
+               "loads with bursts of at least this size are requested while the one before runs"),
+      TW_RATE(mte3.bytes_per_cycle, "UB to GM, one core alone"),
+      TW_CYCLES(mte3.fixed_cycles, "fixed cost of a store from UB"),
+      TW_CYCLES(fixpipe.head_cycles, "fixed cost of draining an L0C tile"),
+      TW_CYCLES(fixpipe.row_cycles, "least cost of a drained row"),
+      TW_RATE(fixpipe.bytes_per_cycle, "L0C to GM"),
+      TW_CYCLES(fixpipe.odd_row_cycles, "extra cost a row by the odd part of its 8-column groups"),
+      TW_BYTES(l2.capacity_bytes, 1024, "L2 cache shared by all cores"),
+      TW_RATE(l2.read_bytes_per_cycle, "L2 reads, all cores together"),
+      TW_RATE(l2.write_bytes_per_cycle, "L2 writes, all cores together"),
+      TW_BYTES(hbm.capacity_bytes, 1024, "device memory"),
+      TW_FIELD(hbm.gb_per_s, "GB/s", false, 0.1, 1e6, "sustained HBM bandwidth, long bursts"),
+      TW_CYCLES(hbm.read_latency_cycles, "added to a load that misses L2"),
+      TW_FIELD(hbm.burst_overhead_bytes, "B", false, 0, 1e6,
+               "bytes of HBM time lost at the start of each burst"),
+      TW_BYTES(vector.repeat_bytes, 1, "bytes that one repeat of a vector instruction handles"),
+      TW_FIELD(scalar.issue_cycles, "cycles", false, 0, kMaxCycles,
+               "scalar time to issue one instruction"),
+      TW_COUNT(scalar.queue_depth, 1024, "instructions that a pipe's queue holds"),
+      TW_CYCLES(sync.flag_cycles,
+                "from the end of an instruction to a waiting one of the same core"),
+      TW_CYCLES(sync.handover_cycles, "the same between cube and vector cores, through L2"),
+      TW_CYCLES(sync.barrier_cycles, "the same for a barrier over all cores"),
+      TW_FIELD(launch.launch_us, "us", false, 0, 1e6, "start of a kernel"),
+      TW_CYCLES(launch.dispatch_cycles, "dispatch of its blocks to the cores"),
+      TW_FIELD(launch.host_step_us, "us", false, 0, 1e7, "host work between two serving steps"),
+  };
+  constexpr const char* kParts[] = {"head", "slope", "tail"};
+  constexpr const char* kMeanings[] = {"cycles when the pipe was empty", "cycles a repeat",
+                                       "cycles until the result can be used"};
+  for (int op = 0; op < kVectorOpCount; ++op) {
+    for (int part = 0; part < 3; ++part) {
+      entries.push_back(
+          {{fmt::format("vector.cost.{}.{}", name_of(static_cast<VectorOp>(op)), kParts[part]),
+            "cycles", kMeanings[part], false, part == 1 ? 0.001 : 0, kMaxCycles},
+           nullptr,
+           op,
+           part});
+    }
+  }
+  return entries;
+}
+
+}  // namespace
+
+const std::vector<FieldEntry>& field_entries() {
+  static const std::vector<FieldEntry> entries = make_entries();
+  return entries;
+}
+
+FieldPointer pointer_to(Machine& machine, const FieldEntry& entry) {
+  if (entry.access) return entry.access(machine);
+  VectorCost& cost = machine.vector.cost[static_cast<size_t>(entry.vector_op)];
+  double* const parts[] = {&cost.head, &cost.slope, &cost.tail};
+  return parts[entry.vector_part];
+}
+
+}  // namespace tilewright

@@ -1,0 +1,286 @@
+#include "kernels/gemm/gemm.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/base/error.h"
+#include "core/base/format.h"
+#include "core/base/random.h"
+#include "kernels/gemm/gemm_launch.h"
+#include "simulator/memory.h"
+
+namespace tilewright {
+
+namespace {
+
+int64_t round_up(int64_t value, int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+/// Values that are worth trying for a dimension: those below its size, and the first that covers it.
+std::vector<int64_t> useful(std::vector<int64_t> values, int64_t size) {
+  const auto cover = std::find_if(values.begin(), values.end(), [&](int64_t v) { return v >= size; });
+  if (cover != values.end()) values.erase(cover + 1, values.end());
+  return values;
+}
+
+/// A rule that a buffer holds what the config puts there.
+Constraint fits(std::string name, Space space, int64_t capacity,
+                std::vector<std::string> parameters,
+                std::function<int64_t(std::span<const int64_t>)> needed) {
+  const std::string hint = fmt::format("smaller {}", fmt::join(parameters, " or "));
+  return {std::move(name), std::move(parameters),
+          [=](std::span<const int64_t> values) -> std::string {
+            const int64_t bytes = needed(values);
+            if (bytes <= capacity) return "";
+            return fmt::format("needs {} of {}, the machine has {}: {} too many; {} would fit",
+                               format_bytes(static_cast<double>(bytes)), name_of(space),
+                               format_bytes(static_cast<double>(capacity)),
+                               format_bytes(static_cast<double>(bytes - capacity)), hint);
+          }};
+}
+
+}  // namespace
+
+std::string GemmKernel::summary() const {
+  return "C = A x B with virtual padding: any m, n, k, no padding in memory";
+}
+
+std::vector<SizeInfo> GemmKernel::sizes() const {
+  return {{"m", "rows of A and C"}, {"n", "columns of B and C"}, {"k", "columns of A, rows of B"}};
+}
+
+Problem GemmKernel::problem(const ProblemRequest& request) const {
+  Problem problem;
+  problem.kernel = name();
+  problem.sizes = read_sizes(*this, request);
+  const DType type = parse_dtype(request.dtype.empty() ? "f16" : request.dtype);
+  if (type == DType::kI32) {
+    throw Error(ErrorKind::kUsage, "gemm multiplies f16, bf16, f32 or i8, not i32");
+  }
+  problem.types = {type, type, type == DType::kI8 ? DType::kI32 : type};
+  const std::string layout = request.layout.empty() ? "nd" : request.layout;
+  if (layout != "nd" && layout != "nz") {
+    throw Error(ErrorKind::kUsage,
+                fmt::format("unknown layout '{}' of the weights; known are nd and nz", layout));
+  }
+  const int64_t c0 = 32 / bytes_of(type);
+  if (layout == "nz" && (problem.size("k") % 16 != 0 || problem.size("n") % c0 != 0)) {
+    throw Error(ErrorKind::kUsage,
+                fmt::format("layout nz needs k in multiples of 16 and n in multiples of {}, got "
+                            "k={} n={}; use layout nd",
+                            c0, problem.size("k"), problem.size("n")));
+  }
+  problem.layouts = {"nd", layout, "nd"};
+  if (!request.epilogue.empty() && request.epilogue != "none") {
+    throw Error(ErrorKind::kUsage,
+                fmt::format("{} has no epilogue '{}'; known is none", name(), request.epilogue));
+  }
+  return problem;
+}
+
+namespace {
+
+tilewright::Space gemm_space(const Problem& problem, const Machine& machine) {
+  const int64_t width = bytes_of(problem.types[0]);
+  const auto& buffers = machine.buffers;
+  const int64_t depth_unit = machine.cube.fractal_k_bytes / width;
+  const int64_t k = round_up(problem.size("k"), depth_unit);
+  std::vector<int64_t> steps = {16, 32, 64, 128, 256};
+  std::erase_if(steps, [&](int64_t step) { return step % depth_unit != 0; });
+  std::vector<Parameter> parameters = {
+      {"tile_m", "rows of a tile of C", useful({16, 32, 48, 64, 96, 128, 192, 256}, problem.size("m"))},
+      {"tile_n", "columns of a tile of C",
+       useful({16, 32, 64, 96, 128, 192, 256, 320, 384, 512}, problem.size("n"))},
+      {"tile_k", "depth of a chunk in L1", useful({64, 128, 256, 512, 1024, 2048}, k)},
+      {"tile_k0", "depth of a step in L0", useful(steps, k)},
+      {"l1_buffers", "K chunks that L1 holds", {1, 2}},
+      {"l0c_buffers", "tiles of sums that L0C holds", {1, 2}},
+      {"swizzle", "rows of tiles in a band walked column by column", {1, 2, 4, 8}},
+  };
+  std::vector<Constraint> constraints;
+  constraints.push_back(fits("L0C", Space::kL0C, buffers.l0c_bytes,
+                             {"tile_m", "tile_n", "l0c_buffers"}, [](auto v) {
+                               return round_up(v[0], 16) * round_up(v[1], 16) * 4 * v[2];
+                             }));
+  constraints.push_back(fits("L0A", Space::kL0A, buffers.l0a_bytes, {"tile_m", "tile_k0"},
+                             [width](auto v) { return 2 * round_up(v[0], 16) * v[1] * width; }));
+  constraints.push_back(fits("L0B", Space::kL0B, buffers.l0b_bytes, {"tile_n", "tile_k0"},
+                             [width](auto v) { return 2 * round_up(v[0], 16) * v[1] * width; }));
+  constraints.push_back(fits("L1", Space::kL1, buffers.l1_bytes,
+                             {"tile_m", "tile_n", "tile_k", "l1_buffers"}, [width](auto v) {
+                               return (round_up(v[0], 16) + round_up(v[1], 16)) * v[2] * width * v[3];
+                             }));
+  constraints.push_back({"depth", {"tile_k", "tile_k0"}, [](auto v) -> std::string {
+                           if (v[0] % v[1] == 0) return "";
+                           return fmt::format("tile_k={} is not a multiple of tile_k0={}", v[0], v[1]);
+                         }});
+  const int64_t m = problem.size("m");
+  constraints.push_back({"band", {"tile_m", "swizzle"}, [m](auto v) -> std::string {
+                           const int64_t rows = (m + v[0] - 1) / v[0];
+                           if (v[1] == 1 || v[1] < 2 * rows) return "";
+                           return fmt::format("swizzle={} with only {} rows of tiles repeats a smaller "
+                                              "one; use swizzle=1",
+                                              v[1], rows);
+                         }});
+  return {std::move(parameters), std::move(constraints)};
+}
+
+Config gemm_default(const Problem& problem, const Machine& machine) {
+  // CATLASS's default block, shrunk to the problem where a dimension is smaller.
+  const tilewright::Space all = gemm_space(problem, machine);
+  const auto at_most = [&](size_t parameter, int64_t wanted) {
+    int64_t chosen = all.parameters()[parameter].values.front();
+    for (int64_t value : all.parameters()[parameter].values) {
+      if (value <= wanted) chosen = value;
+    }
+    return chosen;
+  };
+  const int64_t width = bytes_of(problem.types[0]);
+  Config config;
+  config.values = {{"tile_m", at_most(0, 128)},
+                   {"tile_n", at_most(1, width == 4 ? 128 : 256)},
+                   {"tile_k", at_most(2, 512 / width)},
+                   {"tile_k0", at_most(3, 128 / width)},
+                   {"l1_buffers", 2},
+                   {"l0c_buffers", 1},
+                   {"swizzle", 1}};
+  if (const std::string why = all.violation(config); !why.empty()) {
+    // A machine with smaller buffers: the first legal config stands in.
+    const std::vector<Config> legal = all.enumerate();
+    if (legal.empty()) {
+      throw Error(ErrorKind::kInfeasible,
+                  fmt::format("no tile of {} fits machine {}: {}", problem.text(), machine.name, why));
+    }
+    return legal.front();
+  }
+  return config;
+}
+
+}  // namespace
+
+tilewright::Space GemmKernel::space(const Problem& problem, const Machine& machine) const {
+  return gemm_space(problem, machine);
+}
+
+Config GemmKernel::default_config(const Problem& problem, const Machine& machine) const {
+  return gemm_default(problem, machine);
+}
+
+Launch GemmKernel::build(const Problem& problem, const Config& config,
+                         const Machine& machine) const {
+  return build_gemm_launch(problem, config, machine, problem.size("m"));
+}
+
+void GemmKernel::fill_inputs(const Problem& problem, const Launch& launch, uint64_t seed,
+                             GmImage& image) const {
+  for (size_t t : {size_t{0}, size_t{1}}) {
+    const Tensor& tensor = launch.tensors[t];
+    Random random(mix_bits(seed, t));
+    std::vector<float> values(static_cast<size_t>(tensor.rows * tensor.cols));
+    const bool whole = tensor.type == DType::kI8;
+    // Pad rows in memory (gemm_padded) hold zeros, as a padded tensor would.
+    const int64_t rows = t == 0 ? problem.size("m") : tensor.rows;
+    for (size_t i = 0; i < static_cast<size_t>(rows * tensor.cols); ++i) {
+      values[i] = whole ? static_cast<float>(static_cast<int64_t>(random.below(255)) - 127)
+                        : static_cast<float>(random.uniform() * 2 - 1);
+    }
+    image[t] = write_tensor(tensor, values);
+  }
+}
+
+std::vector<ExpectedTensor> GemmKernel::reference(const Problem& problem, const Launch& launch,
+                                                  const GmImage& inputs) const {
+  const int64_t m = problem.size("m");
+  const int64_t n = problem.size("n");
+  const int64_t k = problem.size("k");
+  const std::vector<float> a = read_tensor(launch.tensors[0], inputs[0]);
+  const std::vector<float> b = read_tensor(launch.tensors[1], inputs[1]);
+  ExpectedTensor expected{2, m, n, std::vector<double>(static_cast<size_t>(m * n)), 0, 0};
+  for (int64_t i = 0; i < m; ++i) {
+    double* row = expected.values.data() + i * n;
+    for (int64_t x = 0; x < k; ++x) {
+      const double left = a[static_cast<size_t>(i * k + x)];
+      const float* right = b.data() + x * n;
+      for (int64_t j = 0; j < n; ++j) row[j] += left * static_cast<double>(right[j]);
+    }
+  }
+  if (problem.types[0] == DType::kI8) return {expected};
+  // Summation in f32 of k products of values up to 1 errs by at most k * 2^-24 each, about sqrt(k)
+  // of that on average; the result is rounded once to its own type.
+  const double unit = problem.types[2] == DType::kF16    ? 0x1p-11
+                      : problem.types[2] == DType::kBF16 ? 0x1p-8
+                                                         : 0x1p-24;
+  expected.absolute = static_cast<double>(k) * 0x1p-24 * 4;
+  expected.relative = unit;
+  return {expected};
+}
+
+std::string GemmPaddedKernel::summary() const {
+  return "baseline: one fixed tile, m padded in memory to whole tiles";
+}
+
+Config GemmPaddedKernel::default_config(const Problem& problem, const Machine& machine) const {
+  // The tile of a large problem, whatever the size of this one.
+  Problem large = problem;
+  for (auto& [name, value] : large.sizes) value = std::max<int64_t>(value, 256);
+  return gemm_default(large, machine);
+}
+
+tilewright::Space GemmPaddedKernel::space(const Problem& problem, const Machine& machine) const {
+  std::vector<Parameter> parameters;
+  for (const auto& [name, value] : default_config(problem, machine).values) {
+    parameters.push_back({name, "fixed", {value}});
+  }
+  return {std::move(parameters), {}};
+}
+
+Launch GemmPaddedKernel::build(const Problem& problem, const Config& config,
+                               const Machine& machine) const {
+  const int64_t tile = config.at("tile_m");
+  return build_gemm_launch(problem, config, machine, round_up(problem.size("m"), tile));
+}
+
+double gemm_bound_us(const Problem& problem, const Config& config, const Machine& machine) {
+  const auto width = static_cast<double>(bytes_of(problem.types[0]));
+  const auto out_width = static_cast<double>(bytes_of(problem.types[2]));
+  const int64_t m = problem.size("m");
+  const int64_t n = problem.size("n");
+  const auto k = static_cast<double>(problem.size("k"));
+  const int64_t tile_m = config.at("tile_m");
+  const int64_t tile_n = config.at("tile_n");
+  const int64_t tiles = ((m + tile_m - 1) / tile_m) * ((n + tile_n - 1) / tile_n);
+  const auto waves = static_cast<double>((tiles + machine.cores.aic - 1) / machine.cores.aic);
+  const auto rows = static_cast<double>(std::min(tile_m, round_up(m, 16)));
+  const auto cols = static_cast<double>(std::min(tile_n, round_up(n, 16)));
+  const auto cores = static_cast<double>(std::min(tiles, machine.cores.aic));
+
+  const double fractals = std::ceil(rows / 16) * std::ceil(cols / 16) *
+                          std::ceil(k * width / static_cast<double>(machine.cube.fractal_k_bytes));
+  const double cube = fractals * machine.cube.cycles_per_fractal *
+                      (problem.types[0] == DType::kF32 ? machine.cube.f32_factor : 1.0);
+  const double moves = k * width * (rows / machine.mte1.l0a_bytes_per_cycle +
+                                    cols / machine.mte1.l0b_bytes_per_cycle);
+  const double share = std::min(machine.mte2.l1_bytes_per_cycle,
+                                machine.l2.read_bytes_per_cycle / cores);
+  const double chunks = std::ceil(k / static_cast<double>(config.at("tile_k")));
+  const double loads = k * width * (rows + cols) / share +
+                       2 * chunks * machine.mte2.fixed_cycles;
+  const double drain = machine.fixpipe.head_cycles +
+                       rows * std::max(machine.fixpipe.row_cycles,
+                                       cols * out_width / machine.fixpipe.bytes_per_cycle);
+  const bool overlapped = config.at("l0c_buffers") > 1;
+  const bool double_buffered = config.at("l1_buffers") > 1;
+  const double inner = double_buffered ? std::max({cube, moves, loads}) : loads + std::max(cube, moves);
+  const double per_tile = overlapped ? std::max(inner, drain) : inner + drain;
+  const double on_chip = waves * per_tile + machine.hbm.read_latency_cycles + drain;
+  const double once = width * (static_cast<double>(m) * k + k * static_cast<double>(n)) +
+                      out_width * static_cast<double>(m * n);
+  const double hbm = once / hbm_bytes_per_cycle(machine);
+  return std::max(on_chip, hbm) / machine.cores.clock_mhz + machine.launch.launch_us +
+         machine.launch.dispatch_cycles / machine.cores.clock_mhz;
+}
+
+}  // namespace tilewright

@@ -1,0 +1,46 @@
+#pragma once
+
+#include "kernels/kernel.h"
+
+namespace tilewright {
+
+/// SmoothGEMM (XY-Serve, section on virtual padding): C[m,n] = A[m,k] x B[k,n]. On-chip buffers are
+/// sized in whole tiles, loads and stores touch real rows and columns only, so any m, n, k runs
+/// without padding in memory. One task is one tile of C: a ring of K chunks in L1, a ring of two K
+/// steps in L0, sums in L0C, drained by the fixpipe.
+///
+/// B is row-major ("nd") or in the fractal format ("nz", k and n multiples of 16; contiguous bursts).
+/// Types f16, bf16, f32 (C of the same type, or f32) and i8 (C is i32).
+class GemmKernel : public Kernel {
+ public:
+  std::string name() const override { return "gemm"; }
+  std::string summary() const override;
+  int revision() const override { return 1; }
+  std::vector<SizeInfo> sizes() const override;
+  Problem problem(const ProblemRequest& request) const override;
+  Space space(const Problem& problem, const Machine& machine) const override;
+  Config default_config(const Problem& problem, const Machine& machine) const override;
+  Launch build(const Problem& problem, const Config& config, const Machine& machine) const override;
+  void fill_inputs(const Problem& problem, const Launch& launch, uint64_t seed,
+                   GmImage& image) const override;
+  std::vector<ExpectedTensor> reference(const Problem& problem, const Launch& launch,
+                                        const GmImage& inputs) const override;
+};
+
+/// The plain baseline: one fixed tile (128 x 256, K chunks of 256), and m padded in memory to whole
+/// tiles, so that pad rows are loaded, multiplied and stored.
+class GemmPaddedKernel : public GemmKernel {
+ public:
+  std::string name() const override { return "gemm_padded"; }
+  std::string summary() const override;
+  Space space(const Problem& problem, const Machine& machine) const override;
+  Config default_config(const Problem& problem, const Machine& machine) const override;
+  Launch build(const Problem& problem, const Config& config, const Machine& machine) const override;
+};
+
+/// Lower bound of a config's time in us by its traffic and operations (docs/model.md, "First-order
+/// bound"): the largest of cube, L1 to L0, L2, HBM and fixpipe time over the cores that have work,
+/// waves counted whole. Used to choose what to try first, never as a measurement.
+double gemm_bound_us(const Problem& problem, const Config& config, const Machine& machine);
+
+}  // namespace tilewright

@@ -1,0 +1,116 @@
+#include "kernels/kernel.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/base/error.h"
+#include "core/base/text.h"
+
+namespace tilewright {
+
+namespace {
+
+constexpr int64_t kMaxSize = INT32_MAX;
+constexpr int64_t kMaxProduct = int64_t{1} << 40;
+
+/// Compares one tensor with what it should hold.
+void compare(const Launch& launch, const GmImage& image, const ExpectedTensor& expected,
+             CheckResult& result) {
+  const Tensor& tensor = launch.tensors[static_cast<size_t>(expected.tensor)];
+  const std::vector<float> got =
+      read_tensor(tensor, image[static_cast<size_t>(expected.tensor)]);
+  for (int64_t r = 0; r < expected.rows; ++r) {
+    for (int64_t c = 0; c < expected.cols; ++c) {
+      const double want = expected.values[static_cast<size_t>(r * expected.cols + c)];
+      const double have = got[static_cast<size_t>(r * tensor.cols + c)];
+      const double error = std::abs(have - want);
+      const double allowed = expected.absolute + expected.relative * std::abs(want);
+      ++result.elements;
+      const bool good = error <= allowed || have == want;
+      if (!good && result.first_failure.empty()) {
+        result.first_failure = fmt::format("tensor {}[{},{}]: got {:.9g}, expected {:.9g} +- {:.3g}",
+                                           tensor.name, r, c, have, want, allowed);
+      }
+      if (std::isnan(error)) continue;
+      result.max_abs_err = std::max(result.max_abs_err, error);
+      if (std::abs(want) > expected.absolute) {
+        result.max_rel_err = std::max(result.max_rel_err, error / std::abs(want));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, int64_t>> read_sizes(const Kernel& kernel,
+                                                        const ProblemRequest& request) {
+  const std::vector<SizeInfo> infos = kernel.sizes();
+  std::vector<std::string> names;
+  for (const SizeInfo& info : infos) names.push_back(info.name);
+  for (const auto& [name, value] : request.sizes) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
+      throw Error(ErrorKind::kUsage,
+                  fmt::format("kernel {} has no size '{}'{} (its sizes: {})", kernel.name(),
+                              printable(name), did_you_mean(name, names), join(names, ", ")));
+    }
+  }
+  std::vector<std::pair<std::string, int64_t>> sizes;
+  for (const SizeInfo& info : infos) {
+    const auto given = request.sizes.find(info.name);
+    const int64_t value = given == request.sizes.end() ? info.fallback : given->second;
+    if (given == request.sizes.end() && info.fallback == 0) {
+      throw Error(ErrorKind::kUsage, fmt::format("kernel {} needs the size {} ({}); give --shape {}=N",
+                                                 kernel.name(), info.name, info.meaning, info.name));
+    }
+    if (value < 1 || value > kMaxSize) {
+      throw Error(ErrorKind::kUsage, fmt::format("size {}={} is outside 1 to {}", info.name, value,
+                                                 kMaxSize));
+    }
+    sizes.emplace_back(info.name, value);
+  }
+  // Tensors are products of two sizes: they must stay addressable.
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    for (size_t j = i + 1; j < sizes.size(); ++j) {
+      if (sizes[i].second > kMaxProduct / sizes[j].second) {
+        throw Error(ErrorKind::kUsage,
+                    fmt::format("sizes {}={} and {}={} make a tensor of more than 2^40 elements",
+                                sizes[i].first, sizes[i].second, sizes[j].first, sizes[j].second));
+      }
+    }
+  }
+  return sizes;
+}
+
+CheckResult check_kernel(const Kernel& kernel, const Problem& problem, const Config& config,
+                         const Machine& machine, uint64_t seed) {
+  const Launch launch = kernel.build(problem, config, machine);
+  GmImage image = make_image(launch);
+  kernel.fill_inputs(problem, launch, seed, image);
+  const std::vector<ExpectedTensor> expected = kernel.reference(problem, launch, image);
+  run_functional(launch, machine, image);
+  CheckResult result;
+  for (const ExpectedTensor& tensor : expected) compare(launch, image, tensor, result);
+  result.ok = result.first_failure.empty();
+  return result;
+}
+
+const Kernel& find_kernel(std::string_view name) {
+  std::vector<std::string> names;
+  for (const Kernel* kernel : all_kernels()) {
+    if (kernel->name() == name) return *kernel;
+    names.push_back(kernel->name());
+  }
+  throw Error(ErrorKind::kNotFound,
+              fmt::format("unknown kernel '{}'{} (known: {})", printable(name),
+                          did_you_mean(name, names), join(names, ", ")));
+}
+
+Config complete_config(const Kernel& kernel, const Problem& problem, const Machine& machine,
+                       const Config& partial) {
+  return kernel.space(problem, machine)
+      .complete(partial, kernel.default_config(problem, machine));
+}
+
+}  // namespace tilewright

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/machine/machine.h"
+#include "core/space/problem.h"
+#include "core/space/space.h"
+#include "simulator/functional.h"
+#include "simulator/launch.h"
+
+namespace tilewright {
+
+/// What a user asks of a kernel: `--shape m=..,n=..`, `--dtype`, and so on. Empty means the default.
+struct ProblemRequest {
+  std::map<std::string, int64_t> sizes;
+  std::string dtype;
+  std::string layout;    ///< of the weights, where a kernel has some: "nd" or "nz"
+  std::string epilogue;
+};
+
+/// A size that a kernel's problem has.
+struct SizeInfo {
+  std::string name;
+  std::string meaning;
+  int64_t fallback = 0;  ///< used when not given; 0: must be given
+};
+
+/// What an output tensor should hold, by a plain reference computed in f64.
+struct ExpectedTensor {
+  int tensor = 0;              ///< of the launch
+  int64_t rows = 0;            ///< leading part of the tensor that is compared
+  int64_t cols = 0;
+  std::vector<double> values;  ///< row-major, rows x cols
+  /// Largest error allowed per element: absolute + relative * |expected|.
+  double absolute = 0;
+  double relative = 0;
+};
+
+/// A way to compute an op: its problem, its space, how to build the launch of a config, and a plain
+/// reference. Kernels are stateless; one object of each lives in the registry.
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+
+  virtual std::string name() const = 0;
+  virtual std::string summary() const = 0;
+  /// Raised whenever a launch of this kernel changes: part of the key of every measurement.
+  virtual int revision() const = 0;
+  virtual std::vector<SizeInfo> sizes() const = 0;
+
+  /// The problem in canonical form; Error (usage) says what is wrong with the request.
+  virtual Problem problem(const ProblemRequest& request) const = 0;
+
+  virtual Space space(const Problem& problem, const Machine& machine) const = 0;
+
+  /// The untuned default: legal whenever the space is not empty.
+  virtual Config default_config(const Problem& problem, const Machine& machine) const = 0;
+
+  /// The launch of a legal config.
+  virtual Launch build(const Problem& problem, const Config& config,
+                       const Machine& machine) const = 0;
+
+  /// Fills the input tensors of a launch with values from a seeded generator.
+  virtual void fill_inputs(const Problem& problem, const Launch& launch, uint64_t seed,
+                           GmImage& image) const = 0;
+
+  /// What the outputs should be for these inputs.
+  virtual std::vector<ExpectedTensor> reference(const Problem& problem, const Launch& launch,
+                                                const GmImage& inputs) const = 0;
+};
+
+/// Reads the sizes of a request by the kernel's list: fills fallbacks in, refuses unknown names,
+/// missing sizes, sizes below 1 or above 2^31 - 1, and products that overflow. Error (usage).
+std::vector<std::pair<std::string, int64_t>> read_sizes(const Kernel& kernel,
+                                                        const ProblemRequest& request);
+
+/// Result of a functional run against the reference.
+struct CheckResult {
+  bool ok = false;
+  double max_abs_err = 0;
+  double max_rel_err = 0;  ///< of elements whose expected size is at least the tolerance
+  int64_t elements = 0;
+  std::string first_failure;  ///< "tensor c[3,5]: got 1.5, expected 1.25", empty when ok
+};
+
+/// Builds the config's launch, runs it functionally on seeded inputs and compares every output.
+CheckResult check_kernel(const Kernel& kernel, const Problem& problem, const Config& config,
+                         const Machine& machine, uint64_t seed);
+
+/// Every kernel, in a fixed order.
+const std::vector<const Kernel*>& all_kernels();
+
+/// The kernel of that name; Error (not found) suggests the nearest.
+const Kernel& find_kernel(std::string_view name);
+
+/// A partial config completed by the kernel's default and checked against its space (the errors of
+/// Space::complete).
+Config complete_config(const Kernel& kernel, const Problem& problem, const Machine& machine,
+                       const Config& partial);
+
+}  // namespace tilewright

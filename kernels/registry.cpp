@@ -1,0 +1,13 @@
+#include "kernels/gemm/gemm.h"
+#include "kernels/kernel.h"
+
+namespace tilewright {
+
+const std::vector<const Kernel*>& all_kernels() {
+  static const GemmKernel gemm;
+  static const GemmPaddedKernel gemm_padded;
+  static const std::vector<const Kernel*> kernels = {&gemm, &gemm_padded};
+  return kernels;
+}
+
+}  // namespace tilewright

@@ -1,0 +1,101 @@
+#include "simulator/cost.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "simulator/memory.h"
+
+namespace tilewright {
+
+namespace {
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+LocalCost move_cost(const Machine& machine, const Instruction& instruction,
+                    const OperandSizes& sizes) {
+  // Whole fractals move: 16 rows of 32 bytes.
+  const int64_t width = bytes_of(instruction.dst.type);
+  const int64_t c0 = machine.cube.fractal_k_bytes / width;
+  const int64_t rows = ceil_div(sizes.dst_rows, machine.cube.fractal_m) * machine.cube.fractal_m;
+  const int64_t cols = ceil_div(sizes.dst_cols, c0) * c0;
+  const double rate = instruction.dst.space == Space::kL0A ? machine.mte1.l0a_bytes_per_cycle
+                                                           : machine.mte1.l0b_bytes_per_cycle;
+  const double bytes = static_cast<double>(rows * cols * width);
+  return {to_ticks(machine.mte1.fixed_cycles + bytes / rate), 0, 0};
+}
+
+LocalCost mmad_cost(const Machine& machine, const Instruction& instruction,
+                    const OperandSizes& sizes) {
+  const int64_t width = bytes_of(instruction.a.type);
+  const int64_t steps = ceil_div(sizes.a_rows, machine.cube.fractal_m) *
+                        ceil_div(sizes.a_cols * width, machine.cube.fractal_k_bytes) *
+                        ceil_div(sizes.b_cols, machine.cube.fractal_n);
+  const double slow = instruction.a.type == DType::kF32 ? machine.cube.f32_factor : 1.0;
+  return {to_ticks(static_cast<double>(steps) * machine.cube.cycles_per_fractal * slow),
+          to_ticks(machine.cube.head_cycles), 0};
+}
+
+LocalCost fixpipe_cost(const Machine& machine, const Instruction& instruction,
+                       const OperandSizes& sizes) {
+  // Measured drain formula: each row costs its bytes, at least row_cycles, and more when the number
+  // of 8-column groups has a large odd part (banks).
+  const double bytes = static_cast<double>(sizes.dst_cols * bytes_of(instruction.dst.type));
+  const auto groups = static_cast<uint64_t>(ceil_div(sizes.dst_cols, 8));
+  const auto odd_part = static_cast<double>(groups >> std::countr_zero(groups));
+  const double row = std::max(machine.fixpipe.row_cycles, bytes / machine.fixpipe.bytes_per_cycle) +
+                     machine.fixpipe.odd_row_cycles * (odd_part - 1);
+  return {to_ticks(machine.fixpipe.head_cycles + row * static_cast<double>(sizes.dst_rows)), 0, 0};
+}
+
+bool is_row_operation(const Instruction& instruction, const OperandSizes& sizes) {
+  const VectorOp op = instruction.vector_op;
+  if (op == VectorOp::kRowSum || op == VectorOp::kRowMax || op == VectorOp::kRowArgMax) return true;
+  if (op == VectorOp::kMask) return true;
+  return instruction.b.used() &&
+         (sizes.b_rows != sizes.dst_rows || sizes.b_cols != sizes.dst_cols);
+}
+
+LocalCost vector_cost(const Machine& machine, const Instruction& instruction,
+                      const OperandSizes& sizes) {
+  const VectorCost& cost = machine.vector.cost[static_cast<size_t>(instruction.vector_op)];
+  const bool reduces = sizes.a_cols > sizes.dst_cols;
+  const int64_t rows = reduces ? sizes.a_rows : sizes.dst_rows;
+  const int64_t cols = reduces ? sizes.a_cols : sizes.dst_cols;
+  int64_t width = bytes_of(instruction.dst.type);
+  if (instruction.a.used()) width = std::max<int64_t>(width, bytes_of(instruction.a.type));
+  // Element-wise work runs over rows without a break; what treats rows apart starts a repeat each.
+  const int64_t repeats =
+      is_row_operation(instruction, sizes)
+          ? rows * ceil_div(cols * width, machine.vector.repeat_bytes)
+          : ceil_div(rows * cols * width, machine.vector.repeat_bytes);
+  return {to_ticks(cost.slope * static_cast<double>(repeats)), to_ticks(cost.head),
+          to_ticks(cost.tail)};
+}
+
+}  // namespace
+
+LocalCost local_cost(const Machine& machine, const Instruction& instruction,
+                     const OperandSizes& sizes) {
+  switch (instruction.opcode) {
+    case Opcode::kMove:
+      return move_cost(machine, instruction, sizes);
+    case Opcode::kMmad:
+      return mmad_cost(machine, instruction, sizes);
+    case Opcode::kFixpipe:
+      return fixpipe_cost(machine, instruction, sizes);
+    case Opcode::kVector:
+      return vector_cost(machine, instruction, sizes);
+    case Opcode::kLoad:
+    case Opcode::kStore:
+      return {};
+  }
+  return {};
+}
+
+int64_t flops_of(const Instruction& instruction, const OperandSizes& sizes) {
+  if (instruction.opcode == Opcode::kMmad) return 2 * sizes.a_rows * sizes.a_cols * sizes.b_cols;
+  if (instruction.opcode == Opcode::kVector) return sizes.dst_rows * std::max(sizes.a_cols, sizes.dst_cols);
+  return 0;
+}
+
+}  // namespace tilewright

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+
+#include "core/machine/machine.h"
+#include "simulator/launch.h"
+
+namespace tilewright {
+
+/// Sizes of an instruction's operands once its bindings are known.
+struct OperandSizes {
+  int64_t a_rows = 0;
+  int64_t a_cols = 0;
+  int64_t b_rows = 0;
+  int64_t b_cols = 0;
+  int64_t dst_rows = 0;
+  int64_t dst_cols = 0;
+};
+
+/// Time of an instruction on its own pipe, in ticks (docs/model.md, "Local costs").
+struct LocalCost {
+  int64_t busy = 0;   ///< the pipe is occupied
+  int64_t head = 0;   ///< more when the pipe was empty
+  int64_t tail = 0;   ///< after its end until a waiting instruction may see the result
+};
+
+/// Cost of a move, mmad, fixpipe or vector instruction. A fixpipe also writes to GM: it ends no
+/// earlier than its bytes are through the L2 port. Loads and stores cost nothing locally.
+LocalCost local_cost(const Machine& machine, const Instruction& instruction,
+                     const OperandSizes& sizes);
+
+/// Multiply-adds count as two; 0 for what moves bytes.
+int64_t flops_of(const Instruction& instruction, const OperandSizes& sizes);
+
+}  // namespace tilewright

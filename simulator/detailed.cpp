@@ -1,0 +1,601 @@
+#include "simulator/detailed.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <set>
+#include <span>
+#include <tuple>
+
+#include "core/base/error.h"
+
+namespace tilewright {
+
+namespace {
+
+Cause cause_of(FlagScope scope) {
+  switch (scope) {
+    case FlagScope::kCore:
+      return Cause::issue();
+    case FlagScope::kGroup:
+      return Cause::handover();
+    case FlagScope::kLaunch:
+      return Cause::barrier();
+  }
+  return Cause::issue();
+}
+
+int64_t launch_ticks_of(const Machine& machine) {
+  return to_ticks(machine.launch.launch_us * machine.cores.clock_mhz +
+                  machine.launch.dispatch_cycles);
+}
+
+/// The pipe that does the op's work on cores of this program: the cube, else the vector unit, else
+/// the loads.
+Pipe work_pipe(const Launch& launch, const CoreProgram& program) {
+  bool vector = false;
+  for (const CoreProgram::Task& task : program.tasks) {
+    const Template& body = launch.templates[static_cast<size_t>(task.template_id)];
+    for (const auto* list : {&body.prologue, &body.body, &body.epilogue}) {
+      for (const Instruction& instruction : *list) {
+        if (instruction.opcode == Opcode::kMmad) return Pipe::kCube;
+        vector = vector || instruction.opcode == Opcode::kVector;
+      }
+    }
+    if (vector) return Pipe::kVec;
+  }
+  return Pipe::kMte2;
+}
+
+}  // namespace
+
+DetailedTiming::DetailedTiming(const Launch& launch, const Machine& machine, Timeline* timeline)
+    : launch_(launch),
+      machine_(machine),
+      timeline_(timeline),
+      cache_(launch, machine),
+      memory_(launch, machine),
+      paths_(launch_ticks_of(machine)),
+      launch_ticks_(launch_ticks_of(machine)),
+      issue_ticks_(to_ticks(machine.scalar.issue_cycles)),
+      flag_ticks_{to_ticks(machine.sync.flag_cycles), to_ticks(machine.sync.handover_cycles),
+                  to_ticks(machine.sync.barrier_cycles)},
+      cores_(launch.cores.size()),
+      last_end_(launch_ticks_) {
+  paths_.hold(0);
+  const auto depth = static_cast<size_t>(machine.scalar.queue_depth);
+  for (size_t c = 0; c < cores_.size(); ++c) {
+    Core& core = cores_[c];
+    core.program = &launch.cores[c];
+    core.counters.kind = core.program->kind;
+    core.counters.end_ticks = launch_ticks_;
+    core.issue = {launch_ticks_, 0, Cause::issue()};
+    core.work = work_pipe(launch, *core.program);
+    core.flags.resize(launch.flags.size());
+    for (PipeState& pipe : core.pipes) {
+      pipe.queue.resize(depth);
+      pipe.slot_free.assign(depth, {0, 0, Cause::issue()});
+      pipe.free_time = launch_ticks_;
+    }
+  }
+  set_up_flags();
+}
+
+void DetailedTiming::set_up_flags() {
+  shared_.resize(launch_.flags.size());
+  // consumers[flag][group]: cores with an instruction that waits for the flag.
+  std::vector<std::vector<std::set<int>>> consumers(launch_.flags.size());
+  for (auto& groups : consumers) groups.resize(static_cast<size_t>(machine_.cores.aic));
+  for (size_t c = 0; c < cores_.size(); ++c) {
+    std::set<int> seen;
+    for (const CoreProgram::Task& task : cores_[c].program->tasks) {
+      if (!seen.insert(task.template_id).second) continue;
+      const Template& body = launch_.templates[static_cast<size_t>(task.template_id)];
+      for (const auto* list : {&body.prologue, &body.body, &body.epilogue}) {
+        for (const Instruction& instruction : *list) {
+          for (const FlagUse& use : instruction.waits) {
+            if (use.flag < 0) continue;
+            const bool whole = launch_.flags[static_cast<size_t>(use.flag)].scope == FlagScope::kLaunch;
+            const int group = whole ? 0 : cores_[c].program->group;
+            consumers[static_cast<size_t>(use.flag)][static_cast<size_t>(group)].insert(
+                static_cast<int>(c));
+          }
+        }
+      }
+    }
+  }
+  const FlagSet from_start{launch_ticks_, 0, 0, Pipe::kScalar};
+  for (size_t f = 0; f < launch_.flags.size(); ++f) {
+    const Flag& flag = launch_.flags[f];
+    TW_CHECK(flag.initial <= static_cast<int>(kFlagDepth), "initial sets fit the flag's counter");
+    if (flag.scope == FlagScope::kCore) {
+      for (Core& core : cores_) {
+        for (int i = 0; i < flag.initial; ++i) {
+          paths_.hold(0);
+          core.flags[f].push(from_start);
+        }
+      }
+      continue;
+    }
+    for (const std::set<int>& members : consumers[f]) {
+      shared_[f].emplace_back(flag.producers, std::vector<int>(members.begin(), members.end()));
+      for (int i = 0; i < flag.initial * flag.producers; ++i) {
+        int32_t forgotten = -1;
+        paths_.hold(0);
+        shared_[f].back().push(-1 - i % flag.producers, from_start, forgotten);
+        if (forgotten >= 0) paths_.release(forgotten);
+      }
+    }
+  }
+}
+
+bool DetailedTiming::enter_next_task(Core& core) {
+  if (core.steps) ++core.task;
+  if (core.task >= core.program->tasks.size()) {
+    core.steps = nullptr;
+    core.task = core.program->tasks.size();
+    return false;
+  }
+  const CoreProgram::Task& task = core.program->tasks[core.task];
+  const Template& body = launch_.templates[static_cast<size_t>(task.template_id)];
+  core.bindings = core.program->bindings.data() + task.first_binding;
+  const std::span<const int64_t> bindings(core.bindings, static_cast<size_t>(body.bindings));
+  core.steps = &cache_.resolve(task.template_id, bindings);
+  core.count = body.count.at(bindings, launch_.tables, 0);
+  if (core.count < 0) {
+    throw Error(ErrorKind::kFailed, fmt::format("launch {}: {}: its body runs {} times",
+                                                launch_.name, body.name, core.count));
+  }
+  core.section = 0;
+  core.position = 0;
+  core.iteration = 0;
+  return true;
+}
+
+bool DetailedTiming::issue(int core_id) {
+  Core& core = cores_[static_cast<size_t>(core_id)];
+  bool progress = false;
+  for (;;) {
+    // Find the next instruction in program order.
+    while (!core.steps || core.position == core.steps->sections[core.section].size() ||
+           (core.section == 1 && core.count == 0)) {
+      if (core.steps && core.section == 1 && ++core.iteration < core.count) {
+        core.position = 0;
+      } else if (core.steps && core.section < 2) {
+        ++core.section;
+        core.position = 0;
+        core.iteration = 0;
+      } else if (!enter_next_task(core)) {
+        return progress;
+      }
+    }
+    const Step& step = core.steps->sections[core.section][core.position];
+    PipeState& pipe = core.pipes[static_cast<size_t>(step.pipe)];
+    if (pipe.count == pipe.queue.size()) return progress;
+
+    const size_t slot = (pipe.head + pipe.count) % pipe.queue.size();
+    if (pipe.slot_free[slot].time > core.issue.time) {
+      // The scalar unit stood still until the queue had room.
+      paths_.hold(pipe.slot_free[slot].node);
+      paths_.release(core.issue.node);
+      const int32_t node = paths_.extend(pipe.slot_free[slot], -1);
+      paths_.release(pipe.slot_free[slot].node);
+      core.issue = {pipe.slot_free[slot].time, node, Cause::issue()};
+    }
+    core.issue.time += issue_ticks_;
+    paths_.hold(core.issue.node);
+    const bool body = core.section == 1;
+    pipe.queue[slot] = {&step,
+                        core.bindings,
+                        core.iteration,
+                        core.issue,
+                        static_cast<int32_t>(core.task),
+                        !body || core.iteration == 0,
+                        !body || core.iteration + 1 == core.count};
+    ++pipe.count;
+    ++core.position;
+    progress = true;
+  }
+}
+
+const FlagSet* DetailedTiming::find_set(int core, int flag) {
+  const Flag& declared = launch_.flags[static_cast<size_t>(flag)];
+  if (declared.scope == FlagScope::kCore) {
+    LocalFlag& local = cores_[static_cast<size_t>(core)].flags[static_cast<size_t>(flag)];
+    return local.ready() ? &local.front() : nullptr;
+  }
+  const int group = declared.scope == FlagScope::kLaunch
+                        ? 0
+                        : cores_[static_cast<size_t>(core)].program->group;
+  SharedFlag& shared = shared_[static_cast<size_t>(flag)][static_cast<size_t>(group)];
+  return shared.ready(core) ? &shared.front(core) : nullptr;
+}
+
+bool DetailedTiming::flags_ready(int core, const Entry& entry) {
+  for (uint8_t i = 0; i < entry.step->wait_count; ++i) {
+    const FlagUse& use = entry.step->waits[i];
+    if (applies(use, entry) && !find_set(core, use.flag)) return false;
+  }
+  return true;
+}
+
+PathPool::Stamp DetailedTiming::start_of(int core, const Entry& entry, const PipeState& pipe,
+                                         int& binding_flag) {
+  PathPool::Stamp start{pipe.free_time, pipe.free_node, Cause::issue()};
+  binding_flag = -1;
+  if (entry.issued.time > start.time) {
+    start = entry.issued;
+    binding_flag = -2;
+  }
+  for (uint8_t i = 0; i < entry.step->wait_count; ++i) {
+    const FlagUse& use = entry.step->waits[i];
+    if (!applies(use, entry)) continue;
+    const FlagSet& set = *find_set(core, use.flag);
+    if (set.time + set.latency > start.time) {
+      start = {set.time + set.latency, set.node,
+               cause_of(launch_.flags[static_cast<size_t>(use.flag)].scope)};
+      binding_flag = use.flag;
+    }
+  }
+  return start;
+}
+
+void DetailedTiming::take_flags(int core, const Entry& entry) {
+  for (uint8_t i = 0; i < entry.step->wait_count; ++i) {
+    const FlagUse& use = entry.step->waits[i];
+    if (!applies(use, entry)) continue;
+    const Flag& declared = launch_.flags[static_cast<size_t>(use.flag)];
+    if (declared.scope == FlagScope::kCore) {
+      LocalFlag& local = cores_[static_cast<size_t>(core)].flags[static_cast<size_t>(use.flag)];
+      paths_.release(local.front().node);
+      local.pop();
+      continue;
+    }
+    const int group = declared.scope == FlagScope::kLaunch
+                          ? 0
+                          : cores_[static_cast<size_t>(core)].program->group;
+    const int32_t node =
+        shared_[static_cast<size_t>(use.flag)][static_cast<size_t>(group)].pop(core);
+    if (node >= 0) paths_.release(node);
+  }
+}
+
+void DetailedTiming::set_flags(int core_id, const Entry& entry, int64_t end, int32_t node,
+                               int64_t tail) {
+  Core& core = cores_[static_cast<size_t>(core_id)];
+  for (uint8_t i = 0; i < entry.step->set_count; ++i) {
+    const FlagUse& use = entry.step->sets[i];
+    if (!applies(use, entry)) continue;
+    const Flag& flag = launch_.flags[static_cast<size_t>(use.flag)];
+    const FlagSet set{end, tail + flag_ticks_[static_cast<size_t>(flag.scope)], node,
+                      entry.step->pipe};
+    const bool local = flag.scope == FlagScope::kCore;
+    const auto group = static_cast<size_t>(flag.scope == FlagScope::kGroup ? core.program->group : 0);
+    SharedFlag* shared = local ? nullptr : &shared_[static_cast<size_t>(use.flag)][group];
+    if (local ? core.flags[static_cast<size_t>(use.flag)].full() : shared->full(core_id)) {
+      throw Error(ErrorKind::kFailed,
+                  fmt::format("launch {}: core {}: {}: flag {} is set more than {} times ahead of "
+                              "its waits",
+                              launch_.name, core_id, cache_.names()[static_cast<size_t>(entry.step->name)],
+                              flag.name, kFlagDepth));
+    }
+    paths_.hold(node);
+    if (local) {
+      core.flags[static_cast<size_t>(use.flag)].push(set);
+      continue;
+    }
+    int32_t forgotten = -1;
+    const bool complete = shared->push(core_id, set, forgotten);
+    if (forgotten >= 0) paths_.release(forgotten);
+    if (complete) {
+      for (const auto& consumer : shared->consumers()) wake(consumer.core);
+    }
+  }
+}
+
+void DetailedTiming::account_gap(Core& core, const PathPool::Stamp& start, int64_t pipe_free,
+                                 int binding_flag, Pipe setter) {
+  const int64_t gap = start.time - pipe_free;
+  if (gap == 0) return;
+  PipeState& pipe = core.pipes[static_cast<size_t>(core.work)];
+  if (!pipe.ran) {
+    core.engine[Cause::fill().id()] += gap;
+    return;
+  }
+  if (binding_flag < 0) {
+    core.engine[Cause::issue().id()] += gap;
+    return;
+  }
+  const Flag& flag = launch_.flags[static_cast<size_t>(binding_flag)];
+  int64_t waited = gap;
+  if (flag.scope != FlagScope::kCore) {
+    const int64_t crossing = std::min(gap, flag_ticks_[static_cast<size_t>(flag.scope)]);
+    core.engine[cause_of(flag.scope).id()] += crossing;
+    waited -= crossing;
+  }
+  const Cause cause = flag.meaning == FlagMeaning::kSpace ? Cause::wait_space(flag.space)
+                                                          : Cause::wait_data(setter);
+  core.engine[cause.id()] += waited;
+}
+
+void DetailedTiming::pop_entry(PipeState& pipe, const PathPool::Stamp& start) {
+  paths_.release(pipe.queue[pipe.head].issued.node);
+  paths_.hold(start.node);
+  paths_.release(pipe.slot_free[pipe.head].node);
+  pipe.slot_free[pipe.head] = start;
+  pipe.head = (pipe.head + 1) % pipe.queue.size();
+  --pipe.count;
+}
+
+bool DetailedTiming::try_start(int core_id, Pipe pipe_id) {
+  Core& core = cores_[static_cast<size_t>(core_id)];
+  PipeState& pipe = core.pipes[static_cast<size_t>(pipe_id)];
+  if (pipe.count == 0 || pipe.in_flight) return false;
+  const Entry entry = pipe.queue[pipe.head];
+  if (!flags_ready(core_id, entry)) return false;
+  int binding_flag = -1;
+  const PathPool::Stamp start = start_of(core_id, entry, pipe, binding_flag);
+  if (pipe_id == core.work) {
+    const Pipe setter = binding_flag >= 0 ? find_set(core_id, binding_flag)->setter : Pipe::kScalar;
+    account_gap(core, start, pipe.free_time, binding_flag, setter);
+  }
+  paths_.hold(start.node);
+  pop_entry(pipe, start);
+  take_flags(core_id, entry);
+  if (entry.step->is_memory) {
+    pipe.in_flight = true;
+    pipe.streaming = false;
+    pipe.current = entry;
+    pipe.start = start;
+    turns_.push({start.time, core_id, pipe_id, false});
+    return true;
+  }
+  LocalCost cost = entry.step->cost;
+  if (entry.step->varies) {
+    const Template& body = launch_.templates[static_cast<size_t>(
+        core.program->tasks[static_cast<size_t>(entry.task)].template_id)];
+    const std::span<const int64_t> bindings(entry.bindings, static_cast<size_t>(body.bindings));
+    cost = local_cost(machine_, *entry.step->source,
+                      cache_.sizes(*entry.step->source, bindings, entry.iteration));
+  }
+  const bool was_empty = !pipe.ran || start.time > pipe.free_time;
+  finish(core_id, pipe_id, entry, start, start.time + cost.busy + (was_empty ? cost.head : 0), 0, 0);
+  return true;
+}
+
+void DetailedTiming::finish(int core_id, Pipe pipe_id, const Entry& entry,
+                            const PathPool::Stamp& start, int64_t end, int64_t l2_ticks,
+                            int64_t hbm_ticks) {
+  Core& core = cores_[static_cast<size_t>(core_id)];
+  PipeState& pipe = core.pipes[static_cast<size_t>(pipe_id)];
+  const int64_t duration = end - start.time;
+  paths_.release(start.node);  // the hold of try_start; others keep the node alive until extended
+  const int32_t node = paths_.extend(start, pipe.free_node);
+  paths_.add(node, Cause::busy(pipe_id), duration - l2_ticks - hbm_ticks);
+  if (l2_ticks > 0) paths_.add(node, Cause::l2(), l2_ticks);
+  if (hbm_ticks > 0) paths_.add(node, Cause::hbm(), hbm_ticks);
+  pipe.free_time = end;
+  pipe.free_node = node;
+  pipe.ran = true;
+
+  core.counters.busy_ticks[static_cast<size_t>(pipe_id)] += duration;
+  ++core.counters.instructions[static_cast<size_t>(pipe_id)];
+  core.counters.end_ticks = std::max(core.counters.end_ticks, end);
+  if (pipe_id == core.work) core.engine[Cause::busy(pipe_id).id()] += duration;
+  const Step& step = *entry.step;
+  int64_t bytes = 0;
+  int64_t flops = step.flops;
+  if (step.is_memory || step.varies) {
+    const Template& body = launch_.templates[static_cast<size_t>(
+        core.program->tasks[static_cast<size_t>(entry.task)].template_id)];
+    const std::span<const int64_t> bindings(entry.bindings, static_cast<size_t>(body.bindings));
+    if (step.is_memory) {
+      bytes = memory_.bytes_of_transfer(cache_.access(step, bindings, entry.iteration));
+      (pipe_id == Pipe::kMte2 ? core.counters.load_bytes : core.counters.store_bytes) += bytes;
+    } else {
+      flops = flops_of(*step.source, cache_.sizes(*step.source, bindings, entry.iteration));
+    }
+  }
+  core.counters.flops += flops;
+  if (end > last_end_) {
+    last_end_ = end;
+    paths_.hold(node);
+    paths_.release(last_node_);
+    last_node_ = node;
+  }
+  if (timeline_) {
+    timeline_->events.push_back({start.time, end, core_id, pipe_id, step.name, entry.task,
+                                 static_cast<int32_t>(entry.iteration), bytes, flops});
+  }
+  set_flags(core_id, entry, end, node, step.cost.tail);
+}
+
+void DetailedTiming::look_ahead(int core_id) {
+  PipeState& pipe = cores_[static_cast<size_t>(core_id)].pipes[static_cast<size_t>(Pipe::kMte2)];
+  if (!pipe.in_flight || !pipe.streaming || pipe.count == 0 || pipe.ahead_pending ||
+      pipe.ahead >= 0) {
+    return;
+  }
+  const Entry& next = pipe.queue[pipe.head];
+  if (!flags_ready(core_id, next)) return;
+  const Core& core = cores_[static_cast<size_t>(core_id)];
+  const Template& body = launch_.templates[static_cast<size_t>(
+      core.program->tasks[static_cast<size_t>(next.task)].template_id)];
+  const std::span<const int64_t> bindings(next.bindings, static_cast<size_t>(body.bindings));
+  const GmAccess access = cache_.access(*next.step, bindings, next.iteration);
+  if (memory_.burst_bytes(access) < machine_.mte2.lookahead_burst_bytes) return;
+  int64_t time = std::max(pipe.start.time, next.issued.time);
+  for (uint8_t i = 0; i < next.step->wait_count; ++i) {
+    const FlagUse& use = next.step->waits[i];
+    if (!applies(use, next)) continue;
+    const FlagSet& set = *find_set(core_id, use.flag);
+    time = std::max(time, set.time + set.latency);
+  }
+  pipe.ahead_pending = true;
+  turns_.push({time, core_id, Pipe::kMte2, true});
+}
+
+void DetailedTiming::take_turn(const Turn& turn) {
+  Core& core = cores_[static_cast<size_t>(turn.core)];
+  PipeState& pipe = core.pipes[static_cast<size_t>(turn.pipe)];
+  const auto request = [&](const Entry& entry) {
+    const Template& body = launch_.templates[static_cast<size_t>(
+        core.program->tasks[static_cast<size_t>(entry.task)].template_id)];
+    const std::span<const int64_t> bindings(entry.bindings, static_cast<size_t>(body.bindings));
+    const GmAccess access = cache_.access(*entry.step, bindings, entry.iteration);
+    const int32_t transfer = memory_.request(access, entry.step->client, turn.time);
+    if (static_cast<size_t>(transfer) >= owners_.size()) owners_.resize(static_cast<size_t>(transfer) + 1);
+    owners_[static_cast<size_t>(transfer)] = {turn.core, turn.pipe};
+    return transfer;
+  };
+  if (turn.ahead) {
+    pipe.ahead_pending = false;
+    // The transfer may meanwhile have started by itself.
+    const bool still_waiting = pipe.in_flight && pipe.streaming && pipe.count > 0;
+    if (still_waiting) pipe.ahead = request(pipe.queue[pipe.head]);
+    return;
+  }
+  pipe.transfer = pipe.ahead >= 0 ? pipe.ahead : request(pipe.current);
+  pipe.ahead = -1;
+  pipe.streaming = true;
+  memory_.stream(pipe.transfer, turn.time);
+  wake(turn.core);
+}
+
+void DetailedTiming::transfer_done(const MemorySystem::Done& done) {
+  const Owner owner = owners_[static_cast<size_t>(done.transfer)];
+  PipeState& pipe = cores_[static_cast<size_t>(owner.core)].pipes[static_cast<size_t>(owner.pipe)];
+  const Entry entry = pipe.current;
+  // A fixpipe drains L0C at its own pace when GM takes the bytes faster.
+  const int64_t end = std::max(done.end, pipe.start.time + entry.step->cost.busy);
+  const int64_t slack = end - done.end;
+  pipe.in_flight = false;
+  pipe.streaming = false;
+  finish(owner.core, owner.pipe, entry, pipe.start, end, std::max<int64_t>(0, done.l2_ticks - slack),
+         done.hbm_ticks);
+  wake(owner.core);
+}
+
+void DetailedTiming::wake(int core) {
+  if (cores_[static_cast<size_t>(core)].in_worklist) return;
+  cores_[static_cast<size_t>(core)].in_worklist = true;
+  worklist_.push_back(core);
+}
+
+void DetailedTiming::advance(int core) {
+  constexpr Pipe kAicPipes[] = {Pipe::kMte2, Pipe::kMte1, Pipe::kCube, Pipe::kFixp};
+  constexpr Pipe kAivPipes[] = {Pipe::kMte2, Pipe::kVec, Pipe::kMte3};
+  const bool aic = cores_[static_cast<size_t>(core)].program->kind == CoreKind::kAic;
+  const std::span<const Pipe> pipes = aic ? std::span<const Pipe>(kAicPipes)
+                                          : std::span<const Pipe>(kAivPipes);
+  bool progress = true;
+  while (progress) {
+    progress = issue(core);
+    for (Pipe pipe : pipes) {
+      while (try_start(core, pipe)) progress = true;
+    }
+  }
+  look_ahead(core);
+}
+
+void DetailedTiming::drain_worklist() {
+  while (!worklist_.empty()) {
+    const int core = worklist_.back();
+    worklist_.pop_back();
+    cores_[static_cast<size_t>(core)].in_worklist = false;
+    advance(core);
+  }
+}
+
+TimingResult DetailedTiming::run() {
+  for (size_t c = cores_.size(); c-- > 0;) wake(static_cast<int>(c));
+  for (;;) {
+    drain_worklist();
+    const int64_t memory_time = memory_.next_event();
+    const int64_t turn_time = turns_.empty() ? SharedPort::kNever : turns_.top().time;
+    if (memory_time == SharedPort::kNever && turn_time == SharedPort::kNever) break;
+    if (memory_time <= turn_time) {
+      const MemorySystem::Done done = memory_.process();
+      if (done.transfer >= 0) transfer_done(done);
+    } else {
+      const Turn turn = turns_.top();
+      turns_.pop();
+      take_turn(turn);
+    }
+  }
+  return result();
+}
+
+void DetailedTiming::report_deadlock() const {
+  for (size_t c = 0; c < cores_.size(); ++c) {
+    for (const PipeState& pipe : cores_[c].pipes) {
+      if (pipe.count == 0) continue;
+      const Entry& entry = pipe.queue[pipe.head];
+      std::string flags;
+      for (uint8_t i = 0; i < entry.step->wait_count; ++i) {
+        if (!applies(entry.step->waits[i], entry)) continue;
+        flags += (flags.empty() ? "" : ", ") +
+                 launch_.flags[static_cast<size_t>(entry.step->waits[i].flag)].name;
+      }
+      throw Error(ErrorKind::kFailed,
+                  fmt::format("launch {}: deadlock: core {} stands at {} of task {}, iteration {}, "
+                              "waiting for flag {} that nobody sets",
+                              launch_.name, c, cache_.names()[static_cast<size_t>(entry.step->name)],
+                              entry.task, entry.iteration, flags));
+    }
+  }
+  TW_CHECK(false, "a core that is not done has an instruction in a queue");
+  std::abort();
+}
+
+TimingResult DetailedTiming::result() {
+  TimingResult result;
+  result.ticks = last_end_;
+  result.memory = memory_.counters();
+  const auto& path = paths_.ticks_of(last_node_);
+  std::copy(path.begin(), path.end(), result.critical_path.ticks.begin());
+  TW_CHECK(result.critical_path.total() == result.ticks, "the critical path sums to the time");
+
+  int64_t working = 0;
+  for (Core& core : cores_) {
+    for (const PipeState& pipe : core.pipes) {
+      if (pipe.count > 0) report_deadlock();
+    }
+    result.cores.push_back(core.counters);
+    const PipeState& pipe = core.pipes[static_cast<size_t>(core.work)];
+    if (!pipe.ran) continue;
+    ++working;
+    core.engine[Cause::launch().id()] += launch_ticks_;
+    core.engine[Cause::drain().id()] += core.counters.end_ticks - pipe.free_time;
+    core.engine[Cause::tail().id()] += last_end_ - core.counters.end_ticks;
+    int64_t sum = 0;
+    for (size_t i = 0; i < core.engine.size(); ++i) {
+      sum += core.engine[i];
+      result.engine.ticks[i] += core.engine[i];
+    }
+    TW_CHECK(sum == last_end_, "every cycle of the working pipe has one cause");
+  }
+  for (int64_t& ticks : result.engine.ticks) ticks /= std::max<int64_t>(1, working);
+  if (timeline_) {
+    for (size_t c = 0; c < cores_.size(); ++c) {
+      timeline_->core_names.push_back(
+          fmt::format("{} {}.{}", name_of(cores_[c].program->kind), cores_[c].program->group, c));
+    }
+    timeline_->names = cache_.names();
+    timeline_->ticks_per_us = static_cast<double>(kTicksPerCycle) * machine_.cores.clock_mhz;
+    std::sort(timeline_->events.begin(), timeline_->events.end(),
+              [](const TimelineEvent& a, const TimelineEvent& b) {
+                return std::tie(a.end, a.core, a.pipe, a.start) <
+                       std::tie(b.end, b.core, b.pipe, b.start);
+              });
+  }
+  return result;
+}
+
+TimingResult time_detailed(const Launch& launch, const Machine& machine, Timeline* timeline) {
+  validate(launch, machine);
+  return DetailedTiming(launch, machine, timeline).run();
+}
+
+}  // namespace tilewright

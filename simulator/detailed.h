@@ -1,0 +1,136 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <queue>
+#include <string>
+#include <vector>
+
+#include "simulator/flags.h"
+#include "simulator/memory.h"
+#include "simulator/path_pool.h"
+#include "simulator/steps.h"
+#include "simulator/timing.h"
+
+namespace tilewright {
+
+/// The detailed timing model. Times on a core follow from max-plus propagation: an instruction starts
+/// when its pipe is free, the scalar unit has issued it and its flags are set. Cores run ahead of each
+/// other freely; only transfers over the shared memory are events in one global order of time, which
+/// is enough, since a transfer found while processing an event never starts before it.
+class DetailedTiming {
+ public:
+  DetailedTiming(const Launch& launch, const Machine& machine, Timeline* timeline);
+
+  TimingResult run();
+
+ private:
+  /// An instruction that the scalar unit has put into a pipe's queue.
+  struct Entry {
+    const Step* step = nullptr;
+    const int64_t* bindings = nullptr;
+    int64_t iteration = 0;
+    PathPool::Stamp issued;  ///< holds its node
+    int32_t task = 0;
+    bool first = true;
+    bool last = true;
+  };
+  /// An in-order queue and what runs on it.
+  struct PipeState {
+    std::vector<Entry> queue;                   // ring of the machine's depth
+    std::vector<PathPool::Stamp> slot_free;     // when each ring slot was last emptied; holds its node
+    size_t head = 0;
+    size_t count = 0;
+    int64_t free_time = 0;
+    int32_t free_node = 0;   // held
+    bool ran = false;        // something has run on it
+    bool in_flight = false;  // a transfer runs or waits for its turn in the global order
+    bool streaming = false;  // its bytes move
+    Entry current;           // of the transfer
+    PathPool::Stamp start;   // of the transfer; holds its node
+    int32_t transfer = -1;
+    bool ahead_pending = false;  // the next transfer's request is on its way to the memory
+    int32_t ahead = -1;          // or made
+  };
+  /// A core: its position in its program, and its pipes.
+  struct Core {
+    const CoreProgram* program = nullptr;
+    std::array<PipeState, kPipeCount> pipes;
+    std::vector<LocalFlag> flags;
+    size_t task = 0;
+    const ResolvedTemplate* steps = nullptr;  // of the current task; null before the first
+    const int64_t* bindings = nullptr;
+    size_t section = 0;
+    size_t position = 0;
+    int64_t iteration = 0;
+    int64_t count = 0;
+    PathPool::Stamp issue;  // of the scalar unit; holds its node
+    Pipe work = Pipe::kMte2;
+    std::array<int64_t, Cause::kCount> engine{};
+    bool in_worklist = false;
+    CoreCounters counters;
+  };
+  /// A transfer's turn in the global order of time.
+  struct Turn {
+    int64_t time = 0;
+    int32_t core = 0;
+    Pipe pipe = Pipe::kMte2;
+    bool ahead = false;
+    bool operator>(const Turn& other) const {
+      if (time != other.time) return time > other.time;
+      if (ahead != other.ahead) return !ahead;
+      if (core != other.core) return core > other.core;
+      return pipe > other.pipe;
+    }
+  };
+  struct Owner {
+    int32_t core = 0;
+    Pipe pipe = Pipe::kMte2;
+  };
+
+  void set_up_flags();
+  void advance(int core);
+  bool issue(int core);
+  bool enter_next_task(Core& core);
+  bool try_start(int core, Pipe pipe);
+  void look_ahead(int core);
+  bool flags_ready(int core, const Entry& entry);
+  const FlagSet* find_set(int core, int flag);
+  PathPool::Stamp start_of(int core, const Entry& entry, const PipeState& pipe, int& binding_flag);
+  void take_flags(int core, const Entry& entry);
+  void set_flags(int core, const Entry& entry, int64_t end, int32_t node, int64_t tail);
+  void account_gap(Core& core, const PathPool::Stamp& start, int64_t pipe_free, int binding_flag,
+                   Pipe setter);
+  void pop_entry(PipeState& pipe, const PathPool::Stamp& start);
+  void finish(int core, Pipe pipe, const Entry& entry, const PathPool::Stamp& start, int64_t end,
+              int64_t l2_ticks, int64_t hbm_ticks);
+  void take_turn(const Turn& turn);
+  void transfer_done(const MemorySystem::Done& done);
+  void wake(int core);
+  void drain_worklist();
+  [[noreturn]] void report_deadlock() const;
+  TimingResult result();
+
+  static bool applies(const FlagUse& use, const Entry& entry) {
+    return use.when == When::kAlways || (use.when == When::kFirst ? entry.first : entry.last);
+  }
+
+  const Launch& launch_;
+  const Machine& machine_;
+  Timeline* timeline_;
+  StepCache cache_;
+  MemorySystem memory_;
+  PathPool paths_;
+  int64_t launch_ticks_ = 0;
+  int64_t issue_ticks_ = 0;
+  std::array<int64_t, 3> flag_ticks_{};  // by FlagScope
+  std::vector<Core> cores_;
+  std::vector<std::vector<SharedFlag>> shared_;  // by flag, then by group (or one for the launch)
+  std::priority_queue<Turn, std::vector<Turn>, std::greater<>> turns_;
+  std::vector<Owner> owners_;  // by transfer
+  std::vector<int> worklist_;
+  int64_t last_end_ = 0;
+  int32_t last_node_ = 0;  // held
+};
+
+}  // namespace tilewright

@@ -1,0 +1,279 @@
+#include "simulator/launch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <functional>
+
+#include "core/base/error.h"
+#include "core/base/hash.h"
+
+namespace tilewright {
+
+namespace {
+
+const std::vector<Instruction>& section_of(const Template& body, int section) {
+  return section == 0 ? body.prologue : section == 1 ? body.body : body.epilogue;
+}
+
+/// Checks one launch; members keep the messages short.
+class Validator {
+ public:
+  Validator(const Launch& launch, const Machine& machine) : launch_(launch), machine_(machine) {}
+
+  void check() {
+    check_tensors();
+    for (size_t t = 0; t < launch_.templates.size(); ++t) {
+      for (int section = 0; section < 3; ++section) {
+        const auto& list = section_of(launch_.templates[t], section);
+        for (size_t i = 0; i < list.size(); ++i) {
+          where_ = [this, t, section, i] {
+            return describe(launch_, static_cast<int>(t), section, static_cast<int>(i));
+          };
+          check_instruction(launch_.templates[t], list[i]);
+        }
+      }
+      where_ = [this, t] { return launch_.templates[t].name; };
+      check_expr(launch_.templates[t].count, launch_.templates[t].bindings);
+      require(launch_.templates[t].count.is_loop_invariant(), "its count depends on the loop index");
+    }
+    check_cores();
+  }
+
+ private:
+  void require(bool holds, const char* what) const {
+    if (!holds) {
+      throw Error(ErrorKind::kFailed, fmt::format("launch {}: {}: {}", launch_.name, where_(), what));
+    }
+  }
+
+  void check_tensors() {
+    for (const Tensor& tensor : launch_.tensors) {
+      where_ = [&tensor] { return "tensor " + tensor.name; };
+      require(tensor.rows > 0 && tensor.cols > 0, "has no elements");
+      require(tensor.sector_rows > 0 && tensor.sector_cols > 0, "has no sector size");
+      require(tensor.rows <= (int64_t{1} << 40) / tensor.cols, "is larger than 2^40 elements");
+    }
+  }
+
+  void check_expr(const Expr& expr, int bindings) const {
+    require(expr.highest_slot() < bindings, "uses a binding that its tasks do not give");
+    require(expr.table_id() < static_cast<int>(launch_.tables.size()), "uses an unknown table");
+  }
+
+  void check_tile(const Tile& tile, int bindings, std::initializer_list<Space> allowed) const {
+    require(std::find(allowed.begin(), allowed.end(), tile.space) != allowed.end(),
+            "has an operand in a space that its pipe cannot reach");
+    if (tile.space == Space::kGm) {
+      require(tile.tensor >= 0 && tile.tensor < static_cast<int>(launch_.tensors.size()),
+              "names an unknown tensor");
+    }
+    for (const Expr* expr : {&tile.row, &tile.col, &tile.offset, &tile.rows, &tile.cols}) {
+      check_expr(*expr, bindings);
+    }
+  }
+
+  void check_instruction(const Template& body, const Instruction& instruction) const {
+    const int n = body.bindings;
+    const bool aic = body.kind == CoreKind::kAic;
+    const Pipe pipe = instruction.pipe();
+    const bool cube_side = pipe == Pipe::kCube || pipe == Pipe::kMte1 || pipe == Pipe::kFixp;
+    const bool vector_side = pipe == Pipe::kVec || pipe == Pipe::kMte3;
+    require(!(aic && vector_side) && !(!aic && cube_side), "runs on a pipe that its core lacks");
+    switch (instruction.opcode) {
+      case Opcode::kLoad:
+        check_tile(instruction.a, n, {Space::kGm});
+        check_tile(instruction.dst, n, {aic ? Space::kL1 : Space::kUb});
+        break;
+      case Opcode::kMove:
+        check_tile(instruction.a, n, {Space::kL1});
+        check_tile(instruction.dst, n, {Space::kL0A, Space::kL0B});
+        break;
+      case Opcode::kMmad:
+        check_tile(instruction.a, n, {Space::kL0A});
+        check_tile(instruction.b, n, {Space::kL0B});
+        check_tile(instruction.dst, n, {Space::kL0C});
+        break;
+      case Opcode::kFixpipe:
+        check_tile(instruction.a, n, {Space::kL0C});
+        check_tile(instruction.dst, n, {Space::kGm});
+        break;
+      case Opcode::kVector:
+        check_tile(instruction.dst, n, {Space::kUb});
+        if (instruction.a.used()) check_tile(instruction.a, n, {Space::kUb});
+        if (instruction.b.used()) check_tile(instruction.b, n, {Space::kUb});
+        check_expr(instruction.scalar_expr, n);
+        break;
+      case Opcode::kStore:
+        check_tile(instruction.a, n, {Space::kUb});
+        check_tile(instruction.dst, n, {Space::kGm});
+        break;
+    }
+    for (const auto* uses : {&instruction.waits, &instruction.sets}) {
+      for (const FlagUse& use : *uses) {
+        require(use.flag < static_cast<int>(launch_.flags.size()), "uses an unknown flag");
+      }
+    }
+  }
+
+  void check_cores() {
+    std::vector<int> aics(static_cast<size_t>(machine_.cores.aic));
+    std::vector<int> aivs(static_cast<size_t>(machine_.cores.aic));
+    for (size_t c = 0; c < launch_.cores.size(); ++c) {
+      const CoreProgram& core = launch_.cores[c];
+      where_ = [c] { return fmt::format("core {}", c); };
+      require(core.group >= 0 && core.group < machine_.cores.aic,
+              "belongs to a group that the machine does not have");
+      auto& count = core.kind == CoreKind::kAic ? aics : aivs;
+      const int64_t limit = core.kind == CoreKind::kAic ? 1 : machine_.cores.aiv_per_aic;
+      require(++count[static_cast<size_t>(core.group)] <= limit,
+              "is one more than the machine has in its group");
+      for (const CoreProgram::Task& task : core.tasks) {
+        require(task.template_id >= 0 &&
+                    task.template_id < static_cast<int>(launch_.templates.size()),
+                "runs an unknown template");
+        const Template& body = launch_.templates[static_cast<size_t>(task.template_id)];
+        require(body.kind == core.kind, "runs a template of the other kind of core");
+        require(task.first_binding >= 0 && static_cast<size_t>(task.first_binding + body.bindings) <=
+                                               core.bindings.size(),
+                "gives too few bindings");
+      }
+    }
+  }
+
+  const Launch& launch_;
+  const Machine& machine_;
+  std::function<std::string()> where_;
+};
+
+void add(Hasher& hasher, const Tile& tile) {
+  hasher.add(static_cast<int64_t>(tile.space)).add(int64_t{tile.tensor});
+  for (const Expr* expr : {&tile.row, &tile.col, &tile.offset, &tile.rows, &tile.cols}) {
+    expr->add_to(hasher);
+  }
+  hasher.add(tile.stride);
+  hasher.add(static_cast<int64_t>(tile.type)).add(static_cast<int64_t>(tile.layout));
+}
+
+void add(Hasher& hasher, const Instruction& instruction) {
+  hasher.add(static_cast<int64_t>(instruction.opcode));
+  hasher.add(static_cast<int64_t>(instruction.vector_op));
+  hasher.add(static_cast<int64_t>(instruction.accumulate));
+  hasher.add(static_cast<int64_t>(instruction.transpose));
+  hasher.add(std::bit_cast<int64_t>(instruction.scalar)).add(instruction.divisor);
+  instruction.scalar_expr.add_to(hasher);
+  for (const Tile* tile : {&instruction.dst, &instruction.a, &instruction.b}) add(hasher, *tile);
+  for (const auto* uses : {&instruction.waits, &instruction.sets}) {
+    for (const FlagUse& use : *uses) {
+      hasher.add(int64_t{use.flag}).add(static_cast<int64_t>(use.when));
+    }
+  }
+}
+
+}  // namespace
+
+void CoreProgram::add(int template_id, std::initializer_list<int64_t> values) {
+  tasks.push_back({template_id, static_cast<int32_t>(bindings.size())});
+  bindings.insert(bindings.end(), values);
+}
+
+int Launch::add_tensor(Tensor tensor) {
+  tensors.push_back(std::move(tensor));
+  return static_cast<int>(tensors.size()) - 1;
+}
+
+int Launch::add_flag(Flag flag) {
+  flags.push_back(std::move(flag));
+  return static_cast<int>(flags.size()) - 1;
+}
+
+int Launch::add_table(std::vector<int64_t> table) {
+  tables.push_back(std::move(table));
+  return static_cast<int>(tables.size()) - 1;
+}
+
+int Launch::add_template(Template body) {
+  templates.push_back(std::move(body));
+  return static_cast<int>(templates.size()) - 1;
+}
+
+int64_t Launch::instruction_count() const {
+  int64_t count = 0;
+  for (const CoreProgram& core : cores) {
+    for (const CoreProgram::Task& task : core.tasks) {
+      const Template& body = templates[static_cast<size_t>(task.template_id)];
+      const std::span<const int64_t> bindings(core.bindings);
+      const int64_t iterations =
+          body.count.at(bindings.subspan(static_cast<size_t>(task.first_binding)), tables, 0);
+      count += static_cast<int64_t>(body.prologue.size() + body.epilogue.size()) +
+               iterations * static_cast<int64_t>(body.body.size());
+    }
+  }
+  return count;
+}
+
+void validate(const Launch& launch, const Machine& machine) { Validator(launch, machine).check(); }
+
+std::string describe(const Launch& launch, int template_id, int section, int position) {
+  constexpr const char* kSections[] = {"prologue", "body", "epilogue"};
+  const Template& body = launch.templates[static_cast<size_t>(template_id)];
+  const Instruction& instruction = section_of(body, section)[static_cast<size_t>(position)];
+  return fmt::format("{}[{} {}] {}", body.name, kSections[section], position,
+                     instruction.opcode == Opcode::kVector ? name_of(instruction.vector_op)
+                                                           : name_of(instruction.opcode));
+}
+
+int64_t capacity_of(const Machine& machine, Space space) {
+  switch (space) {
+    case Space::kGm:
+      return 0;
+    case Space::kL1:
+      return machine.buffers.l1_bytes;
+    case Space::kL0A:
+      return machine.buffers.l0a_bytes;
+    case Space::kL0B:
+      return machine.buffers.l0b_bytes;
+    case Space::kL0C:
+      return machine.buffers.l0c_bytes;
+    case Space::kUb:
+      return machine.buffers.ub_bytes;
+  }
+  return 0;
+}
+
+uint64_t hash_of(const Launch& launch) {
+  Hasher hasher;
+  for (const Tensor& tensor : launch.tensors) {
+    hasher.add(tensor.name).add(static_cast<int64_t>(tensor.type));
+    hasher.add(static_cast<int64_t>(tensor.layout)).add(tensor.rows).add(tensor.cols);
+    hasher.add(tensor.sector_rows).add(tensor.sector_cols).add(int64_t{tensor.warm});
+  }
+  for (const auto& table : launch.tables) {
+    for (int64_t value : table) hasher.add(value);
+    hasher.add("|");
+  }
+  for (const Flag& flag : launch.flags) {
+    hasher.add(flag.name).add(static_cast<int64_t>(flag.scope));
+    hasher.add(static_cast<int64_t>(flag.meaning)).add(static_cast<int64_t>(flag.space));
+    hasher.add(int64_t{flag.initial}).add(int64_t{flag.producers});
+  }
+  for (const Template& body : launch.templates) {
+    hasher.add(body.name).add(static_cast<int64_t>(body.kind)).add(int64_t{body.bindings});
+    body.count.add_to(hasher);
+    for (int section = 0; section < 3; ++section) {
+      for (const Instruction& instruction : section_of(body, section)) add(hasher, instruction);
+      hasher.add("|");
+    }
+  }
+  for (const CoreProgram& core : launch.cores) {
+    hasher.add(static_cast<int64_t>(core.kind)).add(int64_t{core.group});
+    for (const CoreProgram::Task& task : core.tasks) {
+      hasher.add(int64_t{task.template_id}).add(int64_t{task.first_binding});
+    }
+    for (int64_t value : core.bindings) hasher.add(value);
+  }
+  return hasher.value();
+}
+
+}  // namespace tilewright

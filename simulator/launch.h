@@ -1,0 +1,167 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/base/dtype.h"
+#include "core/machine/machine.h"
+#include "simulator/expr.h"
+#include "simulator/isa.h"
+
+namespace tilewright {
+
+/// A matrix in GM. Its L2 sectors are rectangles of sector_rows x sector_cols elements: kernels choose
+/// them to match their own loads, so that a sector is either in L2 or not.
+struct Tensor {
+  std::string name;
+  DType type = DType::kF16;
+  Layout layout = Layout::kNd;  ///< kNd, or kZn for the NZ format (rows, cols multiples of a fractal)
+  int64_t rows = 0;
+  int64_t cols = 0;
+  int64_t sector_rows = 0;
+  int64_t sector_cols = 0;
+  bool warm = false;            ///< in L2 when the launch begins (as far as it fits)
+
+  int64_t bytes() const { return rows * cols * bytes_of(type); }
+};
+
+/// A rectangle of elements: of a tensor at (row, col) when space is GM, at byte `offset` of an on-chip
+/// buffer otherwise.
+struct Tile {
+  Space space = Space::kGm;
+  int tensor = -1;
+  Expr row = 0;
+  Expr col = 0;
+  Expr offset = 0;
+  Expr rows = 0;   ///< real rows; on-chip layouts are padded to whole fractals
+  Expr cols = 0;
+  /// On-chip tiles that are part of a larger one: elements from row to row (kNd) or rows from fractal
+  /// column to fractal column (kZn). 0: the tile stands alone.
+  int64_t stride = 0;
+  DType type = DType::kF16;
+  Layout layout = Layout::kNd;
+  bool used() const { return tensor >= 0 || space != Space::kGm; }
+};
+
+/// In which iterations of the body a flag is waited for or set. Outside the body: always.
+enum class When : uint8_t { kAlways, kFirst, kLast };
+
+/// Use of a flag by an instruction: before it starts (waits) or when it has ended (sets).
+struct FlagUse {
+  int flag = -1;
+  When when = When::kAlways;
+};
+
+/// Whether an mmad adds to what is in L0C.
+enum class Accumulate : uint8_t { kNever, kAlways, kUnlessFirst };
+
+/// One tile operation with symbolic operands. Waits and sets are fields, not instructions.
+struct Instruction {
+  static constexpr int kMaxFlags = 4;
+
+  Opcode opcode = Opcode::kLoad;
+  VectorOp vector_op = VectorOp::kCopy;
+  Accumulate accumulate = Accumulate::kAlways;
+  bool transpose = false;   ///< kMove: the tile in L0 is the transpose of the one in L1
+  double scalar = 0;        ///< of kAdds, kMuls, kDup
+  Expr scalar_expr = 0;     ///< of kMask: columns visible to row 0
+  int64_t divisor = 1;      ///< of kMask: rows that share one position
+  Tile dst;
+  Tile a;                   ///< the source; left operand of mmad and of vector operations
+  Tile b;                   ///< right operand; vector: 1 row or 1 column broadcasts
+  std::array<FlagUse, kMaxFlags> waits{};
+  std::array<FlagUse, kMaxFlags> sets{};
+
+  Pipe pipe() const { return pipe_of(opcode); }
+};
+
+/// Who shares a flag.
+enum class FlagScope : uint8_t {
+  kCore,    ///< pipes of one core; each core has its own copy
+  kGroup,   ///< an AIC and its AIVs; each group has its own copy
+  kLaunch,  ///< all cores: a barrier
+};
+
+/// What waiting for a flag means.
+enum class FlagMeaning : uint8_t {
+  kData,   ///< the producer's bytes are there
+  kSpace,  ///< a buffer slot has been released
+};
+
+/// A counting flag. The k-th wait passes when the k-th set has happened (by all `producers`: cores of
+/// the group or launch that set it); every core that waits has its own count. `initial` sets are
+/// there from the start (free slots of a ring of buffers).
+struct Flag {
+  std::string name;
+  FlagScope scope = FlagScope::kCore;
+  FlagMeaning meaning = FlagMeaning::kData;
+  Space space = Space::kGm;  ///< the buffer that the flag speaks of
+  int initial = 0;
+  int producers = 1;
+};
+
+/// A short sequence of instructions: prologue, body x count, epilogue. The order of the instructions
+/// is the program order of the core; it must be a legal serial order (a set stands before the wait it
+/// serves), which the functional run and the hazard checker follow.
+struct Template {
+  std::string name;
+  CoreKind kind = CoreKind::kAic;
+  int bindings = 0;  ///< number of binding values that a task gives
+  Expr count = 0;    ///< iterations of the body, >= 0; must not depend on the index
+  std::vector<Instruction> prologue;
+  std::vector<Instruction> body;
+  std::vector<Instruction> epilogue;
+};
+
+/// What one core runs: tasks in order, each a template with its bindings.
+struct CoreProgram {
+  struct Task {
+    int32_t template_id = 0;
+    int32_t first_binding = 0;  ///< into `bindings`
+  };
+  CoreKind kind = CoreKind::kAic;
+  int group = 0;  ///< the AIC's number; an AIV belongs to the group of its AIC
+  std::vector<Task> tasks;
+  std::vector<int64_t> bindings;
+
+  void add(int template_id, std::initializer_list<int64_t> values);
+};
+
+/// What all cores run for one op. Three readers act on it: the functional run, the timing and the
+/// hazard checker.
+struct Launch {
+  std::string name;
+  std::vector<Tensor> tensors;
+  std::vector<std::vector<int64_t>> tables;
+  std::vector<Flag> flags;
+  std::vector<Template> templates;
+  std::vector<CoreProgram> cores;
+  double flops = 0;  ///< operations of the problem itself, without padding
+
+  int add_tensor(Tensor tensor);
+  int add_flag(Flag flag);
+  int add_table(std::vector<int64_t> table);
+  int add_template(Template body);
+
+  /// Instructions of all cores, every iteration counted.
+  int64_t instruction_count() const;
+};
+
+/// Throws Error (failed), naming template and instruction, when the launch is malformed: unknown
+/// tensors, flags, tables or bindings, an operand in a space that its opcode cannot reach, more cores
+/// than the machine has. Every reader calls it first.
+void validate(const Launch& launch, const Machine& machine);
+
+/// "template[section i] opcode": how messages name an instruction.
+std::string describe(const Launch& launch, int template_id, int section, int position);
+
+/// Capacity of an on-chip buffer of a core; 0 for GM.
+int64_t capacity_of(const Machine& machine, Space space);
+
+/// Hash of everything in the launch; equal launches behave equally on equal machines.
+uint64_t hash_of(const Launch& launch);
+
+}  // namespace tilewright

@@ -1,0 +1,130 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/machine/machine.h"
+#include "simulator/launch.h"
+#include "simulator/shared_port.h"
+
+namespace tilewright {
+
+/// Bytes that went over the shared memory, by kind.
+struct MemoryCounters {
+  int64_t l2_read_bytes = 0;      ///< asked for by cores
+  int64_t l2_hit_bytes = 0;       ///< of those, already in L2 or on their way
+  int64_t l2_write_bytes = 0;
+  int64_t hbm_read_bytes = 0;
+  int64_t hbm_write_bytes = 0;    ///< dirty sectors evicted
+};
+
+/// A rectangle of a tensor that a core loads or stores.
+struct GmAccess {
+  int tensor = 0;
+  int64_t row = 0;
+  int64_t col = 0;
+  int64_t rows = 0;
+  int64_t cols = 0;
+};
+
+/// Who loads or stores: each has its own cap on the way to the L2.
+enum class MemoryClient : uint8_t { kL1Load, kUbLoad, kFixpipeStore, kUbStore };
+
+/// The memory that all cores share: L2 as an LRU cache over sectors, HBM behind it, and the
+/// bandwidth of both shared fairly. A load ends when its bytes have come over the L2 port and those
+/// that missed have arrived from HBM, plus the client's fixed cost; a sector in flight makes later
+/// readers wait for the same arrival. Time is in ticks; calls come in the order of time.
+class MemorySystem {
+ public:
+  MemorySystem(const Launch& launch, const Machine& machine);
+
+  /// How one transfer ended and what its duration consists of.
+  struct Done {
+    int32_t transfer = -1;  ///< as returned by request(); -1: nothing ended
+    int64_t end = 0;
+    int64_t l2_ticks = 0;   ///< waiting for its share of the L2 port
+    int64_t hbm_ticks = 0;  ///< waiting for HBM after its L2 share was through
+  };
+
+  /// Looks the bytes up in L2 and asks HBM for what is missing. Returns the transfer's number, which
+  /// is free again after its Done.
+  int32_t request(const GmAccess& access, MemoryClient client, int64_t now);
+  /// The pipe is free: the transfer's bytes start to move. Once for each transfer.
+  void stream(int32_t transfer, int64_t now);
+
+  int64_t next_event() const;
+  /// Processes the event at next_event().
+  Done process();
+
+  const MemoryCounters& counters() const { return counters_; }
+  int64_t bytes_of_transfer(const GmAccess& access) const;
+  /// Bytes of one contiguous piece of the access in GM.
+  int64_t burst_bytes(const GmAccess& access) const;
+
+ private:
+  struct Sector {
+    int32_t newer = -1;
+    int32_t older = -1;
+    int32_t flow = -1;    // HBM flow that brings it, -1 none
+    bool present = false;
+    bool dirty = false;
+    int32_t bytes = 0;
+    int64_t ready = 0;    // when its bytes arrived
+  };
+  struct TensorInfo {
+    int64_t first_sector = 0;
+    int64_t sector_columns = 0;
+  };
+  struct Transfer {
+    MemoryClient client = MemoryClient::kL1Load;
+    int64_t bytes = 0;
+    int64_t begin = 0;       // of its stream
+    int64_t stream_end = 0;
+    int64_t ready = 0;       // of its last byte from HBM
+    int32_t waiting = 0;     // HBM flows not yet ended, plus 1 until the stream has ended
+    bool write = false;
+  };
+  struct HbmFlow {
+    std::vector<int32_t> transfers;
+    std::vector<int32_t> sectors;
+  };
+
+  void touch(int32_t id);
+  void unlink(int32_t id);
+  void insert(int32_t id, int32_t bytes, int64_t now);
+  void evict(int64_t now);
+  void read_sector(int32_t id, int32_t bytes, int32_t transfer, int32_t flow, int64_t now,
+                   int64_t& missing);
+  template <typename Visit>
+  void for_each_sector(const GmAccess& access, Visit visit) const;
+  int32_t new_flow();
+  void start_hbm(int32_t flow, int64_t bytes, int64_t burst, int64_t now);
+  Done finish_part(int32_t transfer);
+
+  const Launch& launch_;
+  const Machine& machine_;
+  std::vector<TensorInfo> tensors_;
+  std::vector<Sector> sectors_;
+  int32_t newest_ = -1;
+  int32_t oldest_ = -1;
+  int64_t used_bytes_ = 0;
+  std::vector<Transfer> transfers_;
+  std::vector<int32_t> free_transfers_;
+  std::vector<HbmFlow> flows_;
+  std::vector<int32_t> free_flows_;
+  std::vector<int32_t> resolved_;  // transfers whose last part ended with an HBM flow
+  SharedPort read_port_;
+  SharedPort write_port_;
+  SharedPort hbm_port_;
+  int64_t latency_ = 0;
+  int64_t fixed_[4] = {};
+  MemoryCounters counters_;
+};
+
+/// HBM bytes a cycle of the machine.
+double hbm_bytes_per_cycle(const Machine& machine);
+
+/// Cycles as ticks, rounded to nearest.
+int64_t to_ticks(double cycles);
+
+}  // namespace tilewright

@@ -1,0 +1,155 @@
+#include "simulator/steps.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "core/base/error.h"
+
+namespace tilewright {
+
+namespace {
+
+const std::vector<Instruction>& section_of(const Template& body, size_t section) {
+  return section == 0 ? body.prologue : section == 1 ? body.body : body.epilogue;
+}
+
+template <typename Visit>
+void for_each_size(const Instruction& instruction, Visit visit) {
+  for (const Tile* tile : {&instruction.a, &instruction.b, &instruction.dst}) {
+    if (!tile->used()) continue;
+    visit(tile->rows);
+    visit(tile->cols);
+  }
+}
+
+MemoryClient client_of(const Instruction& instruction) {
+  switch (instruction.opcode) {
+    case Opcode::kLoad:
+      return instruction.dst.space == Space::kL1 ? MemoryClient::kL1Load : MemoryClient::kUbLoad;
+    case Opcode::kFixpipe:
+      return MemoryClient::kFixpipeStore;
+    default:
+      return MemoryClient::kUbStore;
+  }
+}
+
+bool moves_gm(const Instruction& instruction) {
+  return instruction.opcode == Opcode::kLoad || instruction.opcode == Opcode::kStore ||
+         instruction.opcode == Opcode::kFixpipe;
+}
+
+}  // namespace
+
+StepCache::StepCache(const Launch& launch, const Machine& machine)
+    : launch_(launch), machine_(machine) {
+  for (size_t t = 0; t < launch.templates.size(); ++t) {
+    TemplateInfo info;
+    info.first_name = static_cast<int32_t>(names_.size());
+    std::set<int> slots;
+    for (size_t s = 0; s < 3; ++s) {
+      const auto& list = section_of(launch.templates[t], s);
+      for (size_t i = 0; i < list.size(); ++i) {
+        names_.push_back(describe(launch, static_cast<int>(t), static_cast<int>(s),
+                                  static_cast<int>(i)));
+        for_each_size(list[i], [&](const Expr& expr) {
+          expr.for_each_slot([&](int slot) { slots.insert(slot); });
+        });
+      }
+    }
+    info.size_slots.assign(slots.begin(), slots.end());
+    templates_.push_back(std::move(info));
+  }
+}
+
+OperandSizes StepCache::sizes(const Instruction& instruction, std::span<const int64_t> bindings,
+                              int64_t index) const {
+  OperandSizes sizes;
+  const auto value = [&](const Expr& expr) { return expr.at(bindings, launch_.tables, index); };
+  if (instruction.a.used()) {
+    sizes.a_rows = value(instruction.a.rows);
+    sizes.a_cols = value(instruction.a.cols);
+  }
+  if (instruction.b.used()) {
+    sizes.b_rows = value(instruction.b.rows);
+    sizes.b_cols = value(instruction.b.cols);
+  }
+  sizes.dst_rows = value(instruction.dst.rows);
+  sizes.dst_cols = value(instruction.dst.cols);
+  return sizes;
+}
+
+Step StepCache::make_step(const Instruction& instruction, std::span<const int64_t> bindings,
+                          int32_t name) const {
+  Step step;
+  step.source = &instruction;
+  step.pipe = instruction.pipe();
+  step.is_memory = moves_gm(instruction);
+  step.client = client_of(instruction);
+  step.name = name;
+  for (const FlagUse& use : instruction.waits) {
+    if (use.flag >= 0) step.waits[step.wait_count++] = use;
+  }
+  for (const FlagUse& use : instruction.sets) {
+    if (use.flag >= 0) step.sets[step.set_count++] = use;
+  }
+  for_each_size(instruction, [&](const Expr& expr) {
+    if (!expr.is_loop_invariant() || expr.table_id() >= 0) step.varies = true;
+  });
+  if (!step.varies) {
+    const OperandSizes operand_sizes = sizes(instruction, bindings, 0);
+    step.cost = local_cost(machine_, instruction, operand_sizes);
+    step.flops = flops_of(instruction, operand_sizes);
+  }
+  return step;
+}
+
+const ResolvedTemplate& StepCache::resolve(int template_id, std::span<const int64_t> bindings) {
+  TemplateInfo& info = templates_[static_cast<size_t>(template_id)];
+  const auto same = [&](const Resolved& resolved) {
+    for (size_t i = 0; i < info.size_slots.size(); ++i) {
+      if (resolved.key[i] != bindings[static_cast<size_t>(info.size_slots[i])]) return false;
+    }
+    return true;
+  };
+  const auto found = std::find_if(info.resolved.begin(), info.resolved.end(), same);
+  if (found != info.resolved.end()) return *found->steps;
+
+  Resolved resolved;
+  for (int slot : info.size_slots) resolved.key.push_back(bindings[static_cast<size_t>(slot)]);
+  resolved.steps = std::make_unique<ResolvedTemplate>();
+  const Template& body = launch_.templates[static_cast<size_t>(template_id)];
+  int32_t name = info.first_name;
+  for (size_t s = 0; s < 3; ++s) {
+    for (const Instruction& instruction : section_of(body, s)) {
+      resolved.steps->sections[s].push_back(make_step(instruction, bindings, name++));
+    }
+  }
+  info.resolved.push_back(std::move(resolved));
+  return *info.resolved.back().steps;
+}
+
+GmAccess StepCache::access(const Step& step, std::span<const int64_t> bindings,
+                           int64_t index) const {
+  const Instruction& instruction = *step.source;
+  const Tile& tile = instruction.opcode == Opcode::kLoad ? instruction.a : instruction.dst;
+  const auto value = [&](const Expr& expr) { return expr.at(bindings, launch_.tables, index); };
+  const GmAccess access{tile.tensor, value(tile.row), value(tile.col), value(tile.rows),
+                        value(tile.cols)};
+  const Tensor& tensor = launch_.tensors[static_cast<size_t>(tile.tensor)];
+  const bool inside = access.row >= 0 && access.col >= 0 && access.rows > 0 && access.cols > 0 &&
+                      access.row + access.rows <= tensor.rows &&
+                      access.col + access.cols <= tensor.cols;
+  if (!inside) {
+    throw Error(ErrorKind::kFailed,
+                fmt::format("launch {}: {}: touches rows {}+{}, columns {}+{} of tensor {}, which "
+                            "has {} x {}",
+                            launch_.name, names_[static_cast<size_t>(step.name)], access.row,
+                            access.rows, access.col, access.cols, tensor.name, tensor.rows,
+                            tensor.cols));
+  }
+  return access;
+}
+
+}  // namespace tilewright

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/machine/machine.h"
+#include "simulator/cost.h"
+#include "simulator/launch.h"
+#include "simulator/memory.h"
+
+namespace tilewright {
+
+/// An instruction of a template with everything worked out that does not change between iterations
+/// and tasks of equal sizes.
+struct Step {
+  const Instruction* source = nullptr;
+  Pipe pipe = Pipe::kScalar;
+  bool is_memory = false;      ///< goes over the shared memory
+  bool varies = false;         ///< its local cost depends on the loop index or on a table
+  MemoryClient client = MemoryClient::kL1Load;
+  uint8_t wait_count = 0;
+  uint8_t set_count = 0;
+  std::array<FlagUse, Instruction::kMaxFlags> waits{};
+  std::array<FlagUse, Instruction::kMaxFlags> sets{};
+  LocalCost cost;
+  int64_t flops = 0;
+  int32_t name = 0;            ///< number of the instruction in the launch, counting through templates
+};
+
+/// A template for one combination of the bindings that its sizes depend on.
+struct ResolvedTemplate {
+  std::array<std::vector<Step>, 3> sections;  ///< prologue, body, epilogue
+};
+
+/// Resolves templates and keeps the results: a launch has few different tile sizes.
+class StepCache {
+ public:
+  StepCache(const Launch& launch, const Machine& machine);
+
+  const ResolvedTemplate& resolve(int template_id, std::span<const int64_t> bindings);
+
+  OperandSizes sizes(const Instruction& instruction, std::span<const int64_t> bindings,
+                     int64_t index) const;
+  /// The rectangle of GM that a load, store or fixpipe moves; Error (failed) when it is empty or
+  /// leaves the tensor.
+  GmAccess access(const Step& step, std::span<const int64_t> bindings, int64_t index) const;
+
+  /// "template[section i] opcode" by Step::name.
+  const std::vector<std::string>& names() const { return names_; }
+
+ private:
+  struct Resolved {
+    std::vector<int64_t> key;
+    std::unique_ptr<ResolvedTemplate> steps;
+  };
+  struct TemplateInfo {
+    std::vector<int> size_slots;  // bindings that sizes depend on
+    int32_t first_name = 0;
+    std::vector<Resolved> resolved;
+  };
+
+  Step make_step(const Instruction& instruction, std::span<const int64_t> bindings,
+                 int32_t name) const;
+
+  const Launch& launch_;
+  const Machine& machine_;
+  std::vector<TemplateInfo> templates_;
+  std::vector<std::string> names_;
+};
+
+}  // namespace tilewright
