@@ -19,9 +19,9 @@ AttemptStatus parse_attempt_status(std::string_view name);
 /// What one evaluation found: a time with its counters, or the reason why there is none.
 struct Measurement {
   AttemptStatus status = AttemptStatus::kOk;
-  std::string reason;        ///< empty when ok
-  double time_us = 0;        ///< 0 when not ok
-  int64_t time_ticks = 0;    ///< simulated time, 1/1024 cycle; 0 from evaluators that have none
+  std::string reason;      ///< empty when ok
+  double time_us = 0;      ///< 0 when not ok
+  int64_t time_ticks = 0;  ///< simulated time, 1/1024 cycle; 0 from evaluators that have none
   /// Counters by their profiler name, in a fixed order.
   std::vector<std::pair<std::string, double>> counters;
 };
@@ -31,10 +31,10 @@ struct Measurement {
 struct MeasurementKey {
   std::string kernel;
   int kernel_revision = 0;
-  std::string problem;              ///< canonical text
-  std::string config;               ///< canonical text
+  std::string problem;  ///< canonical text
+  std::string config;   ///< canonical text
   std::string machine_fingerprint;
-  std::string evaluator;            ///< "sim/<timing revision>/<fidelity>", "cmd/<hash>", "table/<hash>"
+  std::string evaluator;  ///< "sim/<timing revision>/<fidelity>", "cmd/<hash>", "table/<hash>"
 
   friend bool operator==(const MeasurementKey&, const MeasurementKey&) = default;
 };

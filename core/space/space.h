@@ -23,7 +23,8 @@ struct Config {
   friend bool operator==(const Config&, const Config&) = default;
 };
 
-/// Reads "a=1,b=2"; Error (usage) for anything else, for a name twice, for a missing number.
+/// Reads "a=1,b=2"; an empty text is the config without values. Error (usage) for anything else,
+/// for a name twice, for a missing number.
 Config parse_config(std::string_view text);
 
 /// A named axis of a space with its legal values, in ascending order.
@@ -33,9 +34,9 @@ struct Parameter {
   std::vector<int64_t> values;
 };
 
-/// A rule between parameters. `violation` gets the values of `parameters`, in that order, and returns
-/// an empty text when the rule holds, or what is wrong and by how much ("L0C holds 128 KiB, the tile
-/// needs 256 KiB, 128 KiB too many; tile_n=128 would fit").
+/// A rule between parameters. `violation` gets the values of `parameters`, in that order, and
+/// returns an empty text when the rule holds, or what is wrong and by how much ("L0C holds 128 KiB,
+/// the tile needs 256 KiB, 128 KiB too many; tile_n=128 would fit").
 struct Constraint {
   std::string name;
   std::vector<std::string> parameters;
@@ -47,7 +48,8 @@ struct Constraint {
 /// walked and an illegal config is never built.
 class Space {
  public:
-  Space() = default;
+  /// The space with one config, which has no values.
+  Space() : Space({}, {}) {}
   Space(std::vector<Parameter> parameters, std::vector<Constraint> constraints);
 
   const std::vector<Parameter>& parameters() const { return parameters_; }
@@ -59,22 +61,25 @@ class Space {
   /// Every legal config, the last parameter changing fastest.
   std::vector<Config> enumerate() const;
 
-  /// Puts `config` into the order of the parameters; values that are not named come from `defaults`.
-  /// Error (usage) for an unknown name (suggesting the nearest) or a value outside its list, Error
-  /// (infeasible) with the violation for a broken constraint.
+  /// Puts `config` into the order of the parameters; values that are not named come from
+  /// `defaults`. Error (usage) for an unknown name (suggesting the nearest) or a value outside its
+  /// list, Error (infeasible) with the violation for a broken constraint.
   Config complete(const Config& config, const Config& defaults) const;
 
-  /// Empty when the config is legal, otherwise what is wrong (first violation in order).
+  /// Empty when the config is legal, otherwise what is wrong (first violation in order). The config
+  /// has exactly the space's parameters, in their order.
   std::string violation(const Config& config) const;
 
  private:
   std::vector<Parameter> parameters_;
   std::vector<Constraint> constraints_;
-  /// constraints_at_[d]: constraints whose last parameter is d, with the positions of their inputs.
+  /// checks_at_[d]: constraints that can be decided once the first d parameters have values.
   struct Check {
     size_t constraint;
-    std::vector<size_t> inputs;
+    std::vector<size_t> inputs;  ///< positions of the constraint's parameters
   };
+  std::string broken(const Check& check, std::span<const int64_t> values) const;
+
   std::vector<std::vector<Check>> checks_at_;
 };
 
