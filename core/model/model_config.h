@@ -29,7 +29,7 @@ struct ModelConfig {
   double norm_eps = 1e-6;
   bool tied_embeddings = false;
   bool qkv_bias = false;
-  bool qk_norm = false;      ///< per-head RMSNorm of queries and keys (Qwen3)
+  bool qk_norm = false;        ///< per-head RMSNorm of queries and keys (Qwen3)
   int64_t sliding_window = 0;  ///< 0: none in use
 
   /// Mixture of experts; experts == 0 for a dense model.
@@ -41,10 +41,10 @@ struct ModelConfig {
 
   /// Multi-head latent attention; kv_lora_rank == 0 for ordinary heads.
   int64_t kv_lora_rank = 0;
-  int64_t q_lora_rank = 0;   ///< 0: queries are projected directly
+  int64_t q_lora_rank = 0;  ///< 0: queries are projected directly
   int64_t qk_nope_dim = 0;
   int64_t qk_rope_dim = 0;
-  int64_t v_head_dim = 0;    ///< equals head_dim for ordinary heads
+  int64_t v_head_dim = 0;  ///< equals head_dim for ordinary heads
 
   bool is_mla() const { return kv_lora_rank > 0; }
 
@@ -55,9 +55,15 @@ struct ModelConfig {
   /// KV cache bytes of one token over all layers at `dtype` width.
   int64_t kv_bytes_per_token() const;
   int64_t weight_bytes() const;
+
+  bool operator==(const ModelConfig&) const = default;
 };
 
-/// Reads a config.json text; `where` names it in errors. Loader rules in docs/formats.md.
+/// Reads a config.json text (comments allowed); `where` names it in errors and becomes the name.
+/// Error (failed) gives file and key. What the files leave unsaid: no rope_theta means 10000, no
+/// num_key_value_heads means as many as heads, no dtype means bf16; null counts as absent; Qwen2
+/// has QKV biases, Qwen3 a norm of queries and keys; transformers 5 writes rope_parameters and
+/// dtype; sliding_window counts only where use_sliding_window (Qwen: default false) lets it.
 ModelConfig parse_model_config(std::string_view text, const std::string& where);
 
 /// A canonical name ("qwen2-7b"), or the path of a config.json or of a folder that holds one. Error
