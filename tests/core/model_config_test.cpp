@@ -1,6 +1,7 @@
 #include "core/model/model_config.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -182,7 +183,7 @@ TEST(ModelConfigReader, RefusesSizesWhoseProductOverflows) {
 
 TEST(LoadModel, TakesFilesAndFolders) {
   const std::filesystem::path folder =
-      std::filesystem::path(testing::TempDir()) / "tilewright_load_model";
+      std::filesystem::path(testing::TempDir()) / ("tilewright_model_" + std::to_string(getpid()));
   std::filesystem::create_directories(folder);
   std::ofstream(folder / "config.json") << config_with("", "LlamaForCausalLM");
   EXPECT_EQ(load_model(folder.string()).name, (folder / "config.json").string());
