@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
@@ -33,9 +35,9 @@ std::string reason_of(const std::string& message) {
   return printable(at == std::string::npos ? message : message.substr(at + 2), 160);
 }
 
-}  // namespace
-
-Json parse_json(std::string_view text, const std::string& where) {
+/// Parses with place(offset) naming where the parser stood when the text went wrong.
+Json parse(std::string_view text, const std::string& where,
+           const std::function<std::string(size_t)>& place) {
   std::vector<std::set<std::string>> keys_of_open_objects;
   const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
     if (depth > kMaxDepth) {
@@ -55,13 +57,23 @@ Json parse_json(std::string_view text, const std::string& where) {
     return Json::parse(text.begin(), text.end(), watch, true, true);
   } catch (const nlohmann::json::parse_error& error) {
     const size_t offset = error.byte == 0 ? 0 : error.byte - 1;
-    throw Error(ErrorKind::kFailed,
-                fmt::format("{}:{}: not valid JSON: {}", where, line_and_column(text, offset),
-                            reason_of(error.what())));
+    throw Error(ErrorKind::kFailed, fmt::format("{}:{}: not valid JSON: {}", where, place(offset),
+                                                reason_of(error.what())));
   } catch (const nlohmann::json::exception& error) {
     throw Error(ErrorKind::kFailed,
                 fmt::format("{}: not valid JSON: {}", where, printable(error.what(), 160)));
   }
+}
+
+}  // namespace
+
+Json parse_json(std::string_view text, const std::string& where) {
+  return parse(text, where, [&](size_t offset) { return line_and_column(text, offset); });
+}
+
+Json parse_json_line(std::string_view line, const std::string& where) {
+  return parse(line, where,
+               [&](size_t offset) { return std::to_string(std::min(offset, line.size()) + 1); });
 }
 
 JsonReader::JsonReader(const Json& document, std::string where)

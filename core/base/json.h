@@ -17,6 +17,10 @@ using Json = nlohmann::ordered_json;
 /// "where:line:column: what". Depth is bounded (64), duplicate keys are refused.
 Json parse_json(std::string_view text, const std::string& where);
 
+/// The same for one line of a file of JSON lines: `where` already names the line, and errors give
+/// "where:column: what".
+Json parse_json_line(std::string_view line, const std::string& where);
+
 /// A value inside a parsed document together with its place ("file: key.path[3]"), so that each
 /// typed read can say what is wrong and where. Reads throw Error (failed).
 class JsonReader {

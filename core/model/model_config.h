@@ -55,9 +55,15 @@ struct ModelConfig {
   /// KV cache bytes of one token over all layers at `dtype` width.
   int64_t kv_bytes_per_token() const;
   int64_t weight_bytes() const;
+
+  bool operator==(const ModelConfig&) const = default;
 };
 
-/// Reads a config.json text; `where` names it in errors. Loader rules in docs/formats.md.
+/// Reads a config.json text (comments allowed); `where` names it in errors and becomes the name.
+/// Error (failed) gives file and key. What the files leave unsaid: no rope_theta means 10000, no
+/// num_key_value_heads means as many as heads, no dtype means bf16; null counts as absent; Qwen2
+/// has QKV biases, Qwen3 a norm of queries and keys; transformers 5 writes rope_parameters and
+/// dtype; sliding_window counts only where use_sliding_window (Qwen: default false) lets it.
 ModelConfig parse_model_config(std::string_view text, const std::string& where);
 
 /// A canonical name ("qwen2-7b"), or the path of a config.json or of a folder that holds one. Error

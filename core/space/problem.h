@@ -27,13 +27,15 @@ struct Problem {
   std::string text() const;
   /// The size of that name; the name must exist (a programming error otherwise).
   int64_t size(std::string_view name) const;
-  /// The same problem with one size changed.
+  bool has(std::string_view name) const;
+  /// The same problem with one size changed; the name must exist.
   Problem with(std::string_view name, int64_t value) const;
 
   friend bool operator==(const Problem&, const Problem&) = default;
 };
 
-/// Reads a canonical text back; Error (failed) says what is wrong with it.
+/// Reads a canonical text back: parse_problem(p.text()) == p, and no other spelling of p is
+/// accepted. Error (failed) says what is wrong with it.
 Problem parse_problem(std::string_view text);
 
 }  // namespace tilewright

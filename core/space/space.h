@@ -23,7 +23,8 @@ struct Config {
   friend bool operator==(const Config&, const Config&) = default;
 };
 
-/// Reads "a=1,b=2"; Error (usage) for anything else, for a name twice, for a missing number.
+/// Reads "a=1,b=2"; an empty text is the config without values. Error (usage) for anything else,
+/// for a name twice, for a missing number.
 Config parse_config(std::string_view text);
 
 /// A named axis of a space with its legal values, in ascending order.
@@ -47,7 +48,8 @@ struct Constraint {
 /// walked and an illegal config is never built.
 class Space {
  public:
-  Space() = default;
+  /// The space with one config, which has no values.
+  Space() : Space({}, {}) {}
   Space(std::vector<Parameter> parameters, std::vector<Constraint> constraints);
 
   const std::vector<Parameter>& parameters() const { return parameters_; }
@@ -64,17 +66,20 @@ class Space {
   /// list, Error (infeasible) with the violation for a broken constraint.
   Config complete(const Config& config, const Config& defaults) const;
 
-  /// Empty when the config is legal, otherwise what is wrong (first violation in order).
+  /// Empty when the config is legal, otherwise what is wrong (first violation in order). The config
+  /// has exactly the space's parameters, in their order.
   std::string violation(const Config& config) const;
 
  private:
   std::vector<Parameter> parameters_;
   std::vector<Constraint> constraints_;
-  /// constraints_at_[d]: constraints whose last parameter is d, with the positions of their inputs.
+  /// checks_at_[d]: constraints that can be decided once the first d parameters have values.
   struct Check {
     size_t constraint;
-    std::vector<size_t> inputs;
+    std::vector<size_t> inputs;  ///< positions of the constraint's parameters
   };
+  std::string broken(const Check& check, std::span<const int64_t> values) const;
+
   std::vector<std::vector<Check>> checks_at_;
 };
 

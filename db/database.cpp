@@ -1,0 +1,237 @@
+#include "db/database.h"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/error.h"
+#include "core/base/text.h"
+
+namespace tilewright {
+
+namespace {
+
+/// What a result code of SQLite means for the person who uses the database, and what to do.
+Error error_of(int code, const std::string& path, const std::string& message) {
+  const auto failed = [&](const std::string& text) {
+    return Error(ErrorKind::kFailed, fmt::format("database {}: {}", path, text));
+  };
+  switch (code & 0xff) {
+    case SQLITE_NOTADB:
+      return failed("not an SQLite database; choose another file with --db");
+    case SQLITE_CORRUPT:
+      return failed("the file is damaged (" + message +
+                    "); run `tilewright db check`, or restore a copy");
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return failed("locked by another process for too long; try again when it has finished");
+    case SQLITE_READONLY:
+      return failed("cannot be written: the file or its folder is read-only");
+    case SQLITE_CANTOPEN:
+      return failed("cannot be opened; does its folder exist, and may you write there?");
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+      return failed("access denied (" + message + ")");
+    case SQLITE_FULL:
+      return failed("the disk is full; everything recorded before is kept, free some space");
+    case SQLITE_IOERR:
+      return failed("the disk reports an error (" + message +
+                    "); everything recorded before is kept");
+    case SQLITE_INTERRUPT:
+      return failed("interrupted");
+    case SQLITE_TOOBIG:
+      return failed("a value is too large (" + message + ")");
+    case SQLITE_ERROR:
+      return {ErrorKind::kUsage, fmt::format("database {}: {}", path, printable(message, 400))};
+    default:
+      return failed(printable(message, 400));
+  }
+}
+
+}  // namespace
+
+Statement::Statement(const Database& database, std::string_view sql) : database_(&database) {
+  const char* tail = nullptr;
+  check(sqlite3_prepare_v3(database.handle(), sql.data(), static_cast<int>(sql.size()),
+                           SQLITE_PREPARE_PERSISTENT, &statement_, &tail));
+  const std::string_view rest = sql.substr(static_cast<size_t>(tail - sql.data()));
+  if (statement_ == nullptr || !trim(rest).empty()) {
+    sqlite3_finalize(std::exchange(statement_, nullptr));
+    throw Error(ErrorKind::kUsage, "one SQL statement is expected, without others behind it");
+  }
+}
+
+Statement::~Statement() {
+  sqlite3_finalize(statement_);
+}
+
+Statement::Statement(Statement&& other) noexcept
+    : database_(other.database_), statement_(std::exchange(other.statement_, nullptr)) {}
+
+void Statement::check(int code) const {
+  if (code != SQLITE_OK) database_->fail(code);
+}
+
+Statement& Statement::bind(int parameter, int64_t value) {
+  check(sqlite3_bind_int64(statement_, parameter, value));
+  return *this;
+}
+
+Statement& Statement::bind(int parameter, double value) {
+  check(sqlite3_bind_double(statement_, parameter, value));
+  return *this;
+}
+
+Statement& Statement::bind(int parameter, std::string_view value) {
+  // An empty view may point nowhere, which SQLite would take for NULL.
+  const char* data = value.empty() ? "" : value.data();
+  check(sqlite3_bind_text64(statement_, parameter, data, value.size(), SQLITE_TRANSIENT,
+                            SQLITE_UTF8));
+  return *this;
+}
+
+Statement& Statement::bind_null(int parameter) {
+  check(sqlite3_bind_null(statement_, parameter));
+  return *this;
+}
+
+bool Statement::bind_named(const std::string& name, std::string_view value) {
+  const int parameter = sqlite3_bind_parameter_index(statement_, name.c_str());
+  if (parameter == 0) return false;
+  bind(parameter, value);
+  return true;
+}
+
+bool Statement::step() {
+  const int code = sqlite3_step(statement_);
+  if (code == SQLITE_ROW) return true;
+  if (code != SQLITE_DONE) {
+    // The message belongs to the connection and is gone after a reset.
+    try {
+      database_->fail(code);
+    } catch (...) {
+      sqlite3_reset(statement_);
+      throw;
+    }
+  }
+  sqlite3_reset(statement_);
+  return false;
+}
+
+void Statement::run() {
+  while (step()) {
+  }
+}
+
+void Statement::reset() {
+  sqlite3_reset(statement_);
+  sqlite3_clear_bindings(statement_);
+}
+
+int Statement::column_count() const {
+  return sqlite3_column_count(statement_);
+}
+std::string Statement::column_name(int column) const {
+  const char* name = sqlite3_column_name(statement_, column);
+  return name ? name : "";
+}
+bool Statement::is_null(int column) const {
+  return sqlite3_column_type(statement_, column) == SQLITE_NULL;
+}
+bool Statement::is_integer(int column) const {
+  return sqlite3_column_type(statement_, column) == SQLITE_INTEGER;
+}
+bool Statement::is_real(int column) const {
+  return sqlite3_column_type(statement_, column) == SQLITE_FLOAT;
+}
+int64_t Statement::integer(int column) const {
+  return sqlite3_column_int64(statement_, column);
+}
+double Statement::real(int column) const {
+  return sqlite3_column_double(statement_, column);
+}
+std::string Statement::text(int column) const {
+  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_, column));
+  const int size = sqlite3_column_bytes(statement_, column);
+  return bytes ? std::string(bytes, static_cast<size_t>(size)) : std::string();
+}
+
+void Database::Close::operator()(sqlite3* connection) const {
+  sqlite3_close_v2(connection);
+}
+
+Database::Database(const std::string& path, OpenMode mode, int busy_timeout_ms) : path_(path) {
+  const int access = mode == OpenMode::kReadOnly ? SQLITE_OPEN_READONLY
+                                                 : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+  // URIs are on for ATTACH (merge); "./" keeps a path from being taken for one.
+  const std::string plain = path.starts_with("file:") ? "./" + path : path;
+  sqlite3* connection = nullptr;
+  const int code = sqlite3_open_v2(plain.c_str(), &connection,
+                                   access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI, nullptr);
+  connection_.reset(connection);
+  if (code != SQLITE_OK) fail(code);
+  sqlite3_extended_result_codes(connection, 1);
+  sqlite3_busy_timeout(connection, busy_timeout_ms);
+  sqlite3_db_config(connection, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  sqlite3_db_config(connection, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+}
+
+void Database::execute(const char* sql) {
+  const int code = sqlite3_exec(handle(), sql, nullptr, nullptr, nullptr);
+  if (code != SQLITE_OK) fail(code);
+}
+
+Statement& Database::cached(const char* sql) {
+  auto found = statements_.find(sql);
+  if (found == statements_.end()) {
+    found = statements_.emplace(sql, Statement(*this, sql)).first;
+  }
+  found->second.reset();
+  return found->second;
+}
+
+int64_t Database::last_insert_id() const {
+  return sqlite3_last_insert_rowid(handle());
+}
+int64_t Database::changed_rows() const {
+  return sqlite3_changes64(handle());
+}
+
+std::string Database::header(int size) const {
+  sqlite3_file* file = nullptr;
+  int code = sqlite3_file_control(handle(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  if (code != SQLITE_OK || file == nullptr || file->pMethods == nullptr) fail(SQLITE_CANTOPEN);
+  sqlite3_int64 file_size = 0;
+  code = file->pMethods->xFileSize(file, &file_size);
+  if (code != SQLITE_OK) fail(code);
+  std::string bytes(static_cast<size_t>(std::min<sqlite3_int64>(size, file_size)), '\0');
+  if (bytes.empty()) return bytes;
+  code = file->pMethods->xRead(file, bytes.data(), static_cast<int>(bytes.size()), 0);
+  if (code != SQLITE_OK) fail(code);
+  return bytes;
+}
+
+void Database::fail(int code) const {
+  const char* message = connection_ ? sqlite3_errmsg(handle()) : sqlite3_errstr(code);
+  throw error_of(code, path_, message ? message : "");
+}
+
+Transaction::Transaction(Database& database) : database_(database) {
+  database_.cached("BEGIN IMMEDIATE").run();
+}
+
+Transaction::~Transaction() {
+  // After some errors (a full disk) SQLite has already rolled back.
+  if (open_ && sqlite3_get_autocommit(database_.handle()) == 0) {
+    sqlite3_exec(database_.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+  }
+}
+
+void Transaction::commit() {
+  database_.cached("COMMIT").run();
+  open_ = false;
+}
+
+}  // namespace tilewright

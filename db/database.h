@@ -1,0 +1,118 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace tilewright {
+
+/// How a database file is opened.
+enum class OpenMode {
+  kReadWrite,  ///< created when it does not exist
+  kReadOnly,   ///< not found when it does not exist; never changes a row
+};
+
+class Database;
+
+/// One prepared SQL statement with its bound parameters. Parameters and columns count from 1 and 0,
+/// as SQLite has them. All errors are Error with the path of the database.
+class Statement {
+ public:
+  /// Prepares the one statement in `sql`; Error (usage) when the SQL is wrong or there are several.
+  Statement(const Database& database, std::string_view sql);
+  ~Statement();
+  Statement(Statement&& other) noexcept;
+  Statement(const Statement&) = delete;
+  Statement& operator=(const Statement&) = delete;
+
+  Statement& bind(int parameter, int64_t value);
+  Statement& bind(int parameter, double value);
+  Statement& bind(int parameter, std::string_view value);
+  Statement& bind_null(int parameter);
+  /// A parameter by name (":name"); false when the statement has none of that name.
+  bool bind_named(const std::string& name, std::string_view value);
+
+  /// Runs to the next row; false at the end, where the statement is ready to run again.
+  bool step();
+  /// Runs a statement of which no rows are wanted.
+  void run();
+  void reset();
+
+  int column_count() const;
+  std::string column_name(int column) const;
+  bool is_null(int column) const;
+  bool is_integer(int column) const;
+  bool is_real(int column) const;
+  int64_t integer(int column) const;
+  double real(int column) const;
+  std::string text(int column) const;
+
+  sqlite3_stmt* handle() const { return statement_; }
+
+ private:
+  void check(int code) const;
+
+  const Database* database_;
+  sqlite3_stmt* statement_ = nullptr;
+};
+
+/// A connection to one SQLite file; used by one thread at a time.
+class Database {
+ public:
+  /// `busy_timeout_ms`: how long a statement waits for other processes before it gives up.
+  Database(const std::string& path, OpenMode mode, int busy_timeout_ms);
+  Database(const Database&) = delete;  // statements refer to it
+  Database& operator=(const Database&) = delete;
+
+  const std::string& path() const { return path_; }
+  sqlite3* handle() const { return connection_.get(); }
+
+  /// Runs SQL text of any number of statements without parameters.
+  void execute(const char* sql);
+
+  /// The statement of that SQL text, prepared once and kept; it is reset before it is returned.
+  Statement& cached(const char* sql);
+
+  int64_t last_insert_id() const;
+  /// Rows changed by the last INSERT, UPDATE or DELETE.
+  int64_t changed_rows() const;
+
+  /// The first `size` bytes of the file (fewer when it is shorter), without locks, recovery or
+  /// other traces. Goes through SQLite because closing a descriptor of our own would drop the locks
+  /// that this process holds on the file (sqlite.org/howtocorrupt.html, 2.2).
+  std::string header(int size) const;
+
+  /// Throws what SQLite's result code means to the user.
+  [[noreturn]] void fail(int code) const;
+
+ private:
+  struct Close {
+    void operator()(sqlite3* connection) const;
+  };
+  std::string path_;
+  std::unique_ptr<sqlite3, Close> connection_;
+  std::map<const char*, Statement> statements_;  ///< by address: callers pass literals
+};
+
+/// Begins at once (so that it never fails for having read before it wrote) and rolls back unless
+/// committed.
+class Transaction {
+ public:
+  explicit Transaction(Database& database);
+  ~Transaction();
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+  void commit();
+
+ private:
+  Database& database_;
+  bool open_ = true;
+};
+
+}  // namespace tilewright

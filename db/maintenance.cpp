@@ -1,0 +1,201 @@
+// Check, vacuum, info and merge: what is done to a results database as a whole.
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <system_error>
+
+#include "core/base/error.h"
+#include "db/schema.h"
+#include "db/store.h"
+
+namespace tilewright {
+
+namespace {
+
+constexpr const char* kTables[] = {"machine", "run", "problem", "measurement", "attempt", "winner"};
+
+/// A URI for ATTACH that opens the file read-only; every other byte than letters is escaped.
+std::string read_only_uri(const std::string& path) {
+  std::string uri = "file:";
+  const std::string absolute = std::filesystem::absolute(path).string();
+  for (const char c : absolute) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    uri += plain || c == '/' || c == '.' || c == '-' || c == '_'
+               ? std::string(1, c)
+               : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return uri + "?mode=ro";
+}
+
+/// What is known of a run at its start. Runs that agree in all of it are told apart by `nth`, their
+/// place among their equals.
+constexpr const char* kRunKey = "kind, label, command, model, workload, machine, seed, date, tool";
+
+constexpr const char* kCopyMachines =
+    "INSERT INTO main.machine (name, fingerprint, description) "
+    "SELECT name, fingerprint, description FROM other.machine WHERE true ORDER BY id "
+    "ON CONFLICT (fingerprint) DO NOTHING";
+
+constexpr const char* kCopyProblems =
+    "INSERT INTO main.problem (text, kernel, dtype, types, layouts, m, n, k, epilogue) "
+    "SELECT text, kernel, dtype, types, layouts, m, n, k, epilogue FROM other.problem "
+    "WHERE true ORDER BY id ON CONFLICT (text) DO NOTHING";
+
+/// SELECT of the runs of a database with their `nth`.
+std::string numbered_runs(const char* database) {
+  return fmt::format(
+      "(SELECT *, row_number() OVER (PARTITION BY {} ORDER BY id) AS nth FROM {}.run)", kRunKey,
+      database);
+}
+
+std::string copy_runs() {
+  return fmt::format(
+      "INSERT INTO main.run ({0}, status, wall_ms, result) "
+      "SELECT {0}, status, wall_ms, result FROM {1} AS theirs WHERE NOT EXISTS "
+      "(SELECT 1 FROM {2} AS ours WHERE ({0}, ours.nth) = "
+      "(theirs.kind, theirs.label, theirs.command, theirs.model, theirs.workload, theirs.machine, "
+      "theirs.seed, theirs.date, theirs.tool, theirs.nth)) ORDER BY id",
+      kRunKey, numbered_runs("other"), numbered_runs("main"));
+}
+
+std::string map_runs() {
+  return fmt::format(
+      "CREATE TEMP TABLE run_map AS SELECT theirs.id AS theirs, ours.id AS ours "
+      "FROM {1} AS theirs JOIN {2} AS ours USING ({0}, nth)",
+      kRunKey, numbered_runs("other"), numbered_runs("main"));
+}
+
+/// A run that was still going when it was merged last may have ended since.
+constexpr const char* kUpdateRuns =
+    "UPDATE main.run SET status = theirs.status, wall_ms = theirs.wall_ms, result = theirs.result "
+    "FROM temp.run_map, other.run AS theirs WHERE main.run.id = run_map.ours "
+    "AND theirs.id = run_map.theirs AND main.run.status = 'running' AND theirs.status <> 'running'";
+
+constexpr const char* kCopyMeasurements =
+    "INSERT INTO main.measurement (problem_id, config, kernel, kernel_revision, machine, "
+    "evaluator, "
+    "status, reason, time_us, time_ticks, counters) "
+    "SELECT ours.id, m.config, m.kernel, m.kernel_revision, m.machine, m.evaluator, m.status, "
+    "m.reason, m.time_us, m.time_ticks, m.counters FROM other.measurement AS m "
+    "JOIN other.problem AS p ON p.id = m.problem_id JOIN main.problem AS ours ON ours.text = "
+    "p.text "
+    "WHERE true ORDER BY m.id "
+    "ON CONFLICT (problem_id, config, kernel, kernel_revision, machine, evaluator) DO UPDATE SET "
+    "status = excluded.status, reason = excluded.reason, time_us = excluded.time_us, "
+    "time_ticks = excluded.time_ticks, counters = excluded.counters "
+    "WHERE measurement.status <> 'ok' AND excluded.status = 'ok'";
+
+constexpr const char* kCopyAttempts =
+    "INSERT INTO main.attempt (measurement_id, run_id, repetition, status, reason, time_us, "
+    "wall_us, "
+    "date) SELECT om.id, run_map.ours, a.repetition, a.status, a.reason, a.time_us, a.wall_us, "
+    "a.date FROM other.attempt AS a JOIN other.measurement AS m ON m.id = a.measurement_id "
+    "JOIN other.problem AS p ON p.id = m.problem_id JOIN main.problem AS op ON op.text = p.text "
+    "JOIN main.measurement AS om ON om.problem_id = op.id AND om.config = m.config "
+    "  AND om.kernel = m.kernel AND om.kernel_revision = m.kernel_revision "
+    "  AND om.machine = m.machine AND om.evaluator = m.evaluator "
+    "JOIN temp.run_map ON run_map.theirs = a.run_id "
+    "WHERE true ORDER BY a.id ON CONFLICT (measurement_id, run_id, repetition) DO NOTHING";
+
+constexpr const char* kCopyWinners =
+    "INSERT INTO main.winner (run_id, kernel, kernel_revision, problem_id, op, evaluator, config, "
+    "time_us, baseline_config, baseline_us, runner_up_us, evaluations, cache_hits, complete) "
+    "SELECT run_map.ours, w.kernel, w.kernel_revision, op.id, w.op, w.evaluator, w.config, "
+    "w.time_us, w.baseline_config, w.baseline_us, w.runner_up_us, w.evaluations, w.cache_hits, "
+    "w.complete FROM other.winner AS w JOIN other.problem AS p ON p.id = w.problem_id "
+    "JOIN main.problem AS op ON op.text = p.text JOIN temp.run_map ON run_map.theirs = w.run_id "
+    "WHERE true ORDER BY w.id ON CONFLICT (run_id, kernel, problem_id) DO NOTHING";
+
+/// The other database attached as `other` for the life of this object.
+class Attached {
+ public:
+  Attached(Database& database, const std::string& path) : database_(database) {
+    Statement(database_, "ATTACH ?1 AS other").bind(1, read_only_uri(path)).run();
+  }
+  ~Attached() {
+    try {
+      database_.execute("DROP TABLE IF EXISTS temp.run_map");
+      database_.execute("DETACH other");
+    } catch (const Error&) {
+      // What the user must hear is the error that led here; the connection keeps a name attached.
+    }
+  }
+  Attached(const Attached&) = delete;
+  Attached& operator=(const Attached&) = delete;
+
+ private:
+  Database& database_;
+};
+
+}  // namespace
+
+std::vector<std::string> Store::check() {
+  std::vector<std::string> findings;
+  Statement integrity(*database_, "PRAGMA integrity_check");
+  while (integrity.step()) {
+    if (const std::string finding = integrity.text(0); finding != "ok") findings.push_back(finding);
+  }
+  Statement keys(*database_, "PRAGMA foreign_key_check");
+  while (keys.step()) {
+    findings.push_back(fmt::format("row {} of {} refers to a row of {} that does not exist",
+                                   keys.text(1), keys.text(0), keys.text(2)));
+  }
+  return findings;
+}
+
+void Store::vacuum() {
+  database_->execute("VACUUM");
+  database_->execute("PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
+StoreInfo Store::info() {
+  StoreInfo info;
+  info.path = database_->path();
+  Statement size(*database_,
+                 "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()");
+  size.step();
+  info.bytes = size.integer(0);
+  Statement version(*database_, "PRAGMA user_version");
+  version.step();
+  info.schema_version = static_cast<int>(version.integer(0));
+  for (const char* table : kTables) {
+    Statement count(*database_, fmt::format("SELECT count(*) FROM {}", table));
+    count.step();
+    info.rows.emplace_back(table, count.integer(0));
+  }
+  return info;
+}
+
+MergeCounts Store::copy_from_other() {
+  const auto run = [&](std::string_view sql) {
+    Statement(*database_, sql).run();
+    return database_->changed_rows();
+  };
+  MergeCounts counts;
+  counts.machines = run(kCopyMachines);
+  counts.problems = run(kCopyProblems);
+  counts.runs = run(copy_runs());
+  run(map_runs());
+  run(kUpdateRuns);
+  counts.measurements = run(kCopyMeasurements);
+  counts.attempts = run(kCopyAttempts);
+  counts.winners = run(kCopyWinners);
+  return counts;
+}
+
+MergeCounts Store::merge(const std::string& other_path) {
+  std::error_code none;
+  if (std::filesystem::equivalent(other_path, database_->path(), none)) {
+    throw Error(ErrorKind::kUsage, fmt::format("{} cannot be merged into itself", other_path));
+  }
+  // Opening it as a store of its own refuses what is not a results database of this schema.
+  const Store other = Store::open(other_path, OpenMode::kReadOnly);
+  const Attached attached(*database_, other_path);
+  Transaction transaction(*database_);
+  const MergeCounts counts = copy_from_other();
+  transaction.commit();
+  return counts;
+}
+
+}  // namespace tilewright

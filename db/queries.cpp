@@ -1,0 +1,222 @@
+#include "db/queries.h"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/base/error.h"
+#include "core/base/json.h"
+#include "core/base/text.h"
+
+namespace tilewright {
+
+namespace {
+
+const std::vector<SavedQuery>& all_saved_queries() {
+  static const std::vector<SavedQuery> kQueries = {
+      {"best", "best known config of every problem on every machine, by current revisions",
+       R"sql(
+WITH ranked AS (
+  SELECT *, row_number() OVER (
+    PARTITION BY problem, fingerprint, evaluator ORDER BY time_us, config) AS place
+  FROM measurements
+  WHERE status = 'ok'
+    AND kernel_revision = (SELECT value FROM json_each(:kernels) WHERE key = kernel)
+    AND (evaluator NOT GLOB 'sim/*' OR evaluator IN (SELECT value FROM json_each(:evaluators))))
+SELECT kernel, dtype, m, n, k, epilogue, config, time_us, machine, evaluator, problem
+FROM ranked WHERE place = 1 ORDER BY machine, kernel, dtype, n, k, epilogue, m, problem, evaluator
+)sql"},
+      {"failures", "tries that gave no time, with the reason, newest first",
+       R"sql(
+SELECT run, kernel, dtype, m, n, k, config, status, reason, machine, date
+FROM attempts WHERE status <> 'ok' ORDER BY id DESC
+)sql"},
+      {"runs", "everything that was executed and kept, newest first",
+       R"sql(
+SELECT id, kind, label, status, date, wall_ms, model, workload, machine, tool
+FROM runs ORDER BY id DESC
+)sql"},
+      {"slowest", "problems by the time of their best config, slowest first",
+       R"sql(
+SELECT kernel, dtype, m, n, k, epilogue, min(time_us) AS time_us, config, count(*) AS measured,
+       machine, evaluator
+FROM measurements WHERE status = 'ok'
+GROUP BY problem, kernel, kernel_revision, fingerprint, evaluator
+ORDER BY min(time_us) DESC, problem, machine, evaluator, kernel_revision
+)sql"},
+      {"stale", "measurements of kernel or simulator revisions that are not current",
+       R"sql(
+SELECT kernel, kernel_revision,
+       (SELECT value FROM json_each(:kernels) WHERE key = kernel) AS current_revision, evaluator,
+       machine, count(*) AS measurements
+FROM measurements
+WHERE kernel_revision IS NOT (SELECT value FROM json_each(:kernels) WHERE key = kernel)
+   OR (evaluator GLOB 'sim/*' AND evaluator NOT IN (SELECT value FROM json_each(:evaluators)))
+GROUP BY kernel, kernel_revision, evaluator, fingerprint
+ORDER BY kernel, kernel_revision, evaluator, machine
+)sql"},
+      {"winners", "which tile won for each shape, newest tuning of each shape and machine",
+       R"sql(
+WITH ranked AS (
+  SELECT *, row_number() OVER (PARTITION BY problem, fingerprint, evaluator ORDER BY run DESC)
+    AS place
+  FROM winners)
+SELECT kernel, op, m, n, k, dtype, epilogue, config, time_us, baseline_us, gain, machine, run
+FROM ranked WHERE place = 1 ORDER BY machine, kernel, op, n, k, dtype, epilogue, m, problem, run
+)sql"},
+  };
+  return kQueries;
+}
+
+/// Lets a statement read rows and call functions, and denies everything else: writes, ATTACH,
+/// PRAGMAs that change something.
+int authorize(void*, int action, const char* first, const char* second, const char*, const char*) {
+  switch (action) {
+    case SQLITE_SELECT:
+    case SQLITE_READ:
+    case SQLITE_RECURSIVE:
+      return SQLITE_OK;
+    case SQLITE_FUNCTION:
+      return second && std::string_view(second) == "load_extension" ? SQLITE_DENY : SQLITE_OK;
+    case SQLITE_PRAGMA: {
+      const std::string_view name = first ? first : "";
+      return name == "table_info" || name == "table_xinfo" || name == "table_list" ? SQLITE_OK
+                                                                                   : SQLITE_DENY;
+    }
+    default:
+      return SQLITE_DENY;
+  }
+}
+
+/// The connection restricted to reading, interruptible and bounded, for the life of this object.
+class Restricted {
+ public:
+  Restricted(Database& database, const QueryLimits& limits) : connection_(database.handle()) {
+    constexpr int kInstructionsBetweenAsking = 20'000;  // a fraction of a millisecond
+    sqlite3_set_authorizer(connection_, authorize, nullptr);
+    length_ = sqlite3_limit(connection_, SQLITE_LIMIT_LENGTH,
+                            static_cast<int>(std::min<int64_t>(limits.max_bytes, 64 << 20)));
+    if (limits.stop) {
+      stop_ = limits.stop;
+      sqlite3_progress_handler(
+          connection_, kInstructionsBetweenAsking,
+          [](void* stop) { return (*static_cast<std::function<bool()>*>(stop))() ? 1 : 0; },
+          &stop_);
+    }
+  }
+  ~Restricted() {
+    sqlite3_progress_handler(connection_, 0, nullptr, nullptr);
+    sqlite3_limit(connection_, SQLITE_LIMIT_LENGTH, length_);
+    sqlite3_set_authorizer(connection_, nullptr, nullptr);
+  }
+  Restricted(const Restricted&) = delete;
+  Restricted& operator=(const Restricted&) = delete;
+
+ private:
+  sqlite3* connection_;
+  std::function<bool()> stop_;
+  int length_ = 0;
+};
+
+void bind_revisions(Statement& statement, const CurrentRevisions& current) {
+  Json kernels = Json::object();
+  for (const auto& [name, revision] : current.kernels) kernels[name] = revision;
+  statement.bind_named(":kernels", kernels.dump());
+  statement.bind_named(":evaluators", Json(current.evaluators).dump());
+}
+
+Cell cell_of(const Statement& row, int column) {
+  if (row.is_null(column)) return {};
+  if (row.is_integer(column)) return row.integer(column);
+  if (row.is_real(column)) return row.real(column);
+  return row.text(column);
+}
+
+int64_t bytes_of(const Cell& cell) {
+  const auto* text = std::get_if<std::string>(&cell);
+  return static_cast<int64_t>(sizeof(Cell) + (text ? text->size() : 0));
+}
+
+QueryResult collect(Statement& statement, const QueryLimits& limits) {
+  QueryResult result;
+  for (int i = 0; i < statement.column_count(); ++i) {
+    result.columns.push_back(statement.column_name(i));
+  }
+  int64_t bytes = 0;
+  while (statement.step()) {
+    std::vector<Cell>& row = result.rows.emplace_back();
+    for (int i = 0; i < statement.column_count(); ++i) {
+      row.push_back(cell_of(statement, i));
+      bytes += bytes_of(row.back());
+    }
+    if (std::ssize(result.rows) > limits.max_rows || bytes > limits.max_bytes) {
+      throw Error(
+          ErrorKind::kFailed,
+          fmt::format("the query gives more than {} rows or {} MiB; narrow it with WHERE or "
+                      "LIMIT",
+                      limits.max_rows, limits.max_bytes >> 20));
+    }
+  }
+  return result;
+}
+
+[[noreturn]] void no_such_query(std::string_view name) {
+  std::vector<std::string> names;
+  for (const SavedQuery& saved : saved_queries()) names.push_back(saved.name);
+  throw Error(
+      ErrorKind::kNotFound,
+      fmt::format("there is no saved query '{}'{} (saved queries: {}; anything longer than a "
+                  "word is taken as SQL)",
+                  printable(name), did_you_mean(name, names), join(names, ", ")));
+}
+
+std::string quoted(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string escaped = "\"";
+  for (const char c : text) escaped += c == '"' ? "\"\"" : std::string(1, c);
+  return escaped + "\"";
+}
+
+}  // namespace
+
+std::span<const SavedQuery> saved_queries() {
+  return all_saved_queries();
+}
+
+std::string to_text(const Cell& cell) {
+  if (const auto* whole = std::get_if<int64_t>(&cell)) return fmt::format("{}", *whole);
+  if (const auto* number = std::get_if<double>(&cell)) return fmt::format("{}", *number);
+  if (const auto* text = std::get_if<std::string>(&cell)) return *text;
+  return "";
+}
+
+std::string to_csv(const QueryResult& result) {
+  std::string csv;
+  const auto add_line = [&](const auto& values, const auto& text_of) {
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (i > 0) csv += ',';
+      csv += quoted(text_of(values[i]));
+    }
+    csv += '\n';
+  };
+  add_line(result.columns, [](const std::string& name) { return name; });
+  for (const std::vector<Cell>& row : result.rows) add_line(row, to_text);
+  return csv;
+}
+
+QueryResult query(Store& store, std::string_view name_or_sql, const CurrentRevisions& current,
+                  const QueryLimits& limits) {
+  const std::string_view text = trim(name_or_sql);
+  const auto saved = std::ranges::find(saved_queries(), text, &SavedQuery::name);
+  const bool is_saved = saved != saved_queries().end();
+  if (!is_saved && text.find_first_of(" \t\r\n(;") == std::string_view::npos) no_such_query(text);
+
+  const Restricted restricted(store.database(), limits);
+  Statement statement(store.database(), is_saved ? std::string_view(saved->sql) : text);
+  bind_revisions(statement, current);
+  return collect(statement, limits);
+}
+
+}  // namespace tilewright

@@ -1,0 +1,231 @@
+#include "db/schema.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+#include <string>
+#include <string_view>
+
+#include "core/base/error.h"
+
+namespace tilewright {
+
+namespace {
+
+/// kMigrations[v] leads from version v to v + 1. What was released never changes: a new version is
+/// a new element. The views at the end are the public interface (docs/formats.md, "Results
+/// database").
+constexpr const char* kMigrations[] = {
+    R"sql(
+CREATE TABLE machine (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL,
+  fingerprint TEXT NOT NULL UNIQUE,
+  description TEXT NOT NULL           -- canonical JSON
+) STRICT;
+
+CREATE TABLE run (
+  id INTEGER PRIMARY KEY,
+  kind TEXT NOT NULL,                 -- kernel, tune, serve, plan
+  label TEXT NOT NULL,
+  command TEXT NOT NULL,
+  model TEXT NOT NULL,                -- empty when there is none
+  workload TEXT NOT NULL,             -- empty when there is none
+  machine TEXT NOT NULL REFERENCES machine(fingerprint),
+  seed INTEGER NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('running', 'done', 'interrupted', 'failed')),
+  date TEXT NOT NULL,
+  wall_ms REAL,                       -- NULL while running
+  tool TEXT NOT NULL,
+  result TEXT NOT NULL DEFAULT ''     -- JSON, empty while running
+) STRICT;
+
+CREATE TABLE problem (
+  id INTEGER PRIMARY KEY,
+  text TEXT NOT NULL UNIQUE,          -- canonical
+  kernel TEXT NOT NULL,
+  dtype TEXT,                         -- of the first tensor
+  types TEXT NOT NULL,
+  layouts TEXT NOT NULL,
+  m INTEGER, n INTEGER, k INTEGER,    -- NULL for kernels with other sizes
+  epilogue TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE measurement (
+  id INTEGER PRIMARY KEY,
+  kernel TEXT NOT NULL,
+  kernel_revision INTEGER NOT NULL,
+  problem_id INTEGER NOT NULL REFERENCES problem(id),
+  config TEXT NOT NULL,
+  machine TEXT NOT NULL REFERENCES machine(fingerprint),
+  evaluator TEXT NOT NULL,
+  status TEXT NOT NULL
+    CHECK (status IN ('ok', 'infeasible', 'compile', 'runtime', 'timeout', 'wrong_result')),
+  reason TEXT NOT NULL,
+  time_us REAL CHECK ((status = 'ok') = (time_us IS NOT NULL) AND (time_us IS NULL OR time_us > 0)),
+  time_ticks INTEGER NOT NULL,
+  counters TEXT NOT NULL,             -- JSON object, empty when there are none
+  UNIQUE (problem_id, config, kernel, kernel_revision, machine, evaluator)
+) STRICT;
+
+CREATE TABLE attempt (
+  id INTEGER PRIMARY KEY,
+  measurement_id INTEGER NOT NULL REFERENCES measurement(id),
+  run_id INTEGER NOT NULL REFERENCES run(id),
+  repetition INTEGER NOT NULL,        -- 0, 1, ... of the measurement within the run
+  status TEXT NOT NULL
+    CHECK (status IN ('ok', 'infeasible', 'compile', 'runtime', 'timeout', 'wrong_result')),
+  reason TEXT NOT NULL,
+  time_us REAL,
+  wall_us REAL NOT NULL,
+  date TEXT NOT NULL,
+  UNIQUE (measurement_id, run_id, repetition)
+) STRICT;
+
+CREATE TABLE winner (
+  id INTEGER PRIMARY KEY,
+  run_id INTEGER NOT NULL REFERENCES run(id),
+  kernel TEXT NOT NULL,
+  kernel_revision INTEGER NOT NULL,
+  problem_id INTEGER NOT NULL REFERENCES problem(id),
+  op TEXT NOT NULL,                   -- names of the model's ops, joined by ','
+  evaluator TEXT NOT NULL,
+  config TEXT NOT NULL,
+  time_us REAL NOT NULL CHECK (time_us > 0),
+  baseline_config TEXT NOT NULL,
+  baseline_us REAL,                   -- NULL when the baseline failed
+  runner_up_us REAL,                  -- NULL when no other config worked
+  evaluations INTEGER NOT NULL,
+  cache_hits INTEGER NOT NULL,
+  complete INTEGER NOT NULL CHECK (complete IN (0, 1)),  -- the search ended by itself or its budget
+  UNIQUE (run_id, kernel, problem_id)
+) STRICT;
+
+CREATE VIEW runs AS
+  SELECT run.id, run.kind, run.label, run.status, run.date, run.wall_ms, run.model, run.workload,
+         machine.name AS machine, run.machine AS fingerprint, run.seed, run.tool, run.command,
+         run.result
+  FROM run JOIN machine ON machine.fingerprint = run.machine;
+
+CREATE VIEW measurements AS
+  SELECT measurement.id, measurement.kernel, measurement.kernel_revision, problem.dtype, problem.m,
+         problem.n, problem.k, problem.epilogue, measurement.config, measurement.status,
+         measurement.reason, measurement.time_us, measurement.time_ticks,
+         machine.name AS machine, measurement.machine AS fingerprint, measurement.evaluator,
+         problem.text AS problem, measurement.counters
+  FROM measurement
+  JOIN problem ON problem.id = measurement.problem_id
+  JOIN machine ON machine.fingerprint = measurement.machine;
+
+CREATE VIEW attempts AS
+  SELECT attempt.id, attempt.run_id AS run, attempt.measurement_id AS measurement,
+         attempt.repetition, measurement.kernel, measurement.kernel_revision, problem.dtype,
+         problem.m, problem.n, problem.k, problem.epilogue, measurement.config, attempt.status,
+         attempt.reason, attempt.time_us, attempt.wall_us, attempt.date,
+         machine.name AS machine, measurement.evaluator, problem.text AS problem
+  FROM attempt
+  JOIN measurement ON measurement.id = attempt.measurement_id
+  JOIN problem ON problem.id = measurement.problem_id
+  JOIN machine ON machine.fingerprint = measurement.machine;
+
+CREATE VIEW winners AS
+  SELECT winner.run_id AS run, winner.kernel, winner.op, problem.m, problem.n, problem.k,
+         problem.dtype, problem.epilogue, winner.config, winner.time_us, winner.baseline_config,
+         winner.baseline_us, winner.baseline_us / winner.time_us AS gain,
+         winner.runner_up_us, winner.evaluations, winner.cache_hits, winner.complete,
+         machine.name AS machine, run.machine AS fingerprint, run.model, run.workload, run.date,
+         winner.kernel_revision, winner.evaluator, problem.text AS problem
+  FROM winner
+  JOIN run ON run.id = winner.run_id
+  JOIN problem ON problem.id = winner.problem_id
+  JOIN machine ON machine.fingerprint = run.machine;
+)sql",
+};
+
+constexpr std::string_view kMagic("SQLite format 3\0", 16);
+constexpr size_t kHeaderBytes = 100;       // sqlite.org/fileformat2.html, 1.3
+constexpr size_t kUserVersionOffset = 60;  // big-endian, 4 bytes
+constexpr size_t kApplicationIdOffset = 68;
+
+int64_t big_endian_32(std::string_view bytes) {
+  int64_t value = 0;
+  for (size_t i = 0; i < 4; ++i) value = value << 8 | static_cast<unsigned char>(bytes[i]);
+  return value;
+}
+
+[[noreturn]] void refuse(const Database& database, const std::string& why) {
+  throw Error(ErrorKind::kFailed, fmt::format("database {}: {}", database.path(), why));
+}
+
+void refuse_newer(const Database& database, int64_t version) {
+  if (version <= schema_version()) return;
+  refuse(database, fmt::format("written by a newer tilewright (schema {}, this program knows {}); "
+                               "use that one, or another file with --db",
+                               version, schema_version()));
+}
+
+/// True for a file of ours, false for one without content; refuses every other.
+bool is_ours(const Database& database) {
+  const std::string header = database.header(kHeaderBytes);
+  if (header.empty()) return false;
+  if (header.size() < kHeaderBytes || !header.starts_with(kMagic)) {
+    refuse(database, "not an SQLite database; choose another file with --db");
+  }
+  if (big_endian_32(header.substr(kApplicationIdOffset)) != kApplicationId) {
+    refuse(database, "an SQLite database of another application; choose another file with --db");
+  }
+  refuse_newer(database, big_endian_32(header.substr(kUserVersionOffset)));
+  return true;
+}
+
+int64_t user_version(Database& database) {
+  Statement read(database, "PRAGMA user_version");
+  read.step();
+  return read.integer(0);
+}
+
+/// Another process may migrate at the same time, so the version is read again inside.
+void migrate(Database& database) {
+  Transaction transaction(database);
+  const int64_t version = user_version(database);
+  refuse_newer(database, version);
+  for (int64_t v = version; v < schema_version(); ++v) database.execute(kMigrations[v]);
+  database.execute(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}",
+                               kApplicationId, schema_version())
+                       .c_str());
+  transaction.commit();
+}
+
+}  // namespace
+
+int schema_version() {
+  return static_cast<int>(std::size(kMigrations));
+}
+
+void prepare_schema(Database& database, OpenMode mode) {
+  const bool ours = is_ours(database);
+  if (mode == OpenMode::kReadOnly) {
+    if (!ours) refuse(database, "empty, nothing was recorded yet");
+    const int64_t version = user_version(database);
+    refuse_newer(database, version);
+    if (version < schema_version()) {
+      refuse(database,
+             fmt::format("has the older schema {}; `tilewright db info` with write access "
+                         "brings it to {}",
+                         version, schema_version()));
+    }
+    return;
+  }
+  database.execute("PRAGMA foreign_keys = ON");
+  const int64_t version = user_version(database);
+  refuse_newer(database, version);
+  // The schema is complete in the file itself before WAL begins: a crash in between can not leave a
+  // file whose header says nothing and whose content is all in the log.
+  if (version < schema_version()) migrate(database);
+  // Few checkpoints: each one waits for the disk twice, and a commit only appends to the log.
+  database.execute(
+      "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000;"
+      "PRAGMA temp_store = MEMORY");
+}
+
+}  // namespace tilewright

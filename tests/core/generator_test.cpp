@@ -1,0 +1,80 @@
+#include "core/workload/generator.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "core/base/error.h"
+#include "core/base/statistics.h"
+
+namespace tilewright {
+namespace {
+
+void expect_statistics(std::vector<double> values, const LengthStatistics& want,
+                       std::string_view what) {
+  std::sort(values.begin(), values.end());
+  const auto expect_near = [&](double got, double published) {
+    EXPECT_NEAR(got, published, 0.04 * published + 0.5) << what;
+  };
+  expect_near(mean(values), want.mean);
+  expect_near(percentile(values, 50), want.p50);
+  expect_near(percentile(values, 90), want.p90);
+  expect_near(percentile(values, 99), want.p99);
+  EXPECT_GE(values.front(), want.min) << what;
+  EXPECT_LE(values.back(), want.max) << what;
+}
+
+TEST(Generator, MeetsThePublishedLengthsOfItsPresets) {
+  for (const GeneratorPreset& preset : generator_presets()) {
+    const Workload workload = generate_workload(preset, 40000, 7);
+    std::vector<double> prompts, outputs;
+    for (const Request& request : workload.requests) {
+      prompts.push_back(static_cast<double>(request.prompt_tokens));
+      outputs.push_back(static_cast<double>(request.output_tokens));
+    }
+    expect_statistics(prompts, preset.prompt, preset.name);
+    expect_statistics(outputs, preset.output, preset.name);
+  }
+}
+
+TEST(Generator, MeetsThePublishedArrivalsOfItsPresets) {
+  for (const GeneratorPreset& preset : generator_presets()) {
+    const Workload workload = generate_workload(preset, 200000, 3);
+    EXPECT_NEAR(request_rate(workload), preset.requests_per_second, 1e-6) << preset.name;
+    std::vector<double> gaps;
+    for (size_t i = 1; i < workload.requests.size(); ++i) {
+      const int64_t gap = workload.requests[i].arrival_ns - workload.requests[i - 1].arrival_ns;
+      ASSERT_GE(gap, 0);
+      gaps.push_back(static_cast<double>(gap));
+    }
+    const double cv = standard_deviation(gaps) / mean(gaps);
+    EXPECT_NEAR(cv, preset.gap_cv, 0.05 * preset.gap_cv) << preset.name;
+  }
+}
+
+TEST(Generator, RepeatsItselfForASeedAndOnlyForIt) {
+  const GeneratorPreset& preset = generator_presets()[0];
+  const Workload first = generate_workload(preset, 100, 1);
+  EXPECT_EQ(first.requests, generate_workload(preset, 100, 1).requests);
+  EXPECT_NE(first.requests, generate_workload(preset, 100, 2).requests);
+}
+
+TEST(Generator, MakesOneRequestAndRefusesNone) {
+  const GeneratorPreset& preset = generator_presets()[1];
+  EXPECT_EQ(generate_workload(preset, 1, 1).requests.at(0).arrival_ns, 0);
+  EXPECT_THROW(generate_workload(preset, 0, 1), Error);
+  EXPECT_THROW(generate_workload(preset, INT64_MAX, 1), Error);
+}
+
+TEST(LengthDistribution, PassesThroughItsQuantiles) {
+  const LengthDistribution lengths(
+      {.min = 10, .p50 = 100, .p90 = 200, .p99 = 400, .max = 1000, .mean = 110});
+  EXPECT_EQ(lengths.at(0), 10);
+  EXPECT_EQ(lengths.at(0.5), 100);
+  EXPECT_EQ(lengths.at(0.9), 200);
+  EXPECT_EQ(lengths.at(0.99), 400);
+  EXPECT_EQ(lengths.at(1), 1000);
+}
+
+}  // namespace
+}  // namespace tilewright

@@ -1,0 +1,187 @@
+#include "core/workload/workload.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+
+#include "core/base/error.h"
+#include "core/workload/trace_reader.h"
+
+namespace tilewright {
+namespace {
+
+/// A file of the given text that lives as long as the object.
+class TraceFile {
+ public:
+  explicit TraceFile(const std::string& text)
+      : path_((std::filesystem::path(testing::TempDir()) /
+               ("tilewright_trace_" + std::to_string(getpid())))
+                  .string()) {
+    std::ofstream(path_, std::ios::binary) << text;
+  }
+  ~TraceFile() { std::filesystem::remove(path_); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+const std::string kHeader = "TIMESTAMP,ContextTokens,GeneratedTokens\n";
+
+TEST(AzureTrace, CountsTimeFromTheFirstRowInNanoseconds) {
+  const TraceFile file(kHeader +
+                       "2023-11-16 23:59:59.9000000,374,44\n"
+                       "2023-11-17 00:00:00.0000001,396,109\n"
+                       "2023-11-17 00:00:01,5,1");
+  const Workload workload = read_workload(file.path());
+  EXPECT_EQ(workload.name, std::filesystem::path(file.path()).filename().string());
+  EXPECT_EQ(workload.source, file.path());
+  const std::vector<Request> kWant = {
+      {0, 374, 44, {}}, {100'000'100, 396, 109, {}}, {1'100'000'000, 5, 1, {}}};
+  EXPECT_EQ(workload.requests, kWant);
+}
+
+TEST(AzureTrace, ReadsCrLfByteOrderMarkAndBlankLines) {
+  const TraceFile file(
+      "\xef\xbb\xbfTIMESTAMP,ContextTokens,GeneratedTokens\r\n\r\n"
+      "2024-05-10T00:00:00.009930+00:00,7,8\r\n\r\n");
+  const Workload workload = read_workload(file.path());
+  ASSERT_EQ(workload.requests.size(), 1U);
+  EXPECT_EQ(workload.requests[0].prompt_tokens, 7);
+  EXPECT_EQ(workload.requests[0].output_tokens, 8);
+}
+
+TEST(MooncakeTrace, ReadsMillisecondsAndPrefixBlocks) {
+  const TraceFile file(
+      R"({"timestamp": 3000, "input_length": 513, "output_length": 5, "hash_ids": [0, 7]})"
+      "\n"
+      R"({"timestamp": 3001.5, "input_length": 10, "output_length": 6})"
+      "\n");
+  const Workload workload = read_workload(file.path());
+  const std::vector<Request> kWant = {{0, 513, 5, {0, 7}}, {1'500'000, 10, 6, {}}};
+  EXPECT_EQ(workload.requests, kWant);
+  EXPECT_EQ(workload.prefix_block_tokens, 512);
+}
+
+TEST(TraceReader, NamesFileLineAndWhatWasExpected) {
+  const std::string row = "2023-11-16 18:15:46.6805900,374,44\n";
+  const std::string moon = R"({"timestamp": 1, "input_length": 5, "output_length": 5})";
+  const struct {
+    std::string text;
+    std::string message;
+  } kCases[] = {
+      {"", ": has no requests"},
+      {kHeader, ": has no requests"},
+      {"hello\n", ":1: 'hello' begins no known trace; expected the header TIMESTAMP,"},
+      {kHeader + row + "2023-11-16 18:15:47,5\n", ":3: '2023-11-16 18:15:47,5' has 2 fields"},
+      {kHeader + "2023-13-16 18:15:46,1,1\n", ":2: TIMESTAMP is '2023-13-16 18:15:46'; expected"},
+      {kHeader + "2023-02-30 18:15:46,1,1\n", ":2: TIMESTAMP is"},
+      {kHeader + "2023-11-16 18:15:46.,1,1\n", ":2: TIMESTAMP is"},
+      {kHeader + "yesterday,1,1\n", ":2: TIMESTAMP is 'yesterday'; expected YYYY-MM-DD"},
+      {kHeader + "2023-11-16 18:15:46,0,1\n", ":2: ContextTokens is '0'; expected a whole number"},
+      {kHeader + "2023-11-16 18:15:46,1,-4\n", ":2: GeneratedTokens is '-4'"},
+      {kHeader + "2023-11-16 18:15:46,99999999999999999999,4\n", ":2: ContextTokens is '9999"},
+      {kHeader + "2023-11-16 18:15:46,,4\n", ":2: ContextTokens is ''"},
+      {kHeader + row + "2023-11-16 18:15:45,1,1\n", ":3: the request comes 1680590000 ns before"},
+      {moon + "\n{\"timestamp\": 1,\n", ":2:17: not valid JSON"},
+      {moon + "\n[1]\n", ":2: expected an object"},
+      {"{}\n", ":1: key 'timestamp' is missing"},
+      {R"({"timestamp": -1, "input_length": 5, "output_length": 5})",
+       ":1: timestamp: -1 is outside"},
+      {R"({"timestamp": 1, "input_length": 0, "output_length": 5})",
+       ":1: input_length: 0 is outside"},
+      {R"({"timestamp": 1, "input_length": 5, "output_length": "x"})",
+       ":1: output_length: expected"},
+      {R"({"timestamp": 1, "input_length": 5, "output_length": 5, "hash_ids": [1, 2]})",
+       ":1: hash_ids: 2 ids; expected at most 1"},
+      {R"({"timestamp": 2, "input_length": 5, "output_length": 5})"
+       "\n" +
+           moon,
+       ":2: the request comes 1000000 ns before"},
+  };
+  for (const auto& [text, message] : kCases) {
+    const TraceFile file(text);
+    try {
+      read_workload(file.path());
+      ADD_FAILURE() << "accepted " << text;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kFailed);
+      EXPECT_NE(error.message().find(file.path() + message), std::string::npos) << error.message();
+    }
+  }
+}
+
+TEST(TraceReader, RefusesEndlessLines) {
+  EXPECT_THROW(read_workload("/dev/zero"), Error);
+  EXPECT_THROW(read_workload(testing::TempDir()), Error);
+}
+
+TEST(TraceReader, ReadsThePublicTraces) {
+  const char* set = std::getenv("TILEWRIGHT_DATA");
+  const std::filesystem::path data =
+      set ? std::filesystem::path(set)
+          : std::filesystem::path(TILEWRIGHT_SOURCE_DIR) / ".." / "shared" / "data";
+  if (!std::filesystem::is_directory(data / "traces")) {
+    GTEST_SKIP() << "no folder " << data / "traces"
+                 << "; set TILEWRIGHT_DATA";
+  }
+  const Workload chat =
+      read_workload((data / "traces/azure_llm_2023_conv.first_half.csv").string());
+  EXPECT_EQ(chat.requests.size(), 9683U);
+  EXPECT_NEAR(request_rate(chat), 5.5, 0.3);
+  const Workload code =
+      read_workload((data / "traces/azure_llm_2023_code.first_half.csv").string());
+  EXPECT_EQ(code.requests.size(), 4409U);
+  const Workload mooncake =
+      read_workload((data / "traces/mooncake_conversation.first_30min.jsonl").string());
+  EXPECT_EQ(mooncake.requests.size(), 5719U);
+  EXPECT_EQ(mooncake.prefix_block_tokens, 512);
+  EXPECT_LT(mooncake.requests.back().arrival_ns, 1'800'000'000'000);
+}
+
+TEST(LoadWorkload, TakesPresetsAndFiles) {
+  EXPECT_EQ(load_workload("chat", 17, 1).requests.size(), 17U);
+  EXPECT_EQ(load_workload("code", 0, 1).requests.size(), static_cast<size_t>(kDefaultRequests));
+  const TraceFile file(kHeader + "2023-11-16 18:15:46,1,1\n2023-11-16 18:15:47,2,2\n");
+  EXPECT_EQ(load_workload(file.path(), 0, 1).requests.size(), 2U);
+  EXPECT_EQ(load_workload(file.path(), 1, 1).requests.size(), 1U);
+  EXPECT_THROW(load_workload("chat", -1, 1), Error);
+}
+
+TEST(LoadWorkload, SuggestsTheNearestName) {
+  try {
+    load_workload("chta", 1, 0);
+    FAIL() << "accepted an unknown name";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kNotFound);
+    EXPECT_NE(error.message().find("did you mean 'chat'?"), std::string::npos) << error.message();
+  }
+}
+
+TEST(ScaleRate, StretchesEveryGapAlike) {
+  Workload workload;
+  workload.requests = {{0, 1, 1, {}}, {1'000'000'000, 1, 1, {}}, {4'000'000'000, 1, 1, {}}};
+  EXPECT_DOUBLE_EQ(request_rate(workload), 0.5);
+  scale_rate(workload, 2);
+  EXPECT_DOUBLE_EQ(request_rate(workload), 2);
+  EXPECT_EQ(workload.requests[1].arrival_ns, 250'000'000);
+  scale_rate(workload, std::numeric_limits<double>::infinity());
+  EXPECT_EQ(workload.requests[2].arrival_ns, 0);
+  EXPECT_THROW(scale_rate(workload, 2), Error);
+}
+
+TEST(ScaleRate, RefusesRatesThatMeanNothing) {
+  Workload workload;
+  workload.requests = {{0, 1, 1, {}}, {1'000'000'000, 1, 1, {}}};
+  for (double rate : {0.0, -1.0, std::nan(""), 1e-300}) {
+    EXPECT_THROW(scale_rate(workload, rate), Error) << rate;
+  }
+}
+
+}  // namespace
+}  // namespace tilewright
