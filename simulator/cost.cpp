@@ -18,7 +18,7 @@ LocalCost move_cost(const Machine& machine, const Instruction& instruction,
   const int64_t c0 = machine.cube.fractal_k_bytes / width;
   const int64_t rows = ceil_div(sizes.dst_rows, machine.cube.fractal_m) * machine.cube.fractal_m;
   const int64_t cols = ceil_div(sizes.dst_cols, c0) * c0;
-  const double rate = instruction.dst.space == Space::kL0A ? machine.mte1.l0a_bytes_per_cycle
+  const double rate = instruction.dst.space == Memory::kL0A ? machine.mte1.l0a_bytes_per_cycle
                                                            : machine.mte1.l0b_bytes_per_cycle;
   const double bytes = static_cast<double>(rows * cols * width);
   return {to_ticks(machine.mte1.fixed_cycles + bytes / rate), 0, 0};

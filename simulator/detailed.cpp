@@ -75,7 +75,7 @@ DetailedTiming::DetailedTiming(const Launch& launch, const Machine& machine, Tim
     core.flags.resize(launch.flags.size());
     for (PipeState& pipe : core.pipes) {
       pipe.queue.resize(depth);
-      pipe.slot_free.assign(depth, {0, 0, Cause::issue()});
+      pipe.slot_free.assign(depth, {0, -1, Cause::issue()});
       pipe.free_time = launch_ticks_;
     }
   }
@@ -177,11 +177,13 @@ bool DetailedTiming::issue(int core_id) {
     const size_t slot = (pipe.head + pipe.count) % pipe.queue.size();
     if (pipe.slot_free[slot].time > core.issue.time) {
       // The scalar unit stood still until the queue had room.
-      paths_.hold(pipe.slot_free[slot].node);
-      paths_.release(core.issue.node);
-      const int32_t node = paths_.extend(pipe.slot_free[slot], -1);
-      paths_.release(pipe.slot_free[slot].node);
-      core.issue = {pipe.slot_free[slot].time, node, Cause::issue()};
+      if (pipe.slot_free[slot].node >= 0) {
+        paths_.hold(pipe.slot_free[slot].node);
+        paths_.release(core.issue.node);
+        core.issue = pipe.slot_free[slot];
+      } else {
+        core.issue.time = pipe.slot_free[slot].time;
+      }
     }
     core.issue.time += issue_ticks_;
     paths_.hold(core.issue.node);
@@ -321,9 +323,14 @@ void DetailedTiming::account_gap(Core& core, const PathPool::Stamp& start, int64
 
 void DetailedTiming::pop_entry(PipeState& pipe, const PathPool::Stamp& start) {
   paths_.release(pipe.queue[pipe.head].issued.node);
-  paths_.hold(start.node);
-  paths_.release(pipe.slot_free[pipe.head].node);
-  pipe.slot_free[pipe.head] = start;
+  PathPool::Stamp& freed = pipe.slot_free[pipe.head];
+  if (freed.node >= 0) paths_.release(freed.node);
+  freed = start;
+  if (pipe.count == pipe.queue.size()) {
+    paths_.hold(start.node);
+  } else {
+    freed.node = -1;
+  }
   pipe.head = (pipe.head + 1) % pipe.queue.size();
   --pipe.count;
 }
@@ -353,28 +360,24 @@ bool DetailedTiming::try_start(int core_id, Pipe pipe_id) {
   }
   LocalCost cost = entry.step->cost;
   if (entry.step->varies) {
-    const Template& body = launch_.templates[static_cast<size_t>(
-        core.program->tasks[static_cast<size_t>(entry.task)].template_id)];
-    const std::span<const int64_t> bindings(entry.bindings, static_cast<size_t>(body.bindings));
     cost = local_cost(machine_, *entry.step->source,
-                      cache_.sizes(*entry.step->source, bindings, entry.iteration));
+                      cache_.sizes(*entry.step->source, entry.values(), entry.iteration));
   }
   const bool was_empty = !pipe.ran || start.time > pipe.free_time;
-  finish(core_id, pipe_id, entry, start, start.time + cost.busy + (was_empty ? cost.head : 0), 0, 0);
+  finish(core_id, pipe_id, entry, start, start.time + cost.busy + (was_empty ? cost.head : 0), {});
   return true;
 }
 
 void DetailedTiming::finish(int core_id, Pipe pipe_id, const Entry& entry,
-                            const PathPool::Stamp& start, int64_t end, int64_t l2_ticks,
-                            int64_t hbm_ticks) {
+                            const PathPool::Stamp& start, int64_t end, const Waits& waits) {
   Core& core = cores_[static_cast<size_t>(core_id)];
   PipeState& pipe = core.pipes[static_cast<size_t>(pipe_id)];
   const int64_t duration = end - start.time;
   paths_.release(start.node);  // the hold of try_start; others keep the node alive until extended
   const int32_t node = paths_.extend(start, pipe.free_node);
-  paths_.add(node, Cause::busy(pipe_id), duration - l2_ticks - hbm_ticks);
-  if (l2_ticks > 0) paths_.add(node, Cause::l2(), l2_ticks);
-  if (hbm_ticks > 0) paths_.add(node, Cause::hbm(), hbm_ticks);
+  paths_.add(node, Cause::busy(pipe_id), duration - waits.l2_ticks - waits.hbm_ticks);
+  if (waits.l2_ticks > 0) paths_.add(node, Cause::l2(), waits.l2_ticks);
+  if (waits.hbm_ticks > 0) paths_.add(node, Cause::hbm(), waits.hbm_ticks);
   pipe.free_time = end;
   pipe.free_node = node;
   pipe.ran = true;
@@ -384,18 +387,11 @@ void DetailedTiming::finish(int core_id, Pipe pipe_id, const Entry& entry,
   core.counters.end_ticks = std::max(core.counters.end_ticks, end);
   if (pipe_id == core.work) core.engine[Cause::busy(pipe_id).id()] += duration;
   const Step& step = *entry.step;
-  int64_t bytes = 0;
+  const int64_t bytes = step.is_memory ? pipe.transfer_bytes : 0;
+  (pipe_id == Pipe::kMte2 ? core.counters.load_bytes : core.counters.store_bytes) += bytes;
   int64_t flops = step.flops;
-  if (step.is_memory || step.varies) {
-    const Template& body = launch_.templates[static_cast<size_t>(
-        core.program->tasks[static_cast<size_t>(entry.task)].template_id)];
-    const std::span<const int64_t> bindings(entry.bindings, static_cast<size_t>(body.bindings));
-    if (step.is_memory) {
-      bytes = memory_.bytes_of_transfer(cache_.access(step, bindings, entry.iteration));
-      (pipe_id == Pipe::kMte2 ? core.counters.load_bytes : core.counters.store_bytes) += bytes;
-    } else {
-      flops = flops_of(*step.source, cache_.sizes(*step.source, bindings, entry.iteration));
-    }
+  if (step.varies && !step.is_memory) {
+    flops = flops_of(*step.source, cache_.sizes(*step.source, entry.values(), entry.iteration));
   }
   core.counters.flops += flops;
   if (end > last_end_) {
@@ -419,11 +415,7 @@ void DetailedTiming::look_ahead(int core_id) {
   }
   const Entry& next = pipe.queue[pipe.head];
   if (!flags_ready(core_id, next)) return;
-  const Core& core = cores_[static_cast<size_t>(core_id)];
-  const Template& body = launch_.templates[static_cast<size_t>(
-      core.program->tasks[static_cast<size_t>(next.task)].template_id)];
-  const std::span<const int64_t> bindings(next.bindings, static_cast<size_t>(body.bindings));
-  const GmAccess access = cache_.access(*next.step, bindings, next.iteration);
+  const GmAccess access = cache_.access(*next.step, next.values(), next.iteration);
   if (memory_.burst_bytes(access) < machine_.mte2.lookahead_burst_bytes) return;
   int64_t time = std::max(pipe.start.time, next.issued.time);
   for (uint8_t i = 0; i < next.step->wait_count; ++i) {
@@ -436,29 +428,30 @@ void DetailedTiming::look_ahead(int core_id) {
   turns_.push({time, core_id, Pipe::kMte2, true});
 }
 
+int32_t DetailedTiming::request(const Turn& turn, const Entry& entry) {
+  const GmAccess access = cache_.access(*entry.step, entry.values(), entry.iteration);
+  const int32_t transfer = memory_.request(access, entry.step->client, turn.time);
+  if (static_cast<size_t>(transfer) >= owners_.size()) {
+    owners_.resize(static_cast<size_t>(transfer) + 1);
+  }
+  owners_[static_cast<size_t>(transfer)] = {turn.core, turn.pipe};
+  return transfer;
+}
+
 void DetailedTiming::take_turn(const Turn& turn) {
   Core& core = cores_[static_cast<size_t>(turn.core)];
   PipeState& pipe = core.pipes[static_cast<size_t>(turn.pipe)];
-  const auto request = [&](const Entry& entry) {
-    const Template& body = launch_.templates[static_cast<size_t>(
-        core.program->tasks[static_cast<size_t>(entry.task)].template_id)];
-    const std::span<const int64_t> bindings(entry.bindings, static_cast<size_t>(body.bindings));
-    const GmAccess access = cache_.access(*entry.step, bindings, entry.iteration);
-    const int32_t transfer = memory_.request(access, entry.step->client, turn.time);
-    if (static_cast<size_t>(transfer) >= owners_.size()) owners_.resize(static_cast<size_t>(transfer) + 1);
-    owners_[static_cast<size_t>(transfer)] = {turn.core, turn.pipe};
-    return transfer;
-  };
   if (turn.ahead) {
     pipe.ahead_pending = false;
     // The transfer may meanwhile have started by itself.
     const bool still_waiting = pipe.in_flight && pipe.streaming && pipe.count > 0;
-    if (still_waiting) pipe.ahead = request(pipe.queue[pipe.head]);
+    if (still_waiting) pipe.ahead = request(turn, pipe.queue[pipe.head]);
     return;
   }
-  pipe.transfer = pipe.ahead >= 0 ? pipe.ahead : request(pipe.current);
+  pipe.transfer = pipe.ahead >= 0 ? pipe.ahead : request(turn, pipe.current);
   pipe.ahead = -1;
   pipe.streaming = true;
+  pipe.transfer_bytes = memory_.bytes_of_transfer(pipe.transfer);
   memory_.stream(pipe.transfer, turn.time);
   wake(turn.core);
 }
@@ -472,8 +465,8 @@ void DetailedTiming::transfer_done(const MemorySystem::Done& done) {
   const int64_t slack = end - done.end;
   pipe.in_flight = false;
   pipe.streaming = false;
-  finish(owner.core, owner.pipe, entry, pipe.start, end, std::max<int64_t>(0, done.l2_ticks - slack),
-         done.hbm_ticks);
+  finish(owner.core, owner.pipe, entry, pipe.start, end,
+         {std::max<int64_t>(0, done.l2_ticks - slack), done.hbm_ticks});
   wake(owner.core);
 }
 

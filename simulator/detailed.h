@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <queue>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -34,11 +35,17 @@ class DetailedTiming {
     int32_t task = 0;
     bool first = true;
     bool last = true;
+
+    std::span<const int64_t> values() const {
+      return {bindings, static_cast<size_t>(step->bindings)};
+    }
   };
   /// An in-order queue and what runs on it.
   struct PipeState {
     std::vector<Entry> queue;                   // ring of the machine's depth
-    std::vector<PathPool::Stamp> slot_free;     // when each ring slot was last emptied; holds its node
+    /// When each ring slot was last emptied. The node is held and says why, when the queue was full
+    /// (the scalar unit may be waiting for just that); it is -1 otherwise.
+    std::vector<PathPool::Stamp> slot_free;
     size_t head = 0;
     size_t count = 0;
     int64_t free_time = 0;
@@ -48,6 +55,7 @@ class DetailedTiming {
     bool streaming = false;  // its bytes move
     Entry current;           // of the transfer
     PathPool::Stamp start;   // of the transfer; holds its node
+    int64_t transfer_bytes = 0;
     int32_t transfer = -1;
     bool ahead_pending = false;  // the next transfer's request is on its way to the memory
     int32_t ahead = -1;          // or made
@@ -102,8 +110,14 @@ class DetailedTiming {
   void account_gap(Core& core, const PathPool::Stamp& start, int64_t pipe_free, int binding_flag,
                    Pipe setter);
   void pop_entry(PipeState& pipe, const PathPool::Stamp& start);
+  /// Parts of a transfer's time that it waited for others.
+  struct Waits {
+    int64_t l2_ticks = 0;
+    int64_t hbm_ticks = 0;
+  };
   void finish(int core, Pipe pipe, const Entry& entry, const PathPool::Stamp& start, int64_t end,
-              int64_t l2_ticks, int64_t hbm_ticks);
+              const Waits& waits);
+  int32_t request(const Turn& turn, const Entry& entry);
   void take_turn(const Turn& turn);
   void transfer_done(const MemorySystem::Done& done);
   void wake(int core);

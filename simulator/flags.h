@@ -19,7 +19,7 @@ struct FlagSet {
 };
 
 /// Sets ahead of the waits that a flag can count.
-constexpr uint32_t kFlagDepth = 32;
+constexpr uint32_t kFlagDepth = 16;
 
 /// The counting flag of one core: a queue of sets that were not waited for yet.
 class LocalFlag {

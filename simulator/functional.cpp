@@ -29,7 +29,7 @@ struct FlagCount {
 /// A core's buffers and its place in its program.
 struct FunctionalCore {
   const CoreProgram* program = nullptr;
-  std::array<std::vector<uint8_t>, kSpaceCount> buffers;
+  std::array<std::vector<uint8_t>, kMemoryCount> buffers;
   size_t task = 0;
   size_t section = 0;
   size_t position = 0;
@@ -43,8 +43,8 @@ class FunctionalRun {
     for (size_t c = 0; c < cores_.size(); ++c) {
       cores_[c].program = &launch.cores[c];
       const bool aic = launch.cores[c].kind == CoreKind::kAic;
-      for (Space space : {Space::kL1, Space::kL0A, Space::kL0B, Space::kL0C, Space::kUb}) {
-        if (aic == (space == Space::kUb)) continue;
+      for (Memory space : {Memory::kL1, Memory::kL0A, Memory::kL0B, Memory::kL0C, Memory::kUb}) {
+        if (aic == (space == Memory::kUb)) continue;
         cores_[c].buffers[static_cast<size_t>(space)].assign(
             static_cast<size_t>(capacity_of(machine, space)), 0xff);
       }

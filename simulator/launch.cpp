@@ -62,10 +62,10 @@ class Validator {
     require(expr.table_id() < static_cast<int>(launch_.tables.size()), "uses an unknown table");
   }
 
-  void check_tile(const Tile& tile, int bindings, std::initializer_list<Space> allowed) const {
+  void check_tile(const Tile& tile, int bindings, std::initializer_list<Memory> allowed) const {
     require(std::find(allowed.begin(), allowed.end(), tile.space) != allowed.end(),
             "has an operand in a space that its pipe cannot reach");
-    if (tile.space == Space::kGm) {
+    if (tile.space == Memory::kGm) {
       require(tile.tensor >= 0 && tile.tensor < static_cast<int>(launch_.tensors.size()),
               "names an unknown tensor");
     }
@@ -83,31 +83,31 @@ class Validator {
     require(!(aic && vector_side) && !(!aic && cube_side), "runs on a pipe that its core lacks");
     switch (instruction.opcode) {
       case Opcode::kLoad:
-        check_tile(instruction.a, n, {Space::kGm});
-        check_tile(instruction.dst, n, {aic ? Space::kL1 : Space::kUb});
+        check_tile(instruction.a, n, {Memory::kGm});
+        check_tile(instruction.dst, n, {aic ? Memory::kL1 : Memory::kUb});
         break;
       case Opcode::kMove:
-        check_tile(instruction.a, n, {Space::kL1});
-        check_tile(instruction.dst, n, {Space::kL0A, Space::kL0B});
+        check_tile(instruction.a, n, {Memory::kL1});
+        check_tile(instruction.dst, n, {Memory::kL0A, Memory::kL0B});
         break;
       case Opcode::kMmad:
-        check_tile(instruction.a, n, {Space::kL0A});
-        check_tile(instruction.b, n, {Space::kL0B});
-        check_tile(instruction.dst, n, {Space::kL0C});
+        check_tile(instruction.a, n, {Memory::kL0A});
+        check_tile(instruction.b, n, {Memory::kL0B});
+        check_tile(instruction.dst, n, {Memory::kL0C});
         break;
       case Opcode::kFixpipe:
-        check_tile(instruction.a, n, {Space::kL0C});
-        check_tile(instruction.dst, n, {Space::kGm});
+        check_tile(instruction.a, n, {Memory::kL0C});
+        check_tile(instruction.dst, n, {Memory::kGm});
         break;
       case Opcode::kVector:
-        check_tile(instruction.dst, n, {Space::kUb});
-        if (instruction.a.used()) check_tile(instruction.a, n, {Space::kUb});
-        if (instruction.b.used()) check_tile(instruction.b, n, {Space::kUb});
+        check_tile(instruction.dst, n, {Memory::kUb});
+        if (instruction.a.used()) check_tile(instruction.a, n, {Memory::kUb});
+        if (instruction.b.used()) check_tile(instruction.b, n, {Memory::kUb});
         check_expr(instruction.scalar_expr, n);
         break;
       case Opcode::kStore:
-        check_tile(instruction.a, n, {Space::kUb});
-        check_tile(instruction.dst, n, {Space::kGm});
+        check_tile(instruction.a, n, {Memory::kUb});
+        check_tile(instruction.dst, n, {Memory::kGm});
         break;
     }
     for (const auto* uses : {&instruction.waits, &instruction.sets}) {
@@ -224,19 +224,19 @@ std::string describe(const Launch& launch, int template_id, int section, int pos
                                                            : name_of(instruction.opcode));
 }
 
-int64_t capacity_of(const Machine& machine, Space space) {
+int64_t capacity_of(const Machine& machine, Memory space) {
   switch (space) {
-    case Space::kGm:
+    case Memory::kGm:
       return 0;
-    case Space::kL1:
+    case Memory::kL1:
       return machine.buffers.l1_bytes;
-    case Space::kL0A:
+    case Memory::kL0A:
       return machine.buffers.l0a_bytes;
-    case Space::kL0B:
+    case Memory::kL0B:
       return machine.buffers.l0b_bytes;
-    case Space::kL0C:
+    case Memory::kL0C:
       return machine.buffers.l0c_bytes;
-    case Space::kUb:
+    case Memory::kUb:
       return machine.buffers.ub_bytes;
   }
   return 0;

@@ -31,7 +31,7 @@ struct Tensor {
 /// A rectangle of elements: of a tensor at (row, col) when space is GM, at byte `offset` of an on-chip
 /// buffer otherwise.
 struct Tile {
-  Space space = Space::kGm;
+  Memory space = Memory::kGm;
   int tensor = -1;
   Expr row = 0;
   Expr col = 0;
@@ -43,7 +43,7 @@ struct Tile {
   int64_t stride = 0;
   DType type = DType::kF16;
   Layout layout = Layout::kNd;
-  bool used() const { return tensor >= 0 || space != Space::kGm; }
+  bool used() const { return tensor >= 0 || space != Memory::kGm; }
 };
 
 /// In which iterations of the body a flag is waited for or set. Outside the body: always.
@@ -98,7 +98,7 @@ struct Flag {
   std::string name;
   FlagScope scope = FlagScope::kCore;
   FlagMeaning meaning = FlagMeaning::kData;
-  Space space = Space::kGm;  ///< the buffer that the flag speaks of
+  Memory space = Memory::kGm;  ///< the buffer that the flag speaks of
   int initial = 0;
   int producers = 1;
 };
@@ -159,7 +159,7 @@ void validate(const Launch& launch, const Machine& machine);
 std::string describe(const Launch& launch, int template_id, int section, int position);
 
 /// Capacity of an on-chip buffer of a core; 0 for GM.
-int64_t capacity_of(const Machine& machine, Space space);
+int64_t capacity_of(const Machine& machine, Memory space);
 
 /// Hash of everything in the launch; equal launches behave equally on equal machines.
 uint64_t hash_of(const Launch& launch);

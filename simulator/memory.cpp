@@ -61,11 +61,6 @@ MemorySystem::MemorySystem(const Launch& launch, const Machine& machine)
   }
 }
 
-int64_t MemorySystem::bytes_of_transfer(const GmAccess& access) const {
-  return access.rows * access.cols *
-         bytes_of(launch_.tensors[static_cast<size_t>(access.tensor)].type);
-}
-
 int64_t MemorySystem::burst_bytes(const GmAccess& access) const {
   const Tensor& tensor = launch_.tensors[static_cast<size_t>(access.tensor)];
   const int64_t width = bytes_of(tensor.type);
@@ -182,7 +177,9 @@ int32_t MemorySystem::request(const GmAccess& access, MemoryClient client, int64
   }
   const int32_t id = free_transfers_.back();
   free_transfers_.pop_back();
-  const int64_t bytes = bytes_of_transfer(access);
+  const int64_t bytes =
+      access.rows * access.cols *
+      bytes_of(launch_.tensors[static_cast<size_t>(access.tensor)].type);
   transfers_[static_cast<size_t>(id)] = {client, bytes, 0, 0, 0, 1, is_write(client)};
   if (is_write(client)) {
     counters_.l2_write_bytes += bytes;

@@ -57,7 +57,9 @@ class MemorySystem {
   Done process();
 
   const MemoryCounters& counters() const { return counters_; }
-  int64_t bytes_of_transfer(const GmAccess& access) const;
+  int64_t bytes_of_transfer(int32_t transfer) const {
+    return transfers_[static_cast<size_t>(transfer)].bytes;
+  }
   /// Bytes of one contiguous piece of the access in GM.
   int64_t burst_bytes(const GmAccess& access) const;
 

@@ -25,7 +25,7 @@ class PathPool {
     nodes_.emplace_back();
     nodes_[0].ticks[Cause::launch().id()] = launch_ticks;
     nodes_[0].time = launch_ticks;
-    nodes_[0].references = 1;
+    nodes_[0].references = kImmortal;
   }
 
   int64_t time_of(int32_t node) const { return nodes_[static_cast<size_t>(node)].time; }
@@ -33,16 +33,18 @@ class PathPool {
     return nodes_[static_cast<size_t>(node)].ticks;
   }
 
-  void hold(int32_t node) { ++nodes_[static_cast<size_t>(node)].references; }
+  void hold(int32_t node) {
+    if (node != 0) ++nodes_[static_cast<size_t>(node)].references;
+  }
   void release(int32_t node) {
-    if (--nodes_[static_cast<size_t>(node)].references == 0) free_.push_back(node);
+    if (node != 0 && --nodes_[static_cast<size_t>(node)].references == 0) free_.push_back(node);
   }
 
   /// A new node (held once) at the stamp's moment. When `owned` is the stamp's node and nobody else
   /// holds it, that node itself moves on.
   int32_t extend(const Stamp& stamp, int32_t owned) {
     int32_t id = stamp.node;
-    if (id != owned || nodes_[static_cast<size_t>(id)].references != 1 || id == 0) {
+    if (id != owned || nodes_[static_cast<size_t>(id)].references != 1) {
       if (free_.empty()) {
         id = static_cast<int32_t>(nodes_.size());
         nodes_.emplace_back();
@@ -65,6 +67,8 @@ class PathPool {
   }
 
  private:
+  static constexpr int32_t kImmortal = INT32_MAX / 2;
+
   struct Node {
     std::array<int64_t, Cause::kOnPath> ticks{};
     int64_t time = 0;

@@ -27,7 +27,7 @@ void for_each_size(const Instruction& instruction, Visit visit) {
 MemoryClient client_of(const Instruction& instruction) {
   switch (instruction.opcode) {
     case Opcode::kLoad:
-      return instruction.dst.space == Space::kL1 ? MemoryClient::kL1Load : MemoryClient::kUbLoad;
+      return instruction.dst.space == Memory::kL1 ? MemoryClient::kL1Load : MemoryClient::kUbLoad;
     case Opcode::kFixpipe:
       return MemoryClient::kFixpipeStore;
     default:
@@ -87,6 +87,7 @@ Step StepCache::make_step(const Instruction& instruction, std::span<const int64_
   step.pipe = instruction.pipe();
   step.is_memory = moves_gm(instruction);
   step.client = client_of(instruction);
+  step.bindings = static_cast<int32_t>(bindings.size());
   step.name = name;
   for (const FlagUse& use : instruction.waits) {
     if (use.flag >= 0) step.waits[step.wait_count++] = use;

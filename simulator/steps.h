@@ -27,6 +27,7 @@ struct Step {
   std::array<FlagUse, Instruction::kMaxFlags> sets{};
   LocalCost cost;
   int64_t flops = 0;
+  int32_t bindings = 0;        ///< number of bindings of its template
   int32_t name = 0;            ///< number of the instruction in the launch, counting through templates
 };
 

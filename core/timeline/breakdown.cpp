@@ -12,7 +12,7 @@ std::string_view name_of(Pipe pipe) {
   return kNames[static_cast<int>(pipe)];
 }
 
-std::string_view name_of(Space space) {
+std::string_view name_of(Memory space) {
   constexpr std::string_view kNames[] = {"GM", "L1", "L0A", "L0B", "L0C", "UB"};
   return kNames[static_cast<int>(space)];
 }
@@ -26,8 +26,8 @@ std::string Cause::name() const {
   if (id < kOnPath + kPipeCount) {
     return fmt::format("wait_data:{}", name_of(static_cast<Pipe>(id - kOnPath)));
   }
-  if (id < kOnPath + kPipeCount + kSpaceCount) {
-    return fmt::format("wait_space:{}", name_of(static_cast<Space>(id - kOnPath - kPipeCount)));
+  if (id < kOnPath + kPipeCount + kMemoryCount) {
+    return fmt::format("wait_space:{}", name_of(static_cast<Memory>(id - kOnPath - kPipeCount)));
   }
   constexpr std::string_view kEnds[] = {"fill", "drain", "tail"};
   return std::string(kEnds[id - (kCount - 3)]);

@@ -14,7 +14,7 @@ namespace tilewright {
 class Cause {
  public:
   static constexpr int kOnPath = 16;   ///< busy of 7 pipes and 9 others
-  static constexpr int kCount = kOnPath + kPipeCount + kSpaceCount + 3;
+  static constexpr int kCount = kOnPath + kPipeCount + kMemoryCount + 3;
 
   static constexpr Cause busy(Pipe pipe) { return Cause(static_cast<int>(pipe)); }
   static constexpr Cause hbm() { return Cause(7); }
@@ -27,7 +27,7 @@ class Cause {
   static constexpr Cause launch() { return Cause(14); }
   static constexpr Cause host() { return Cause(15); }
   static constexpr Cause wait_data(Pipe pipe) { return Cause(kOnPath + static_cast<int>(pipe)); }
-  static constexpr Cause wait_space(Space space) {
+  static constexpr Cause wait_space(Memory space) {
     return Cause(kOnPath + kPipeCount + static_cast<int>(space));
   }
   static constexpr Cause fill() { return Cause(kCount - 3); }

@@ -11,8 +11,8 @@ constexpr int kPipeCount = 7;
 std::string_view name_of(Pipe pipe);
 
 /// Where bytes can be.
-enum class Space : uint8_t { kGm, kL1, kL0A, kL0B, kL0C, kUb };
-constexpr int kSpaceCount = 6;
-std::string_view name_of(Space space);
+enum class Memory : uint8_t { kGm, kL1, kL0A, kL0B, kL0C, kUb };
+constexpr int kMemoryCount = 6;
+std::string_view name_of(Memory space);
 
 }  // namespace tilewright

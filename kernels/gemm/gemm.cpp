@@ -27,7 +27,7 @@ std::vector<int64_t> useful(std::vector<int64_t> values, int64_t size) {
 }
 
 /// A rule that a buffer holds what the config puts there.
-Constraint fits(std::string name, Space space, int64_t capacity,
+Constraint fits(std::string name, Memory space, int64_t capacity,
                 std::vector<std::string> parameters,
                 std::function<int64_t(std::span<const int64_t>)> needed) {
   const std::string hint = fmt::format("smaller {}", fmt::join(parameters, " or "));
@@ -83,7 +83,7 @@ Problem GemmKernel::problem(const ProblemRequest& request) const {
 
 namespace {
 
-tilewright::Space gemm_space(const Problem& problem, const Machine& machine) {
+Space gemm_space(const Problem& problem, const Machine& machine) {
   const int64_t width = bytes_of(problem.types[0]);
   const auto& buffers = machine.buffers;
   const int64_t depth_unit = machine.cube.fractal_k_bytes / width;
@@ -101,15 +101,15 @@ tilewright::Space gemm_space(const Problem& problem, const Machine& machine) {
       {"swizzle", "rows of tiles in a band walked column by column", {1, 2, 4, 8}},
   };
   std::vector<Constraint> constraints;
-  constraints.push_back(fits("L0C", Space::kL0C, buffers.l0c_bytes,
+  constraints.push_back(fits("L0C", Memory::kL0C, buffers.l0c_bytes,
                              {"tile_m", "tile_n", "l0c_buffers"}, [](auto v) {
                                return round_up(v[0], 16) * round_up(v[1], 16) * 4 * v[2];
                              }));
-  constraints.push_back(fits("L0A", Space::kL0A, buffers.l0a_bytes, {"tile_m", "tile_k0"},
+  constraints.push_back(fits("L0A", Memory::kL0A, buffers.l0a_bytes, {"tile_m", "tile_k0"},
                              [width](auto v) { return 2 * round_up(v[0], 16) * v[1] * width; }));
-  constraints.push_back(fits("L0B", Space::kL0B, buffers.l0b_bytes, {"tile_n", "tile_k0"},
+  constraints.push_back(fits("L0B", Memory::kL0B, buffers.l0b_bytes, {"tile_n", "tile_k0"},
                              [width](auto v) { return 2 * round_up(v[0], 16) * v[1] * width; }));
-  constraints.push_back(fits("L1", Space::kL1, buffers.l1_bytes,
+  constraints.push_back(fits("L1", Memory::kL1, buffers.l1_bytes,
                              {"tile_m", "tile_n", "tile_k", "l1_buffers"}, [width](auto v) {
                                return (round_up(v[0], 16) + round_up(v[1], 16)) * v[2] * width * v[3];
                              }));
@@ -130,7 +130,7 @@ tilewright::Space gemm_space(const Problem& problem, const Machine& machine) {
 
 Config gemm_default(const Problem& problem, const Machine& machine) {
   // CATLASS's default block, shrunk to the problem where a dimension is smaller.
-  const tilewright::Space all = gemm_space(problem, machine);
+  const Space all = gemm_space(problem, machine);
   const auto at_most = [&](size_t parameter, int64_t wanted) {
     int64_t chosen = all.parameters()[parameter].values.front();
     for (int64_t value : all.parameters()[parameter].values) {
@@ -161,7 +161,7 @@ Config gemm_default(const Problem& problem, const Machine& machine) {
 
 }  // namespace
 
-tilewright::Space GemmKernel::space(const Problem& problem, const Machine& machine) const {
+Space GemmKernel::space(const Problem& problem, const Machine& machine) const {
   return gemm_space(problem, machine);
 }
 
@@ -229,7 +229,7 @@ Config GemmPaddedKernel::default_config(const Problem& problem, const Machine& m
   return gemm_default(large, machine);
 }
 
-tilewright::Space GemmPaddedKernel::space(const Problem& problem, const Machine& machine) const {
+Space GemmPaddedKernel::space(const Problem& problem, const Machine& machine) const {
   std::vector<Parameter> parameters;
   for (const auto& [name, value] : default_config(problem, machine).values) {
     parameters.push_back({name, "fixed", {value}});

@@ -38,15 +38,15 @@ class GemmBuilder {
     launch_.add_tensor({"a", type_, Layout::kNd, m_, k_, tile_m_, chunk_});
     launch_.add_tensor({"b", type_, weights, k_, n_, chunk_, tile_n_});
     launch_.add_tensor({"c", out_type_, Layout::kNd, m_, n_, tile_m_, tile_n_});
-    const auto flag = [&](const char* name, FlagMeaning meaning, Space space, int64_t initial) {
+    const auto flag = [&](const char* name, FlagMeaning meaning, Memory space, int64_t initial) {
       return launch_.add_flag({name, FlagScope::kCore, meaning, space, static_cast<int>(initial)});
     };
-    l1_full_ = flag("l1_full", FlagMeaning::kData, Space::kL1, 0);
-    l1_free_ = flag("l1_free", FlagMeaning::kSpace, Space::kL1, l1_buffers_);
-    l0_full_ = flag("l0_full", FlagMeaning::kData, Space::kL0A, 0);
-    l0_free_ = flag("l0_free", FlagMeaning::kSpace, Space::kL0A, 2);
-    c_full_ = flag("l0c_full", FlagMeaning::kData, Space::kL0C, 0);
-    c_free_ = flag("l0c_free", FlagMeaning::kSpace, Space::kL0C, l0c_buffers_);
+    l1_full_ = flag("l1_full", FlagMeaning::kData, Memory::kL1, 0);
+    l1_free_ = flag("l1_free", FlagMeaning::kSpace, Memory::kL1, l1_buffers_);
+    l0_full_ = flag("l0_full", FlagMeaning::kData, Memory::kL0A, 0);
+    l0_free_ = flag("l0_free", FlagMeaning::kSpace, Memory::kL0A, 2);
+    c_full_ = flag("l0c_full", FlagMeaning::kData, Memory::kL0C, 0);
+    c_free_ = flag("l0c_free", FlagMeaning::kSpace, Memory::kL0C, l0c_buffers_);
   }
 
   Launch build() {
@@ -108,9 +108,9 @@ class GemmBuilder {
   Instruction load_a(int64_t depth, const Expr& chunk, const Expr& slot) const {
     Instruction load;
     load.opcode = Opcode::kLoad;
-    load.a = {.space = Space::kGm, .tensor = 0, .row = Expr::binding(kRow), .col = chunk * chunk_,
+    load.a = {.space = Memory::kGm, .tensor = 0, .row = Expr::binding(kRow), .col = chunk * chunk_,
               .rows = Expr::binding(kRows), .cols = depth, .type = type_};
-    load.dst = {.space = Space::kL1, .offset = slot, .rows = Expr::binding(kRows), .cols = depth,
+    load.dst = {.space = Memory::kL1, .offset = slot, .rows = Expr::binding(kRows), .cols = depth,
                 .stride = tile_m_, .type = type_, .layout = Layout::kZn};
     load.waits = {FlagUse{l1_free_}};
     return load;
@@ -119,9 +119,9 @@ class GemmBuilder {
   Instruction load_b(int64_t depth, const Expr& chunk, const Expr& slot) const {
     Instruction load;
     load.opcode = Opcode::kLoad;
-    load.a = {.space = Space::kGm, .tensor = 1, .row = chunk * chunk_, .col = Expr::binding(kCol),
+    load.a = {.space = Memory::kGm, .tensor = 1, .row = chunk * chunk_, .col = Expr::binding(kCol),
               .rows = depth, .cols = Expr::binding(kCols), .type = type_};
-    load.dst = {.space = Space::kL1, .offset = slot, .rows = depth, .cols = Expr::binding(kCols),
+    load.dst = {.space = Memory::kL1, .offset = slot, .rows = depth, .cols = Expr::binding(kCols),
                 .stride = chunk_, .type = type_, .layout = Layout::kZn};
     load.sets = {FlagUse{l1_full_}};
     return load;
@@ -136,9 +136,9 @@ class GemmBuilder {
     const int64_t skip = left ? from * bytes_of(type_) / 32 * stride * 32 : from * 32;
     const Expr rows = left ? Expr::binding(kRows) : Expr(k);
     const Expr cols = left ? Expr(k) : Expr::binding(kCols);
-    move.a = {.space = Space::kL1, .offset = chunk_offset + skip, .rows = rows, .cols = cols,
+    move.a = {.space = Memory::kL1, .offset = chunk_offset + skip, .rows = rows, .cols = cols,
               .stride = stride, .type = type_, .layout = Layout::kZn};
-    move.dst = {.space = left ? Space::kL0A : Space::kL0B, .offset = target, .rows = rows,
+    move.dst = {.space = left ? Memory::kL0A : Memory::kL0B, .offset = target, .rows = rows,
                 .cols = cols, .type = type_, .layout = left ? Layout::kZz : Layout::kNz};
     return move;
   }
@@ -146,9 +146,9 @@ class GemmBuilder {
   Instruction mmad(int64_t k, const Expr& a0, const Expr& b0) const {
     Instruction multiply;
     multiply.opcode = Opcode::kMmad;
-    multiply.a = {.space = Space::kL0A, .offset = a0, .rows = Expr::binding(kRows), .cols = k,
+    multiply.a = {.space = Memory::kL0A, .offset = a0, .rows = Expr::binding(kRows), .cols = k,
                   .type = type_, .layout = Layout::kZz};
-    multiply.b = {.space = Space::kL0B, .offset = b0, .rows = k, .cols = Expr::binding(kCols),
+    multiply.b = {.space = Memory::kL0B, .offset = b0, .rows = k, .cols = Expr::binding(kCols),
                   .type = type_, .layout = Layout::kNz};
     multiply.dst = sums();
     return multiply;
@@ -156,7 +156,7 @@ class GemmBuilder {
 
   Tile sums() const {
     const Expr slot = Expr::ring(Expr::binding(kTilesBefore), l0c_buffers_);
-    return {.space = Space::kL0C, .offset = slot * (tile_m_ * tile_n_ * 4),
+    return {.space = Memory::kL0C, .offset = slot * (tile_m_ * tile_n_ * 4),
             .rows = Expr::binding(kRows), .cols = Expr::binding(kCols), .stride = tile_m_,
             .type = sum_type_, .layout = Layout::kZn};
   }
@@ -165,7 +165,7 @@ class GemmBuilder {
     Instruction fixpipe;
     fixpipe.opcode = Opcode::kFixpipe;
     fixpipe.a = sums();
-    fixpipe.dst = {.space = Space::kGm, .tensor = 2, .row = Expr::binding(kRow),
+    fixpipe.dst = {.space = Memory::kGm, .tensor = 2, .row = Expr::binding(kRow),
                    .col = Expr::binding(kCol), .rows = Expr::binding(kRows),
                    .cols = Expr::binding(kCols), .type = out_type_};
     fixpipe.waits = {FlagUse{c_full_}};
