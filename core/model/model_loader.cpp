@@ -99,7 +99,7 @@ std::string read_rope_type(const JsonReader& rope) {
   auto value = find(rope, "rope_type");
   if (!value) value = find(rope, "type");
   if (!value) return "none";
-  const std::string name = value->string();
+  std::string name = value->string();
   if (name == "default") return "none";
   constexpr std::array kKnown = {"dynamic", "linear", "llama3", "yarn"};
   if (std::find(kKnown.begin(), kKnown.end(), name) == kKnown.end()) {

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace tilewright {
@@ -14,8 +14,9 @@ struct SequenceSlice {
   int64_t context = 0;   ///< tokens in the KV cache before this step
   int64_t tokens = 0;    ///< tokens computed in this step, >= 1
   bool samples = false;  ///< the last of them yields an output token
-  /// Physical KV blocks, in order; cover context + tokens.
-  std::vector<int32_t> blocks;
+  /// Physical KV blocks, in order; cover context + tokens. Owned by the engine, valid during the
+  /// call.
+  std::span<const int32_t> blocks;
 };
 
 /// What one step computes.
@@ -48,7 +49,7 @@ struct RepeatedExecution {
 
 /// What the device can hold.
 struct Capacity {
-  int64_t kv_blocks = 0;      ///< number of KV blocks of block_size tokens
+  int64_t kv_blocks = 0;      ///< number of usable KV blocks of block_size tokens
   int64_t block_size = 0;     ///< tokens in a block
   int64_t max_model_len = 0;  ///< longest prompt + output
 };

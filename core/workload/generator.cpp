@@ -47,10 +47,11 @@ std::vector<int64_t> arrivals(const GeneratorPreset& preset, int64_t count, Rand
   std::vector<double> times = {0};
   for (int64_t i = 1; i < count; ++i) times.push_back(times.back() + random.gamma(shape));
   const double span_ns = static_cast<double>(count - 1) / preset.requests_per_second * 1e9;
-  // Very bursty gaps may all round to nothing when there are few of them.
-  const double scale = times.back() > 0 ? span_ns / times.back() : 0;
+  // A few very bursty gaps may all be too small for a double: then everything arrives at once.
+  const double last = times.back() > 0 ? times.back() : 1;
   std::vector<int64_t> rounded;
-  for (double time : times) rounded.push_back(std::llround(time * scale));
+  rounded.reserve(times.size());
+  for (double time : times) rounded.push_back(std::llround(time / last * span_ns));
   return rounded;
 }
 

@@ -66,6 +66,14 @@ TEST(Generator, MakesOneRequestAndRefusesNone) {
   EXPECT_THROW(generate_workload(preset, INT64_MAX, 1), Error);
 }
 
+TEST(Generator, KeepsArrivalsInRangeForAFewVeryBurstyRequests) {
+  const GeneratorPreset& code = generator_presets()[1];
+  for (uint64_t seed = 0; seed < 300; ++seed) {
+    const int64_t last_ns = generate_workload(code, 3, seed).requests.back().arrival_ns;
+    EXPECT_TRUE(last_ns == 0 || last_ns == 778210117) << last_ns;
+  }
+}
+
 TEST(LengthDistribution, PassesThroughItsQuantiles) {
   const LengthDistribution lengths(
       {.min = 10, .p50 = 100, .p90 = 200, .p99 = 400, .max = 1000, .mean = 110});
