@@ -95,6 +95,9 @@ class Restricted {
  public:
   Restricted(Database& database, const QueryLimits& limits) : connection_(database.handle()) {
     constexpr int kInstructionsBetweenAsking = 20'000;  // a fraction of a millisecond
+    // A connection declares these table-valued functions at their first use, by a CREATE TABLE that
+    // would be denied below.
+    Statement(database, "SELECT 1 FROM json_each('[]'), json_tree('[]')").run();
     sqlite3_set_authorizer(connection_, authorize, nullptr);
     length_ = sqlite3_limit(connection_, SQLITE_LIMIT_LENGTH,
                             static_cast<int>(std::min<int64_t>(limits.max_bytes, 64 << 20)));

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <iterator>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "core/base/error.h"
 
@@ -167,7 +169,11 @@ void refuse_newer(const Database& database, int64_t version) {
 /// True for a file of ours, false for one without content; refuses every other.
 bool is_ours(const Database& database) {
   const std::string header = database.header(kHeaderBytes);
-  if (header.empty()) return false;
+  if (header.empty()) {
+    // SQLite takes a file of one byte for an empty one.
+    std::error_code none;
+    if (std::filesystem::file_size(database.path(), none) != 1) return false;
+  }
   if (header.size() < kHeaderBytes || !header.starts_with(kMagic)) {
     refuse(database, "not an SQLite database; choose another file with --db");
   }

@@ -1,0 +1,183 @@
+#include "db/queries.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+
+#include "core/base/error.h"
+#include "tests/db/store_fixture.h"
+
+namespace tilewright {
+namespace {
+
+class QueriesTest : public StoreTest {
+ protected:
+  Store filled() const {
+    Store store = with_run();
+    store.record(key(16, "tile_m=16"), ok(3), 1, 0, "d");
+    store.record(key(16, "tile_m=32"), ok(2), 1, 0, "d");
+    store.record(key(512), ok(40), 1, 0, "d");
+    MeasurementKey old = key(16, "tile_m=64");
+    old.kernel_revision = 2;
+    store.record(old, ok(1), 1, 0, "d");
+    MeasurementKey old_timing = key(512, "tile_m=64");
+    old_timing.evaluator = "sim/0/composed";
+    store.record(old_timing, ok(1), 1, 0, "d");
+    store.record(key(512, "tile_m=999"), {AttemptStatus::kInfeasible, "L0C, 1 KiB over", 0, 0, {}},
+                 1, 0, "d");
+    const Winner winner{"gemm",
+                        3,
+                        key(16).problem,
+                        {"qkv"},
+                        "sim/1/composed",
+                        "tile_m=32",
+                        2,
+                        "tile_m=16",
+                        3,
+                        3,
+                        2,
+                        0,
+                        true};
+    store.save_winners(1, std::vector{winner});
+    return store;
+  }
+
+  QueryResult ask(Store& store, const std::string& text, const QueryLimits& limits = {}) const {
+    return query(store, text, {{{"gemm", 3}}, {"sim/1/composed", "sim/1/detailed"}}, limits);
+  }
+
+  static std::string cell(const QueryResult& result, size_t row, const std::string& column) {
+    const auto found = std::ranges::find(result.columns, column);
+    EXPECT_NE(found, result.columns.end()) << column;
+    return to_text(result.rows.at(row).at(static_cast<size_t>(found - result.columns.begin())));
+  }
+};
+
+TEST_F(QueriesTest, EverySavedQueryRunsOnAnEmptyAndAFilledDatabase) {
+  Store empty = open("empty.db");
+  Store store = filled();
+  for (const SavedQuery& saved : saved_queries()) {
+    EXPECT_TRUE(ask(empty, saved.name).rows.empty()) << saved.name;
+    EXPECT_FALSE(ask(store, saved.name).rows.empty()) << saved.name;
+    EXPECT_FALSE(saved.description.empty());
+  }
+  EXPECT_TRUE(std::ranges::is_sorted(saved_queries(), {}, &SavedQuery::name));
+}
+
+TEST_F(QueriesTest, BestIgnoresStaleAndFailedMeasurements) {
+  Store store = filled();
+  const QueryResult best = ask(store, "best");
+  ASSERT_EQ(best.rows.size(), 2u);
+  EXPECT_EQ(cell(best, 0, "m"), "16");
+  EXPECT_EQ(cell(best, 0, "config"), "tile_m=32");
+  EXPECT_EQ(cell(best, 1, "time_us"), "40");
+}
+
+TEST_F(QueriesTest, StaleListsWhatIsNotCurrent) {
+  Store store = filled();
+  const QueryResult stale = ask(store, "stale");
+  ASSERT_EQ(stale.rows.size(), 2u);
+  EXPECT_EQ(cell(stale, 0, "kernel_revision"), "2");
+  EXPECT_EQ(cell(stale, 0, "current_revision"), "3");
+  EXPECT_EQ(cell(stale, 1, "evaluator"), "sim/0/composed");
+  EXPECT_EQ(query(store, "stale", {{}, {}}).rows.size(), 3u);  // a kernel that is gone is stale
+}
+
+TEST_F(QueriesTest, WinnersSayWhichTileWonForEachShape) {
+  Store store = filled();
+  const QueryResult winners = ask(store, "winners");
+  ASSERT_EQ(winners.rows.size(), 1u);
+  EXPECT_EQ(cell(winners, 0, "config"), "tile_m=32");
+  EXPECT_EQ(cell(winners, 0, "gain"), "1.5");
+  EXPECT_EQ(cell(winners, 0, "machine"), "npu-a");
+}
+
+TEST_F(QueriesTest, PublicViewsKeepTheirColumns) {
+  Store store = filled();
+  const struct {
+    const char* view;
+    const char* columns;
+  } cases[] = {
+      {"runs",
+       "id,kind,label,status,date,wall_ms,model,workload,machine,fingerprint,seed,tool,command,"
+       "result"},
+      {"measurements",
+       "id,kernel,kernel_revision,dtype,m,n,k,epilogue,config,status,reason,time_us,"
+       "time_ticks,machine,fingerprint,evaluator,problem,counters"},
+      {"attempts",
+       "id,run,measurement,repetition,kernel,kernel_revision,dtype,m,n,k,epilogue,config,"
+       "status,reason,time_us,wall_us,date,machine,evaluator,problem"},
+      {"winners",
+       "run,kernel,op,m,n,k,dtype,epilogue,config,time_us,baseline_config,baseline_us,gain,"
+       "runner_up_us,evaluations,cache_hits,complete,machine,fingerprint,model,workload,"
+       "date,kernel_revision,evaluator,problem"}};
+  for (const auto& [view, columns] : cases) {
+    const QueryResult result = ask(store, std::string("SELECT * FROM ") + view);
+    EXPECT_EQ(to_csv({result.columns, {}}), std::string(columns) + "\n");
+    EXPECT_FALSE(result.rows.empty());
+  }
+}
+
+TEST_F(QueriesTest, AnswersAdHocSql) {
+  Store store = filled();
+  const QueryResult result =
+      ask(store,
+          "  WITH w AS (SELECT m, min(time_us) AS t FROM measurements WHERE status = 'ok' "
+          "GROUP BY m) SELECT m, t, NULL AS none, 'a' AS word FROM w ORDER BY m;  ");
+  EXPECT_EQ(to_csv(result), "m,t,none,word\n16,1,,a\n512,1,,a\n");
+  EXPECT_FALSE(ask(store, "PRAGMA table_info(winners)").rows.empty());
+}
+
+TEST_F(QueriesTest, RefusesEverythingThatWritesOrReachesOtherFiles) {
+  Store store = filled();
+  const StoreInfo before = store.info();
+  for (const std::string text :
+       {"DELETE FROM attempt", "DROP TABLE winner", "INSERT INTO machine VALUES (1,'a','b','c')",
+        "UPDATE run SET seed = 1", "CREATE TABLE x (a)", "CREATE TEMP TABLE x (a)",
+        "ATTACH '/tmp/x.db' AS x", "PRAGMA journal_mode = DELETE", "PRAGMA user_version = 9",
+        "VACUUM INTO '/tmp/y.db'", "BEGIN IMMEDIATE", "SELECT load_extension('x')"}) {
+    EXPECT_THROW(ask(store, text), Error) << text;
+  }
+  EXPECT_EQ(store.info().rows, before.rows);
+  store.record(key(7), ok(1), 1, 0, "d");  // the restriction ends with the query
+}
+
+TEST_F(QueriesTest, RefusesMalformedText) {
+  Store store = filled();
+  for (const std::string text :
+       {"SELECT 1; SELECT 2", "SELECT FROM", "-- nothing\n", "SELECT nope(1)"}) {
+    EXPECT_EQ(error_of([&] { ask(store, text); }).kind(), ErrorKind::kUsage) << text;
+  }
+  const Error unknown = error_of([&] { ask(store, "winer"); });
+  EXPECT_EQ(unknown.kind(), ErrorKind::kNotFound);
+  EXPECT_NE(unknown.message().find("did you mean 'winners'"), std::string::npos);
+  EXPECT_EQ(error_of([&] { ask(store, ""); }).kind(), ErrorKind::kNotFound);
+}
+
+TEST_F(QueriesTest, BoundsEndlessAndHugeResults) {
+  Store store = filled();
+  const std::string endless =
+      "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT ";
+  QueryLimits limits;
+  limits.max_rows = 1000;
+  EXPECT_NE(error_of([&] { ask(store, endless + "x FROM c", limits); }).message().find("LIMIT"),
+            std::string::npos);
+  limits.max_bytes = 1 << 20;
+  EXPECT_THROW(ask(store, "SELECT zeroblob(100000000), 1", limits), Error);
+  int asked = 0;
+  limits.stop = [&] { return ++asked > 5; };
+  EXPECT_NE(error_of([&] { ask(store, endless + "sum(x) FROM c", limits); })
+                .message()
+                .find("interrupted"),
+            std::string::npos);
+}
+
+TEST_F(QueriesTest, CsvQuotesWhatNeedsIt) {
+  const QueryResult result{{"a", "b,c"},
+                           {{std::string("say \"hi\"\n"), 0.1}, {int64_t{-3}, Cell()}}};
+  EXPECT_EQ(to_csv(result), "a,\"b,c\"\n\"say \"\"hi\"\"\n\",0.1\n-3,\n");
+}
+
+}  // namespace
+}  // namespace tilewright

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+
+#include "core/space/measurement.h"
+#include "core/space/problem.h"
+#include "core/space/space.h"
+
+namespace tilewright {
+
+/// What turns a problem and a config into a measurement, on one machine. evaluate() is called from
+/// several threads at once, and its result depends on its arguments alone.
+class Evaluator {
+ public:
+  virtual ~Evaluator() = default;
+
+  /// The evaluator part of a measurement's key: "sim/<timing revision>/<fidelity>",
+  /// "cmd/<hash of the command>", "table/<hash of the file>".
+  virtual std::string id() const = 0;
+
+  /// A config that fails is a measurement with its status and reason. An Error thrown is taken for
+  /// one, too: infeasible when it says so, runtime otherwise.
+  virtual Measurement evaluate(const Problem& problem, const Config& config) const = 0;
+};
+
+}  // namespace tilewright

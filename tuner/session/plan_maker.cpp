@@ -1,0 +1,114 @@
+#include "tuner/session/plan_maker.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "core/space/problem.h"
+
+namespace tilewright {
+
+namespace {
+
+/// A table to be, with everything that its winners share.
+struct Draft {
+  PlanTable table;
+  std::vector<DType> types;
+  std::vector<TunedRow> rows;
+};
+
+Problem matrix_problem(const Winner& winner) {
+  Problem problem = parse_problem(winner.problem);
+  const bool is_matrix = problem.sizes.size() == 3 && problem.has("m") && problem.has("n") &&
+                         problem.has("k") && !problem.types.empty();
+  if (!is_matrix) {
+    throw Error(ErrorKind::kFailed,
+                fmt::format("a plan holds problems sized by m, n and k, and '{}' "
+                            "is not one",
+                            printable(winner.problem, 160)));
+  }
+  return problem;
+}
+
+/// What a reader of the plan looks a table up by.
+auto lookup_key(const PlanTable& table) {
+  return std::tie(table.kernel, table.dtype, table.n, table.k, table.epilogue);
+}
+
+Draft& draft_of(std::vector<Draft>& drafts, const Winner& winner, const Problem& problem) {
+  Draft fresh;
+  fresh.types = problem.types;
+  fresh.table = {winner.kernel,
+                 winner.kernel_revision,
+                 problem.types[0],
+                 problem.size("n"),
+                 problem.size("k"),
+                 problem.epilogue,
+                 problem.layouts,
+                 {},
+                 {}};
+  for (Draft& draft : drafts) {
+    if (lookup_key(draft.table) != lookup_key(fresh.table)) continue;
+    if (draft.types == fresh.types && draft.table.layouts == fresh.table.layouts &&
+        draft.table.revision == fresh.table.revision) {
+      return draft;
+    }
+    throw Error(ErrorKind::kFailed,
+                fmt::format("the run tuned {} n={} k={} twice, with different types, layouts or "
+                            "revisions; a plan can hold one of them",
+                            winner.kernel, fresh.table.n, fresh.table.k));
+  }
+  return drafts.emplace_back(std::move(fresh));
+}
+
+}  // namespace
+
+std::vector<std::string> stale_winners(std::span<const Winner> winners,
+                                       const PlanCurrency& currency) {
+  std::vector<std::string> stale;
+  for (const Winner& winner : winners) {
+    const int revision = currency.revision_of(winner.kernel);
+    if (revision != winner.kernel_revision) {
+      stale.push_back(fmt::format(
+          "{}: tuned with revision {} of {}, {}", winner.problem, winner.kernel_revision,
+          winner.kernel,
+          revision < 0 ? "which no longer exists" : fmt::format("current is {}", revision)));
+    } else if (!currency.is_current(winner.evaluator)) {
+      stale.push_back(
+          fmt::format("{}: timed by {}, which is not current", winner.problem, winner.evaluator));
+    }
+  }
+  return stale;
+}
+
+Plan make_plan(const Run& run, std::span<const Winner> winners) {
+  if (winners.empty()) {
+    throw Error(ErrorKind::kNotFound, fmt::format("run {} has no winners to export", run.id));
+  }
+  std::vector<Draft> drafts;
+  for (const Winner& winner : winners) {
+    const Problem problem = matrix_problem(winner);
+    Draft& draft = draft_of(drafts, winner, problem);
+    for (const std::string& op : winner.ops) {
+      std::vector<std::string>& ops = draft.table.ops;
+      if (std::ranges::find(ops, op) == ops.end()) ops.push_back(op);
+    }
+    draft.rows.push_back({problem.size("m"), parse_config(winner.config), winner.time_us});
+  }
+  Plan plan;
+  plan.machine_name = run.machine_name;
+  plan.machine_fingerprint = run.machine_fingerprint;
+  plan.model = run.model;
+  plan.workload_class = run.workload;
+  for (Draft& draft : drafts) {
+    plan.tables.push_back(make_table(std::move(draft.table), draft.rows));
+  }
+  plan.provenance.push_back({run.id, run.date, run.tool});
+  return plan;
+}
+
+}  // namespace tilewright
