@@ -1,0 +1,32 @@
+#include "tuner/evaluate/simulator_evaluator.h"
+
+#include <fmt/format.h>
+
+#include "kernels/kernel.h"
+#include "simulator/timing.h"
+
+namespace tilewright {
+
+std::string simulator_evaluator_id() { return fmt::format("sim/{}/detailed", kTimingRevision); }
+
+MeasurementKey kernel_key(const Problem& problem, const Config& config, const Machine& machine) {
+  MeasurementKey key;
+  key.kernel = problem.kernel;
+  key.kernel_revision = find_kernel(problem.kernel).revision();
+  key.problem = problem.text();
+  key.config = config.text();
+  key.machine_fingerprint = machine.fingerprint();
+  return key;
+}
+
+Measurement SimulatorEvaluator::evaluate(const Problem& problem, const Config& config) const {
+  const Launch launch = find_kernel(problem.kernel).build(problem, config, machine_);
+  const TimingResult timing = time_detailed(launch, machine_);
+  Measurement measurement;
+  measurement.time_ticks = timing.ticks;
+  measurement.time_us = machine_.us_of_ticks(timing.ticks);
+  measurement.counters = profiler_counters(timing, machine_);
+  return measurement;
+}
+
+}  // namespace tilewright
