@@ -96,7 +96,8 @@ void DetailedTiming::set_up_flags() {
         for (const Instruction& instruction : *list) {
           for (const FlagUse& use : instruction.waits) {
             if (use.flag < 0) continue;
-            const bool whole = launch_.flags[static_cast<size_t>(use.flag)].scope == FlagScope::kLaunch;
+            const bool whole =
+                launch_.flags[static_cast<size_t>(use.flag)].scope == FlagScope::kLaunch;
             const int group = whole ? 0 : cores_[c].program->group;
             consumers[static_cast<size_t>(use.flag)][static_cast<size_t>(group)].insert(
                 static_cast<int>(c));
@@ -119,13 +120,8 @@ void DetailedTiming::set_up_flags() {
       continue;
     }
     for (const std::set<int>& members : consumers[f]) {
-      shared_[f].emplace_back(flag.producers, std::vector<int>(members.begin(), members.end()));
-      for (int i = 0; i < flag.initial * flag.producers; ++i) {
-        int32_t forgotten = -1;
-        paths_.hold(0);
-        shared_[f].back().push(-1 - i % flag.producers, from_start, forgotten);
-        if (forgotten >= 0) paths_.release(forgotten);
-      }
+      shared_[f].emplace_back(flag.producers, std::vector<int>(members.begin(), members.end()),
+                              static_cast<uint32_t>(flag.initial), from_start);
     }
   }
 }
@@ -207,9 +203,8 @@ const FlagSet* DetailedTiming::find_set(int core, int flag) {
     LocalFlag& local = cores_[static_cast<size_t>(core)].flags[static_cast<size_t>(flag)];
     return local.ready() ? &local.front() : nullptr;
   }
-  const int group = declared.scope == FlagScope::kLaunch
-                        ? 0
-                        : cores_[static_cast<size_t>(core)].program->group;
+  const int group =
+      declared.scope == FlagScope::kLaunch ? 0 : cores_[static_cast<size_t>(core)].program->group;
   SharedFlag& shared = shared_[static_cast<size_t>(flag)][static_cast<size_t>(group)];
   return shared.ready(core) ? &shared.front(core) : nullptr;
 }
@@ -254,9 +249,8 @@ void DetailedTiming::take_flags(int core, const Entry& entry) {
       local.pop();
       continue;
     }
-    const int group = declared.scope == FlagScope::kLaunch
-                          ? 0
-                          : cores_[static_cast<size_t>(core)].program->group;
+    const int group =
+        declared.scope == FlagScope::kLaunch ? 0 : cores_[static_cast<size_t>(core)].program->group;
     const int32_t node =
         shared_[static_cast<size_t>(use.flag)][static_cast<size_t>(group)].pop(core);
     if (node >= 0) paths_.release(node);
@@ -273,14 +267,16 @@ void DetailedTiming::set_flags(int core_id, const Entry& entry, int64_t end, int
     const FlagSet set{end, tail + flag_ticks_[static_cast<size_t>(flag.scope)], node,
                       entry.step->pipe};
     const bool local = flag.scope == FlagScope::kCore;
-    const auto group = static_cast<size_t>(flag.scope == FlagScope::kGroup ? core.program->group : 0);
+    const auto group =
+        static_cast<size_t>(flag.scope == FlagScope::kGroup ? core.program->group : 0);
     SharedFlag* shared = local ? nullptr : &shared_[static_cast<size_t>(use.flag)][group];
     if (local ? core.flags[static_cast<size_t>(use.flag)].full() : shared->full(core_id)) {
-      throw Error(ErrorKind::kFailed,
-                  fmt::format("launch {}: core {}: {}: flag {} is set more than {} times ahead of "
-                              "its waits",
-                              launch_.name, core_id, cache_.names()[static_cast<size_t>(entry.step->name)],
-                              flag.name, kFlagDepth));
+      throw Error(
+          ErrorKind::kFailed,
+          fmt::format("launch {}: core {}: {}: flag {} is set more than {} times ahead of "
+                      "its waits",
+                      launch_.name, core_id, cache_.names()[static_cast<size_t>(entry.step->name)],
+                      flag.name, kFlagDepth));
     }
     paths_.hold(node);
     if (local) {
@@ -480,8 +476,8 @@ void DetailedTiming::advance(int core) {
   constexpr Pipe kAicPipes[] = {Pipe::kMte2, Pipe::kMte1, Pipe::kCube, Pipe::kFixp};
   constexpr Pipe kAivPipes[] = {Pipe::kMte2, Pipe::kVec, Pipe::kMte3};
   const bool aic = cores_[static_cast<size_t>(core)].program->kind == CoreKind::kAic;
-  const std::span<const Pipe> pipes = aic ? std::span<const Pipe>(kAicPipes)
-                                          : std::span<const Pipe>(kAivPipes);
+  const std::span<const Pipe> pipes =
+      aic ? std::span<const Pipe>(kAicPipes) : std::span<const Pipe>(kAivPipes);
   bool progress = true;
   while (progress) {
     progress = issue(core);
@@ -531,11 +527,12 @@ void DetailedTiming::report_deadlock() const {
         flags += (flags.empty() ? "" : ", ") +
                  launch_.flags[static_cast<size_t>(entry.step->waits[i].flag)].name;
       }
-      throw Error(ErrorKind::kFailed,
-                  fmt::format("launch {}: deadlock: core {} stands at {} of task {}, iteration {}, "
-                              "waiting for flag {} that nobody sets",
-                              launch_.name, c, cache_.names()[static_cast<size_t>(entry.step->name)],
-                              entry.task, entry.iteration, flags));
+      throw Error(
+          ErrorKind::kFailed,
+          fmt::format("launch {}: deadlock: core {} stands at {} of task {}, iteration {}, "
+                      "waiting for flag {} that nobody sets",
+                      launch_.name, c, cache_.names()[static_cast<size_t>(entry.step->name)],
+                      entry.task, entry.iteration, flags));
     }
   }
   TW_CHECK(false, "a core that is not done has an instruction in a queue");

@@ -87,7 +87,8 @@ class FunctionalRun {
       bindings_ = std::span<const int64_t>(core.program->bindings)
                       .subspan(static_cast<size_t>(core.program->tasks[core.task].first_binding));
       count_ = template_of(core).count.at(bindings_, launch_.tables, 0);
-      if (core.section == 1 && core.position == section_of(core).size() && core.iteration + 1 < count_) {
+      if (core.section == 1 && core.position == section_of(core).size() &&
+          core.iteration + 1 < count_) {
         ++core.iteration;
         core.position = 0;
       }
@@ -110,7 +111,8 @@ class FunctionalRun {
     const bool first = core.section != 1 || core.iteration == 0;
     const bool last = core.section != 1 || core.iteration + 1 == count_;
     const auto applies = [&](const FlagUse& use) {
-      return use.flag >= 0 && (use.when == When::kAlways || (use.when == When::kFirst ? first : last));
+      return use.flag >= 0 &&
+             (use.when == When::kAlways || (use.when == When::kFirst ? first : last));
     };
     for (const FlagUse& use : instruction.waits) {
       if (applies(use) && !is_set(id, use.flag)) return false;
@@ -132,9 +134,10 @@ class FunctionalRun {
 
   FlagCount& count_of(int core, int flag) {
     const FlagScope scope = launch_.flags[static_cast<size_t>(flag)].scope;
-    const int instance = scope == FlagScope::kCore    ? core
-                         : scope == FlagScope::kGroup ? cores_[static_cast<size_t>(core)].program->group
-                                                      : 0;
+    const int instance = scope == FlagScope::kCore ? core
+                         : scope == FlagScope::kGroup
+                             ? cores_[static_cast<size_t>(core)].program->group
+                             : 0;
     return flags_[static_cast<size_t>(flag)][instance];
   }
 
@@ -173,9 +176,10 @@ class FunctionalRun {
     const int64_t col = value(tile.col);
     if (row < 0 || col < 0 || rows <= 0 || cols <= 0 || row + rows > tensor.rows ||
         col + cols > tensor.cols) {
-      throw Error(ErrorKind::kFailed,
-                  fmt::format("{}: touches rows {}+{}, columns {}+{} of tensor {}, which has {} x {}",
-                              where_(), row, rows, col, cols, tensor.name, tensor.rows, tensor.cols));
+      throw Error(
+          ErrorKind::kFailed,
+          fmt::format("{}: touches rows {}+{}, columns {}+{} of tensor {}, which has {} x {}",
+                      where_(), row, rows, col, cols, tensor.name, tensor.rows, tensor.cols));
     }
     return {tensor.layout, tensor.type, tensor.rows, tensor.cols, 0};
   }
