@@ -106,17 +106,19 @@ struct ModelExecutor::State {
       const PlanRange* range =
           options.plan->find(problem.kernel, problem.types[0], problem.size("n"), problem.size("k"),
                              problem.epilogue, problem.size("m"));
-      if (range) return fit(kernel, problem, range->config);
+      if (range) return checked(kernel, problem, *range);
     }
     return kernel.default_config(problem, machine);
   }
 
-  /// A plan's config holds for a range of rows; what is out of this problem's space (a tile larger
-  /// than its rows) falls back to the default, value by value.
-  Config fit(const Kernel& kernel, const Problem& problem, const Config& planned) const {
-    const Space space = kernel.space(problem, machine);
-    if (space.violation(planned).empty()) return planned;
-    return kernel.default_config(problem, machine);
+  /// A range's config was tuned at its largest m; virtual padding lets it run fewer rows.
+  Config checked(const Kernel& kernel, const Problem& problem, const PlanRange& range) const {
+    const Problem largest = problem.with("m", range.m_max);
+    const std::string why = kernel.space(largest, machine).violation(range.config);
+    if (why.empty()) return range.config;
+    throw Error(ErrorKind::kFailed,
+                fmt::format("the plan's config {} for {} cannot run on {}: {}", range.config.text(),
+                            largest.text(), machine.name, why));
   }
 
   int64_t launch_time(const Problem& problem) {

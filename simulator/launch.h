@@ -24,7 +24,8 @@ struct Tensor {
   int64_t cols = 0;
   int64_t sector_rows = 0;
   int64_t sector_cols = 0;
-  bool warm = false;  ///< in L2 when the launch begins (as far as it fits)
+  bool warm = false;       ///< in L2 when the launch begins (as far as it fits)
+  bool workspace = false;  ///< holds nothing before the launch writes it
 
   int64_t bytes() const { return rows * cols * bytes_of(type); }
 };

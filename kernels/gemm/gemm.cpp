@@ -90,6 +90,8 @@ namespace {
 Space gemm_space(const Problem& problem, const Machine& machine) {
   const int64_t width = bytes_of(problem.types[0]);
   const auto& buffers = machine.buffers;
+  // A row of fractals in L1 is 32 bytes wide: B's columns are padded to it.
+  const int64_t column_unit = std::max<int64_t>(16, 32 / width);
   const int64_t depth_unit = machine.cube.fractal_k_bytes / width;
   const int64_t k = round_up(problem.size("k"), depth_unit);
   std::vector<int64_t> steps = {16, 32, 64, 128, 256};
@@ -108,14 +110,17 @@ Space gemm_space(const Problem& problem, const Machine& machine) {
   std::vector<Constraint> constraints;
   constraints.push_back(
       fits("L0C", Memory::kL0C, buffers.l0c_bytes, {"tile_m", "tile_n", "l0c_buffers"},
-           [](auto v) { return round_up(v[0], 16) * round_up(v[1], 16) * 4 * v[2]; }));
+           [column_unit](auto v) { return round_up(v[0], 16) * round_up(v[1], column_unit) * 4 * v[2]; }));
   constraints.push_back(fits("L0A", Memory::kL0A, buffers.l0a_bytes, {"tile_m", "tile_k0"},
                              [width](auto v) { return 2 * round_up(v[0], 16) * v[1] * width; }));
-  constraints.push_back(fits("L0B", Memory::kL0B, buffers.l0b_bytes, {"tile_n", "tile_k0"},
-                             [width](auto v) { return 2 * round_up(v[0], 16) * v[1] * width; }));
   constraints.push_back(fits(
-      "L1", Memory::kL1, buffers.l1_bytes, {"tile_m", "tile_n", "tile_k", "l1_buffers"},
-      [width](auto v) { return (round_up(v[0], 16) + round_up(v[1], 16)) * v[2] * width * v[3]; }));
+      "L0B", Memory::kL0B, buffers.l0b_bytes, {"tile_n", "tile_k0"},
+      [width, column_unit](auto v) { return 2 * round_up(v[0], column_unit) * v[1] * width; }));
+  constraints.push_back(
+      fits("L1", Memory::kL1, buffers.l1_bytes, {"tile_m", "tile_n", "tile_k", "l1_buffers"},
+           [width, column_unit](auto v) {
+             return (round_up(v[0], 16) + round_up(v[1], column_unit)) * v[2] * width * v[3];
+           }));
   constraints.push_back({"depth", {"tile_k", "tile_k0"}, [](auto v) -> std::string {
                            if (v[0] % v[1] == 0) return "";
                            return fmt::format("tile_k={} is not a multiple of tile_k0={}", v[0],

@@ -28,7 +28,8 @@ class GemmBuilder {
         n_(problem.size("n")),
         k_(problem.size("k")),
         tile_m_(round_up(config.at("tile_m"), 16)),
-        tile_n_(round_up(config.at("tile_n"), 16)),
+        tile_n_(
+            round_up(config.at("tile_n"), std::max<int64_t>(16, 32 / bytes_of(problem.types[0])))),
         chunk_(config.at("tile_k")),
         step_(config.at("tile_k0")),
         l1_buffers_(config.at("l1_buffers")),
