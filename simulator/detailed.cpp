@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <set>
 #include <span>
 #include <tuple>
 
 #include "core/base/error.h"
+#include "simulator/serial_order.h"
 
 namespace tilewright {
 
@@ -517,26 +517,26 @@ TimingResult DetailedTiming::run() {
 }
 
 void DetailedTiming::report_deadlock() const {
-  for (size_t c = 0; c < cores_.size(); ++c) {
-    for (const PipeState& pipe : cores_[c].pipes) {
-      if (pipe.count == 0) continue;
-      const Entry& entry = pipe.queue[pipe.head];
-      std::string flags;
-      for (uint8_t i = 0; i < entry.step->wait_count; ++i) {
-        if (!applies(entry.step->waits[i], entry)) continue;
-        flags += (flags.empty() ? "" : ", ") +
-                 launch_.flags[static_cast<size_t>(entry.step->waits[i].flag)].name;
-      }
-      throw Error(
-          ErrorKind::kFailed,
-          fmt::format("launch {}: deadlock: core {} stands at {} of task {}, iteration {}, "
-                      "waiting for flag {} that nobody sets",
-                      launch_.name, c, cache_.names()[static_cast<size_t>(entry.step->name)],
-                      entry.task, entry.iteration, flags));
-    }
+  // The serial order tells which instruction is stuck by itself and which only behind it.
+  const std::vector<SerialStep> stuck = walk_in_order(launch_, [](const SerialStep&) {});
+  if (stuck.empty()) {
+    throw Error(ErrorKind::kFailed,
+                fmt::format("launch {}: deadlock: its pipes wait for each other although its serial "
+                            "order runs through",
+                            launch_.name));
   }
-  TW_CHECK(false, "a core that is not done has an instruction in a queue");
-  std::abort();
+  const SerialStep& step = stuck.front();
+  std::string flags;
+  for (const FlagUse& use : step.instruction->waits) {
+    if (!step.applies(use)) continue;
+    flags += (flags.empty() ? "" : ", ") + launch_.flags[static_cast<size_t>(use.flag)].name;
+  }
+  throw Error(ErrorKind::kFailed,
+              fmt::format("launch {}: deadlock: core {} stands at {} of task {}, iteration {}, "
+                          "waiting for flag {} that nobody sets",
+                          launch_.name, step.core,
+                          describe(launch_, step.template_id, step.section, step.position),
+                          step.task, step.index, flags));
 }
 
 TimingResult DetailedTiming::result() {
