@@ -135,19 +135,23 @@ Config VectorKernel::default_config(const Problem& problem, const Machine& machi
         fmt::format("no tile of {} fits the UB of machine {}, {}", problem.text(), machine.name,
                     format_bytes(static_cast<double>(machine.buffers.ub_bytes))));
   }
-  // Transfers of 16 KiB reach full bandwidth (Ascend C guide); a core with little work takes
-  // smaller ones, so that its first and last tile still overlap.
+  // Large transfers reach full bandwidth, and bursts that MTE2 looks ahead for hide the latency of
+  // GM; a core with little work takes smaller tiles, so that its first and last still overlap.
   const int64_t width = bytes_of(problem.types[0]);
   const int64_t rows = problem.size("rows");
   const int64_t columns = column_count(problem);
   const int64_t share = rows * columns * width / (machine.cores.aic * machine.cores.aiv_per_aic);
-  const int64_t target = std::clamp<int64_t>(share / 2, 4096, 16384);
+  const int64_t target = std::clamp<int64_t>(share / 2, 4096, transfer_bytes());
   const auto merit = [&](const Config& config) {
     const VectorTile tile = tile_of(problem, config);
     const int64_t bytes = std::min(tile.rows, rows) * tile.cols * width;
-    return std::array<int64_t, 5>{tile.cores, std::min<int64_t>(tile.buffers, 2),
+    const int64_t burst = loads_whole_tiles() && tile.cols == columns ? bytes : tile.cols * width;
+    return std::array<int64_t, 6>{tile.cores,
+                                  std::min<int64_t>(tile.buffers, 2),
                                   prefers_whole_rows() && tile.cols == columns ? 1 : 0,
-                                  std::min(bytes, target) * tile.buffers, -bytes};
+                                  std::min(burst, machine.mte2.lookahead_burst_bytes),
+                                  std::min(bytes, target) * tile.buffers,
+                                  -bytes};
   };
   return *std::max_element(legal.begin(), legal.end(),
                            [&](const Config& a, const Config& b) { return merit(a) < merit(b); });

@@ -51,6 +51,10 @@ class VectorKernel : public Kernel {
   virtual bool cuts_columns() const { return true; }
   /// Whether a tile of whole rows saves a second pass.
   virtual bool prefers_whole_rows() const { return false; }
+  /// Whether a tile of whole rows is one contiguous transfer.
+  virtual bool loads_whole_tiles() const { return true; }
+  /// Bytes of a good transfer: 16 KiB reach full bandwidth (Ascend C guide).
+  virtual int64_t transfer_bytes() const { return 16384; }
 
   VectorTile tile_of(const Problem& problem, const Config& config) const;
 };
