@@ -19,8 +19,7 @@ constexpr int64_t kMaxProduct = int64_t{1} << 40;
 void compare(const Launch& launch, const GmImage& image, const ExpectedTensor& expected,
              CheckResult& result) {
   const Tensor& tensor = launch.tensors[static_cast<size_t>(expected.tensor)];
-  const std::vector<float> got =
-      read_tensor(tensor, image[static_cast<size_t>(expected.tensor)]);
+  const std::vector<float> got = read_tensor(tensor, image[static_cast<size_t>(expected.tensor)]);
   for (int64_t r = 0; r < expected.rows; ++r) {
     for (int64_t c = 0; c < expected.cols; ++c) {
       const double want = expected.values[static_cast<size_t>(r * expected.cols + c)];
@@ -30,8 +29,9 @@ void compare(const Launch& launch, const GmImage& image, const ExpectedTensor& e
       ++result.elements;
       const bool good = error <= allowed || have == want;
       if (!good && result.first_failure.empty()) {
-        result.first_failure = fmt::format("tensor {}[{},{}]: got {:.9g}, expected {:.9g} +- {:.3g}",
-                                           tensor.name, r, c, have, want, allowed);
+        result.first_failure =
+            fmt::format("tensor {}[{},{}]: got {:.9g}, expected {:.9g} +- {:.3g}", tensor.name, r,
+                        c, have, want, allowed);
       }
       if (std::isnan(error)) continue;
       result.max_abs_err = std::max(result.max_abs_err, error);
@@ -59,21 +59,22 @@ std::vector<std::pair<std::string, int64_t>> read_sizes(const Kernel& kernel,
   std::vector<std::pair<std::string, int64_t>> sizes;
   for (const SizeInfo& info : infos) {
     const auto given = request.sizes.find(info.name);
-    const int64_t value = given == request.sizes.end() ? info.fallback : given->second;
-    if (given == request.sizes.end() && info.fallback == 0) {
-      throw Error(ErrorKind::kUsage, fmt::format("kernel {} needs the size {} ({}); give --shape {}=N",
-                                                 kernel.name(), info.name, info.meaning, info.name));
+    if (given == request.sizes.end() && !info.fallback) {
+      throw Error(ErrorKind::kUsage,
+                  fmt::format("kernel {} needs the size {} ({}); give --shape {}=N", kernel.name(),
+                              info.name, info.meaning, info.name));
     }
-    if (value < 1 || value > kMaxSize) {
-      throw Error(ErrorKind::kUsage, fmt::format("size {}={} is outside 1 to {}", info.name, value,
-                                                 kMaxSize));
+    const int64_t value = given == request.sizes.end() ? *info.fallback : given->second;
+    if (value < info.min || value > kMaxSize) {
+      throw Error(ErrorKind::kUsage, fmt::format("size {}={} is outside {} to {}", info.name, value,
+                                                 info.min, kMaxSize));
     }
     sizes.emplace_back(info.name, value);
   }
   // Tensors are products of two sizes: they must stay addressable.
   for (size_t i = 0; i < sizes.size(); ++i) {
     for (size_t j = i + 1; j < sizes.size(); ++j) {
-      if (sizes[i].second > kMaxProduct / sizes[j].second) {
+      if (sizes[i].second > kMaxProduct / std::max<int64_t>(1, sizes[j].second)) {
         throw Error(ErrorKind::kUsage,
                     fmt::format("sizes {}={} and {}={} make a tensor of more than 2^40 elements",
                                 sizes[i].first, sizes[i].second, sizes[j].first, sizes[j].second));
@@ -109,8 +110,7 @@ const Kernel& find_kernel(std::string_view name) {
 
 Config complete_config(const Kernel& kernel, const Problem& problem, const Machine& machine,
                        const Config& partial) {
-  return kernel.space(problem, machine)
-      .complete(partial, kernel.default_config(problem, machine));
+  return kernel.space(problem, machine).complete(partial, kernel.default_config(problem, machine));
 }
 
 }  // namespace tilewright

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,11 +15,12 @@
 
 namespace tilewright {
 
-/// What a user asks of a kernel: `--shape m=..,n=..`, `--dtype`, and so on. Empty means the default.
+/// What a user asks of a kernel: `--shape m=..,n=..`, `--dtype`, and so on. Empty means the
+/// default.
 struct ProblemRequest {
   std::map<std::string, int64_t> sizes;
   std::string dtype;
-  std::string layout;    ///< of the weights, where a kernel has some: "nd" or "nz"
+  std::string layout;  ///< of the weights, where a kernel has some: "nd" or "nz"
   std::string epilogue;
 };
 
@@ -26,13 +28,14 @@ struct ProblemRequest {
 struct SizeInfo {
   std::string name;
   std::string meaning;
-  int64_t fallback = 0;  ///< used when not given; 0: must be given
+  std::optional<int64_t> fallback;  ///< used when not given; none: must be given
+  int64_t min = 1;
 };
 
 /// What an output tensor should hold, by a plain reference computed in f64.
 struct ExpectedTensor {
-  int tensor = 0;              ///< of the launch
-  int64_t rows = 0;            ///< leading part of the tensor that is compared
+  int tensor = 0;    ///< of the launch
+  int64_t rows = 0;  ///< leading part of the tensor that is compared
   int64_t cols = 0;
   std::vector<double> values;  ///< row-major, rows x cols
   /// Largest error allowed per element: absolute + relative * |expected|.
@@ -74,7 +77,8 @@ class Kernel {
 };
 
 /// Reads the sizes of a request by the kernel's list: fills fallbacks in, refuses unknown names,
-/// missing sizes, sizes below 1 or above 2^31 - 1, and products that overflow. Error (usage).
+/// missing sizes, sizes below their minimum or above 2^31 - 1, and products that overflow. Error
+/// (usage).
 std::vector<std::pair<std::string, int64_t>> read_sizes(const Kernel& kernel,
                                                         const ProblemRequest& request);
 

@@ -26,11 +26,11 @@ Problem gemm_problem(const ModelConfig& model, const ModelOp& op);
 struct ModelExecutorOptions {
   /// Winning configs; null: every kernel's untuned default. Must outlive the executor.
   const Plan* plan = nullptr;
-  int64_t block_size = 128;             ///< tokens in a KV block
-  int64_t kv_blocks = 0;                ///< 0: what the memory leaves
-  int64_t max_model_len = 0;            ///< 0: the model's max_positions
+  int64_t block_size = 128;               ///< tokens in a KV block
+  int64_t kv_blocks = 0;                  ///< 0: what the memory leaves
+  int64_t max_model_len = 0;              ///< 0: the model's max_positions
   int64_t max_num_batched_tokens = 2048;  ///< sizes the peak of activations
-  double memory_utilization = 0.9;      ///< share of HBM that the engine may use
+  double memory_utilization = 0.9;        ///< share of HBM that the engine may use
 };
 
 /// Where the device's memory goes.

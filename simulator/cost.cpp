@@ -9,7 +9,9 @@ namespace tilewright {
 
 namespace {
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t ceil_div(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
 
 LocalCost move_cost(const Machine& machine, const Instruction& instruction,
                     const OperandSizes& sizes) {
@@ -19,7 +21,7 @@ LocalCost move_cost(const Machine& machine, const Instruction& instruction,
   const int64_t rows = ceil_div(sizes.dst_rows, machine.cube.fractal_m) * machine.cube.fractal_m;
   const int64_t cols = ceil_div(sizes.dst_cols, c0) * c0;
   const double rate = instruction.dst.space == Memory::kL0A ? machine.mte1.l0a_bytes_per_cycle
-                                                           : machine.mte1.l0b_bytes_per_cycle;
+                                                            : machine.mte1.l0b_bytes_per_cycle;
   const double bytes = static_cast<double>(rows * cols * width);
   return {to_ticks(machine.mte1.fixed_cycles + bytes / rate), 0, 0};
 }
@@ -51,8 +53,7 @@ bool is_row_operation(const Instruction& instruction, const OperandSizes& sizes)
   const VectorOp op = instruction.vector_op;
   if (op == VectorOp::kRowSum || op == VectorOp::kRowMax || op == VectorOp::kRowArgMax) return true;
   if (op == VectorOp::kMask) return true;
-  return instruction.b.used() &&
-         (sizes.b_rows != sizes.dst_rows || sizes.b_cols != sizes.dst_cols);
+  return instruction.b.used() && (sizes.b_rows != sizes.dst_rows || sizes.b_cols != sizes.dst_cols);
 }
 
 LocalCost vector_cost(const Machine& machine, const Instruction& instruction,
@@ -64,10 +65,9 @@ LocalCost vector_cost(const Machine& machine, const Instruction& instruction,
   int64_t width = bytes_of(instruction.dst.type);
   if (instruction.a.used()) width = std::max<int64_t>(width, bytes_of(instruction.a.type));
   // Element-wise work runs over rows without a break; what treats rows apart starts a repeat each.
-  const int64_t repeats =
-      is_row_operation(instruction, sizes)
-          ? rows * ceil_div(cols * width, machine.vector.repeat_bytes)
-          : ceil_div(rows * cols * width, machine.vector.repeat_bytes);
+  const int64_t repeats = is_row_operation(instruction, sizes)
+                              ? rows * ceil_div(cols * width, machine.vector.repeat_bytes)
+                              : ceil_div(rows * cols * width, machine.vector.repeat_bytes);
   return {to_ticks(cost.slope * static_cast<double>(repeats)), to_ticks(cost.head),
           to_ticks(cost.tail)};
 }
@@ -94,7 +94,8 @@ LocalCost local_cost(const Machine& machine, const Instruction& instruction,
 
 int64_t flops_of(const Instruction& instruction, const OperandSizes& sizes) {
   if (instruction.opcode == Opcode::kMmad) return 2 * sizes.a_rows * sizes.a_cols * sizes.b_cols;
-  if (instruction.opcode == Opcode::kVector) return sizes.dst_rows * std::max(sizes.a_cols, sizes.dst_cols);
+  if (instruction.opcode == Opcode::kVector)
+    return sizes.dst_rows * std::max(sizes.a_cols, sizes.dst_cols);
   return 0;
 }
 

@@ -19,9 +19,9 @@ struct OperandSizes {
 
 /// Time of an instruction on its own pipe, in ticks (docs/model.md, "Local costs").
 struct LocalCost {
-  int64_t busy = 0;   ///< the pipe is occupied
-  int64_t head = 0;   ///< more when the pipe was empty
-  int64_t tail = 0;   ///< after its end until a waiting instruction may see the result
+  int64_t busy = 0;  ///< the pipe is occupied
+  int64_t head = 0;  ///< more when the pipe was empty
+  int64_t tail = 0;  ///< after its end until a waiting instruction may see the result
 };
 
 /// Cost of a move, mmad, fixpipe or vector instruction. A fixpipe also writes to GM: it ends no

@@ -15,9 +15,9 @@ struct PipeName {
 };
 
 constexpr PipeName kPipeNames[] = {
-    {CoreKind::kAic, Pipe::kCube, "aic_cube"},    {CoreKind::kAic, Pipe::kMte1, "aic_mte1"},
-    {CoreKind::kAic, Pipe::kMte2, "aic_mte2"},    {CoreKind::kAic, Pipe::kFixp, "aic_fixpipe"},
-    {CoreKind::kAiv, Pipe::kVec, "aiv_vec"},      {CoreKind::kAiv, Pipe::kMte2, "aiv_mte2"},
+    {CoreKind::kAic, Pipe::kCube, "aic_cube"}, {CoreKind::kAic, Pipe::kMte1, "aic_mte1"},
+    {CoreKind::kAic, Pipe::kMte2, "aic_mte2"}, {CoreKind::kAic, Pipe::kFixp, "aic_fixpipe"},
+    {CoreKind::kAiv, Pipe::kVec, "aiv_vec"},   {CoreKind::kAiv, Pipe::kMte2, "aiv_mte2"},
     {CoreKind::kAiv, Pipe::kMte3, "aiv_mte3"},
 };
 
@@ -83,11 +83,11 @@ std::vector<std::pair<std::string, double>> profiler_counters(const TimingResult
   const MemoryCounters& memory = result.memory;
   counters.emplace_back("l2_read_bytes", static_cast<double>(memory.l2_read_bytes));
   counters.emplace_back("l2_write_bytes", static_cast<double>(memory.l2_write_bytes));
-  counters.emplace_back("l2_read_hit_rate(%)",
-                        memory.l2_read_bytes == 0
-                            ? 0.0
-                            : 100.0 * static_cast<double>(memory.l2_hit_bytes) /
-                                  static_cast<double>(memory.l2_read_bytes));
+  counters.emplace_back("l2_read_hit_rate(%)", memory.l2_read_bytes == 0
+                                                   ? 0.0
+                                                   : 100.0 *
+                                                         static_cast<double>(memory.l2_hit_bytes) /
+                                                         static_cast<double>(memory.l2_read_bytes));
   counters.emplace_back("main_mem_read_bytes", static_cast<double>(memory.hbm_read_bytes));
   counters.emplace_back("main_mem_write_bytes", static_cast<double>(memory.hbm_write_bytes));
   return counters;

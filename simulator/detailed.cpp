@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <set>
 #include <span>
 #include <tuple>
 
 #include "core/base/error.h"
+#include "simulator/serial_order.h"
 
 namespace tilewright {
 
@@ -96,7 +96,8 @@ void DetailedTiming::set_up_flags() {
         for (const Instruction& instruction : *list) {
           for (const FlagUse& use : instruction.waits) {
             if (use.flag < 0) continue;
-            const bool whole = launch_.flags[static_cast<size_t>(use.flag)].scope == FlagScope::kLaunch;
+            const bool whole =
+                launch_.flags[static_cast<size_t>(use.flag)].scope == FlagScope::kLaunch;
             const int group = whole ? 0 : cores_[c].program->group;
             consumers[static_cast<size_t>(use.flag)][static_cast<size_t>(group)].insert(
                 static_cast<int>(c));
@@ -119,13 +120,8 @@ void DetailedTiming::set_up_flags() {
       continue;
     }
     for (const std::set<int>& members : consumers[f]) {
-      shared_[f].emplace_back(flag.producers, std::vector<int>(members.begin(), members.end()));
-      for (int i = 0; i < flag.initial * flag.producers; ++i) {
-        int32_t forgotten = -1;
-        paths_.hold(0);
-        shared_[f].back().push(-1 - i % flag.producers, from_start, forgotten);
-        if (forgotten >= 0) paths_.release(forgotten);
-      }
+      shared_[f].emplace_back(flag.producers, std::vector<int>(members.begin(), members.end()),
+                              static_cast<uint32_t>(flag.initial), from_start);
     }
   }
 }
@@ -207,9 +203,8 @@ const FlagSet* DetailedTiming::find_set(int core, int flag) {
     LocalFlag& local = cores_[static_cast<size_t>(core)].flags[static_cast<size_t>(flag)];
     return local.ready() ? &local.front() : nullptr;
   }
-  const int group = declared.scope == FlagScope::kLaunch
-                        ? 0
-                        : cores_[static_cast<size_t>(core)].program->group;
+  const int group =
+      declared.scope == FlagScope::kLaunch ? 0 : cores_[static_cast<size_t>(core)].program->group;
   SharedFlag& shared = shared_[static_cast<size_t>(flag)][static_cast<size_t>(group)];
   return shared.ready(core) ? &shared.front(core) : nullptr;
 }
@@ -254,9 +249,8 @@ void DetailedTiming::take_flags(int core, const Entry& entry) {
       local.pop();
       continue;
     }
-    const int group = declared.scope == FlagScope::kLaunch
-                          ? 0
-                          : cores_[static_cast<size_t>(core)].program->group;
+    const int group =
+        declared.scope == FlagScope::kLaunch ? 0 : cores_[static_cast<size_t>(core)].program->group;
     const int32_t node =
         shared_[static_cast<size_t>(use.flag)][static_cast<size_t>(group)].pop(core);
     if (node >= 0) paths_.release(node);
@@ -273,14 +267,16 @@ void DetailedTiming::set_flags(int core_id, const Entry& entry, int64_t end, int
     const FlagSet set{end, tail + flag_ticks_[static_cast<size_t>(flag.scope)], node,
                       entry.step->pipe};
     const bool local = flag.scope == FlagScope::kCore;
-    const auto group = static_cast<size_t>(flag.scope == FlagScope::kGroup ? core.program->group : 0);
+    const auto group =
+        static_cast<size_t>(flag.scope == FlagScope::kGroup ? core.program->group : 0);
     SharedFlag* shared = local ? nullptr : &shared_[static_cast<size_t>(use.flag)][group];
     if (local ? core.flags[static_cast<size_t>(use.flag)].full() : shared->full(core_id)) {
-      throw Error(ErrorKind::kFailed,
-                  fmt::format("launch {}: core {}: {}: flag {} is set more than {} times ahead of "
-                              "its waits",
-                              launch_.name, core_id, cache_.names()[static_cast<size_t>(entry.step->name)],
-                              flag.name, kFlagDepth));
+      throw Error(
+          ErrorKind::kFailed,
+          fmt::format("launch {}: core {}: {}: flag {} is set more than {} times ahead of "
+                      "its waits",
+                      launch_.name, core_id, cache_.names()[static_cast<size_t>(entry.step->name)],
+                      flag.name, kFlagDepth));
     }
     paths_.hold(node);
     if (local) {
@@ -480,8 +476,8 @@ void DetailedTiming::advance(int core) {
   constexpr Pipe kAicPipes[] = {Pipe::kMte2, Pipe::kMte1, Pipe::kCube, Pipe::kFixp};
   constexpr Pipe kAivPipes[] = {Pipe::kMte2, Pipe::kVec, Pipe::kMte3};
   const bool aic = cores_[static_cast<size_t>(core)].program->kind == CoreKind::kAic;
-  const std::span<const Pipe> pipes = aic ? std::span<const Pipe>(kAicPipes)
-                                          : std::span<const Pipe>(kAivPipes);
+  const std::span<const Pipe> pipes =
+      aic ? std::span<const Pipe>(kAicPipes) : std::span<const Pipe>(kAivPipes);
   bool progress = true;
   while (progress) {
     progress = issue(core);
@@ -521,25 +517,26 @@ TimingResult DetailedTiming::run() {
 }
 
 void DetailedTiming::report_deadlock() const {
-  for (size_t c = 0; c < cores_.size(); ++c) {
-    for (const PipeState& pipe : cores_[c].pipes) {
-      if (pipe.count == 0) continue;
-      const Entry& entry = pipe.queue[pipe.head];
-      std::string flags;
-      for (uint8_t i = 0; i < entry.step->wait_count; ++i) {
-        if (!applies(entry.step->waits[i], entry)) continue;
-        flags += (flags.empty() ? "" : ", ") +
-                 launch_.flags[static_cast<size_t>(entry.step->waits[i].flag)].name;
-      }
-      throw Error(ErrorKind::kFailed,
-                  fmt::format("launch {}: deadlock: core {} stands at {} of task {}, iteration {}, "
-                              "waiting for flag {} that nobody sets",
-                              launch_.name, c, cache_.names()[static_cast<size_t>(entry.step->name)],
-                              entry.task, entry.iteration, flags));
-    }
+  // The serial order tells which instruction is stuck by itself and which only behind it.
+  const std::vector<SerialStep> stuck = walk_in_order(launch_, [](const SerialStep&) {});
+  if (stuck.empty()) {
+    throw Error(ErrorKind::kFailed,
+                fmt::format("launch {}: deadlock: its pipes wait for each other although its serial "
+                            "order runs through",
+                            launch_.name));
   }
-  TW_CHECK(false, "a core that is not done has an instruction in a queue");
-  std::abort();
+  const SerialStep& step = stuck.front();
+  std::string flags;
+  for (const FlagUse& use : step.instruction->waits) {
+    if (!step.applies(use)) continue;
+    flags += (flags.empty() ? "" : ", ") + launch_.flags[static_cast<size_t>(use.flag)].name;
+  }
+  throw Error(ErrorKind::kFailed,
+              fmt::format("launch {}: deadlock: core {} stands at {} of task {}, iteration {}, "
+                          "waiting for flag {} that nobody sets",
+                          launch_.name, step.core,
+                          describe(launch_, step.template_id, step.section, step.position),
+                          step.task, step.index, flags));
 }
 
 TimingResult DetailedTiming::result() {

@@ -15,10 +15,11 @@
 
 namespace tilewright {
 
-/// The detailed timing model. Times on a core follow from max-plus propagation: an instruction starts
-/// when its pipe is free, the scalar unit has issued it and its flags are set. Cores run ahead of each
-/// other freely; only transfers over the shared memory are events in one global order of time, which
-/// is enough, since a transfer found while processing an event never starts before it.
+/// The detailed timing model. Times on a core follow from max-plus propagation: an instruction
+/// starts when its pipe is free, the scalar unit has issued it and its flags are set. Cores run
+/// ahead of each other freely; only transfers over the shared memory are events in one global order
+/// of time, which is enough, since a transfer found while processing an event never starts before
+/// it.
 class DetailedTiming {
  public:
   DetailedTiming(const Launch& launch, const Machine& machine, Timeline* timeline);
@@ -42,7 +43,7 @@ class DetailedTiming {
   };
   /// An in-order queue and what runs on it.
   struct PipeState {
-    std::vector<Entry> queue;                   // ring of the machine's depth
+    std::vector<Entry> queue;  // ring of the machine's depth
     /// When each ring slot was last emptied. The node is held and says why, when the queue was full
     /// (the scalar unit may be waiting for just that); it is -1 otherwise.
     std::vector<PathPool::Stamp> slot_free;

@@ -34,24 +34,25 @@ Expr Expr::table(int table, const Expr& inner) {
   return expr;
 }
 
+void Expr::add_term(std::span<Term> terms, const Term& term) {
+  const auto place = std::find_if(terms.begin(), terms.end(),
+                                  [&](const Term& t) { return t.slot == term.slot || t.slot < 0; });
+  TW_CHECK(place != terms.end(), "an expression has few bindings");
+  *place = {term.slot, (place->slot < 0 ? 0 : place->coefficient) + term.coefficient};
+}
+
 Expr operator+(const Expr& a, const Expr& b) {
   if (a.kind_ == Expr::Kind::kAffine && b.kind_ != Expr::Kind::kAffine) return b + a;
-  if (a.kind_ != Expr::Kind::kAffine) {
-    TW_CHECK(b.is_constant(), "only a number can be added to a ring or table value");
-    Expr sum = a;
-    sum.offset_ += b.constant_;
-    return sum;
-  }
   Expr sum = a;
-  sum.constant_ += b.constant_;
+  const bool affine = a.kind_ == Expr::Kind::kAffine;
+  TW_CHECK(affine || (b.kind_ == Expr::Kind::kAffine && b.step_ == 0),
+           "only numbers and bindings can be added to a ring or table value");
+  (affine ? sum.constant_ : sum.offset_) += b.constant_;
   sum.step_ += b.step_;
   for (const Expr::Term& term : b.terms_) {
     if (term.slot < 0) continue;
-    auto place = std::find_if(sum.terms_.begin(), sum.terms_.end(), [&](const Expr::Term& t) {
-      return t.slot == term.slot || t.slot < 0;
-    });
-    TW_CHECK(place != sum.terms_.end(), "an expression has at most three bindings");
-    *place = {term.slot, (place->slot < 0 ? 0 : place->coefficient) + term.coefficient};
+    Expr::add_term(affine ? std::span<Expr::Term>(sum.terms_) : std::span<Expr::Term>(sum.outer_),
+                   term);
   }
   return sum;
 }
@@ -61,6 +62,7 @@ Expr operator*(const Expr& a, int64_t factor) {
   if (a.kind_ != Expr::Kind::kAffine) {
     product.offset_ *= factor;
     product.scale_ *= factor;
+    for (Expr::Term& term : product.outer_) term.coefficient *= factor;
     return product;
   }
   product.constant_ *= factor;
@@ -77,23 +79,29 @@ int64_t Expr::at(std::span<const int64_t> bindings, std::span<const std::vector<
     inner += term.coefficient * bindings[static_cast<size_t>(term.slot)];
   }
   if (kind_ == Kind::kAffine) return inner;
-  if (kind_ == Kind::kRing) return offset_ + scale_ * (inner % modulus_or_table_);
+  int64_t outer = offset_;
+  for (const Term& term : outer_) {
+    if (term.slot < 0) break;
+    outer += term.coefficient * bindings[static_cast<size_t>(term.slot)];
+  }
+  if (kind_ == Kind::kRing) return outer + scale_ * (inner % modulus_or_table_);
   const std::vector<int64_t>& table = tables[static_cast<size_t>(modulus_or_table_)];
   if (inner < 0 || inner >= static_cast<int64_t>(table.size())) {
     throw Error(ErrorKind::kFailed, "a template reads outside its table");
   }
-  return offset_ + scale_ * table[static_cast<size_t>(inner)];
+  return outer + scale_ * table[static_cast<size_t>(inner)];
 }
 
 void Expr::add_to(Hasher& hasher) const {
   hasher.add(static_cast<int64_t>(kind_)).add(constant_).add(step_);
   for (const Term& term : terms_) hasher.add(int64_t{term.slot}).add(term.coefficient);
+  for (const Term& term : outer_) hasher.add(int64_t{term.slot}).add(term.coefficient);
   hasher.add(offset_).add(scale_).add(modulus_or_table_);
 }
 
 int Expr::highest_slot() const {
   int highest = -1;
-  for (const Term& term : terms_) highest = std::max(highest, term.slot);
+  for_each_slot([&](int slot) { highest = std::max(highest, slot); });
   return highest;
 }
 

@@ -13,11 +13,14 @@ namespace tilewright {
 /// bindings and in the loop index, optionally looked up in a table or taken modulo a ring size.
 ///
 ///   inner  = constant + step * index + sum of coefficient * binding
-///   affine: inner        ring: offset + scale * (inner mod modulus)
-///   table:  offset + scale * table[inner]
+///   affine: inner
+///   ring:   outer + scale * (inner mod modulus)
+///   table:  outer + scale * table[inner]
+///   outer  = offset + sum of coefficient * binding
 class Expr {
  public:
   static constexpr int kMaxTerms = 3;
+  static constexpr int kMaxOuterTerms = 2;
   enum class Kind : uint8_t { kAffine, kRing, kTable };
 
   /// A plain number.
@@ -53,6 +56,9 @@ class Expr {
     for (const Term& term : terms_) {
       if (term.slot >= 0) use(term.slot);
     }
+    for (const Term& term : outer_) {
+      if (term.slot >= 0) use(term.slot);
+    }
   }
 
  private:
@@ -61,10 +67,13 @@ class Expr {
     int64_t coefficient = 0;
   };
 
+  static void add_term(std::span<Term> terms, const Term& term);
+
   Kind kind_ = Kind::kAffine;
   int64_t constant_ = 0;
   int64_t step_ = 0;
   std::array<Term, kMaxTerms> terms_{};
+  std::array<Term, kMaxOuterTerms> outer_{};
   int64_t offset_ = 0;
   int64_t scale_ = 1;
   int64_t modulus_or_table_ = 0;

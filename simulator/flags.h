@@ -40,17 +40,21 @@ class LocalFlag {
 /// it once.
 class SharedFlag {
  public:
-  SharedFlag(int producers, std::vector<int> consumers) : producers_(producers) {
+  /// `initial` sets are there from the start.
+  SharedFlag(int producers, const std::vector<int>& consumers, uint32_t initial,
+             const FlagSet& from_start)
+      : producers_(producers), initial_(initial) {
     for (int core : consumers) consumers_.push_back({core, 0});
+    for (uint32_t i = 0; i < initial; ++i) slots_[i] = {from_start, producers};
   }
 
   /// Whether `core` may set it once more without losing a set that somebody still needs.
-  bool full(int core) const { return count_of(setters_, core) - first_ >= kFlagDepth; }
+  bool full(int core) const { return count_of(setters_, core, initial_) - first_ >= kFlagDepth; }
 
   /// True when the set completed: consumers may go on. `forgotten` gets the node of a set that no
   /// longer counts as the latest (to release), -1 without one.
   bool push(int core, const FlagSet& set, int32_t& forgotten) {
-    Slot& slot = slots_[member(setters_, core).count++ % kFlagDepth];
+    Slot& slot = slots_[member(setters_, core, initial_).count++ % kFlagDepth];
     forgotten = -1;
     if (slot.arrived == 0) {
       slot.latest = set;
@@ -64,18 +68,18 @@ class SharedFlag {
   }
 
   bool ready(int core) const {
-    return slots_[count_of(consumers_, core) % kFlagDepth].arrived == producers_;
+    return slots_[count_of(consumers_, core, 0) % kFlagDepth].arrived == producers_;
   }
   const FlagSet& front(int core) const {
-    return slots_[count_of(consumers_, core) % kFlagDepth].latest;
+    return slots_[count_of(consumers_, core, 0) % kFlagDepth].latest;
   }
 
   /// Node of the set that every consumer has now taken (to release), -1 while some still need it.
   int32_t pop(int core) {
-    ++member(consumers_, core).count;
-    const auto oldest = std::min_element(
-        consumers_.begin(), consumers_.end(),
-        [](const Member& a, const Member& b) { return a.count < b.count; });
+    ++member(consumers_, core, 0).count;
+    const auto oldest =
+        std::min_element(consumers_.begin(), consumers_.end(),
+                         [](const Member& a, const Member& b) { return a.count < b.count; });
     if (oldest->count == first_) return -1;
     Slot& slot = slots_[first_++ % kFlagDepth];
     slot.arrived = 0;
@@ -94,21 +98,22 @@ class SharedFlag {
     int arrived = 0;
   };
 
-  static uint32_t count_of(const std::vector<Member>& members, int core) {
+  static uint32_t count_of(const std::vector<Member>& members, int core, uint32_t start) {
     for (const Member& member : members) {
       if (member.core == core) return member.count;
     }
-    return 0;
+    return start;
   }
-  static Member& member(std::vector<Member>& members, int core) {
+  static Member& member(std::vector<Member>& members, int core, uint32_t start) {
     for (Member& member : members) {
       if (member.core == core) return member;
     }
-    members.push_back({core, 0});
+    members.push_back({core, start});
     return members.back();
   }
 
   int producers_;
+  uint32_t initial_;
   std::vector<Member> setters_;
   std::vector<Member> consumers_;
   std::array<Slot, kFlagDepth> slots_{};

@@ -5,12 +5,10 @@
 #include <Eigen/Core>
 #include <algorithm>
 #include <array>
-#include <functional>
-#include <map>
-#include <span>
 
 #include "core/base/error.h"
 #include "simulator/layout.h"
+#include "simulator/serial_order.h"
 #include "simulator/vector_functional.h"
 
 namespace tilewright {
@@ -20,148 +18,52 @@ namespace {
 template <typename Scalar>
 using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-/// Counts of a flag; a wait passes while it has waited less often than every producer has set.
-struct FlagCount {
-  std::map<int, int64_t> sets;   // by core
-  std::map<int, int64_t> waits;  // by core
-};
-
-/// A core's buffers and its place in its program.
-struct FunctionalCore {
-  const CoreProgram* program = nullptr;
-  std::array<std::vector<uint8_t>, kMemoryCount> buffers;
-  size_t task = 0;
-  size_t section = 0;
-  size_t position = 0;
-  int64_t iteration = 0;
-};
+/// The buffers of a core.
+using Buffers = std::array<std::vector<uint8_t>, kMemoryCount>;
 
 class FunctionalRun {
  public:
   FunctionalRun(const Launch& launch, const Machine& machine, GmImage& image)
-      : launch_(launch), image_(image), cores_(launch.cores.size()), flags_(launch.flags.size()) {
-    for (size_t c = 0; c < cores_.size(); ++c) {
-      cores_[c].program = &launch.cores[c];
+      : launch_(launch), image_(image), buffers_(launch.cores.size()) {
+    for (size_t c = 0; c < buffers_.size(); ++c) {
       const bool aic = launch.cores[c].kind == CoreKind::kAic;
       for (Memory space : {Memory::kL1, Memory::kL0A, Memory::kL0B, Memory::kL0C, Memory::kUb}) {
         if (aic == (space == Memory::kUb)) continue;
-        cores_[c].buffers[static_cast<size_t>(space)].assign(
+        buffers_[c][static_cast<size_t>(space)].assign(
             static_cast<size_t>(capacity_of(machine, space)), 0xff);
       }
     }
   }
 
   void run() {
-    for (bool progress = true; progress;) {
-      progress = false;
-      for (size_t c = 0; c < cores_.size(); ++c) {
-        while (step(static_cast<int>(c))) progress = true;
-      }
-    }
-    for (size_t c = 0; c < cores_.size(); ++c) {
-      if (cores_[c].task < cores_[c].program->tasks.size()) {
-        throw Error(ErrorKind::kFailed,
-                    fmt::format("launch {}: deadlock in program order: core {} waits at {} for a "
-                                "flag that is never set",
-                                launch_.name, c, name_of_current(cores_[c])));
-      }
+    const std::vector<SerialStep> stuck = walk_in_order(launch_, [&](const SerialStep& step) {
+      step_ = &step;
+      execute(buffers_[static_cast<size_t>(step.core)], *step.instruction);
+    });
+    if (!stuck.empty()) {
+      throw Error(ErrorKind::kFailed,
+                  fmt::format("launch {} waits for a flag that is never set before it in program "
+                              "order",
+                              stuck.front().where()));
     }
   }
 
  private:
-  const Template& template_of(const FunctionalCore& core) const {
-    return launch_.templates[static_cast<size_t>(core.program->tasks[core.task].template_id)];
-  }
-  const std::vector<Instruction>& section_of(const FunctionalCore& core) const {
-    const Template& body = template_of(core);
-    return core.section == 0 ? body.prologue : core.section == 1 ? body.body : body.epilogue;
-  }
-  std::string name_of_current(const FunctionalCore& core) const {
-    return describe(launch_, core.program->tasks[core.task].template_id,
-                    static_cast<int>(core.section), static_cast<int>(core.position));
-  }
-
-  /// Moves to the next instruction in program order; false at the end of the program.
-  bool find_next(FunctionalCore& core) {
-    while (core.task < core.program->tasks.size()) {
-      bindings_ = std::span<const int64_t>(core.program->bindings)
-                      .subspan(static_cast<size_t>(core.program->tasks[core.task].first_binding));
-      count_ = template_of(core).count.at(bindings_, launch_.tables, 0);
-      if (core.section == 1 && core.position == section_of(core).size() && core.iteration + 1 < count_) {
-        ++core.iteration;
-        core.position = 0;
-      }
-      const bool skipped = core.section == 1 && count_ == 0;
-      if (!skipped && core.position < section_of(core).size()) return true;
-      core.position = 0;
-      core.iteration = 0;
-      if (++core.section == 3) {
-        core.section = 0;
-        ++core.task;
-      }
-    }
-    return false;
-  }
-
-  bool step(int id) {
-    FunctionalCore& core = cores_[static_cast<size_t>(id)];
-    if (!find_next(core)) return false;
-    const Instruction& instruction = section_of(core)[core.position];
-    const bool first = core.section != 1 || core.iteration == 0;
-    const bool last = core.section != 1 || core.iteration + 1 == count_;
-    const auto applies = [&](const FlagUse& use) {
-      return use.flag >= 0 && (use.when == When::kAlways || (use.when == When::kFirst ? first : last));
-    };
-    for (const FlagUse& use : instruction.waits) {
-      if (applies(use) && !is_set(id, use.flag)) return false;
-    }
-    for (const FlagUse& use : instruction.waits) {
-      if (applies(use)) ++count_of(id, use.flag).waits[id];
-    }
-    index_ = core.iteration;
-    where_ = [this, id, &core] {
-      return fmt::format("launch {}: core {}: {}", launch_.name, id, name_of_current(core));
-    };
-    execute(core, instruction, first);
-    for (const FlagUse& use : instruction.sets) {
-      if (applies(use)) ++count_of(id, use.flag).sets[id];
-    }
-    ++core.position;
-    return true;
-  }
-
-  FlagCount& count_of(int core, int flag) {
-    const FlagScope scope = launch_.flags[static_cast<size_t>(flag)].scope;
-    const int instance = scope == FlagScope::kCore    ? core
-                         : scope == FlagScope::kGroup ? cores_[static_cast<size_t>(core)].program->group
-                                                      : 0;
-    return flags_[static_cast<size_t>(flag)][instance];
-  }
-
-  bool is_set(int core, int flag) {
-    const Flag& declared = launch_.flags[static_cast<size_t>(flag)];
-    FlagCount& count = count_of(core, flag);
-    int64_t sets = static_cast<int>(count.sets.size()) < declared.producers ? 0 : INT64_MAX;
-    if (sets > 0) {
-      for (const auto& [setter, number] : count.sets) sets = std::min(sets, number);
-    }
-    return count.waits[core] < sets + declared.initial;
-  }
-
-  int64_t value(const Expr& expr) const { return expr.at(bindings_, launch_.tables, index_); }
+  int64_t value(const Expr& expr) const { return step_->value(expr); }
 
   TileLayout layout_of(const Tile& tile) const {
     return {tile.layout, tile.type, value(tile.rows), value(tile.cols), tile.stride};
   }
 
-  uint8_t* bytes_of_tile(FunctionalCore& core, const Tile& tile, const TileLayout& layout) {
-    std::vector<uint8_t>& buffer = core.buffers[static_cast<size_t>(tile.space)];
+  uint8_t* bytes_of_tile(Buffers& core, const Tile& tile, const TileLayout& layout) {
+    std::vector<uint8_t>& buffer = core[static_cast<size_t>(tile.space)];
     const int64_t offset = value(tile.offset);
     if (offset < 0 || layout.rows <= 0 || layout.cols <= 0 ||
         offset + layout.bytes() > static_cast<int64_t>(buffer.size())) {
-      throw Error(ErrorKind::kFailed,
-                  fmt::format("{}: needs bytes {} to {} of {}, which has {}", where_(), offset,
-                              offset + layout.bytes(), name_of(tile.space), buffer.size()));
+      throw Error(
+          ErrorKind::kFailed,
+          fmt::format("{}: needs bytes {} to {} of {}, which has {}", "launch " + step_->where(),
+                      offset, offset + layout.bytes(), name_of(tile.space), buffer.size()));
     }
     return buffer.data() + offset;
   }
@@ -173,14 +75,16 @@ class FunctionalRun {
     const int64_t col = value(tile.col);
     if (row < 0 || col < 0 || rows <= 0 || cols <= 0 || row + rows > tensor.rows ||
         col + cols > tensor.cols) {
-      throw Error(ErrorKind::kFailed,
-                  fmt::format("{}: touches rows {}+{}, columns {}+{} of tensor {}, which has {} x {}",
-                              where_(), row, rows, col, cols, tensor.name, tensor.rows, tensor.cols));
+      throw Error(
+          ErrorKind::kFailed,
+          fmt::format("{}: touches rows {}+{}, columns {}+{} of tensor {}, which has {} x {}",
+                      "launch " + step_->where(), row, rows, col, cols, tensor.name, tensor.rows,
+                      tensor.cols));
     }
     return {tensor.layout, tensor.type, tensor.rows, tensor.cols, 0};
   }
 
-  void execute(FunctionalCore& core, const Instruction& instruction, bool first) {
+  void execute(Buffers& core, const Instruction& instruction) {
     switch (instruction.opcode) {
       case Opcode::kLoad: {
         const TileLayout to = layout_of(instruction.dst);
@@ -209,7 +113,7 @@ class FunctionalRun {
       }
       case Opcode::kMmad: {
         const bool add = instruction.accumulate == Accumulate::kAlways ||
-                         (instruction.accumulate == Accumulate::kUnlessFirst && !first);
+                         (instruction.accumulate == Accumulate::kUnlessFirst && !step_->first);
         if (instruction.a.type == DType::kI8) {
           multiply<int32_t>(core, instruction, add);
         } else {
@@ -231,14 +135,14 @@ class FunctionalRun {
   }
 
   template <typename Scalar>
-  void multiply(FunctionalCore& core, const Instruction& instruction, bool add) {
+  void multiply(Buffers& core, const Instruction& instruction, bool add) {
     const TileLayout a = layout_of(instruction.a);
     const TileLayout b = layout_of(instruction.b);
     const TileLayout c = layout_of(instruction.dst);
     if (a.cols != b.rows || c.rows != a.rows || c.cols != b.cols) {
-      throw Error(ErrorKind::kFailed,
-                  fmt::format("{}: {} x {} times {} x {} does not give {} x {}", where_(), a.rows,
-                              a.cols, b.rows, b.cols, c.rows, c.cols));
+      throw Error(ErrorKind::kFailed, fmt::format("{}: {} x {} times {} x {} does not give {} x {}",
+                                                  "launch " + step_->where(), a.rows, a.cols,
+                                                  b.rows, b.cols, c.rows, c.cols));
     }
     Matrix<Scalar> left(a.rows, a.cols);
     Matrix<Scalar> right(b.rows, b.cols);
@@ -252,7 +156,7 @@ class FunctionalRun {
   }
 
   template <typename Scalar>
-  void drain(FunctionalCore& core, const Instruction& instruction) {
+  void drain(Buffers& core, const Instruction& instruction) {
     const TileLayout from = layout_of(instruction.a);
     const TileLayout to = tensor_layout(instruction.dst, from.rows, from.cols);
     std::vector<Scalar> values(static_cast<size_t>(from.rows * from.cols));
@@ -265,7 +169,7 @@ class FunctionalRun {
                    {value(instruction.dst.row), value(instruction.dst.col)}, from.rows, from.cols);
   }
 
-  VectorOperand operand(FunctionalCore& core, const Tile& tile) {
+  VectorOperand operand(Buffers& core, const Tile& tile) {
     VectorOperand operand;
     if (!tile.used()) return operand;
     const TileLayout layout = layout_of(tile);
@@ -283,7 +187,7 @@ class FunctionalRun {
     return operand;
   }
 
-  void compute(FunctionalCore& core, const Instruction& instruction) {
+  void compute(Buffers& core, const Instruction& instruction) {
     const TileLayout to = layout_of(instruction.dst);
     VectorOperand result{to.rows, to.cols, {}};
     const double scalar = instruction.vector_op == VectorOp::kMask
@@ -302,13 +206,8 @@ class FunctionalRun {
 
   const Launch& launch_;
   GmImage& image_;
-  std::vector<FunctionalCore> cores_;
-  std::vector<std::map<int, FlagCount>> flags_;  // by flag, then by instance
-  // Of the instruction at hand:
-  std::span<const int64_t> bindings_;
-  int64_t count_ = 0;
-  int64_t index_ = 0;
-  std::function<std::string()> where_;
+  std::vector<Buffers> buffers_;      // by core
+  const SerialStep* step_ = nullptr;  // at hand
 };
 
 }  // namespace

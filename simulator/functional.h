@@ -14,10 +14,10 @@ using GmImage = std::vector<std::vector<uint8_t>>;
 /// An image with every tensor at its size; contents are NaN patterns (0xff bytes).
 GmImage make_image(const Launch& launch);
 
-/// Runs the launch on real bytes: every instruction of every core acts on modelled buffers (L1, L0A,
-/// L0B, L0C, UB of each core) and on `image`. f16 and bf16 products accumulate in f32, i8 in i32;
-/// conversions round to nearest even. Buffers start as NaN patterns, so that a read of bytes nobody
-/// wrote shows in the result.
+/// Runs the launch on real bytes: every instruction of every core acts on modelled buffers (L1,
+/// L0A, L0B, L0C, UB of each core) and on `image`. f16 and bf16 products accumulate in f32, i8 in
+/// i32; conversions round to nearest even. Buffers start as NaN patterns, so that a read of bytes
+/// nobody wrote shows in the result.
 ///
 /// Error (failed), naming instruction and core: an access outside its tensor or buffer, a flag that
 /// is waited for in program order but never set.

@@ -2,7 +2,9 @@
 
 namespace tilewright {
 
-std::string_view name_of(CoreKind kind) { return kind == CoreKind::kAic ? "AIC" : "AIV"; }
+std::string_view name_of(CoreKind kind) {
+  return kind == CoreKind::kAic ? "AIC" : "AIV";
+}
 
 std::string_view name_of(Layout layout) {
   constexpr std::string_view kNames[] = {"nd", "zn", "zz", "nz"};

@@ -12,9 +12,9 @@ namespace tilewright {
 enum class CoreKind : uint8_t { kAic, kAiv };
 std::string_view name_of(CoreKind kind);
 
-/// Order of the elements of a tile. The lower-case letter is the order inside a fractal, the capital
-/// the order of the fractals; z is row-major, n column-major. A fractal holds 16 rows of 32 bytes
-/// (kNz in GM is the same as zN).
+/// Order of the elements of a tile. The lower-case letter is the order inside a fractal, the
+/// capital the order of the fractals; z is row-major, n column-major. A fractal holds 16 rows of 32
+/// bytes (kNz in GM is the same as zN).
 enum class Layout : uint8_t {
   kNd,  ///< plain row-major
   kZn,  ///< fractals column-major, each row-major: L1, L0C, NZ tensors in GM
@@ -25,12 +25,12 @@ std::string_view name_of(Layout layout);
 
 /// Tile operations. Each runs on one pipe.
 enum class Opcode : uint8_t {
-  kLoad,    ///< MTE2: GM to L1 or UB, converting ND to zN for L1
-  kMove,    ///< MTE1: L1 to L0A (zN to zZ) or to L0B (zN to nZ), or transposing on the way
-  kMmad,    ///< CUBE: L0C (+)= L0A x L0B
-  kFixpipe, ///< FIXP: L0C to GM (zN to ND), converting the type
-  kVector,  ///< VEC: one VectorOp on tiles in UB
-  kStore,   ///< MTE3: UB to GM
+  kLoad,     ///< MTE2: GM to L1 or UB, converting ND to zN for L1
+  kMove,     ///< MTE1: L1 to L0A (zN to zZ) or to L0B (zN to nZ), or transposing on the way
+  kMmad,     ///< CUBE: L0C (+)= L0A x L0B
+  kFixpipe,  ///< FIXP: L0C to GM (zN to ND), converting the type
+  kVector,   ///< VEC: one VectorOp on tiles in UB
+  kStore,    ///< MTE3: UB to GM
 };
 std::string_view name_of(Opcode opcode);
 Pipe pipe_of(Opcode opcode);

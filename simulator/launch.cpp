@@ -36,7 +36,8 @@ class Validator {
       }
       where_ = [this, t] { return launch_.templates[t].name; };
       check_expr(launch_.templates[t].count, launch_.templates[t].bindings);
-      require(launch_.templates[t].count.is_loop_invariant(), "its count depends on the loop index");
+      require(launch_.templates[t].count.is_loop_invariant(),
+              "its count depends on the loop index");
     }
     check_cores();
   }
@@ -44,7 +45,8 @@ class Validator {
  private:
   void require(bool holds, const char* what) const {
     if (!holds) {
-      throw Error(ErrorKind::kFailed, fmt::format("launch {}: {}: {}", launch_.name, where_(), what));
+      throw Error(ErrorKind::kFailed,
+                  fmt::format("launch {}: {}: {}", launch_.name, where_(), what));
     }
   }
 
@@ -130,13 +132,13 @@ class Validator {
       require(++count[static_cast<size_t>(core.group)] <= limit,
               "is one more than the machine has in its group");
       for (const CoreProgram::Task& task : core.tasks) {
-        require(task.template_id >= 0 &&
-                    task.template_id < static_cast<int>(launch_.templates.size()),
-                "runs an unknown template");
+        require(
+            task.template_id >= 0 && task.template_id < static_cast<int>(launch_.templates.size()),
+            "runs an unknown template");
         const Template& body = launch_.templates[static_cast<size_t>(task.template_id)];
         require(body.kind == core.kind, "runs a template of the other kind of core");
-        require(task.first_binding >= 0 && static_cast<size_t>(task.first_binding + body.bindings) <=
-                                               core.bindings.size(),
+        require(task.first_binding >= 0 &&
+                    static_cast<size_t>(task.first_binding + body.bindings) <= core.bindings.size(),
                 "gives too few bindings");
       }
     }
@@ -213,7 +215,9 @@ int64_t Launch::instruction_count() const {
   return count;
 }
 
-void validate(const Launch& launch, const Machine& machine) { Validator(launch, machine).check(); }
+void validate(const Launch& launch, const Machine& machine) {
+  Validator(launch, machine).check();
+}
 
 std::string describe(const Launch& launch, int template_id, int section, int position) {
   constexpr const char* kSections[] = {"prologue", "body", "epilogue"};

@@ -13,33 +13,35 @@
 
 namespace tilewright {
 
-/// A matrix in GM. Its L2 sectors are rectangles of sector_rows x sector_cols elements: kernels choose
-/// them to match their own loads, so that a sector is either in L2 or not.
+/// A matrix in GM. Its L2 sectors are rectangles of sector_rows x sector_cols elements: kernels
+/// choose them to match their own loads, so that a sector is either in L2 or not.
 struct Tensor {
   std::string name;
   DType type = DType::kF16;
-  Layout layout = Layout::kNd;  ///< kNd, or kZn for the NZ format (rows, cols multiples of a fractal)
+  Layout layout =
+      Layout::kNd;  ///< kNd, or kZn for the NZ format (rows, cols multiples of a fractal)
   int64_t rows = 0;
   int64_t cols = 0;
   int64_t sector_rows = 0;
   int64_t sector_cols = 0;
-  bool warm = false;            ///< in L2 when the launch begins (as far as it fits)
+  bool warm = false;       ///< in L2 when the launch begins (as far as it fits)
+  bool workspace = false;  ///< holds nothing before the launch writes it
 
   int64_t bytes() const { return rows * cols * bytes_of(type); }
 };
 
-/// A rectangle of elements: of a tensor at (row, col) when space is GM, at byte `offset` of an on-chip
-/// buffer otherwise.
+/// A rectangle of elements: of a tensor at (row, col) when space is GM, at byte `offset` of an
+/// on-chip buffer otherwise.
 struct Tile {
   Memory space = Memory::kGm;
   int tensor = -1;
   Expr row = 0;
   Expr col = 0;
   Expr offset = 0;
-  Expr rows = 0;   ///< real rows; on-chip layouts are padded to whole fractals
+  Expr rows = 0;  ///< real rows; on-chip layouts are padded to whole fractals
   Expr cols = 0;
-  /// On-chip tiles that are part of a larger one: elements from row to row (kNd) or rows from fractal
-  /// column to fractal column (kZn). 0: the tile stands alone.
+  /// On-chip tiles that are part of a larger one: elements from row to row (kNd) or rows from
+  /// fractal column to fractal column (kZn). 0: the tile stands alone.
   int64_t stride = 0;
   DType type = DType::kF16;
   Layout layout = Layout::kNd;
@@ -65,13 +67,13 @@ struct Instruction {
   Opcode opcode = Opcode::kLoad;
   VectorOp vector_op = VectorOp::kCopy;
   Accumulate accumulate = Accumulate::kAlways;
-  bool transpose = false;   ///< kMove: the tile in L0 is the transpose of the one in L1
-  double scalar = 0;        ///< of kAdds, kMuls, kDup
-  Expr scalar_expr = 0;     ///< of kMask: columns visible to row 0
-  int64_t divisor = 1;      ///< of kMask: rows that share one position
+  bool transpose = false;  ///< kMove: the tile in L0 is the transpose of the one in L1
+  double scalar = 0;       ///< of kAdds, kMuls, kDup
+  Expr scalar_expr = 0;    ///< of kMask: columns visible to row 0
+  int64_t divisor = 1;     ///< of kMask: rows that share one position
   Tile dst;
-  Tile a;                   ///< the source; left operand of mmad and of vector operations
-  Tile b;                   ///< right operand; vector: 1 row or 1 column broadcasts
+  Tile a;  ///< the source; left operand of mmad and of vector operations
+  Tile b;  ///< right operand; vector: 1 row or 1 column broadcasts
   std::array<FlagUse, kMaxFlags> waits{};
   std::array<FlagUse, kMaxFlags> sets{};
 
@@ -91,8 +93,8 @@ enum class FlagMeaning : uint8_t {
   kSpace,  ///< a buffer slot has been released
 };
 
-/// A counting flag. The k-th wait passes when the k-th set has happened (by all `producers`: cores of
-/// the group or launch that set it); every core that waits has its own count. `initial` sets are
+/// A counting flag. The k-th wait passes when the k-th set has happened (by all `producers`: cores
+/// of the group or launch that set it); every core that waits has its own count. `initial` sets are
 /// there from the start (free slots of a ring of buffers).
 struct Flag {
   std::string name;
@@ -103,9 +105,9 @@ struct Flag {
   int producers = 1;
 };
 
-/// A short sequence of instructions: prologue, body x count, epilogue. The order of the instructions
-/// is the program order of the core; it must be a legal serial order (a set stands before the wait it
-/// serves), which the functional run and the hazard checker follow.
+/// A short sequence of instructions: prologue, body x count, epilogue. The order of the
+/// instructions is the program order of the core; it must be a legal serial order (a set stands
+/// before the wait it serves), which the functional run and the hazard checker follow.
 struct Template {
   std::string name;
   CoreKind kind = CoreKind::kAic;
@@ -151,8 +153,8 @@ struct Launch {
 };
 
 /// Throws Error (failed), naming template and instruction, when the launch is malformed: unknown
-/// tensors, flags, tables or bindings, an operand in a space that its opcode cannot reach, more cores
-/// than the machine has. Every reader calls it first.
+/// tensors, flags, tables or bindings, an operand in a space that its opcode cannot reach, more
+/// cores than the machine has. Every reader calls it first.
 void validate(const Launch& launch, const Machine& machine);
 
 /// "template[section i] opcode": how messages name an instruction.

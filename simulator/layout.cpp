@@ -12,8 +12,8 @@ int64_t round_up(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
-/// Calls visit(row, first column, columns, byte offset, byte step) for each run of elements of a row
-/// that lie evenly spaced.
+/// Calls visit(row, first column, columns, byte offset, byte step) for each run of elements of a
+/// row that lie evenly spaced.
 template <typename Visit>
 void for_each_run(const TileLayout& layout, Visit visit) {
   const int64_t width = bytes_of(layout.type);
@@ -149,9 +149,8 @@ void copy_rectangle(const TileLayout& from, const uint8_t* source, TilePlace fro
                 static_cast<size_t>(width));
   };
   // 32-byte pieces that both sides hold in one run: whole rows of ND, rows of row-major fractals.
-  const int64_t piece = from.layout == Layout::kNd && to.layout == Layout::kNd
-                            ? cols
-                            : kFractalRowBytes / width;
+  const int64_t piece =
+      from.layout == Layout::kNd && to.layout == Layout::kNd ? cols : kFractalRowBytes / width;
   const auto aligned = [&](const TileLayout& layout, int64_t col) {
     return layout.layout == Layout::kNd || (layout.layout != Layout::kNz && col % piece == 0);
   };

@@ -12,9 +12,9 @@ namespace tilewright {
 constexpr int64_t kFractalRows = 16;
 constexpr int64_t kFractalRowBytes = 32;
 
-/// How a tile's elements lie in memory. `rows` x `cols` elements, padded to whole fractals in fractal
-/// layouts. `stride` (0: none) is the distance of rows in elements (kNd), or of fractal columns in
-/// rows (kZn, a multiple of 16): it lets a tile be a part of a larger one.
+/// How a tile's elements lie in memory. `rows` x `cols` elements, padded to whole fractals in
+/// fractal layouts. `stride` (0: none) is the distance of rows in elements (kNd), or of fractal
+/// columns in rows (kZn, a multiple of 16): it lets a tile be a part of a larger one.
 struct TileLayout {
   Layout layout = Layout::kNd;
   DType type = DType::kF16;

@@ -16,7 +16,9 @@ bool is_write(MemoryClient client) {
 }
 
 /// Class of a client on its port: loads and stores have a port each, with two classes.
-int class_of(MemoryClient client) { return static_cast<int>(client) % 2; }
+int class_of(MemoryClient client) {
+  return static_cast<int>(client) % 2;
+}
 
 }  // namespace
 
@@ -46,8 +48,9 @@ MemorySystem::MemorySystem(const Launch& launch, const Machine& machine)
     tensors_.push_back({count, columns});
     count += columns * rows;
     if (count > kMaxSectors) {
-      throw Error(ErrorKind::kFailed, "launch " + launch.name + ": its tensors have more than 2^26 "
-                                      "L2 sectors; larger tiles would do");
+      throw Error(ErrorKind::kFailed, "launch " + launch.name +
+                                          ": its tensors have more than 2^26 "
+                                          "L2 sectors; larger tiles would do");
     }
   }
   sectors_.resize(static_cast<size_t>(count));
@@ -141,7 +144,8 @@ int32_t MemorySystem::new_flow() {
 }
 
 void MemorySystem::start_hbm(int32_t flow, int64_t bytes, int64_t burst, int64_t now) {
-  const double overhead = machine_.hbm.burst_overhead_bytes / static_cast<double>(std::max<int64_t>(1, burst));
+  const double overhead =
+      machine_.hbm.burst_overhead_bytes / static_cast<double>(std::max<int64_t>(1, burst));
   const int64_t effective = bytes + std::llround(static_cast<double>(bytes) * overhead);
   hbm_port_.start(0, effective, flow, now);
 }
@@ -177,9 +181,8 @@ int32_t MemorySystem::request(const GmAccess& access, MemoryClient client, int64
   }
   const int32_t id = free_transfers_.back();
   free_transfers_.pop_back();
-  const int64_t bytes =
-      access.rows * access.cols *
-      bytes_of(launch_.tensors[static_cast<size_t>(access.tensor)].type);
+  const int64_t bytes = access.rows * access.cols *
+                        bytes_of(launch_.tensors[static_cast<size_t>(access.tensor)].type);
   transfers_[static_cast<size_t>(id)] = {client, bytes, 0, 0, 0, 1, is_write(client)};
   if (is_write(client)) {
     counters_.l2_write_bytes += bytes;

@@ -11,11 +11,11 @@ namespace tilewright {
 
 /// Bytes that went over the shared memory, by kind.
 struct MemoryCounters {
-  int64_t l2_read_bytes = 0;      ///< asked for by cores
-  int64_t l2_hit_bytes = 0;       ///< of those, already in L2 or on their way
+  int64_t l2_read_bytes = 0;  ///< asked for by cores
+  int64_t l2_hit_bytes = 0;   ///< of those, already in L2 or on their way
   int64_t l2_write_bytes = 0;
   int64_t hbm_read_bytes = 0;
-  int64_t hbm_write_bytes = 0;    ///< dirty sectors evicted
+  int64_t hbm_write_bytes = 0;  ///< dirty sectors evicted
 };
 
 /// A rectangle of a tensor that a core loads or stores.
@@ -46,8 +46,8 @@ class MemorySystem {
     int64_t hbm_ticks = 0;  ///< waiting for HBM after its L2 share was through
   };
 
-  /// Looks the bytes up in L2 and asks HBM for what is missing. Returns the transfer's number, which
-  /// is free again after its Done.
+  /// Looks the bytes up in L2 and asks HBM for what is missing. Returns the transfer's number,
+  /// which is free again after its Done.
   int32_t request(const GmAccess& access, MemoryClient client, int64_t now);
   /// The pipe is free: the transfer's bytes start to move. Once for each transfer.
   void stream(int32_t transfer, int64_t now);
@@ -67,11 +67,11 @@ class MemorySystem {
   struct Sector {
     int32_t newer = -1;
     int32_t older = -1;
-    int32_t flow = -1;    // HBM flow that brings it, -1 none
+    int32_t flow = -1;  // HBM flow that brings it, -1 none
     bool present = false;
     bool dirty = false;
     int32_t bytes = 0;
-    int64_t ready = 0;    // when its bytes arrived
+    int64_t ready = 0;  // when its bytes arrived
   };
   struct TensorInfo {
     int64_t first_sector = 0;
@@ -80,10 +80,10 @@ class MemorySystem {
   struct Transfer {
     MemoryClient client = MemoryClient::kL1Load;
     int64_t bytes = 0;
-    int64_t begin = 0;       // of its stream
+    int64_t begin = 0;  // of its stream
     int64_t stream_end = 0;
-    int64_t ready = 0;       // of its last byte from HBM
-    int32_t waiting = 0;     // HBM flows not yet ended, plus 1 until the stream has ended
+    int64_t ready = 0;    // of its last byte from HBM
+    int32_t waiting = 0;  // HBM flows not yet ended, plus 1 until the stream has ended
     bool write = false;
   };
   struct HbmFlow {

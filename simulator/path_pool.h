@@ -8,9 +8,9 @@
 
 namespace tilewright {
 
-/// Critical paths to moments of a simulation: how the time until then splits by cause. Moments share
-/// nodes by reference count, so that memory follows what is still of interest, not the number of
-/// events. Invariant: a node's ticks sum to its time.
+/// Critical paths to moments of a simulation: how the time until then splits by cause. Moments
+/// share nodes by reference count, so that memory follows what is still of interest, not the number
+/// of events. Invariant: a node's ticks sum to its time.
 class PathPool {
  public:
   /// A moment: the node's path, plus whatever is missing to `time` under `cause`.

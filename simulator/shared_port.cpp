@@ -16,7 +16,9 @@ int64_t to_rate(double bytes_per_cycle) {
   return std::max<int64_t>(1, std::llround(bytes_per_cycle * static_cast<double>(kRateUnit)));
 }
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t ceil_div(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
 
 }  // namespace
 

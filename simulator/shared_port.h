@@ -39,8 +39,8 @@ class SharedPort {
     int32_t id = 0;
   };
   struct Class {
-    int64_t cap = 0;    // 1/1024 B a cycle
-    int64_t clock = 0;  // 2^-20 B
+    int64_t cap = 0;          // 1/1024 B a cycle
+    int64_t clock = 0;        // 2^-20 B
     std::vector<Flow> flows;  // a heap, earliest end first
   };
 

@@ -51,8 +51,8 @@ StepCache::StepCache(const Launch& launch, const Machine& machine)
     for (size_t s = 0; s < 3; ++s) {
       const auto& list = section_of(launch.templates[t], s);
       for (size_t i = 0; i < list.size(); ++i) {
-        names_.push_back(describe(launch, static_cast<int>(t), static_cast<int>(s),
-                                  static_cast<int>(i)));
+        names_.push_back(
+            describe(launch, static_cast<int>(t), static_cast<int>(s), static_cast<int>(i)));
         for_each_size(list[i], [&](const Expr& expr) {
           expr.for_each_slot([&](int slot) { slots.insert(slot); });
         });
@@ -143,12 +143,12 @@ GmAccess StepCache::access(const Step& step, std::span<const int64_t> bindings,
                       access.row + access.rows <= tensor.rows &&
                       access.col + access.cols <= tensor.cols;
   if (!inside) {
-    throw Error(ErrorKind::kFailed,
-                fmt::format("launch {}: {}: touches rows {}+{}, columns {}+{} of tensor {}, which "
-                            "has {} x {}",
-                            launch_.name, names_[static_cast<size_t>(step.name)], access.row,
-                            access.rows, access.col, access.cols, tensor.name, tensor.rows,
-                            tensor.cols));
+    throw Error(
+        ErrorKind::kFailed,
+        fmt::format("launch {}: {}: touches rows {}+{}, columns {}+{} of tensor {}, which "
+                    "has {} x {}",
+                    launch_.name, names_[static_cast<size_t>(step.name)], access.row, access.rows,
+                    access.col, access.cols, tensor.name, tensor.rows, tensor.cols));
   }
   return access;
 }

@@ -18,8 +18,8 @@ namespace tilewright {
 struct Step {
   const Instruction* source = nullptr;
   Pipe pipe = Pipe::kScalar;
-  bool is_memory = false;      ///< goes over the shared memory
-  bool varies = false;         ///< its local cost depends on the loop index or on a table
+  bool is_memory = false;  ///< goes over the shared memory
+  bool varies = false;     ///< its local cost depends on the loop index or on a table
   MemoryClient client = MemoryClient::kL1Load;
   uint8_t wait_count = 0;
   uint8_t set_count = 0;
@@ -27,8 +27,8 @@ struct Step {
   std::array<FlagUse, Instruction::kMaxFlags> sets{};
   LocalCost cost;
   int64_t flops = 0;
-  int32_t bindings = 0;        ///< number of bindings of its template
-  int32_t name = 0;            ///< number of the instruction in the launch, counting through templates
+  int32_t bindings = 0;  ///< number of bindings of its template
+  int32_t name = 0;      ///< number of the instruction in the launch, counting through templates
 };
 
 /// A template for one combination of the bindings that its sizes depend on.

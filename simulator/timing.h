@@ -22,10 +22,10 @@ struct CoreCounters {
   CoreKind kind = CoreKind::kAic;
   std::array<int64_t, kPipeCount> busy_ticks{};
   std::array<int64_t, kPipeCount> instructions{};
-  int64_t end_ticks = 0;   ///< end of its last instruction
-  int64_t load_bytes = 0;  ///< MTE2
-  int64_t store_bytes = 0; ///< FIXP and MTE3
-  int64_t flops = 0;       ///< by mmad and vector instructions, real rows and columns only
+  int64_t end_ticks = 0;    ///< end of its last instruction
+  int64_t load_bytes = 0;   ///< MTE2
+  int64_t store_bytes = 0;  ///< FIXP and MTE3
+  int64_t flops = 0;        ///< by mmad and vector instructions, real rows and columns only
 };
 
 /// What the timing of a launch found. `ticks` includes launch and dispatch.

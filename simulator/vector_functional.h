@@ -19,7 +19,8 @@ struct VectorOperand {
   }
 };
 
-/// dst = op(a, b, scalar); dst has its size set and gets its values. Row reductions have dst.cols 1.
+/// dst = op(a, b, scalar); dst has its size set and gets its values. Row reductions have
+/// dst.cols 1.
 void apply_vector_op(VectorOp op, const VectorOperand& a, const VectorOperand& b, double scalar,
                      int64_t divisor, VectorOperand& dst);
 

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <tuple>
@@ -134,7 +135,7 @@ std::string write_plan(const Plan& plan) {
   if (!plan.serving.empty()) {
     Json& serving = document["serving"] = Json::object();
     for (const auto& [name, value] : plan.serving) {
-      const bool whole = value == static_cast<double>(static_cast<int64_t>(value));
+      const bool whole = std::abs(value) < 0x1p53 && std::trunc(value) == value;
       serving[name] = whole ? Json(static_cast<int64_t>(value)) : Json(value);
     }
   }

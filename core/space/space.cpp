@@ -41,6 +41,7 @@ std::string list_values(const std::vector<int64_t>& values) {
 
 std::vector<std::string> names_of(const std::vector<Parameter>& parameters) {
   std::vector<std::string> names;
+  names.reserve(parameters.size());
   for (const Parameter& parameter : parameters) names.push_back(parameter.name);
   return names;
 }
@@ -199,7 +200,7 @@ std::string Space::violation(const Config& config) const {
     TW_CHECK(config.values[i].first == parameters_[i].name,
              "a config has the parameters in the order of the space");
     values.push_back(config.values[i].second);
-    const std::string wrong = outside_list(parameters_[i], values.back());
+    std::string wrong = outside_list(parameters_[i], values.back());
     if (!wrong.empty()) return wrong;
   }
   std::vector<const Check*> ordered(constraints_.size());

@@ -19,9 +19,11 @@ int64_t round_up(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
-/// Values that are worth trying for a dimension: those below its size, and the first that covers it.
+/// Values that are worth trying for a dimension: those below its size, and the first that covers
+/// it.
 std::vector<int64_t> useful(std::vector<int64_t> values, int64_t size) {
-  const auto cover = std::find_if(values.begin(), values.end(), [&](int64_t v) { return v >= size; });
+  const auto cover =
+      std::find_if(values.begin(), values.end(), [&](int64_t v) { return v >= size; });
   if (cover != values.end()) values.erase(cover + 1, values.end());
   return values;
 }
@@ -49,7 +51,9 @@ std::string GemmKernel::summary() const {
 }
 
 std::vector<SizeInfo> GemmKernel::sizes() const {
-  return {{"m", "rows of A and C"}, {"n", "columns of B and C"}, {"k", "columns of A, rows of B"}};
+  return {{"m", "rows of A and C", {}},
+          {"n", "columns of B and C", {}},
+          {"k", "columns of A, rows of B", {}}};
 }
 
 Problem GemmKernel::problem(const ProblemRequest& request) const {
@@ -86,12 +90,15 @@ namespace {
 Space gemm_space(const Problem& problem, const Machine& machine) {
   const int64_t width = bytes_of(problem.types[0]);
   const auto& buffers = machine.buffers;
+  // A row of fractals in L1 is 32 bytes wide: B's columns are padded to it.
+  const int64_t column_unit = std::max<int64_t>(16, 32 / width);
   const int64_t depth_unit = machine.cube.fractal_k_bytes / width;
   const int64_t k = round_up(problem.size("k"), depth_unit);
   std::vector<int64_t> steps = {16, 32, 64, 128, 256};
   std::erase_if(steps, [&](int64_t step) { return step % depth_unit != 0; });
   std::vector<Parameter> parameters = {
-      {"tile_m", "rows of a tile of C", useful({16, 32, 48, 64, 96, 128, 192, 256}, problem.size("m"))},
+      {"tile_m", "rows of a tile of C",
+       useful({16, 32, 48, 64, 96, 128, 192, 256}, problem.size("m"))},
       {"tile_n", "columns of a tile of C",
        useful({16, 32, 64, 96, 128, 192, 256, 320, 384, 512}, problem.size("n"))},
       {"tile_k", "depth of a chunk in L1", useful({64, 128, 256, 512, 1024, 2048}, k)},
@@ -101,29 +108,32 @@ Space gemm_space(const Problem& problem, const Machine& machine) {
       {"swizzle", "rows of tiles in a band walked column by column", {1, 2, 4, 8}},
   };
   std::vector<Constraint> constraints;
-  constraints.push_back(fits("L0C", Memory::kL0C, buffers.l0c_bytes,
-                             {"tile_m", "tile_n", "l0c_buffers"}, [](auto v) {
-                               return round_up(v[0], 16) * round_up(v[1], 16) * 4 * v[2];
-                             }));
+  constraints.push_back(
+      fits("L0C", Memory::kL0C, buffers.l0c_bytes, {"tile_m", "tile_n", "l0c_buffers"},
+           [column_unit](auto v) { return round_up(v[0], 16) * round_up(v[1], column_unit) * 4 * v[2]; }));
   constraints.push_back(fits("L0A", Memory::kL0A, buffers.l0a_bytes, {"tile_m", "tile_k0"},
                              [width](auto v) { return 2 * round_up(v[0], 16) * v[1] * width; }));
-  constraints.push_back(fits("L0B", Memory::kL0B, buffers.l0b_bytes, {"tile_n", "tile_k0"},
-                             [width](auto v) { return 2 * round_up(v[0], 16) * v[1] * width; }));
-  constraints.push_back(fits("L1", Memory::kL1, buffers.l1_bytes,
-                             {"tile_m", "tile_n", "tile_k", "l1_buffers"}, [width](auto v) {
-                               return (round_up(v[0], 16) + round_up(v[1], 16)) * v[2] * width * v[3];
-                             }));
+  constraints.push_back(fits(
+      "L0B", Memory::kL0B, buffers.l0b_bytes, {"tile_n", "tile_k0"},
+      [width, column_unit](auto v) { return 2 * round_up(v[0], column_unit) * v[1] * width; }));
+  constraints.push_back(
+      fits("L1", Memory::kL1, buffers.l1_bytes, {"tile_m", "tile_n", "tile_k", "l1_buffers"},
+           [width, column_unit](auto v) {
+             return (round_up(v[0], 16) + round_up(v[1], column_unit)) * v[2] * width * v[3];
+           }));
   constraints.push_back({"depth", {"tile_k", "tile_k0"}, [](auto v) -> std::string {
                            if (v[0] % v[1] == 0) return "";
-                           return fmt::format("tile_k={} is not a multiple of tile_k0={}", v[0], v[1]);
+                           return fmt::format("tile_k={} is not a multiple of tile_k0={}", v[0],
+                                              v[1]);
                          }});
   const int64_t m = problem.size("m");
   constraints.push_back({"band", {"tile_m", "swizzle"}, [m](auto v) -> std::string {
                            const int64_t rows = (m + v[0] - 1) / v[0];
                            if (v[1] == 1 || v[1] < 2 * rows) return "";
-                           return fmt::format("swizzle={} with only {} rows of tiles repeats a smaller "
-                                              "one; use swizzle=1",
-                                              v[1], rows);
+                           return fmt::format(
+                               "swizzle={} with only {} rows of tiles repeats a smaller "
+                               "one; use swizzle=1",
+                               v[1], rows);
                          }});
   return {std::move(parameters), std::move(constraints)};
 }
@@ -151,8 +161,8 @@ Config gemm_default(const Problem& problem, const Machine& machine) {
     // A machine with smaller buffers: the first legal config stands in.
     const std::vector<Config> legal = all.enumerate();
     if (legal.empty()) {
-      throw Error(ErrorKind::kInfeasible,
-                  fmt::format("no tile of {} fits machine {}: {}", problem.text(), machine.name, why));
+      throw Error(ErrorKind::kInfeasible, fmt::format("no tile of {} fits machine {}: {}",
+                                                      problem.text(), machine.name, why));
     }
     return legal.front();
   }
@@ -261,19 +271,20 @@ double gemm_bound_us(const Problem& problem, const Config& config, const Machine
                           std::ceil(k * width / static_cast<double>(machine.cube.fractal_k_bytes));
   const double cube = fractals * machine.cube.cycles_per_fractal *
                       (problem.types[0] == DType::kF32 ? machine.cube.f32_factor : 1.0);
-  const double moves = k * width * (rows / machine.mte1.l0a_bytes_per_cycle +
-                                    cols / machine.mte1.l0b_bytes_per_cycle);
-  const double share = std::min(machine.mte2.l1_bytes_per_cycle,
-                                machine.l2.read_bytes_per_cycle / cores);
+  const double moves =
+      k * width *
+      (rows / machine.mte1.l0a_bytes_per_cycle + cols / machine.mte1.l0b_bytes_per_cycle);
+  const double share =
+      std::min(machine.mte2.l1_bytes_per_cycle, machine.l2.read_bytes_per_cycle / cores);
   const double chunks = std::ceil(k / static_cast<double>(config.at("tile_k")));
-  const double loads = k * width * (rows + cols) / share +
-                       2 * chunks * machine.mte2.fixed_cycles;
+  const double loads = k * width * (rows + cols) / share + 2 * chunks * machine.mte2.fixed_cycles;
   const double drain = machine.fixpipe.head_cycles +
                        rows * std::max(machine.fixpipe.row_cycles,
                                        cols * out_width / machine.fixpipe.bytes_per_cycle);
   const bool overlapped = config.at("l0c_buffers") > 1;
   const bool double_buffered = config.at("l1_buffers") > 1;
-  const double inner = double_buffered ? std::max({cube, moves, loads}) : loads + std::max(cube, moves);
+  const double inner =
+      double_buffered ? std::max({cube, moves, loads}) : loads + std::max(cube, moves);
   const double per_tile = overlapped ? std::max(inner, drain) : inner + drain;
   const double on_chip = waves * per_tile + machine.hbm.read_latency_cycles + drain;
   const double once = width * (static_cast<double>(m) * k + k * static_cast<double>(n)) +

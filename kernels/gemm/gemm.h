@@ -9,8 +9,8 @@ namespace tilewright {
 /// without padding in memory. One task is one tile of C: a ring of K chunks in L1, a ring of two K
 /// steps in L0, sums in L0C, drained by the fixpipe.
 ///
-/// B is row-major ("nd") or in the fractal format ("nz", k and n multiples of 16; contiguous bursts).
-/// Types f16, bf16, f32 (C of the same type, or f32) and i8 (C is i32).
+/// B is row-major ("nd") or in the fractal format ("nz", k and n multiples of 16; contiguous
+/// bursts). Types f16, bf16, f32 (C of the same type, or f32) and i8 (C is i32).
 class GemmKernel : public Kernel {
  public:
   std::string name() const override { return "gemm"; }

@@ -6,8 +6,12 @@ namespace tilewright {
 
 namespace {
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t round_up(int64_t value, int64_t multiple) { return ceil_div(value, multiple) * multiple; }
+int64_t ceil_div(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+int64_t round_up(int64_t value, int64_t multiple) {
+  return ceil_div(value, multiple) * multiple;
+}
 
 // Bindings of a task: the tile's place and real size, and how many K chunks, K steps and tiles the
 // core has done before it (positions in the rings of L1, L0 and L0C).
@@ -24,7 +28,8 @@ class GemmBuilder {
         n_(problem.size("n")),
         k_(problem.size("k")),
         tile_m_(round_up(config.at("tile_m"), 16)),
-        tile_n_(round_up(config.at("tile_n"), 16)),
+        tile_n_(
+            round_up(config.at("tile_n"), std::max<int64_t>(16, 32 / bytes_of(problem.types[0])))),
         chunk_(config.at("tile_k")),
         step_(config.at("tile_k0")),
         l1_buffers_(config.at("l1_buffers")),
@@ -67,8 +72,8 @@ class GemmBuilder {
 
  private:
   /// Loads one K chunk into L1 and multiplies it step by step. `chunk`: its number within the tile.
-  void add_chunk(std::vector<Instruction>& list, int64_t depth, const Expr& chunk, bool in_body_first,
-                 bool ends_tile) {
+  void add_chunk(std::vector<Instruction>& list, int64_t depth, const Expr& chunk,
+                 bool in_body_first, bool ends_tile) {
     const bool whole = depth == chunk_ && !chunk.is_constant();
     const Expr slot = Expr::ring(Expr::binding(kChunksBefore) + chunk, l1_buffers_);
     const int64_t a_bytes = tile_m_ * chunk_ * bytes_of(type_);
@@ -108,10 +113,20 @@ class GemmBuilder {
   Instruction load_a(int64_t depth, const Expr& chunk, const Expr& slot) const {
     Instruction load;
     load.opcode = Opcode::kLoad;
-    load.a = {.space = Memory::kGm, .tensor = 0, .row = Expr::binding(kRow), .col = chunk * chunk_,
-              .rows = Expr::binding(kRows), .cols = depth, .type = type_};
-    load.dst = {.space = Memory::kL1, .offset = slot, .rows = Expr::binding(kRows), .cols = depth,
-                .stride = tile_m_, .type = type_, .layout = Layout::kZn};
+    load.a = {.space = Memory::kGm,
+              .tensor = 0,
+              .row = Expr::binding(kRow),
+              .col = chunk * chunk_,
+              .rows = Expr::binding(kRows),
+              .cols = depth,
+              .type = type_};
+    load.dst = {.space = Memory::kL1,
+                .offset = slot,
+                .rows = Expr::binding(kRows),
+                .cols = depth,
+                .stride = tile_m_,
+                .type = type_,
+                .layout = Layout::kZn};
     load.waits = {FlagUse{l1_free_}};
     return load;
   }
@@ -119,10 +134,20 @@ class GemmBuilder {
   Instruction load_b(int64_t depth, const Expr& chunk, const Expr& slot) const {
     Instruction load;
     load.opcode = Opcode::kLoad;
-    load.a = {.space = Memory::kGm, .tensor = 1, .row = chunk * chunk_, .col = Expr::binding(kCol),
-              .rows = depth, .cols = Expr::binding(kCols), .type = type_};
-    load.dst = {.space = Memory::kL1, .offset = slot, .rows = depth, .cols = Expr::binding(kCols),
-                .stride = chunk_, .type = type_, .layout = Layout::kZn};
+    load.a = {.space = Memory::kGm,
+              .tensor = 1,
+              .row = chunk * chunk_,
+              .col = Expr::binding(kCol),
+              .rows = depth,
+              .cols = Expr::binding(kCols),
+              .type = type_};
+    load.dst = {.space = Memory::kL1,
+                .offset = slot,
+                .rows = depth,
+                .cols = Expr::binding(kCols),
+                .stride = chunk_,
+                .type = type_,
+                .layout = Layout::kZn};
     load.sets = {FlagUse{l1_full_}};
     return load;
   }
@@ -136,38 +161,63 @@ class GemmBuilder {
     const int64_t skip = left ? from * bytes_of(type_) / 32 * stride * 32 : from * 32;
     const Expr rows = left ? Expr::binding(kRows) : Expr(k);
     const Expr cols = left ? Expr(k) : Expr::binding(kCols);
-    move.a = {.space = Memory::kL1, .offset = chunk_offset + skip, .rows = rows, .cols = cols,
-              .stride = stride, .type = type_, .layout = Layout::kZn};
-    move.dst = {.space = left ? Memory::kL0A : Memory::kL0B, .offset = target, .rows = rows,
-                .cols = cols, .type = type_, .layout = left ? Layout::kZz : Layout::kNz};
+    move.a = {.space = Memory::kL1,
+              .offset = chunk_offset + skip,
+              .rows = rows,
+              .cols = cols,
+              .stride = stride,
+              .type = type_,
+              .layout = Layout::kZn};
+    move.dst = {.space = left ? Memory::kL0A : Memory::kL0B,
+                .offset = target,
+                .rows = rows,
+                .cols = cols,
+                .type = type_,
+                .layout = left ? Layout::kZz : Layout::kNz};
     return move;
   }
 
   Instruction mmad(int64_t k, const Expr& a0, const Expr& b0) const {
     Instruction multiply;
     multiply.opcode = Opcode::kMmad;
-    multiply.a = {.space = Memory::kL0A, .offset = a0, .rows = Expr::binding(kRows), .cols = k,
-                  .type = type_, .layout = Layout::kZz};
-    multiply.b = {.space = Memory::kL0B, .offset = b0, .rows = k, .cols = Expr::binding(kCols),
-                  .type = type_, .layout = Layout::kNz};
+    multiply.a = {.space = Memory::kL0A,
+                  .offset = a0,
+                  .rows = Expr::binding(kRows),
+                  .cols = k,
+                  .type = type_,
+                  .layout = Layout::kZz};
+    multiply.b = {.space = Memory::kL0B,
+                  .offset = b0,
+                  .rows = k,
+                  .cols = Expr::binding(kCols),
+                  .type = type_,
+                  .layout = Layout::kNz};
     multiply.dst = sums();
     return multiply;
   }
 
   Tile sums() const {
     const Expr slot = Expr::ring(Expr::binding(kTilesBefore), l0c_buffers_);
-    return {.space = Memory::kL0C, .offset = slot * (tile_m_ * tile_n_ * 4),
-            .rows = Expr::binding(kRows), .cols = Expr::binding(kCols), .stride = tile_m_,
-            .type = sum_type_, .layout = Layout::kZn};
+    return {.space = Memory::kL0C,
+            .offset = slot * (tile_m_ * tile_n_ * 4),
+            .rows = Expr::binding(kRows),
+            .cols = Expr::binding(kCols),
+            .stride = tile_m_,
+            .type = sum_type_,
+            .layout = Layout::kZn};
   }
 
   Instruction drain() const {
     Instruction fixpipe;
     fixpipe.opcode = Opcode::kFixpipe;
     fixpipe.a = sums();
-    fixpipe.dst = {.space = Memory::kGm, .tensor = 2, .row = Expr::binding(kRow),
-                   .col = Expr::binding(kCol), .rows = Expr::binding(kRows),
-                   .cols = Expr::binding(kCols), .type = out_type_};
+    fixpipe.dst = {.space = Memory::kGm,
+                   .tensor = 2,
+                   .row = Expr::binding(kRow),
+                   .col = Expr::binding(kCol),
+                   .rows = Expr::binding(kRows),
+                   .cols = Expr::binding(kCols),
+                   .type = out_type_};
     fixpipe.waits = {FlagUse{c_full_}};
     fixpipe.sets = {FlagUse{c_free_}};
     return fixpipe;
@@ -177,7 +227,8 @@ class GemmBuilder {
     const auto order = tile_order(ceil_div(m_, tile_m_), ceil_div(n_, tile_n_), band_);
     const int64_t used = std::min<int64_t>(cores_, static_cast<int64_t>(order.size()));
     launch_.cores.resize(static_cast<size_t>(used));
-    for (int64_t c = 0; c < used; ++c) launch_.cores[static_cast<size_t>(c)].group = static_cast<int>(c);
+    for (int64_t c = 0; c < used; ++c)
+      launch_.cores[static_cast<size_t>(c)].group = static_cast<int>(c);
     for (size_t t = 0; t < order.size(); ++t) {
       const int64_t row = order[t].first * tile_m_;
       const int64_t col = order[t].second * tile_n_;
@@ -210,7 +261,8 @@ std::vector<std::pair<int64_t, int64_t>> tile_order(int64_t rows, int64_t column
     const bool backwards = top / band % 2 == 1;
     for (int64_t i = 0; i < columns; ++i) {
       const int64_t column = backwards ? columns - 1 - i : i;
-      for (int64_t row = top; row < std::min(rows, top + band); ++row) order.emplace_back(row, column);
+      for (int64_t row = top; row < std::min(rows, top + band); ++row)
+        order.emplace_back(row, column);
     }
   }
   return order;

@@ -114,13 +114,12 @@ TEST(Space, SaysWhyAConfigIsRefused) {
       {"stages=2", ErrorKind::kInfeasible, "too many stages"},
       {"tile_m=32,tile_n=32", ErrorKind::kInfeasible, "tile too large"},
   };
-  for (const auto& [config, kind, part] : cases) {
+  for (const auto& expected : cases) {
+    const Config config = parse_config(expected.config);
     std::string message;
-    EXPECT_EQ(
-        kind_thrown([&] { small_space().complete(parse_config(config), defaults); }, &message),
-        kind)
-        << config;
-    EXPECT_NE(message.find(part), std::string::npos) << message;
+    EXPECT_EQ(kind_thrown([&] { small_space().complete(config, defaults); }, &message),
+              expected.kind);
+    EXPECT_NE(message.find(expected.part), std::string::npos) << message;
   }
 }
 

@@ -7,7 +7,9 @@
 
 namespace tilewright {
 
-std::string simulator_evaluator_id() { return fmt::format("sim/{}/detailed", kTimingRevision); }
+std::string simulator_evaluator_id() {
+  return fmt::format("sim/{}/detailed", kTimingRevision);
+}
 
 MeasurementKey kernel_key(const Problem& problem, const Config& config, const Machine& machine) {
   MeasurementKey key;

@@ -42,8 +42,8 @@ std::set<int64_t> row_multiples(const std::map<int64_t, int64_t>& steps) {
 
 TuneProblem kernel_problem(const Problem& problem, const Machine& machine) {
   const Kernel& kernel = find_kernel(problem.kernel);
-  TuneProblem tune{problem, kernel.space(problem, machine), kernel.default_config(problem, machine),
-                   {}, {}};
+  TuneProblem tune{
+      problem, kernel.space(problem, machine), kernel.default_config(problem, machine), {}, {}};
   if (problem.kernel == "gemm") tune.seeds = promising(problem, tune.space, machine);
   return tune;
 }
@@ -56,9 +56,8 @@ std::vector<TuneProblem> gemm_problems(const ModelConfig& model, const Machine& 
     for (const ModelOp& op : decoder_ops(model, tokens, samples)) {
       if (op.kind != OpKind::kGemm || (op.name == "lm_head") != head) continue;
       const Problem problem = gemm_problem(model, op);
-      const auto known = std::find_if(problems.begin(), problems.end(), [&](const TuneProblem& p) {
-        return p.problem == problem;
-      });
+      const auto known = std::find_if(problems.begin(), problems.end(),
+                                      [&](const TuneProblem& p) { return p.problem == problem; });
       if (known == problems.end()) {
         problems.push_back(kernel_problem(problem, machine));
         problems.back().ops.push_back(op.name);
