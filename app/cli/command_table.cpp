@@ -50,6 +50,7 @@ Command run_entry() {
       std::vector<Option>{
           {"config", 0, "a=1,b=2", "", "tile sizes and so on; the rest is the default", true},
           {"check", 0, "", "", "compute real numbers and compare them with a reference"},
+          {"hazards", 0, "", "", "look for races between pipes, missing flags, buffers outgrown"},
           {"trace", 0, "FILE", "", "write the timeline for Perfetto (Chrome trace JSON)"},
           {"fidelity", 0, "NAME", "auto", "auto or detailed"},
       };

@@ -30,6 +30,14 @@ std::vector<std::string> long_names(std::span<const Option> options) {
 [[noreturn]] void unknown_option(std::string_view token, std::span<const Option> options) {
   const std::vector<std::string> names = long_names(options);
   const std::string_view name = token.substr(0, token.find('='));
+  std::vector<std::string> longer;  // what an abbreviation stands for
+  for (const std::string& candidate : names) {
+    if (name.size() > 2 && candidate.starts_with(name)) longer.push_back(candidate);
+  }
+  if (!longer.empty()) {
+    usage_error(fmt::format("unknown option '{}'; did you mean '{}'?", printable(name),
+                            join(longer, "' or '")));
+  }
   usage_error(fmt::format("unknown option '{}'{}", printable(name), did_you_mean(name, names)));
 }
 

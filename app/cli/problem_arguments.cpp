@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
@@ -37,7 +38,8 @@ ProblemRequest read_request(const Arguments& arguments) {
 Problem read_problem(const Kernel& kernel, const ProblemRequest& request) {
   const Problem problem = kernel.problem(request);
   double product = 1;
-  for (const auto& [name, value] : problem.sizes) product *= static_cast<double>(value);
+  for (const auto& [name, value] : problem.sizes)
+    product *= static_cast<double>(std::max<int64_t>(1, value));
   if (product > kMaxProduct) {
     throw Error(ErrorKind::kUsage,
                 fmt::format("{} is too large to simulate: the product of its sizes is {:.3g}, the "

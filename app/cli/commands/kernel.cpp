@@ -20,7 +20,7 @@ namespace {
 using Names = std::span<const std::string>;
 
 /// Stands for sizes that nobody gave, so that the space has values to show.
-constexpr int64_t kExampleSize = 1024;
+constexpr int64_t kExampleSize = 128;
 
 int list_kernels(Context& context, Names) {
   QueryResult table;
@@ -53,7 +53,7 @@ Shown look_at(const Context& context, const std::string& name) {
   const Kernel& kernel = find_kernel(name);
   ProblemRequest request = read_request(context.arguments());
   for (const SizeInfo& size : kernel.sizes()) {
-    if (size.fallback == 0) request.sizes.try_emplace(size.name, kExampleSize);
+    if (!size.fallback) request.sizes.try_emplace(size.name, kExampleSize);
   }
   Machine machine = context.machine();
   Problem problem = read_problem(kernel, request);
@@ -71,7 +71,7 @@ Json json_of(const Shown& shown) {
   for (const SizeInfo& size : shown.kernel->sizes()) {
     sizes.push_back({{"name", size.name},
                      {"meaning", size.meaning},
-                     {"default", size.fallback > 0 ? Json(size.fallback) : Json(nullptr)}});
+                     {"default", size.fallback ? Json(*size.fallback) : Json(nullptr)}});
   }
   json["problem"] = shown.problem.text();
   json["machine"] = machine_identity(shown.machine);
@@ -107,7 +107,7 @@ void print_text(Context& context, const Shown& shown) {
   sizes.columns = {"size", "default", "meaning"};
   for (const SizeInfo& size : shown.kernel->sizes()) {
     sizes.rows.push_back(
-        {size.name, size.fallback > 0 ? Cell(size.fallback) : Cell("-"), size.meaning});
+        {size.name, size.fallback ? Cell(*size.fallback) : Cell("-"), size.meaning});
   }
   context.print(to_table(sizes) + "\n");
   context.print(fmt::format("{} on {}: {} legal configs\n", context.heading(shown.problem.text()),

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <vector>
 
 #include "app/cli/clock.h"
 #include "app/cli/command.h"
@@ -14,6 +15,7 @@
 #include "core/base/format.h"
 #include "core/base/text.h"
 #include "kernels/kernel.h"
+#include "simulator/hazards.h"
 #include "simulator/timing.h"
 #include "tuner/evaluate/simulator_evaluator.h"
 
@@ -34,8 +36,15 @@ struct KernelRun {
   TimingResult timing;
   Measurement measurement;
   std::optional<CheckResult> check;
+  std::optional<std::vector<Hazard>> hazards;  ///< looked for only when asked
   double wall_ms = 0;
 
+  /// Empty when nothing is wrong, as far as it was looked at.
+  std::string complaint() const {
+    if (check && !check->ok) return check->first_failure;
+    if (hazards && !hazards->empty()) return hazards->front().message;
+    return "";
+  }
   double tflops() const { return flops / measurement.time_us * 1e-6; }
 };
 
@@ -101,6 +110,7 @@ KernelRun execute(const Context& context) {
     run.check = check_kernel(kernel, run.problem, run.config, run.machine,
                              static_cast<uint64_t>(context.globals().seed));
   }
+  if (arguments.has("hazards")) run.hazards = find_hazards(launch, run.machine);
   run.wall_ms = (wall_seconds() - started) * 1e3;
   return run;
 }
@@ -139,7 +149,12 @@ Json json_of(const KernelRun& run) {
   json["breakdown"] = json_of(run.timing.critical_path, run.machine);
   json["engine"] = json_of(run.timing.engine, run.machine);
   json["check"] = json_of(run.check);
-  json["hazards"] = Json::array();
+  Json& hazards = json["hazards"] = Json::array();
+  if (run.hazards) {
+    for (const Hazard& hazard : *run.hazards) {
+      hazards.push_back({{"kind", hazard.kind}, {"message", hazard.message}});
+    }
+  }
   json["wall_ms"] = run.wall_ms;
   return json;
 }
@@ -190,6 +205,12 @@ void print_text(Context& context, const KernelRun& run) {
                             format_share(run.tflops() / peak), peak));
   context.print(fmt::format("busy     {}\n", busy_line(run.measurement)));
   if (run.check) context.print("check    " + check_line(*run.check, context.console().out()));
+  if (run.hazards) {
+    for (const Hazard& hazard : *run.hazards) {
+      context.print(fmt::format("hazard   {}: {}\n", hazard.kind, hazard.message));
+    }
+    if (run.hazards->empty()) context.print("hazards  none\n");
+  }
   context.print("\n" + context.heading("time by cause, along the critical path") + "\n");
   context.print(text_of(run.timing.critical_path, run.machine));
   context.print("\n" + context.heading("time by cause, mean of the working cores") + "\n");
@@ -202,8 +223,8 @@ void keep(const Context& context, const KernelRun& run, Store& store) {
   MeasurementKey key = kernel_key(run.problem, run.config, run.machine);
   key.evaluator = simulator_evaluator_id();
   Measurement measurement = run.measurement;
-  if (run.check && !run.check->ok) {
-    measurement = {AttemptStatus::kWrongResult, run.check->first_failure, 0, 0, {}};
+  if (const std::string complaint = run.complaint(); !complaint.empty()) {
+    measurement = {AttemptStatus::kWrongResult, complaint, 0, 0, {}};
   }
   store.record(key, measurement, record.id(), run.wall_ms * 1e3, iso_date());
   record.finish(RunStatus::kDone, json_of(run));
@@ -220,7 +241,7 @@ int run_run(Context& context) {
   } else {
     print_text(context, run);
   }
-  return run.check && !run.check->ok ? kExitCheckFailed : kExitOk;
+  return run.complaint().empty() ? kExitOk : kExitCheckFailed;
 }
 
 }  // namespace tilewright
