@@ -28,7 +28,7 @@ struct ProblemRequest {
 struct SizeInfo {
   std::string name;
   std::string meaning;
-  std::optional<int64_t> fallback;  ///< used when not given; none: must be given
+  std::optional<int64_t> fallback = std::nullopt;  ///< used when not given; none: must be given
   int64_t min = 1;
 };
 

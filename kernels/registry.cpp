@@ -1,6 +1,11 @@
 #include "kernels/attention/attention.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/kernel.h"
+#include "kernels/vector/argmax.h"
+#include "kernels/vector/gather.h"
+#include "kernels/vector/norm.h"
+#include "kernels/vector/rope.h"
+#include "kernels/vector/silu_mul.h"
 
 namespace tilewright {
 
@@ -8,7 +13,15 @@ const std::vector<const Kernel*>& all_kernels() {
   static const GemmKernel gemm;
   static const GemmPaddedKernel gemm_padded;
   static const AttentionKernel attention;
-  static const std::vector<const Kernel*> kernels = {&gemm, &gemm_padded, &attention};
+  static const RmsNormKernel rms_norm;
+  static const AddRmsNormKernel add_rms_norm;
+  static const SiluMulKernel silu_mul;
+  static const RopeKernel rope;
+  static const GatherKernel gather;
+  static const ArgmaxKernel argmax;
+  static const std::vector<const Kernel*> kernels = {&gemm,     &gemm_padded,  &attention,
+                                                     &rms_norm, &add_rms_norm, &silu_mul,
+                                                     &rope,     &gather,       &argmax};
   return kernels;
 }
 

@@ -113,9 +113,9 @@ std::string AttentionKernel::summary() const {
 
 std::vector<SizeInfo> AttentionKernel::sizes() const {
   return {{"sequences", "sequences in the batch", 1},
-          {"tokens", "new tokens of each sequence", {}},
+          {"tokens", "new tokens of each sequence"},
           {"context", "tokens in its KV cache before", 0, 0},
-          {"heads", "query heads", {}},
+          {"heads", "query heads"},
           {"kv_heads", "KV heads", 1},
           {"dim", "elements of a head", 128},
           {"block", "tokens in a KV block", 128}};

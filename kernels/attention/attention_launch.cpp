@@ -138,14 +138,14 @@ class AttentionBuilder {
                             int64_t sector_rows) {
       launch_.add_tensor({name, type, Layout::kNd, rows, cols, sector_rows, cols, false});
     };
-    tensor("q", shape_.type, q_rows, shape_.dim, tile_q_);
+    tensor("q", shape_.type, q_rows, shape_.dim, group_);
     tensor("k", shape_.type, kv_rows, shape_.dim, shape_.block_size);
     tensor("v", shape_.type, kv_rows, shape_.dim, shape_.block_size);
     tensor("scores", DType::kF32, work_rows, tile_kv_, tile_q_);
     tensor("probabilities", shape_.type, work_rows, tile_kv_, tile_q_);
     tensor("partial", DType::kF32, work_rows, shape_.dim, tile_q_);
     for (size_t workspace : {3, 4, 5}) launch_.tensors[workspace].workspace = true;
-    tensor("out", shape_.type, q_rows, shape_.dim, tile_q_);
+    tensor("out", shape_.type, q_rows, shape_.dim, group_);
   }
 
   int local(const char* name, FlagMeaning meaning, Memory space, int initial) {

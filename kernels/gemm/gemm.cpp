@@ -51,9 +51,7 @@ std::string GemmKernel::summary() const {
 }
 
 std::vector<SizeInfo> GemmKernel::sizes() const {
-  return {{"m", "rows of A and C", {}},
-          {"n", "columns of B and C", {}},
-          {"k", "columns of A, rows of B", {}}};
+  return {{"m", "rows of A and C"}, {"n", "columns of B and C"}, {"k", "columns of A, rows of B"}};
 }
 
 Problem GemmKernel::problem(const ProblemRequest& request) const {
@@ -108,9 +106,10 @@ Space gemm_space(const Problem& problem, const Machine& machine) {
       {"swizzle", "rows of tiles in a band walked column by column", {1, 2, 4, 8}},
   };
   std::vector<Constraint> constraints;
-  constraints.push_back(
-      fits("L0C", Memory::kL0C, buffers.l0c_bytes, {"tile_m", "tile_n", "l0c_buffers"},
-           [column_unit](auto v) { return round_up(v[0], 16) * round_up(v[1], column_unit) * 4 * v[2]; }));
+  constraints.push_back(fits("L0C", Memory::kL0C, buffers.l0c_bytes,
+                             {"tile_m", "tile_n", "l0c_buffers"}, [column_unit](auto v) {
+                               return round_up(v[0], 16) * round_up(v[1], column_unit) * 4 * v[2];
+                             }));
   constraints.push_back(fits("L0A", Memory::kL0A, buffers.l0a_bytes, {"tile_m", "tile_k0"},
                              [width](auto v) { return 2 * round_up(v[0], 16) * v[1] * width; }));
   constraints.push_back(fits(
@@ -244,7 +243,7 @@ Space GemmPaddedKernel::space(const Problem& problem, const Machine& machine) co
   for (const auto& [name, value] : default_config(problem, machine).values) {
     parameters.push_back({name, "fixed", {value}});
   }
-  return {std::move(parameters), {}};
+  return {std::move(parameters)};
 }
 
 Launch GemmPaddedKernel::build(const Problem& problem, const Config& config,

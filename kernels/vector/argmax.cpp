@@ -1,0 +1,344 @@
+#include "kernels/vector/argmax.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "core/base/random.h"
+#include "kernels/vector/vector_builder.h"
+
+namespace tilewright {
+
+namespace {
+
+/// Elements of a combining tile: 8 KiB for the maxima and for the places.
+constexpr int64_t kCombineElements = 2048;
+
+int64_t ceil_div(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+
+/// Slots of x, scratch that is folded, results of a tile (a ring of their own, so that a slot of x
+/// is free as soon as it has been read), and the tiles of the second stage.
+struct ArgmaxPlan {
+  ArgmaxPlan(const Problem& problem, const VectorTile& tile, const Machine& machine)
+      : plan(machine) {
+    const DType type = problem.types[0];
+    stride = plan.stride(tile.cols, type);
+    slot_bytes = plan.tile_bytes(tile.rows, tile.cols, type);
+    slots = plan.take(tile.buffers * slot_bytes);
+    // The vector unit compares f16 and f32; bf16 is widened first.
+    compared = type == DType::kBF16 ? DType::kF32 : type;
+    compared_stride = plan.stride(tile.cols, compared);
+    if (type == DType::kBF16) wide = plan.take(plan.tile_bytes(tile.rows, tile.cols, compared));
+    scratch_stride = plan.stride((tile.cols + 1) / 2, compared);
+    scratch = plan.take(plan.tile_bytes(tile.rows, (tile.cols + 1) / 2, compared));
+    result_bytes = plan.tile_bytes(1, tile.rows, DType::kF32);
+    maxima = plan.take(tile.buffers * result_bytes);
+    places = plan.take(tile.buffers * result_bytes);
+    indices = plan.take(tile.buffers * result_bytes);
+
+    pieces = ceil_div(problem.size("cols"), tile.cols);
+    if (pieces == 1) return;
+    const int64_t share = ceil_div(problem.size("rows"), tile.cores);
+    combined_rows = std::max<int64_t>(1, std::min(share, kCombineElements / pieces));
+    piece_stride = plan.stride(pieces, DType::kF32);
+    const int64_t bytes = plan.tile_bytes(combined_rows, pieces, DType::kF32);
+    all_maxima = plan.take(bytes);
+    all_places = plan.take(bytes);
+    numbers = plan.take(std::max<int64_t>(8, pieces) * 4);
+    origins = plan.take(pieces * 4);
+    best = plan.take(combined_rows * 4);
+    best_wide = plan.take(combined_rows * 4);
+  }
+
+  UbPlan plan;
+  DType compared = DType::kF32;
+  int64_t stride = 0, compared_stride = 0, scratch_stride = 0, slot_bytes = 0, result_bytes = 0;
+  int64_t slots = 0, wide = 0, scratch = 0, maxima = 0, places = 0, indices = 0;
+  int64_t pieces = 1, combined_rows = 0, piece_stride = 0;
+  int64_t all_maxima = 0, all_places = 0, numbers = 0, origins = 0, best = 0, best_wide = 0;
+};
+
+enum Tensors { kX, kIndex, kMaximum, kPlace };
+enum PieceBinding { kRow, kCol, kPiece, kRows, kCols, kSlot, kResult, kPieceBindings };
+enum CombineBinding { kFirstRow, kCombinedRows, kCombineBindings };
+
+class ArgmaxBuilder {
+ public:
+  ArgmaxBuilder(const Problem& problem, const VectorTile& tile, const Machine& machine)
+      : at_(problem, tile, machine),
+        tile_(tile),
+        machine_(machine),
+        type_(problem.types[0]),
+        rows_(problem.size("rows")),
+        cols_(problem.size("cols")) {
+    launch_.name = problem.text();
+    launch_.flops = static_cast<double>(rows_) * static_cast<double>(cols_);
+    granule_ = sector_rows(tile, type_);
+    launch_.add_tensor({"x", type_, Layout::kNd, rows_, cols_, granule_, tile.cols});
+    launch_.add_tensor({"index", DType::kI32, Layout::kNd, rows_, 1, granule_, 1});
+    ring_ = add_ring(launch_, "tile", tile.buffers);
+    results_ = add_ring(launch_, "result", tile.buffers);
+  }
+
+  Launch build() {
+    const auto dealt = deal_pieces(rows_, cols_, tile_, granule_);
+    add_vector_cores(launch_, machine_, dealt.size());
+    if (at_.pieces > 1) add_second_stage(static_cast<int>(dealt.size()));
+    // Tiles of the last, narrower piece of a row are folded otherwise; the last tile of a core also
+    // tells the barrier.
+    for (size_t core = 0; core < dealt.size(); ++core) {
+      for (size_t i = 0; i < dealt[core].size(); ++i) {
+        const Piece& piece = dealt[core][i];
+        const auto place = static_cast<int64_t>(i) % tile_.buffers;
+        launch_.cores[core].add(
+            tile_template(piece.cols, i + 1 == dealt[core].size()),
+            {piece.row, piece.col, piece.col / tile_.cols, piece.rows, piece.cols,
+             at_.slots + place * at_.slot_bytes, place * at_.result_bytes});
+      }
+    }
+    if (at_.pieces > 1) deal_second_stage();
+    return std::move(launch_);
+  }
+
+ private:
+  /// The template for tiles of that width, made on first use.
+  int tile_template(int64_t cols, bool last) {
+    std::optional<int>& known = templates_[cols == tile_.cols ? 0 : 1][last ? 1 : 0];
+    if (!known) known = launch_.add_template(tile_of_width(cols, last));
+    return *known;
+  }
+
+  Tile column(int64_t base, DType type) const {
+    return ub_tile(Expr::binding(kResult) + base, Expr::binding(kRows), 1, 0, type);
+  }
+
+  /// The maximum of each row of `source` goes to `maximum`: halves are folded upon each other.
+  void find_maxima(std::vector<Instruction>& list, const Tile& source, int64_t cols,
+                   const Tile& maximum) const {
+    const int64_t width = bytes_of(at_.compared);
+    const int64_t aligned = machine_.buffers.ub_align / width;
+    const int64_t half = (cols / 2) / aligned * aligned;
+    if (half == 0 || cols * width <= machine_.vector.repeat_bytes) {
+      list.push_back(vector_op(VectorOp::kRowMax, maximum, source));
+      return;
+    }
+    // Two halves, and a few columns that are left over when the halves are cut at aligned columns.
+    Tile scratch = ub_tile(at_.scratch, source.rows, half, at_.scratch_stride, at_.compared);
+    list.push_back(vector_op(VectorOp::kMax, scratch, columns_of(source, 0, half),
+                             columns_of(source, half, half)));
+    if (const int64_t left = cols - 2 * half; left > 0) {
+      const int64_t overlap = std::min(left, half);
+      const Tile part = columns_of(scratch, 0, overlap);
+      list.push_back(vector_op(VectorOp::kMax, part, part, columns_of(source, 2 * half, overlap)));
+      if (left > overlap) {
+        const Tile rest = columns_of(scratch, 0, left - overlap);
+        list.push_back(vector_op(VectorOp::kMax, rest, rest,
+                                 columns_of(source, 2 * half + overlap, left - overlap)));
+      }
+    }
+    scratch = fold_columns(list, VectorOp::kMax, scratch, half, machine_);
+    list.push_back(vector_op(VectorOp::kRowMax, maximum, scratch));
+  }
+
+  Template tile_of_width(int64_t cols, bool last) const {
+    const Expr rows = Expr::binding(kRows);
+    const Tile x = ub_tile(Expr::binding(kSlot), rows, cols, at_.stride, type_);
+    const bool widened = at_.compared != type_;
+    const Tile source =
+        widened ? ub_tile(at_.wide, rows, cols, at_.compared_stride, at_.compared) : x;
+    const Tile index = column(at_.indices, DType::kI32);
+    Template body;
+    body.name = last ? "last_tile" : "tile";
+    body.kind = CoreKind::kAiv;
+    body.bindings = kPieceBindings;
+    std::vector<Instruction>& list = body.prologue;
+    Instruction load =
+        load_tile(gm_tile(kX, Expr::binding(kRow), Expr::binding(kCol), rows, cols), x);
+    list.push_back(setting(waiting(load, ring_.free), ring_.full));
+    if (widened) list.push_back(vector_op(VectorOp::kConvert, source, x));
+    if (at_.pieces > 1) find_maxima(list, source, cols, column(at_.maxima, DType::kF32));
+    list.push_back(setting(vector_op(VectorOp::kRowArgMax, index, source), ring_.free));
+    if (at_.pieces > 1) {
+      list.push_back(vector_op(VectorOp::kConvert, column(at_.places, DType::kF32), index));
+    }
+    list[1] = waiting(waiting(list[1], ring_.full), results_.free);
+    list.back() = setting(list.back(), results_.done);
+    add_result_stores(list, index, last);
+    return body;
+  }
+
+  void add_result_stores(std::vector<Instruction>& list, const Tile& index, bool last) const {
+    const auto gm = [](int tensor, const Expr& col) {
+      return gm_tile(tensor, Expr::binding(kRow), col, Expr::binding(kRows), 1);
+    };
+    if (at_.pieces == 1) {
+      list.push_back(
+          setting(waiting(store_tile(index, gm(kIndex, 0)), results_.done), results_.free));
+      return;
+    }
+    const Expr piece = Expr::binding(kPiece);
+    list.push_back(
+        waiting(store_tile(column(at_.maxima, DType::kF32), gm(kMaximum, piece)), results_.done));
+    list.push_back(
+        setting(store_tile(column(at_.places, DType::kF32), gm(kPlace, piece)), results_.free));
+    if (last) list.back() = setting(list.back(), barrier_);
+  }
+
+  void add_second_stage(int producers) {
+    for (const char* name : {"maximum", "place"}) {
+      launch_.add_tensor({name, DType::kF32, Layout::kNd, rows_, at_.pieces, granule_, 1});
+    }
+    barrier_ = launch_.add_flag(
+        {"all_pieces", FlagScope::kLaunch, FlagMeaning::kData, Memory::kGm, 0, producers});
+    combine_ring_ = add_ring(launch_, "combine", 1);
+    numbers_template_ = launch_.add_template(numbers());
+    first_combine_ = launch_.add_template(combine(true));
+    combine_ = launch_.add_template(combine(false));
+  }
+
+  /// Writes 0, 1, 2, ... to `numbers` and the first column of each piece to `origins`. Lanes are
+  /// written one by one as far as a block goes, then copied on in doubling steps.
+  Template numbers() const {
+    Template body;
+    body.name = "numbers";
+    body.kind = CoreKind::kAiv;
+    const Tile all = ub_tile(at_.numbers, 1, at_.pieces, 0, DType::kF32);
+    const int64_t lanes = std::min<int64_t>(8, at_.pieces);
+    for (int64_t i = 0; i < lanes; ++i) {
+      body.prologue.push_back(
+          scalar_op(VectorOp::kDup, columns_of(all, i, 1), {}, static_cast<double>(i)));
+    }
+    for (int64_t done = lanes; done < at_.pieces; done *= 2) {
+      const int64_t count = std::min(done, at_.pieces - done);
+      body.prologue.push_back(scalar_op(VectorOp::kAdds, columns_of(all, done, count),
+                                        columns_of(all, 0, count), static_cast<double>(done)));
+    }
+    const Tile origins = ub_tile(at_.origins, 1, at_.pieces, 0, DType::kF32);
+    body.prologue.push_back(
+        scalar_op(VectorOp::kMuls, origins, all, static_cast<double>(tile_.cols)));
+    return body;
+  }
+
+  /// With p the first piece that has the largest maximum, and q any piece, the largest of
+  /// -(column of q's maximum) - 2^25 (q - p)^2 over q is minus the wanted column.
+  Template combine(bool first) const {
+    const Expr row = Expr::binding(kFirstRow);
+    const Expr rows = Expr::binding(kCombinedRows);
+    const auto matrix = [&](int64_t offset) {
+      return ub_tile(offset, rows, at_.pieces, at_.piece_stride, DType::kF32);
+    };
+    const auto vector = [&](int64_t offset, DType type) {
+      return ub_tile(offset, rows, 1, 0, type);
+    };
+    const Tile maxima = matrix(at_.all_maxima);
+    const Tile places = matrix(at_.all_places);
+    const Tile numbers = ub_tile(at_.numbers, 1, at_.pieces, 0, DType::kF32);
+    const Tile origins = ub_tile(at_.origins, 1, at_.pieces, 0, DType::kF32);
+    const Tile best = vector(at_.best, DType::kI32);
+    const Tile best_wide = vector(at_.best_wide, DType::kF32);
+    Template body;
+    body.name = first ? "first_combine" : "combine";
+    body.kind = CoreKind::kAiv;
+    body.bindings = kCombineBindings;
+    Instruction load =
+        waiting(load_tile(gm_tile(kMaximum, row, 0, rows, at_.pieces), maxima), combine_ring_.free);
+    body.prologue = {
+        first ? waiting(load, barrier_) : load,
+        setting(load_tile(gm_tile(kPlace, row, 0, rows, at_.pieces), places), combine_ring_.full),
+        waiting(vector_op(VectorOp::kRowArgMax, best, maxima), combine_ring_.full),
+        vector_op(VectorOp::kConvert, best_wide, best),
+        vector_op(VectorOp::kSub, maxima, numbers, best_wide),
+        vector_op(VectorOp::kMul, maxima, maxima, maxima),
+        scalar_op(VectorOp::kMuls, maxima, maxima, -0x1p25),
+        vector_op(VectorOp::kAdd, places, places, origins),
+        vector_op(VectorOp::kSub, maxima, maxima, places),
+        vector_op(VectorOp::kRowMax, best_wide, maxima),
+        scalar_op(VectorOp::kMuls, best_wide, best_wide, -1),
+        setting(vector_op(VectorOp::kConvert, best, best_wide), combine_ring_.done),
+        setting(waiting(store_tile(best, gm_tile(kIndex, row, 0, rows, 1)), combine_ring_.done),
+                combine_ring_.free)};
+    return body;
+  }
+
+  void deal_second_stage() {
+    VectorTile whole = tile_;
+    whole.rows = at_.combined_rows;
+    whole.cols = at_.pieces;
+    whole.cores = static_cast<int64_t>(launch_.cores.size());
+    const auto dealt = deal_pieces(rows_, at_.pieces, whole, 1);
+    for (size_t core = 0; core < dealt.size(); ++core) {
+      launch_.cores[core].add(numbers_template_, {});
+      for (size_t i = 0; i < dealt[core].size(); ++i) {
+        launch_.cores[core].add(i == 0 ? first_combine_ : combine_,
+                                {dealt[core][i].row, dealt[core][i].rows});
+      }
+    }
+  }
+
+  Launch launch_;
+  ArgmaxPlan at_;
+  VectorTile tile_;
+  const Machine& machine_;
+  DType type_;
+  int64_t rows_, cols_, granule_ = 1;
+  UbRing ring_, results_, combine_ring_;
+  int barrier_ = -1;
+  int numbers_template_ = -1, first_combine_ = -1, combine_ = -1;
+  std::optional<int> templates_[2][2];
+};
+
+}  // namespace
+
+std::string ArgmaxKernel::summary() const {
+  return "column of the first maximum of each row: greedy sampling";
+}
+
+std::vector<SizeInfo> ArgmaxKernel::sizes() const {
+  return {{"rows", "rows (sequences)"}, {"cols", "columns (vocabulary)"}};
+}
+
+int64_t ArgmaxKernel::ub_bytes(const Problem& problem, const VectorTile& tile,
+                               const Machine& machine) const {
+  VectorTile planned = tile;
+  // The space's rule does not know the cores; one core has the largest share of rows.
+  if (planned.cores == 0) planned.cores = 1;
+  return ArgmaxPlan(problem, planned, machine).plan.bytes();
+}
+
+Launch ArgmaxKernel::build(const Problem& problem, const Config& config,
+                           const Machine& machine) const {
+  return ArgmaxBuilder(problem, tile_of(problem, config), machine).build();
+}
+
+void ArgmaxKernel::fill_inputs(const Problem& problem, const Launch& launch, uint64_t seed,
+                               GmImage& image) const {
+  const int64_t rows = problem.size("rows");
+  const int64_t cols = problem.size("cols");
+  Random random(mix_bits(seed, 0));
+  std::vector<float> values(static_cast<size_t>(rows * cols));
+  for (float& value : values) value = static_cast<float>(random.uniform() * 2 - 1);
+  // Every second row has its maximum twice, anywhere.
+  for (int64_t r = 0; r < rows; r += 2) {
+    for (int i = 0; i < 2; ++i) {
+      const auto c = static_cast<int64_t>(random.below(static_cast<uint64_t>(cols)));
+      values[static_cast<size_t>(r * cols + c)] = 2;
+    }
+  }
+  image[kX] = write_tensor(launch.tensors[kX], values);
+}
+
+std::vector<ExpectedTensor> ArgmaxKernel::reference(const Problem& problem, const Launch& launch,
+                                                    const GmImage& inputs) const {
+  const int64_t rows = problem.size("rows");
+  const int64_t cols = problem.size("cols");
+  const std::vector<float> x = read_tensor(launch.tensors[kX], inputs[kX]);
+  ExpectedTensor index{kIndex, rows, 1, {}, 0, 0};
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* row = x.data() + r * cols;
+    index.values.push_back(static_cast<double>(std::max_element(row, row + cols) - row));
+  }
+  return {index};
+}
+
+}  // namespace tilewright

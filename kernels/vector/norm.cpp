@@ -1,0 +1,84 @@
+#include "kernels/vector/norm.h"
+
+#include <cmath>
+
+#include "kernels/vector/norm_launch.h"
+
+namespace tilewright {
+
+std::string RmsNormKernel::summary() const {
+  return "y = x / sqrt(mean(x^2) + eps) * w, row by row";
+}
+
+std::string AddRmsNormKernel::summary() const {
+  return "sum = x + r and y = rms_norm(sum) * w, row by row";
+}
+
+std::vector<SizeInfo> RmsNormKernel::sizes() const {
+  return {{"rows", "rows (tokens)"}, {"cols", "columns (hidden size)"}};
+}
+
+int64_t RmsNormKernel::ub_bytes(const Problem& problem, const VectorTile& tile,
+                                const Machine& machine) const {
+  return norm_ub_bytes(problem, tile, machine, adds_residual());
+}
+
+Launch RmsNormKernel::build(const Problem& problem, const Config& config,
+                            const Machine& machine) const {
+  return build_norm_launch(problem, tile_of(problem, config), machine, adds_residual(), kEpsilon);
+}
+
+void RmsNormKernel::fill_inputs(const Problem&, const Launch& launch, uint64_t seed,
+                                GmImage& image) const {
+  const int inputs = adds_residual() ? 3 : 2;
+  for (int tensor = 0; tensor < inputs; ++tensor) {
+    fill_uniform(launch, tensor, -2, 2, seed, image);
+  }
+}
+
+std::vector<ExpectedTensor> RmsNormKernel::reference(const Problem& problem, const Launch& launch,
+                                                     const GmImage& inputs) const {
+  const int64_t rows = problem.size("rows");
+  const int64_t cols = problem.size("cols");
+  const DType type = problem.types[0];
+  const bool adds = adds_residual();
+  const int weight = adds ? 2 : 1;
+  std::vector<float> x = read_tensor(launch.tensors[0], inputs[0]);
+  const std::vector<float> w =
+      read_tensor(launch.tensors[static_cast<size_t>(weight)], inputs[static_cast<size_t>(weight)]);
+  const double unit = rounding_unit(type);
+  const double subnormal = subnormal_error(type);
+  std::vector<ExpectedTensor> expected;
+  if (adds) {
+    const std::vector<float> r = read_tensor(launch.tensors[1], inputs[1]);
+    ExpectedTensor sum{3, rows, cols, std::vector<double>(x.size()), subnormal, unit};
+    sum.relative += 0x1p-23;
+    for (size_t i = 0; i < x.size(); ++i) {
+      sum.values[i] = static_cast<double>(x[i]) + static_cast<double>(r[i]);
+      x[i] = static_cast<float>(sum.values[i]);
+    }
+    x = read_tensor(launch.tensors[0], write_tensor(launch.tensors[0], x));
+    expected.push_back(std::move(sum));
+  }
+  ExpectedTensor y{adds ? 4 : 2, rows, cols, std::vector<double>(x.size()), subnormal, unit};
+  // All squares are positive: a sum of 64 in a row, of up to log2(cols) folded halves and of pieces
+  // of at least 1024 columns errs by at most one f32 rounding each; scaling adds a few more.
+  const auto length = static_cast<double>(cols);
+  y.relative += (72 + std::log2(length) + length / 1024) * 0x1p-24;
+  for (int64_t row = 0; row < rows; ++row) {
+    const float* values = x.data() + row * cols;
+    double sum = 0;
+    for (int64_t c = 0; c < cols; ++c) {
+      sum += static_cast<double>(values[c]) * static_cast<double>(values[c]);
+    }
+    const double scale = 1 / std::sqrt(sum / length + kEpsilon);
+    for (int64_t c = 0; c < cols; ++c) {
+      y.values[static_cast<size_t>(row * cols + c)] =
+          static_cast<double>(values[c]) * scale * static_cast<double>(w[static_cast<size_t>(c)]);
+    }
+  }
+  expected.push_back(std::move(y));
+  return expected;
+}
+
+}  // namespace tilewright

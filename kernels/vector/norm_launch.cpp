@@ -1,0 +1,298 @@
+#include "kernels/vector/norm_launch.h"
+
+#include "kernels/vector/vector_builder.h"
+
+namespace tilewright {
+
+namespace {
+
+/// Where a norm keeps what in UB. A slot holds a tile of x and, behind it, one of r (with
+/// residual). Rows that are cut have a second ring for the second pass: x or sum, then w.
+struct NormPlan {
+  NormPlan(const Problem& problem, const VectorTile& tile, const Machine& machine, bool residual)
+      : plan(machine) {
+    const DType type = problem.types[0];
+    whole = tile.cols == problem.size("cols");
+    stride = plan.stride(tile.cols, type);
+    wide_stride = plan.stride(tile.cols, DType::kF32);
+    tile_bytes = plan.tile_bytes(tile.rows, tile.cols, type);
+    slot_bytes = tile_bytes * (residual ? 2 : 1);
+    const int64_t wide_bytes = plan.tile_bytes(tile.rows, tile.cols, DType::kF32);
+    slots = plan.take(tile.buffers * slot_bytes);
+    if (!whole) {
+      scale_slot_bytes = tile_bytes + plan.tile_bytes(1, tile.cols, type);
+      scale_slots = plan.take(tile.buffers * scale_slot_bytes);
+    }
+    if (type != DType::kF32) wide = plan.take(wide_bytes);
+    square = plan.take(wide_bytes);
+    // The second pass of cut rows has no squares: w goes there.
+    weight = whole ? plan.take(plan.tile_bytes(1, tile.cols, DType::kF32)) : square;
+    sums = plan.take(tile.rows * 4);
+    part = plan.take(tile.rows * 4);
+  }
+
+  UbPlan plan;
+  bool whole = false;
+  int64_t stride = 0, wide_stride = 0;
+  int64_t tile_bytes = 0, slot_bytes = 0, scale_slot_bytes = 0;
+  int64_t slots = 0, scale_slots = 0, wide = 0, square = 0, weight = 0, sums = 0, part = 0;
+};
+
+/// Bindings of a task: its rows, and where its slot is (whole rows) or how many pieces the core has
+/// done before (cut rows).
+enum Binding { kRow, kRows, kPlace, kBindings };
+
+class NormBuilder {
+ public:
+  NormBuilder(const Problem& problem, const VectorTile& tile, const Machine& machine, bool residual,
+              double epsilon)
+      : tile_(tile),
+        machine_(machine),
+        at_(problem, tile, machine, residual),
+        residual_(residual),
+        epsilon_(epsilon),
+        type_(problem.types[0]),
+        rows_(problem.size("rows")),
+        cols_(problem.size("cols")) {
+    launch_.name = problem.text();
+    launch_.flops = (residual ? 5.0 : 4.0) * static_cast<double>(rows_ * cols_);
+    granule_ = sector_rows(tile, type_);
+    x_ = add_tensor("x", rows_);
+    if (residual_) r_ = add_tensor("r", rows_);
+    w_ = add_tensor("w", 1);
+    if (residual_) sum_ = add_tensor("sum", rows_);
+    y_ = add_tensor("y", rows_);
+    ring_ = add_ring(launch_, "tile", tile.buffers);
+  }
+
+  Launch build() {
+    at_.whole ? add_whole_rows() : add_cut_rows();
+    return std::move(launch_);
+  }
+
+ private:
+  int add_tensor(const char* name, int64_t rows) {
+    return launch_.add_tensor(
+        {name, type_, Layout::kNd, rows, cols_, rows == 1 ? 1 : granule_, tile_.cols});
+  }
+  bool half() const { return type_ != DType::kF32; }
+  Tile slot(const Expr& offset, int64_t cols) const {
+    return ub_tile(offset, Expr::binding(kRows), cols, at_.stride, type_);
+  }
+  Tile wide(int64_t offset, int64_t cols) const {
+    return ub_tile(offset, Expr::binding(kRows), cols, at_.wide_stride, DType::kF32);
+  }
+  Tile column(int64_t offset) const {
+    return ub_tile(offset, Expr::binding(kRows), 1, 0, DType::kF32);
+  }
+  Tile gm(int tensor, const Expr& col, int64_t cols) const {
+    return gm_tile(tensor, Expr::binding(kRow), col, Expr::binding(kRows), cols);
+  }
+
+  void add_whole_rows() {
+    const int loaded =
+        launch_.add_flag({"w_full", FlagScope::kCore, FlagMeaning::kData, Memory::kUb, 0});
+    Template weights;
+    weights.name = "weights";
+    weights.kind = CoreKind::kAiv;
+    const Tile staging = ub_tile(at_.square, 1, cols_, 0, type_);
+    weights.prologue = {
+        setting(load_tile(gm_tile(w_, 0, 0, 1, cols_), staging), loaded),
+        waiting(vector_op(half() ? VectorOp::kConvert : VectorOp::kCopy, weight(cols_), staging),
+                loaded)};
+    launch_.add_template(std::move(weights));
+
+    Template rows;
+    rows.name = "rows";
+    rows.kind = CoreKind::kAiv;
+    rows.bindings = kBindings;
+    std::vector<Instruction>& list = rows.prologue;
+    const Tile x = slot(Expr::binding(kPlace), cols_);
+    const Tile source = load_and_square(list, x, 0, cols_);
+    if (residual_) {
+      list.push_back(waiting(store_tile(residual_slot(x), gm(sum_, 0, cols_)), ring_.done));
+    }
+    list.push_back(vector_op(VectorOp::kRowSum, column(at_.sums), folded_));
+    finish_sums(list);
+    add_scale(list, source, x, weight(cols_));
+    list.push_back(setting(waiting(store_tile(x, gm(y_, 0, cols_)), ring_.done), ring_.free));
+    launch_.add_template(std::move(rows));
+
+    const auto dealt = deal_pieces(rows_, cols_, tile_, granule_);
+    add_vector_cores(launch_, machine_, dealt.size());
+    for (size_t core = 0; core < dealt.size(); ++core) {
+      launch_.cores[core].add(0, {});
+      int64_t before = 0;
+      for (const Piece& piece : dealt[core]) {
+        const int64_t place = at_.slots + before++ % tile_.buffers * at_.slot_bytes;
+        launch_.cores[core].add(1, {piece.row, piece.rows, place});
+      }
+    }
+  }
+
+  Tile weight(int64_t cols) const { return ub_tile(at_.weight, 1, cols, 0, DType::kF32); }
+  Tile residual_slot(Tile x) const {
+    x.offset = x.offset + at_.tile_bytes;
+    return x;
+  }
+
+  /// Loads a tile of x (and r) into its slot and squares it, halves folded up to a row sum of
+  /// folded_. Returns the f32 values that are normalised. With residual, the sum is in r's slot and
+  /// `done` is set.
+  Tile load_and_square(std::vector<Instruction>& list, const Tile& x, const Expr& col,
+                       int64_t cols) {
+    Instruction load = waiting(load_tile(gm(x_, col, cols), x), ring_.free);
+    const Tile r = residual_slot(x);
+    const Tile square = wide(at_.square, cols);
+    Tile values = half() ? wide(at_.wide, cols) : residual_ ? r : x;
+    list.push_back(residual_ ? load : setting(load, ring_.full));
+    if (residual_) list.push_back(setting(load_tile(gm(r_, col, cols), r), ring_.full));
+    const size_t first = list.size();
+    if (half()) list.push_back(vector_op(VectorOp::kConvert, values, x));
+    if (residual_ && half()) {
+      list.push_back(vector_op(VectorOp::kConvert, square, r));
+      list.push_back(vector_op(VectorOp::kAdd, values, values, square));
+      list.push_back(setting(vector_op(VectorOp::kConvert, r, values), ring_.done));
+      list.push_back(vector_op(VectorOp::kConvert, values, r));
+    } else if (residual_) {
+      list.push_back(setting(vector_op(VectorOp::kAdd, r, x, r), ring_.done));
+    }
+    list.push_back(vector_op(VectorOp::kMul, square, values, values));
+    list[first] = waiting(list[first], ring_.full);
+    folded_ = fold_columns(list, VectorOp::kAdd, square, cols, machine_);
+    return values;
+  }
+
+  /// Sums of squares to 1 / sqrt(mean + eps).
+  void finish_sums(std::vector<Instruction>& list) const {
+    const Tile sums = column(at_.sums);
+    list.push_back(scalar_op(VectorOp::kMuls, sums, sums, 1.0 / static_cast<double>(cols_)));
+    list.push_back(scalar_op(VectorOp::kAdds, sums, sums, epsilon_));
+    list.push_back(vector_op(VectorOp::kRsqrt, sums, sums));
+  }
+
+  /// out = source * sums * w; sets `done` of the ring that out is in.
+  void add_scale(std::vector<Instruction>& list, const Tile& source, const Tile& out,
+                 const Tile& weights) const {
+    const Tile scaled = half() ? source : out;
+    list.push_back(vector_op(VectorOp::kMul, scaled, source, column(at_.sums)));
+    list.push_back(vector_op(VectorOp::kMul, scaled, scaled, weights));
+    if (half()) list.push_back(vector_op(VectorOp::kConvert, out, scaled));
+    list.back() = setting(list.back(), at_.whole ? ring_.done : scale_ring_.done);
+  }
+
+  void add_cut_rows() {
+    scale_ring_ = add_ring(launch_, "scale", tile_.buffers);
+    written_ =
+        launch_.add_flag({"sum_written", FlagScope::kCore, FlagMeaning::kData, Memory::kGm, 0});
+    const int64_t full = cols_ / tile_.cols;
+    const int64_t rest = cols_ % tile_.cols;
+    Template squares;
+    squares.name = "squares";
+    Template scale;
+    scale.name = "scale";
+    for (Template* pass : {&squares, &scale}) {
+      pass->kind = CoreKind::kAiv;
+      pass->bindings = kBindings;
+      pass->count = full;
+    }
+    Instruction clear = scalar_op(VectorOp::kDup, column(at_.sums), {}, 0);
+    squares.prologue.push_back(clear);
+    add_square_piece(squares.body, Expr::index(), tile_.cols, rest == 0);
+    add_scale_piece(scale.body, Expr::index(), tile_.cols, true);
+    if (rest > 0) {
+      add_square_piece(squares.epilogue, full, rest, true);
+      add_scale_piece(scale.epilogue, full, rest, false);
+    }
+    finish_sums(squares.epilogue);
+    launch_.add_template(std::move(squares));
+    launch_.add_template(std::move(scale));
+    deal_cut_rows(full + (rest > 0 ? 1 : 0));
+  }
+
+  Expr ring_slot(const Expr& piece, int64_t base, int64_t bytes) const {
+    return Expr::ring(Expr::binding(kPlace) + piece, tile_.buffers) * bytes + base;
+  }
+
+  void add_square_piece(std::vector<Instruction>& list, const Expr& piece, int64_t cols,
+                        bool ends_row) {
+    const Tile x = slot(ring_slot(piece, at_.slots, at_.slot_bytes), cols);
+    const Expr col = piece * tile_.cols;
+    load_and_square(list, x, col, cols);
+    list.push_back(vector_op(VectorOp::kRowSum, column(at_.part), folded_));
+    list.push_back(vector_op(VectorOp::kAdd, column(at_.sums), column(at_.sums), column(at_.part)));
+    if (!residual_) {
+      list.back() = setting(list.back(), ring_.free);
+      return;
+    }
+    Instruction store = waiting(store_tile(residual_slot(x), gm(sum_, col, cols)), ring_.done);
+    store = setting(store, ring_.free);
+    // Stores end in order: the last one tells that the whole row can be read back.
+    list.push_back(ends_row ? setting(store, written_, When::kLast) : store);
+  }
+
+  void add_scale_piece(std::vector<Instruction>& list, const Expr& piece, int64_t cols,
+                       bool begins_row) const {
+    const Expr offset = ring_slot(piece, at_.scale_slots, at_.scale_slot_bytes);
+    const Expr col = piece * tile_.cols;
+    const Tile x = slot(offset, cols);
+    const Tile staged = ub_tile(offset + at_.tile_bytes, 1, cols, 0, type_);
+    Instruction load =
+        waiting(load_tile(gm(residual_ ? sum_ : x_, col, cols), x), scale_ring_.free);
+    if (residual_ && begins_row) load = waiting(load, written_, When::kFirst);
+    list.push_back(load);
+    list.push_back(setting(load_tile(gm_tile(w_, 0, col, 1, cols), staged), scale_ring_.full));
+    const size_t first = list.size();
+    const Tile values = half() ? wide(at_.wide, cols) : x;
+    if (half()) {
+      list.push_back(vector_op(VectorOp::kConvert, values, x));
+      list.push_back(vector_op(VectorOp::kConvert, weight(cols), staged));
+    }
+    add_scale(list, values, x, half() ? weight(cols) : staged);
+    list[first] = waiting(list[first], scale_ring_.full);
+    list.push_back(
+        setting(waiting(store_tile(x, gm(y_, col, cols)), scale_ring_.done), scale_ring_.free));
+  }
+
+  void deal_cut_rows(int64_t pieces) {
+    VectorTile whole = tile_;
+    whole.cols = cols_;
+    const auto dealt = deal_pieces(rows_, cols_, whole, granule_);
+    add_vector_cores(launch_, machine_, dealt.size());
+    for (size_t core = 0; core < dealt.size(); ++core) {
+      int64_t before = 0;
+      for (const Piece& piece : dealt[core]) {
+        launch_.cores[core].add(0, {piece.row, piece.rows, before});
+        launch_.cores[core].add(1, {piece.row, piece.rows, before});
+        before += pieces;
+      }
+    }
+  }
+
+  Launch launch_;
+  VectorTile tile_;
+  const Machine& machine_;
+  NormPlan at_;
+  bool residual_;
+  double epsilon_;
+  DType type_;
+  int64_t rows_, cols_, granule_ = 1;
+  int x_ = -1, r_ = -1, w_ = -1, sum_ = -1, y_ = -1;
+  UbRing ring_, scale_ring_;
+  int written_ = -1;
+  Tile folded_;
+};
+
+}  // namespace
+
+int64_t norm_ub_bytes(const Problem& problem, const VectorTile& tile, const Machine& machine,
+                      bool residual) {
+  return NormPlan(problem, tile, machine, residual).plan.bytes();
+}
+
+Launch build_norm_launch(const Problem& problem, const VectorTile& tile, const Machine& machine,
+                         bool residual, double epsilon) {
+  return NormBuilder(problem, tile, machine, residual, epsilon).build();
+}
+
+}  // namespace tilewright

@@ -1,0 +1,149 @@
+#include "kernels/vector/silu_mul.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "kernels/vector/vector_builder.h"
+
+namespace tilewright {
+
+namespace {
+
+/// A slot holds a tile of gate, which becomes the output, and one of up.
+struct SiluPlan {
+  SiluPlan(const Problem& problem, const VectorTile& tile, const Machine& machine) : plan(machine) {
+    const DType type = problem.types[0];
+    stride = plan.stride(tile.cols, type);
+    wide_stride = plan.stride(tile.cols, DType::kF32);
+    tile_bytes = plan.tile_bytes(tile.rows, tile.cols, type);
+    const int64_t wide_bytes = plan.tile_bytes(tile.rows, tile.cols, DType::kF32);
+    slots = plan.take(tile.buffers * 2 * tile_bytes);
+    if (type != DType::kF32) wide = plan.take(wide_bytes);
+    scratch = plan.take(wide_bytes);
+  }
+
+  UbPlan plan;
+  int64_t stride = 0, wide_stride = 0, tile_bytes = 0;
+  int64_t slots = 0, wide = 0, scratch = 0;
+};
+
+enum Binding { kRow, kCol, kUpCol, kRows, kCols, kSlot, kBindings };
+
+Template silu_template(const SiluPlan& at, const UbRing& ring, DType type) {
+  const Expr rows = Expr::binding(kRows);
+  const Expr cols = Expr::binding(kCols);
+  const Tile gate = ub_tile(Expr::binding(kSlot), rows, cols, at.stride, type);
+  const Tile up = ub_tile(Expr::binding(kSlot) + at.tile_bytes, rows, cols, at.stride, type);
+  const Tile scratch = ub_tile(at.scratch, rows, cols, at.wide_stride, DType::kF32);
+  const bool half = type != DType::kF32;
+  const Tile value = half ? ub_tile(at.wide, rows, cols, at.wide_stride, DType::kF32) : gate;
+  const auto gm = [&](int tensor, int col) {
+    return gm_tile(tensor, Expr::binding(kRow), Expr::binding(col), rows, cols);
+  };
+
+  Template body;
+  body.name = "tile";
+  body.kind = CoreKind::kAiv;
+  body.bindings = kBindings;
+  std::vector<Instruction>& list = body.prologue;
+  list.push_back(waiting(load_tile(gm(0, kCol), gate), ring.free));
+  list.push_back(setting(load_tile(gm(0, kUpCol), up), ring.full));
+  const size_t first = list.size();
+  if (half) list.push_back(vector_op(VectorOp::kConvert, value, gate));
+  list.push_back(scalar_op(VectorOp::kMuls, scratch, value, -1));
+  list[first] = waiting(list[first], ring.full);
+  list.push_back(vector_op(VectorOp::kExp, scratch, scratch));
+  list.push_back(scalar_op(VectorOp::kAdds, scratch, scratch, 1));
+  list.push_back(vector_op(VectorOp::kDiv, value, value, scratch));
+  if (half) list.push_back(vector_op(VectorOp::kConvert, scratch, up));
+  list.push_back(vector_op(VectorOp::kMul, value, value, half ? scratch : up));
+  if (half) list.push_back(vector_op(VectorOp::kConvert, gate, value));
+  list.back() = setting(list.back(), ring.done);
+  list.push_back(setting(waiting(store_tile(gate, gm(1, kCol)), ring.done), ring.free));
+  return body;
+}
+
+/// Sector width of the input. Tiles of gate begin at multiples of the tile's width, those of up at
+/// `cols` further: a common divisor keeps every tile in whole sectors. When it is less than an L2
+/// line, lines of 512 bytes: the two tiles that share one then fetch it once, as in the machine.
+int64_t input_sector(int64_t tile_cols, int64_t cols, DType type) {
+  return std::max(std::gcd(tile_cols, cols), std::min<int64_t>(tile_cols, 512 / bytes_of(type)));
+}
+
+}  // namespace
+
+std::string SiluMulKernel::summary() const {
+  return "out = silu(gate) * up: the gated activation of the MLP";
+}
+
+std::vector<SizeInfo> SiluMulKernel::sizes() const {
+  return {{"rows", "rows (tokens)"},
+          {"cols", "columns of the output; the input has twice as many"}};
+}
+
+int64_t SiluMulKernel::ub_bytes(const Problem& problem, const VectorTile& tile,
+                                const Machine& machine) const {
+  return SiluPlan(problem, tile, machine).plan.bytes();
+}
+
+Launch SiluMulKernel::build(const Problem& problem, const Config& config,
+                            const Machine& machine) const {
+  const VectorTile tile = tile_of(problem, config);
+  const SiluPlan at(problem, tile, machine);
+  const DType type = problem.types[0];
+  const int64_t rows = problem.size("rows");
+  const int64_t cols = problem.size("cols");
+  const int64_t granule = sector_rows(tile, type);
+  Launch launch;
+  launch.name = problem.text();
+  launch.flops = 5.0 * static_cast<double>(rows) * static_cast<double>(cols);
+  launch.add_tensor(
+      {"in", type, Layout::kNd, rows, 2 * cols, granule, input_sector(tile.cols, cols, type)});
+  launch.add_tensor({"out", type, Layout::kNd, rows, cols, granule, tile.cols});
+  const UbRing ring = add_ring(launch, "tile", tile.buffers);
+  launch.add_template(silu_template(at, ring, type));
+
+  const auto dealt = deal_pieces(rows, cols, tile, granule);
+  add_vector_cores(launch, machine, dealt.size());
+  for (size_t core = 0; core < dealt.size(); ++core) {
+    int64_t before = 0;
+    for (const Piece& piece : dealt[core]) {
+      const int64_t slot = at.slots + before++ % tile.buffers * 2 * at.tile_bytes;
+      launch.cores[core].add(
+          0, {piece.row, piece.col, piece.col + cols, piece.rows, piece.cols, slot});
+    }
+  }
+  return launch;
+}
+
+void SiluMulKernel::fill_inputs(const Problem&, const Launch& launch, uint64_t seed,
+                                GmImage& image) const {
+  fill_uniform(launch, 0, -8, 8, seed, image);
+}
+
+std::vector<ExpectedTensor> SiluMulKernel::reference(const Problem& problem, const Launch& launch,
+                                                     const GmImage& inputs) const {
+  const int64_t rows = problem.size("rows");
+  const int64_t cols = problem.size("cols");
+  const std::vector<float> in = read_tensor(launch.tensors[0], inputs[0]);
+  const DType type = problem.types[0];
+  // Six f32 operations, each within two roundings.
+  ExpectedTensor out{1,
+                     rows,
+                     cols,
+                     std::vector<double>(static_cast<size_t>(rows * cols)),
+                     subnormal_error(type),
+                     rounding_unit(type) + 12 * 0x1p-24};
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* row = in.data() + r * 2 * cols;
+    for (int64_t c = 0; c < cols; ++c) {
+      const double gate = row[c];
+      const double up = row[cols + c];
+      out.values[static_cast<size_t>(r * cols + c)] = gate / (1 + std::exp(-gate)) * up;
+    }
+  }
+  return {out};
+}
+
+}  // namespace tilewright

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels/vector/vector_kernel.h"
+#include "simulator/launch.h"
+
+namespace tilewright {
+
+/// Hands out UB from the bottom, in blocks of the machine's alignment.
+class UbPlan {
+ public:
+  explicit UbPlan(const Machine& machine) : align_(machine.buffers.ub_align) {}
+
+  /// Byte offset of a new block.
+  int64_t take(int64_t bytes);
+  int64_t bytes() const { return used_; }
+
+  /// Elements from row to row of a tile whose rows begin aligned.
+  int64_t stride(int64_t cols, DType type) const;
+  /// Bytes of such a tile.
+  int64_t tile_bytes(int64_t rows, int64_t cols, DType type) const;
+
+ private:
+  int64_t align_;
+  int64_t used_ = 0;
+};
+
+/// Flags of a ring of UB slots that are filled by MTE2, worked on in place by VEC and emptied by
+/// MTE3 (or by VEC, when nothing is stored from them).
+struct UbRing {
+  int full = -1;
+  int done = -1;
+  int free = -1;
+};
+UbRing add_ring(Launch& launch, const std::string& name, int64_t buffers);
+
+/// Tiles: a rectangle of a tensor; rows of UB that are `stride` elements apart.
+Tile gm_tile(int tensor, const Expr& row, const Expr& col, const Expr& rows, const Expr& cols);
+Tile ub_tile(const Expr& offset, const Expr& rows, const Expr& cols, int64_t stride, DType type);
+
+/// The same rows of a UB tile, `cols` columns further right from column `col`.
+Tile columns_of(const Tile& tile, int64_t col, int64_t cols);
+
+Instruction load_tile(const Tile& from, const Tile& to);
+Instruction store_tile(const Tile& from, const Tile& to);
+Instruction vector_op(VectorOp op, const Tile& dst, const Tile& a);
+Instruction vector_op(VectorOp op, const Tile& dst, const Tile& a, const Tile& b);
+Instruction scalar_op(VectorOp op, const Tile& dst, const Tile& a, double scalar);
+
+/// The instruction with one more flag to wait for or to set.
+Instruction waiting(Instruction instruction, int flag, When when = When::kAlways);
+Instruction setting(Instruction instruction, int flag, When when = When::kAlways);
+
+/// Folds the columns of a tile in place, halves upon each other, until they fit one repeat: adds or
+/// maxima of whole halves cost 2 cycles a repeat where a row reduction costs 7. Returns the folded
+/// tile. `cols` is the tile's width.
+Tile fold_columns(std::vector<Instruction>& list, VectorOp op, Tile tile, int64_t cols,
+                  const Machine& machine);
+
+/// Gives the launch one AIV program a dealt core, spread over the groups first.
+void add_vector_cores(Launch& launch, const Machine& machine, size_t count);
+
+}  // namespace tilewright

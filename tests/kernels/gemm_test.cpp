@@ -1,0 +1,199 @@
+#include "kernels/gemm/gemm.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "core/base/error.h"
+#include "core/base/random.h"
+#include "kernels/gemm/gemm_launch.h"
+#include "simulator/hazards.h"
+#include "simulator/timing.h"
+
+namespace tilewright {
+namespace {
+
+const Machine& machine() {
+  static const Machine loaded = load_machine("ascend-910b2");
+  return loaded;
+}
+
+Problem gemm(int64_t m, int64_t n, int64_t k, const std::string& dtype = "f16",
+             const std::string& layout = "nd", const char* kernel = "gemm") {
+  ProblemRequest request;
+  request.sizes = {{"m", m}, {"n", n}, {"k", k}};
+  request.dtype = dtype;
+  request.layout = layout;
+  return find_kernel(kernel).problem(request);
+}
+
+void expect_right(const Problem& problem, const Config& config, uint64_t seed) {
+  const CheckResult result =
+      check_kernel(find_kernel(problem.kernel), problem, config, machine(), seed);
+  EXPECT_TRUE(result.ok) << problem.text() << " " << config.text() << ": " << result.first_failure;
+  EXPECT_GT(result.elements, 0);
+}
+
+TEST(Gemm, IsRightAroundTileEdgesInEveryType) {
+  for (const char* kernel : {"gemm", "gemm_padded"}) {
+    for (const char* dtype : {"f16", "bf16", "f32", "i8"}) {
+      for (int64_t m : {1, 15, 16, 17, 127, 128, 129}) {
+        const Problem problem = gemm(m, 40 + m, 65 + m, dtype, "nd", kernel);
+        expect_right(problem, find_kernel(kernel).default_config(problem, machine()), 7);
+      }
+    }
+  }
+}
+
+TEST(Gemm, IsRightForRandomShapesAndConfigs) {
+  Random random(20261121);
+  for (int round = 0; round < 60; ++round) {
+    const auto size = [&](uint64_t most) { return static_cast<int64_t>(1 + random.below(most)); };
+    const char* dtypes[] = {"f16", "bf16", "f32", "i8"};
+    const Problem problem = gemm(size(200), size(300), size(700), dtypes[random.below(4)]);
+    const std::vector<Config> configs = find_kernel("gemm").space(problem, machine()).enumerate();
+    ASSERT_FALSE(configs.empty()) << problem.text();
+    expect_right(problem, configs[random.below(configs.size())], random.bits());
+  }
+}
+
+TEST(Gemm, IsRightWithWeightsInFractals) {
+  for (const char* dtype : {"f16", "bf16", "i8"}) {
+    const Problem problem = gemm(50, 160, 304, dtype, "nz");
+    expect_right(problem, find_kernel("gemm").default_config(problem, machine()), 3);
+  }
+}
+
+TEST(Gemm, ResultDoesNotDependOnTheRowsOfItsTile) {
+  // Virtual padding: what lies in the pad rows of the buffers never reaches a real row. The buffers
+  // start as NaN, so a single leak would show.
+  const Problem problem = gemm(5, 64, 128);
+  Config config = find_kernel("gemm").default_config(problem, machine());
+  const Launch launch = find_kernel("gemm").build(problem, config, machine());
+  GmImage image = make_image(launch);
+  find_kernel("gemm").fill_inputs(problem, launch, 11, image);
+  run_functional(launch, machine(), image);
+  for (float value : read_tensor(launch.tensors[2], image[2])) EXPECT_FALSE(std::isnan(value));
+}
+
+TEST(Gemm, MovesNoByteOfPadding) {
+  const Problem ragged = gemm(129, 4096, 1024);
+  const Config config = find_kernel("gemm").default_config(ragged, machine());
+  const TimingResult smooth =
+      time_detailed(find_kernel("gemm").build(ragged, config, machine()), machine());
+  // 2 tile rows x 16 tile columns: A is read once a tile column, B once a tile row, C written once.
+  EXPECT_EQ(smooth.memory.l2_read_bytes, 2 * (129 * 1024 * 16 + 1024 * 4096 * 2));
+  EXPECT_EQ(smooth.memory.l2_write_bytes, 2 * 129 * 4096);
+  const Problem padded = gemm(129, 4096, 1024, "f16", "nd", "gemm_padded");
+  const Kernel& baseline = find_kernel("gemm_padded");
+  const TimingResult rough = time_detailed(
+      baseline.build(padded, baseline.default_config(padded, machine()), machine()), machine());
+  EXPECT_EQ(rough.memory.l2_read_bytes, 2 * (256 * 1024 * 16 + 1024 * 4096 * 2));
+  EXPECT_EQ(rough.memory.l2_write_bytes, 2 * 256 * 4096);
+  EXPECT_LT(smooth.ticks, rough.ticks);
+}
+
+TEST(Gemm, DoesTheOperationsOfTheProblem) {
+  const Problem problem = gemm(100, 200, 300);
+  const Launch launch = find_kernel("gemm").build(
+      problem, find_kernel("gemm").default_config(problem, machine()), machine());
+  int64_t flops = 0;
+  for (const CoreCounters& core : time_detailed(launch, machine()).cores) flops += core.flops;
+  EXPECT_EQ(flops, 2 * 100 * 200 * 300);
+}
+
+TEST(Gemm, HasNoHazardInASampleOfItsSpace) {
+  Random random(5);
+  for (const char* dtype : {"f16", "f32", "i8"}) {
+    const Problem problem = gemm(100, 300, 500, dtype);
+    const std::vector<Config> configs = find_kernel("gemm").space(problem, machine()).enumerate();
+    for (int i = 0; i < 40; ++i) {
+      const Config& config = configs[random.below(configs.size())];
+      const auto hazards =
+          find_hazards(find_kernel("gemm").build(problem, config, machine()), machine());
+      EXPECT_TRUE(hazards.empty()) << config.text() << ": " << hazards.front().message;
+    }
+  }
+}
+
+TEST(Gemm, LosingAnyFlagIsAHazard) {
+  const Problem problem = gemm(300, 5000, 600);
+  const Kernel& kernel = find_kernel("gemm");
+  Config config = kernel.default_config(problem, machine());
+  const Launch correct = kernel.build(problem, config, machine());
+  ASSERT_TRUE(find_hazards(correct, machine()).empty());
+  for (size_t flag = 0; flag < correct.flags.size(); ++flag) {
+    Launch broken = correct;
+    for (auto* list : {&broken.templates[0].prologue, &broken.templates[0].body,
+                       &broken.templates[0].epilogue}) {
+      for (Instruction& instruction : *list) {
+        for (FlagUse& use : instruction.waits) {
+          if (use.flag == static_cast<int>(flag)) use.flag = -1;
+        }
+      }
+    }
+    EXPECT_FALSE(find_hazards(broken, machine()).empty()) << correct.flags[flag].name;
+  }
+}
+
+TEST(Gemm, SaysWhichBufferAConfigOutgrowsAndByHowMuch) {
+  const Problem problem = gemm(4096, 4096, 4096);
+  try {
+    complete_config(find_kernel("gemm"), problem, machine(), parse_config("tile_m=256,tile_n=256"));
+    FAIL() << "a tile of 256 KiB does not fit 128 KiB";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kInfeasible);
+    EXPECT_NE(error.message().find("256 KiB of L0C, the machine has 128 KiB: 128 KiB too many"),
+              std::string::npos)
+        << error.message();
+  }
+}
+
+TEST(Gemm, RefusesSizesThatMakeNoSense) {
+  const auto refused = [](std::map<std::string, int64_t> sizes, const char* dtype = "",
+                          const char* layout = "") {
+    ProblemRequest request;
+    request.sizes = std::move(sizes);
+    request.dtype = dtype;
+    request.layout = layout;
+    try {
+      find_kernel("gemm").problem(request);
+    } catch (const Error& error) {
+      return error.kind() == ErrorKind::kUsage;
+    }
+    return false;
+  };
+  EXPECT_TRUE(refused({{"m", 0}, {"n", 1}, {"k", 1}}));
+  EXPECT_TRUE(refused({{"m", -5}, {"n", 1}, {"k", 1}}));
+  EXPECT_TRUE(refused({{"m", 1}, {"n", 1}}));
+  EXPECT_TRUE(refused({{"m", 1}, {"n", 1}, {"k", 1}, {"q", 1}}));
+  EXPECT_TRUE(refused({{"m", INT64_MAX}, {"n", 1}, {"k", 1}}));
+  EXPECT_TRUE(refused({{"m", INT32_MAX}, {"n", INT32_MAX}, {"k", 1}}));
+  EXPECT_TRUE(refused({{"m", 1}, {"n", 1}, {"k", 1}}, "f64"));
+  EXPECT_TRUE(refused({{"m", 1}, {"n", 1}, {"k", 1}}, "", "nz"));
+}
+
+TEST(TileOrder, WalksBandsColumnByColumnAndTurnsAround) {
+  using Order = std::vector<std::pair<int64_t, int64_t>>;
+  EXPECT_EQ(tile_order(2, 3, 1), (Order{{0, 0}, {0, 1}, {0, 2}, {1, 2}, {1, 1}, {1, 0}}));
+  EXPECT_EQ(tile_order(3, 2, 2), (Order{{0, 0}, {1, 0}, {0, 1}, {1, 1}, {2, 1}, {2, 0}}));
+  EXPECT_EQ(tile_order(7, 5, 3).size(), 35u);
+}
+
+TEST(GemmBound, IsBelowTheSimulatedTimeOfMostConfigs) {
+  // It orders what to try first; a bound far above the simulation would hide good configs.
+  const Problem problem = gemm(512, 4096, 2048);
+  const std::vector<Config> configs = find_kernel("gemm").space(problem, machine()).enumerate();
+  Random random(9);
+  int below = 0;
+  for (int i = 0; i < 40; ++i) {
+    const Config& config = configs[random.below(configs.size())];
+    const Launch launch = find_kernel("gemm").build(problem, config, machine());
+    const double simulated = machine().us_of_ticks(time_detailed(launch, machine()).ticks);
+    below += gemm_bound_us(problem, config, machine()) <= simulated * 1.05 ? 1 : 0;
+  }
+  EXPECT_GE(below, 36);
+}
+
+}  // namespace
+}  // namespace tilewright
