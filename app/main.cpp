@@ -1,1 +1,5 @@
-int main(){}
+#include "app/cli/program.h"
+
+int main(int argc, char** argv) {
+  return tilewright::run_program(argc, argv);
+}

@@ -1,0 +1,245 @@
+#include <fmt/format.h>
+
+#include "app/cli/command.h"
+#include "app/cli/commands/commands.h"
+#include "core/base/error.h"
+#include "core/base/text.h"
+
+namespace tilewright {
+
+namespace {
+
+/// What makes a problem of a kernel.
+std::vector<Option> problem_options() {
+  return {
+      {"shape", 0, "m=N,n=N,k=N", "", "sizes of the problem (`tilewright kernel show`)", true},
+      {"dtype", 0, "TYPE", "", "f16, bf16, f32 or i8 (default: the kernel's)"},
+      {"layout", 0, "NAME", "", "layout of the weights, nd or nz (default: the kernel's)"},
+      {"epilogue", 0, "NAME", "", "what the kernel does to its result (default: none)"},
+  };
+}
+
+/// What makes a serving run, with vLLM's names.
+std::vector<Option> serving_options() {
+  return {
+      {"workload", 0, "NAME|FILE", "",
+       "chat, code, long-context, or a trace (Azure CSV, Mooncake JSONL)"},
+      {"limit", 0, "N", "", "only the first N requests (default: all of a trace, 1000 generated)"},
+      {"rate", 0, "R", "", "scale arrivals to R requests/s; inf: all at once"},
+      {"max-num-batched-tokens", 0, "N", "2048", "token budget of a step"},
+      {"max-num-seqs", 0, "N", "256", "most running requests"},
+      {"block-size", 0, "N", "128", "tokens in a KV block"},
+      {"kv-blocks", 0, "N", "", "KV blocks of the device (default: what its memory leaves)"},
+      {"max-model-len", 0, "N", "", "longest prompt and output (default: the model's)"},
+      {"host-us", 0, "X", "", "host work before each step in us (default: the machine's)"},
+  };
+}
+
+std::vector<Option> operator+(std::vector<Option> a, const std::vector<Option>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+Command run_entry() {
+  Command command;
+  command.name = "run";
+  command.summary = "simulate one kernel: time, breakdown, counters";
+  command.positionals = {{"KERNEL", "a kernel, see `tilewright kernel list`"}};
+  command.options =
+      problem_options() +
+      std::vector<Option>{
+          {"config", 0, "a=1,b=2", "", "tile sizes and so on; the rest is the default", true},
+          {"check", 0, "", "", "compute real numbers and compare them with a reference"},
+          {"hazards", 0, "", "", "look for races between pipes, missing flags, buffers outgrown"},
+          {"trace", 0, "FILE", "", "write the timeline for Perfetto (Chrome trace JSON)"},
+          {"fidelity", 0, "NAME", "auto", "auto or detailed"},
+      };
+  command.examples = {
+      {"tilewright run gemm --shape m=512,n=4096,k=4096", "time of the untuned default"},
+      {"tilewright run gemm --shape m=100,n=1000,k=777 --check", "and are its numbers right?"},
+      {"tilewright run gemm --shape m=512,n=4096,k=4096 --config tile_m=256 --trace t.json",
+       "another tile, and its timeline"},
+  };
+  command.run = run_run;
+  return command;
+}
+
+Command tune_entry() {
+  Command command;
+  command.name = "tune";
+  command.summary = "search the best configs of a kernel, or of a model for a workload";
+  command.details =
+      "A model is served once with untuned kernels to learn which numbers of rows its traffic\n"
+      "makes; then each GEMM is tuned at every multiple of 16 rows that occurs. All results are\n"
+      "kept in the database and never measured again.\n";
+  command.positionals = {{"TARGET",
+                          "a kernel, a model (see `tilewright model list`), or the path "
+                          "of a config.json"}};
+  command.options =
+      std::vector<Option>{
+          {"for", 0, "WHAT", "gemm", "what to tune of a model: gemm"},
+          {"strategy", 0, "NAME", "",
+           "random or exhaustive (default: random; for a kernel exhaustive where it fits the "
+           "budget)"},
+          {"budget", 0, "evaluations=N,seconds=S", "",
+           "configs tried for each problem, and seconds for all (default: 24 of each of a model's "
+           "problems, 200 of a kernel's)",
+           true},
+      } +
+      problem_options() + serving_options();
+  command.examples = {
+      {"tilewright tune qwen2-7b --workload chat", "tune a model for its traffic"},
+      {"tilewright tune gemm --shape m=512,n=4096,k=4096", "tune one problem"},
+  };
+  command.has_csv = true;
+  command.run = run_tune;
+  return command;
+}
+
+Command replay_entry() {
+  Command command;
+  command.name = "replay";
+  command.summary = "serve a workload in virtual time, with a plan and without";
+  command.positionals = {{"MODEL", "a model, or the path of a config.json"}};
+  command.options =
+      std::vector<Option>{
+          {"plan", 0, "FILE", "", "a plan from `tilewright export`; without: untuned kernels"},
+          {"compare", 0, "FILE|none", "", "replay with another plan, or none, too"},
+          {"force", 0, "", "", "use a plan although it is of another machine or out of date"},
+          {"slo", 0, "ttft=500ms,tpot=50ms", "", "limits of ttft, tpot and e2el, for the goodput",
+           true},
+      } +
+      serving_options();
+  command.examples = {
+      {"tilewright replay qwen2-7b --workload chat --plan plan.json --compare none",
+       "what is the plan worth?"},
+      {"tilewright replay qwen2-7b --workload trace.csv --limit 1000 --slo ttft=500ms,tpot=50ms",
+       "the first 1000 requests of a recorded trace"},
+  };
+  command.run = run_replay;
+  return command;
+}
+
+Command export_entry() {
+  Command command;
+  command.name = "export";
+  command.summary = "write the plan of a tuning run";
+  command.positionals = {{"RUN", "number of a tuning run (default: the latest)", false}};
+  command.options = {
+      {"output", 'o', "FILE", "", "where to write the plan; - prints it"},
+      {"force", 0, "", "", "export although results are out of date"},
+  };
+  command.examples = {{"tilewright export -o plan.json", "the plan of the latest tuning run"}};
+  command.run = run_export;
+  return command;
+}
+
+Command query_entry() {
+  Command command;
+  command.name = "query";
+  command.summary = "ask the results database, by a saved name or in SQL";
+  command.positionals = {
+      {"QUERY", "a saved query or SQL that only reads; without: the list of saved ones", false}};
+  command.examples = {
+      {"tilewright query winners", "which tile won for each shape"},
+      {"tilewright query \"SELECT problem, min(time_us) FROM measurements GROUP BY problem\"",
+       "views: runs, measurements, attempts, winners"},
+  };
+  command.has_csv = true;
+  command.run = run_query;
+  return command;
+}
+
+Command db_entry() {
+  Command command;
+  command.name = "db";
+  command.summary = "care for the results database";
+  command.positionals = {{"ACTION", "check, vacuum, merge or info"},
+                         {"FILE", "the database to merge into this one", false}};
+  command.examples = {
+      {"tilewright db info", "where it is and what is in it"},
+      {"tilewright db merge other.db", "add the results of another one"},
+  };
+  command.run = run_db;
+  return command;
+}
+
+Command machine_entry() {
+  Command command;
+  command.name = "machine";
+  command.summary = "what machines there are and what their parameters mean";
+  command.positionals = {
+      {"ACTION", "list, show or diff"},
+      {"A", "a machine or the path of a machine file (default: --machine)", false},
+      {"B", "the other one of diff", false}};
+  command.details =
+      "A preset is calibrated where measurements exist; NAME:datasheet is the uncalibrated one.\n"
+      "`machine show NAME --json` prints a complete machine file.\n";
+  command.examples = {
+      {"tilewright machine show ascend-910b2", "every parameter with unit and meaning"},
+      {"tilewright machine diff ascend-910b2 ascend-910b2:datasheet", "what calibration changed"},
+  };
+  command.has_csv = true;
+  command.run = run_machine;
+  return command;
+}
+
+Command model_entry() {
+  Command command;
+  command.name = "model";
+  command.summary = "what models there are, their sizes and ops";
+  command.positionals = {{"ACTION", "list or show"},
+                         {"MODEL", "a model, or the path of a config.json or its folder", false}};
+  command.options = {{"tokens", 0, "N", "256", "tokens of the step whose ops are shown"}};
+  command.examples = {{"tilewright model show qwen2-7b --tokens 64", "dimensions and ops"}};
+  command.has_csv = true;
+  command.run = run_model;
+  return command;
+}
+
+Command kernel_entry() {
+  Command command;
+  command.name = "kernel";
+  command.summary = "what kernels there are, their sizes and parameters";
+  command.positionals = {{"ACTION", "list or show"}, {"KERNEL", "a kernel", false}};
+  command.options = problem_options();
+  command.details = "The legal values depend on the problem: give --shape for those of yours.\n";
+  command.examples = {{"tilewright kernel show gemm --shape m=64,n=4096,k=4096",
+                       "sizes, parameters and their values"}};
+  command.has_csv = true;
+  command.run = run_kernel;
+  return command;
+}
+
+Command help_entry() {
+  Command command;
+  command.name = "help";
+  command.summary = "help on the program or a command";
+  command.positionals = {{"COMMAND", "the command", false}};
+  command.examples = {{"tilewright help tune", "everything about tune"}};
+  command.run = run_help;
+  return command;
+}
+
+}  // namespace
+
+const std::vector<Command>& commands() {
+  static const std::vector<Command> kCommands = {
+      run_entry(),     tune_entry(),  export_entry(), replay_entry(), query_entry(),
+      machine_entry(), model_entry(), kernel_entry(), db_entry(),     help_entry(),
+  };
+  return kCommands;
+}
+
+const Command& find_command(std::string_view name) {
+  std::vector<std::string> names;
+  for (const Command& command : commands()) {
+    if (command.name == name) return command;
+    names.push_back(command.name);
+  }
+  throw Error(ErrorKind::kUsage,
+              fmt::format("unknown command '{}'{} (commands: {})", printable(name),
+                          did_you_mean(name, names), join(names, ", ")));
+}
+
+}  // namespace tilewright

@@ -1,0 +1,19 @@
+#pragma once
+
+#include "app/cli/context.h"
+
+namespace tilewright {
+
+/// The commands of the program; app/cli/command_table.cpp describes them.
+int run_run(Context& context);
+int run_tune(Context& context);
+int run_replay(Context& context);
+int run_export(Context& context);
+int run_query(Context& context);
+int run_machine(Context& context);
+int run_model(Context& context);
+int run_kernel(Context& context);
+int run_db(Context& context);
+int run_help(Context& context);
+
+}  // namespace tilewright

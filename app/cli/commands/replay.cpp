@@ -1,0 +1,190 @@
+// `tilewright replay MODEL`: a workload in virtual time, with a plan and without.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <nlohmann/json.hpp>
+
+#include "app/cli/clock.h"
+#include "app/cli/command.h"
+#include "app/cli/commands/commands.h"
+#include "app/cli/interrupt.h"
+#include "app/cli/plan_file.h"
+#include "app/cli/progress.h"
+#include "app/cli/replay_report.h"
+#include "app/cli/serving_setup.h"
+#include "core/base/error.h"
+#include "core/base/format.h"
+#include "core/base/text.h"
+#include "core/base/thread_pool.h"
+#include "core/serving/engine.h"
+
+namespace tilewright {
+
+namespace {
+
+constexpr const char* kNoPlan = "none";
+
+/// "500ms", "2s", "800us" or "500" (ms).
+double parse_ms(std::string_view text, std::string_view what) {
+  struct Unit {
+    const char* suffix;
+    double ms;
+  };
+  constexpr Unit kUnits[] = {{"us", 1e-3}, {"ms", 1}, {"s", 1e3}};
+  double factor = 1;
+  for (const Unit& unit : kUnits) {
+    if (!text.ends_with(unit.suffix)) continue;
+    text.remove_suffix(std::string_view(unit.suffix).size());
+    factor = unit.ms;
+    break;
+  }
+  const double value = parse_number(text, what) * factor;
+  if (value <= 0) throw Error(ErrorKind::kUsage, fmt::format("{} {} is not above 0", what, text));
+  return value;
+}
+
+Slo read_slo(const Arguments& arguments) {
+  Slo slo;
+  if (!arguments.has("slo")) return slo;
+  const std::vector<std::string> known = {"ttft", "tpot", "e2el"};
+  for (const auto& [name, value] : parse_assignments(arguments.text("slo"), "--slo")) {
+    const double limit = parse_ms(value, "--slo " + printable(name));
+    if (name == known[0]) {
+      slo.ttft_ms = limit;
+    } else if (name == known[1]) {
+      slo.tpot_ms = limit;
+    } else if (name == known[2]) {
+      slo.e2el_ms = limit;
+    } else {
+      throw Error(ErrorKind::kUsage, fmt::format("--slo has no '{}'{} (it has {})", printable(name),
+                                                 did_you_mean(name, known), join(known, ", ")));
+    }
+  }
+  return slo;
+}
+
+/// The runs that are asked for; their plans live in `plans`, whose elements do not move.
+std::vector<Replay> planned_replays(const Context& context, const ServingSetup& setup,
+                                    std::deque<Plan>& plans) {
+  const Arguments& arguments = context.arguments();
+  if (arguments.has("compare") && !arguments.has("plan")) {
+    throw Error(ErrorKind::kUsage, "--compare needs a --plan to compare with");
+  }
+  std::vector<Replay> replays;
+  const auto add = [&](const std::string& path) {
+    Replay& replay = replays.emplace_back();
+    replay.label = path;
+    if (path == kNoPlan) return;
+    replay.plan = &plans.emplace_back(
+        load_plan(context, path, setup.machine, setup.model.name, arguments.has("force")));
+  };
+  add(arguments.has("plan") ? arguments.text("plan") : kNoPlan);
+  if (arguments.has("compare")) add(arguments.text("compare"));
+  return replays;
+}
+
+/// Progress of runs that go on side by side.
+class Board {
+ public:
+  Board(const Stream& stream, bool quiet, size_t runs) : progress_(stream, quiet), runs_(runs) {}
+
+  void report(size_t run, const ServingProgress& at) {
+    const std::lock_guard lock(mutex_);
+    runs_[run] = at;
+    progress_.update([&] {
+      int64_t finished = 0, requests = 0, steps = 0;
+      for (const ServingProgress& each : runs_) {
+        finished += each.finished;
+        requests += std::max(each.requests, at.requests);
+        steps += each.steps;
+      }
+      return fmt::format("replaying: {}/{} requests, {} steps", finished, requests,
+                         format_count(steps));
+    });
+  }
+
+ private:
+  Progress progress_;
+  std::mutex mutex_;  // guards runs_
+  std::vector<ServingProgress> runs_;
+};
+
+void execute(const ServingSetup& setup, const Slo& slo, size_t index, Board& board,
+             Replay& replay) {
+  const double started = wall_seconds();
+  ModelExecutorOptions options = setup.executor;
+  options.plan = replay.plan;
+  ModelExecutor executor(setup.model, setup.machine, options);
+  ServingCallbacks callbacks;
+  callbacks.stop = interrupted;
+  callbacks.progress = [&](const ServingProgress& at) { board.report(index, at); };
+  replay.result = serve(setup.workload, executor, setup.options, callbacks);
+  replay.memory = executor.memory();
+  replay.metrics = compute_metrics(replay.result.requests, replay.result.step_end_ns, slo);
+  replay.wall_seconds = wall_seconds() - started;
+}
+
+Json json_of(const std::vector<Replay>& replays, const ServingSetup& setup) {
+  if (replays.size() == 1) return to_json(replays[0], setup);
+  Json json = output_object();
+  Json& runs = json["runs"] = Json::array();
+  for (const Replay& replay : replays) runs.push_back(to_json(replay, setup));
+  Json& gain = json["gain"] = Json::object();
+  for (const Gain& each : gains(replays[0], replays[1])) gain[each.key] = each.gain;
+  return json;
+}
+
+std::unique_ptr<RunRecord> begin_record(const Context& context, Store& store,
+                                        const ServingSetup& setup, const Replay& replay) {
+  const std::string label = fmt::format("{} {} plan={}", setup.model.name, setup.workload.name,
+                                        replay.plan ? replay.label : kNoPlan);
+  return std::make_unique<RunRecord>(context, store, setup.machine,
+                                     RunIdentity{.kind = RunKind::kServe,
+                                                 .label = label,
+                                                 .model = setup.model.name,
+                                                 .workload = setup.workload.name});
+}
+
+}  // namespace
+
+int run_replay(Context& context) {
+  const InterruptGuard guard;
+  const Slo slo = read_slo(context.arguments());
+  const ServingSetup setup = read_serving_setup(context, context.arguments().positionals()[0]);
+  std::deque<Plan> plans;
+  std::vector<Replay> replays = planned_replays(context, setup, plans);
+
+  Store store = context.open_store();
+  std::vector<std::unique_ptr<RunRecord>> records;
+  for (const Replay& replay : replays) {
+    records.push_back(begin_record(context, store, setup, replay));
+  }
+  bool stopped = false;
+  {
+    Board board(context.console().err(), context.globals().quiet, replays.size());
+    parallel_in_order(
+        replays.size(), context.globals().jobs,
+        [&](size_t i) { execute(setup, slo, i, board, replays[i]); },
+        [&](size_t i) {
+          const bool ended = !replays[i].result.interrupted;
+          stopped = stopped || !ended;
+          records[i]->finish(ended ? RunStatus::kDone : RunStatus::kInterrupted,
+                             to_json(replays[i], setup));
+        },
+        [] { return false; });  // serve() itself stops, so that every run has a result
+  }
+  if (context.globals().json) {
+    context.print_json(json_of(replays, setup));
+  } else {
+    context.print(to_text(replays, setup, context));
+  }
+  if (!stopped) return kExitOk;
+  context.warn("interrupted: the measures cover only what was served until then");
+  return kExitInterrupted;
+}
+
+}  // namespace tilewright

@@ -1,0 +1,247 @@
+// `tilewright run KERNEL`: one kernel on the simulator.
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <vector>
+
+#include "app/cli/clock.h"
+#include "app/cli/command.h"
+#include "app/cli/commands/commands.h"
+#include "app/cli/problem_arguments.h"
+#include "core/base/error.h"
+#include "core/base/file.h"
+#include "core/base/format.h"
+#include "core/base/text.h"
+#include "kernels/kernel.h"
+#include "simulator/hazards.h"
+#include "simulator/timing.h"
+#include "tuner/evaluate/simulator_evaluator.h"
+
+namespace tilewright {
+
+namespace {
+
+/// Memory that --check may use for the tensors and the reference, and events that --trace keeps.
+constexpr int64_t kMaxCheckBytes = int64_t{4} << 30;
+constexpr int64_t kMaxTraceEvents = 20'000'000;
+
+/// Everything that one run found.
+struct KernelRun {
+  Machine machine;
+  Problem problem;
+  Config config;
+  double flops = 0;
+  TimingResult timing;
+  Measurement measurement;
+  std::optional<CheckResult> check;
+  std::optional<std::vector<Hazard>> hazards;  ///< looked for only when asked
+  double wall_ms = 0;
+
+  /// Empty when nothing is wrong, as far as it was looked at.
+  std::string complaint() const {
+    if (check && !check->ok) return check->first_failure;
+    if (hazards && !hazards->empty()) return hazards->front().message;
+    return "";
+  }
+  double tflops() const { return flops / measurement.time_us * 1e-6; }
+};
+
+void check_fidelity(const std::string& fidelity) {
+  const std::vector<std::string> known = {"auto", "detailed"};
+  if (fidelity == known[0] || fidelity == known[1]) return;
+  throw Error(ErrorKind::kUsage,
+              fmt::format("unknown fidelity '{}'{} (known: {})", printable(fidelity),
+                          did_you_mean(fidelity, known), join(known, ", ")));
+}
+
+/// The functional run holds every tensor, and the reference three numbers of 4 to 8 bytes for each
+/// element.
+void refuse_huge_check(const Launch& launch) {
+  constexpr double kReferenceBytes = 16;
+  double bytes = 0;
+  for (const Tensor& tensor : launch.tensors) {
+    bytes += static_cast<double>(tensor.bytes()) +
+             kReferenceBytes * static_cast<double>(tensor.rows) * static_cast<double>(tensor.cols);
+  }
+  if (bytes <= static_cast<double>(kMaxCheckBytes)) return;
+  throw Error(ErrorKind::kUsage,
+              fmt::format("--check of this shape needs about {} of memory, the limit is {}; check "
+                          "a smaller one",
+                          format_bytes(bytes), format_bytes(static_cast<double>(kMaxCheckBytes))));
+}
+
+void time_launch(const Launch& launch, const std::string& trace_path, KernelRun& run) {
+  if (trace_path.empty()) {
+    run.timing = time_detailed(launch, run.machine);
+  } else {
+    if (const int64_t events = launch.instruction_count(); events > kMaxTraceEvents) {
+      throw Error(ErrorKind::kUsage,
+                  fmt::format("the timeline would have {} events, the limit is {}; trace a smaller "
+                              "problem",
+                              format_count(events), format_count(kMaxTraceEvents)));
+    }
+    Timeline timeline;
+    run.timing = time_detailed(launch, run.machine, &timeline);
+    write_file(trace_path, chrome_trace(timeline));
+  }
+  run.measurement.time_ticks = run.timing.ticks;
+  run.measurement.time_us = run.machine.us_of_ticks(run.timing.ticks);
+  run.measurement.counters = profiler_counters(run.timing, run.machine);
+}
+
+KernelRun execute(const Context& context) {
+  const Arguments& arguments = context.arguments();
+  check_fidelity(arguments.text("fidelity"));
+  const Kernel& kernel = find_kernel(arguments.positionals()[0]);
+  const double started = wall_seconds();
+  KernelRun run;
+  run.machine = context.machine();
+  run.problem = read_problem(kernel, read_request(arguments));
+  run.config =
+      complete_config(kernel, run.problem, run.machine, parse_config(arguments.text("config")));
+  const Launch launch = build_launch(kernel, run.problem, run.config, run.machine);
+  run.flops = launch.flops;
+  const bool wants_check = arguments.has("check");
+  if (wants_check) refuse_huge_check(launch);
+  time_launch(launch, arguments.text("trace"), run);
+  if (wants_check) {
+    run.check = check_kernel(kernel, run.problem, run.config, run.machine,
+                             static_cast<uint64_t>(context.globals().seed));
+  }
+  if (arguments.has("hazards")) run.hazards = find_hazards(launch, run.machine);
+  run.wall_ms = (wall_seconds() - started) * 1e3;
+  return run;
+}
+
+Json json_of(const Breakdown& breakdown, const Machine& machine) {
+  Json entries = Json::array();
+  for (const Breakdown::Entry& entry : breakdown.entries()) {
+    entries.push_back(
+        {{"cause", entry.cause}, {"us", machine.us_of_ticks(entry.ticks)}, {"share", entry.share}});
+  }
+  return entries;
+}
+
+Json json_of(const std::optional<CheckResult>& check) {
+  Json json;
+  json["status"] = !check ? "not_run" : check->ok ? "passed" : "failed";
+  json["max_abs_err"] = check ? Json(check->max_abs_err) : Json(nullptr);
+  json["max_rel_err"] = check ? Json(check->max_rel_err) : Json(nullptr);
+  if (check) json["elements"] = check->elements;
+  if (check && !check->ok) json["first_failure"] = check->first_failure;
+  return json;
+}
+
+Json json_of(const KernelRun& run) {
+  Json json = output_object();
+  json["kernel"] = run.problem.kernel;
+  json["problem"] = run.problem.text();
+  json["machine"] = machine_identity(run.machine);
+  json["evaluator"] = simulator_evaluator_id();
+  json["config"] = to_json(run.config);
+  json["time_us"] = run.measurement.time_us;
+  json["cycles"] = static_cast<double>(run.timing.ticks) / static_cast<double>(kTicksPerCycle);
+  json["tflops"] = run.tflops();
+  Json& counters = json["counters"] = Json::object();
+  for (const auto& [name, value] : run.measurement.counters) counters[name] = value;
+  json["breakdown"] = json_of(run.timing.critical_path, run.machine);
+  json["engine"] = json_of(run.timing.engine, run.machine);
+  json["check"] = json_of(run.check);
+  Json& hazards = json["hazards"] = Json::array();
+  if (run.hazards) {
+    for (const Hazard& hazard : *run.hazards) {
+      hazards.push_back({{"kind", hazard.kind}, {"message", hazard.message}});
+    }
+  }
+  json["wall_ms"] = run.wall_ms;
+  return json;
+}
+
+std::string text_of(const Breakdown& breakdown, const Machine& machine) {
+  std::string text;
+  double us = 0;
+  double share = 0;
+  for (const Breakdown::Entry& entry : breakdown.entries()) {
+    const double entry_us = machine.us_of_ticks(entry.ticks);
+    text += fmt::format("  {:<18}{:>14}{:>9}\n", entry.cause, format_us(entry_us),
+                        format_share(entry.share));
+    us += entry_us;
+    share += entry.share;
+  }
+  return text + fmt::format("  {:<18}{:>14}{:>9}\n", "total", format_us(us), format_share(share));
+}
+
+/// "aic_cube 54.5 %, ...", from the counters named aic_cube_ratio and so on.
+std::string busy_line(const Measurement& measurement) {
+  constexpr std::string_view kSuffix = "_ratio";
+  std::vector<std::string> parts;
+  for (const auto& [name, value] : measurement.counters) {
+    if (!name.ends_with(kSuffix)) continue;
+    parts.push_back(
+        fmt::format("{} {}", name.substr(0, name.size() - kSuffix.size()), format_share(value)));
+  }
+  return join(parts, ", ");
+}
+
+std::string check_line(const CheckResult& check, const Stream& out) {
+  if (!check.ok) {
+    return fmt::format("{}  {}\n", out.styled(Style::kBad, "failed"), check.first_failure);
+  }
+  return fmt::format("{}  {} elements, max abs error {:.3g}, max rel error {:.3g}\n",
+                     out.styled(Style::kGood, "passed"), format_count(check.elements),
+                     check.max_abs_err, check.max_rel_err);
+}
+
+void print_text(Context& context, const KernelRun& run) {
+  const double peak = run.machine.peak_flops(run.problem.types[0]) * 1e-12;
+  context.print(fmt::format("{}\n", context.heading(run.problem.text())));
+  context.print(fmt::format("machine  {} ({})\n", run.machine.name, run.machine.fingerprint()));
+  context.print(fmt::format("config   {}\n", run.config.text()));
+  context.print(fmt::format("time     {}, {} cycles\n", format_us(run.measurement.time_us),
+                            format_count(run.timing.ticks / kTicksPerCycle)));
+  context.print(fmt::format("speed    {:.2f} TFLOPS, {} of the cube's {:.1f}\n", run.tflops(),
+                            format_share(run.tflops() / peak), peak));
+  context.print(fmt::format("busy     {}\n", busy_line(run.measurement)));
+  if (run.check) context.print("check    " + check_line(*run.check, context.console().out()));
+  if (run.hazards) {
+    for (const Hazard& hazard : *run.hazards) {
+      context.print(fmt::format("hazard   {}: {}\n", hazard.kind, hazard.message));
+    }
+    if (run.hazards->empty()) context.print("hazards  none\n");
+  }
+  context.print("\n" + context.heading("time by cause, along the critical path") + "\n");
+  context.print(text_of(run.timing.critical_path, run.machine));
+  context.print("\n" + context.heading("time by cause, mean of the working cores") + "\n");
+  context.print(text_of(run.timing.engine, run.machine));
+}
+
+void keep(const Context& context, const KernelRun& run, Store& store) {
+  RunRecord record(context, store, run.machine,
+                   {.kind = RunKind::kKernel, .label = run.problem.text()});
+  MeasurementKey key = kernel_key(run.problem, run.config, run.machine);
+  key.evaluator = simulator_evaluator_id();
+  Measurement measurement = run.measurement;
+  if (const std::string complaint = run.complaint(); !complaint.empty()) {
+    measurement = {AttemptStatus::kWrongResult, complaint, 0, 0, {}};
+  }
+  store.record(key, measurement, record.id(), run.wall_ms * 1e3, iso_date());
+  record.finish(RunStatus::kDone, json_of(run));
+}
+
+}  // namespace
+
+int run_run(Context& context) {
+  Store store = context.open_store();  // first: what cannot be kept need not be run
+  const KernelRun run = execute(context);
+  keep(context, run, store);
+  if (context.globals().json) {
+    context.print_json(json_of(run));
+  } else {
+    print_text(context, run);
+  }
+  return run.complaint().empty() ? kExitOk : kExitCheckFailed;
+}
+
+}  // namespace tilewright

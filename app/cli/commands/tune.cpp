@@ -1,0 +1,303 @@
+// `tilewright tune`: searches the best configs of a kernel's problem, or of all GEMMs that a
+// workload makes of a model.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "app/cli/clock.h"
+#include "app/cli/command.h"
+#include "app/cli/commands/commands.h"
+#include "app/cli/interrupt.h"
+#include "app/cli/problem_arguments.h"
+#include "app/cli/progress.h"
+#include "app/cli/serving_setup.h"
+#include "app/cli/table.h"
+#include "app/cli/tune_report.h"
+#include "core/base/error.h"
+#include "core/base/format.h"
+#include "core/base/text.h"
+#include "core/serving/engine.h"
+#include "kernels/kernel.h"
+#include "tuner/evaluate/simulator_evaluator.h"
+#include "tuner/search/strategy.h"
+#include "tuner/session/model_tuning.h"
+
+namespace tilewright {
+
+namespace {
+
+constexpr int64_t kModelEvaluations = 24;    // for each problem of a model
+constexpr int64_t kKernelEvaluations = 200;  // for the one problem of a kernel
+constexpr size_t kRowsShown = 12;
+
+/// What is searched, and how its results are named and weighted.
+struct Target {
+  Machine machine;
+  std::string model;     ///< empty: one kernel
+  std::string workload;  ///< empty: one kernel
+  std::string label;
+  std::vector<TuneProblem> problems;
+  CallCounts calls;
+};
+
+struct Budget {
+  std::optional<int64_t> evaluations;
+  double seconds = 0;  ///< 0: no limit
+};
+
+Budget read_budget(const Arguments& arguments) {
+  Budget budget;
+  if (!arguments.has("budget")) return budget;
+  const std::vector<std::string> known = {"evaluations", "seconds"};
+  for (const auto& [name, value] : parse_assignments(arguments.text("budget"), "--budget")) {
+    if (name == "evaluations") {
+      budget.evaluations = parse_int(value, "--budget evaluations");
+      if (*budget.evaluations < 1) {
+        throw Error(ErrorKind::kUsage, fmt::format("--budget evaluations={} is below 1", value));
+      }
+    } else if (name == "seconds") {
+      budget.seconds = parse_number(value, "--budget seconds");
+      if (budget.seconds <= 0) {
+        throw Error(ErrorKind::kUsage, fmt::format("--budget seconds={} is not above 0", value));
+      }
+    } else {
+      throw Error(ErrorKind::kUsage,
+                  fmt::format("--budget has no '{}'{} (it has {})", printable(name),
+                              did_you_mean(name, known), join(known, " and ")));
+    }
+  }
+  return budget;
+}
+
+void check_for(const Arguments& arguments) {
+  for (const std::string_view what : split(arguments.text("for"), ',')) {
+    if (what == "gemm") continue;
+    throw Error(ErrorKind::kUsage,
+                fmt::format("--for '{}' is not something that can be tuned (known: gemm)",
+                            printable(what)));
+  }
+}
+
+/// Refuses options that say nothing about this kind of target.
+void refuse_options(const Arguments& arguments, std::initializer_list<const char*> options,
+                    const char* kind) {
+  for (const char* option : options) {
+    if (!arguments.has(option)) continue;
+    throw Error(ErrorKind::kUsage, fmt::format("--{} makes no sense for a {}", option, kind));
+  }
+}
+
+bool is_kernel(const std::string& name) {
+  return std::ranges::any_of(all_kernels(), [&](const Kernel* k) { return k->name() == name; });
+}
+
+/// A name that is neither kernel nor model gets suggestions from both.
+void check_known(const std::string& name) {
+  const bool looks_like_path =
+      name.find('/') != std::string::npos || name.ends_with(".json") || name == ".";
+  if (is_kernel(name) || looks_like_path) return;
+  std::vector<std::string> names = model_names();
+  if (std::ranges::find(names, name) != names.end()) return;
+  for (const Kernel* kernel : all_kernels()) names.push_back(kernel->name());
+  const std::string suggestion = did_you_mean(name, names);
+  throw Error(
+      ErrorKind::kNotFound,
+      fmt::format("'{}' is neither a kernel nor a model{} (see `tilewright kernel list` and "
+                  "`tilewright model list`)",
+                  printable(name), suggestion));
+}
+
+Target kernel_target(const Context& context, const std::string& name) {
+  const Arguments& arguments = context.arguments();
+  refuse_options(arguments, {"workload", "limit", "rate", "kv-blocks", "max-model-len", "host-us"},
+                 "kernel");
+  const Kernel& kernel = find_kernel(name);
+  Target target;
+  target.machine = context.machine();
+  const Problem problem = read_problem(kernel, read_request(arguments));
+  target.problems.push_back(kernel_problem(problem, target.machine));
+  target.label = problem.text();
+  return target;
+}
+
+/// Serves the workload with untuned kernels, to learn the numbers of rows of its steps.
+ServingResult learn_rows(const Context& context, Console& console, const ServingSetup& setup) {
+  context.note(fmt::format(
+      "serving {} requests of {} on untuned {} to learn the numbers of rows of their steps",
+      format_count(std::ssize(setup.workload.requests)), setup.workload.name, setup.model.name));
+  ModelExecutor executor(setup.model, setup.machine, setup.executor);
+  Progress progress(console.err(), context.globals().quiet);
+  ServingCallbacks callbacks;
+  callbacks.stop = interrupted;
+  callbacks.progress = [&](const ServingProgress& at) {
+    progress.update([&] {
+      return fmt::format("serving: {}/{} requests, step {}", at.finished, at.requests,
+                         format_count(at.steps));
+    });
+  };
+  return serve(setup.workload, executor, setup.options, callbacks);
+}
+
+/// Nothing when interrupted.
+std::optional<Target> model_target(Context& context, const std::string& name) {
+  const Arguments& arguments = context.arguments();
+  refuse_options(arguments, {"shape", "dtype", "layout", "epilogue"}, "model");
+  check_for(arguments);
+  const ServingSetup setup = read_serving_setup(context, name);
+  const ServingResult served = learn_rows(context, context.console(), setup);
+  if (served.interrupted) return std::nullopt;
+  Target target;
+  target.machine = setup.machine;
+  target.model = setup.model.name;
+  target.workload = setup.workload.name;
+  target.label = fmt::format("{} {}", target.model, target.workload);
+  target.problems =
+      gemm_problems(setup.model, setup.machine, served.step_tokens, served.step_samples);
+  target.calls = count_calls(setup.model, served.step_tokens, served.step_samples);
+  context.note(fmt::format("{} steps, {} GEMM problems",
+                           format_count(std::ssize(served.step_end_ns)), target.problems.size()));
+  return target;
+}
+
+TuneOptions tune_options(const Context& context, const Target& target) {
+  const Arguments& arguments = context.arguments();
+  const Budget budget = read_budget(arguments);
+  const bool is_model = !target.model.empty();
+  TuneOptions options;
+  options.max_evaluations =
+      budget.evaluations.value_or(is_model ? kModelEvaluations : kKernelEvaluations);
+  options.max_seconds = budget.seconds;
+  options.seed = static_cast<uint64_t>(context.globals().seed);
+  options.jobs = context.globals().jobs;
+  options.strategy = "random";
+  if (arguments.has("strategy")) {
+    options.strategy = arguments.text("strategy");
+    make_strategy(options.strategy, Space(), 0);  // an unknown name is known now
+  } else if (!is_model) {
+    const auto size = std::ssize(target.problems.front().space.enumerate());
+    if (size <= options.max_evaluations) options.strategy = "exhaustive";
+  }
+  return options;
+}
+
+TuneResult search(Context& context, const Target& target, const TuneOptions& options, Store& store,
+                  int64_t run_id) {
+  const SimulatorEvaluator evaluator(target.machine);
+  const KeyMaker key_of = [&](const Problem& problem, const Config& config) {
+    return kernel_key(problem, config, target.machine);
+  };
+  Progress progress(context.console().err(), context.globals().quiet);
+  TuneHooks hooks;
+  hooks.stop = interrupted;
+  hooks.seconds = wall_seconds;
+  hooks.date = iso_date;
+  hooks.progress = [&](const TuneProgress& at) {
+    progress.update([&] {
+      return fmt::format("tuning: {}/{} configs, {} new, {}: {} (untuned {})", at.done, at.total,
+                         at.evaluations, at.problem, format_us(at.best_us),
+                         format_us(at.baseline_us));
+    });
+  };
+  return tune(target.problems, key_of, evaluator, store, run_id, options, hooks);
+}
+
+Json json_of(const Target& target, const TuneOptions& options, int64_t session,
+             const TuneSummary& summary, bool with_winners, double wall_ms) {
+  Json json = output_object();
+  json["session"] = session;
+  json["target"] = target.label;
+  json["model"] = target.model.empty() ? Json(nullptr) : Json(target.model);
+  json["workload"] = target.workload.empty() ? Json(nullptr) : Json(target.workload);
+  json["machine"] = machine_identity(target.machine);
+  json["evaluator"] = simulator_evaluator_id();
+  json["strategy"] = options.strategy;
+  add_to_json(summary, with_winners, json);
+  json["wall_ms"] = wall_ms;
+  return json;
+}
+
+void print_text(Context& context, const Target& target, int64_t session,
+                const TuneSummary& summary) {
+  const TuneResult& result = *summary.result;
+  context.print(fmt::format("{} on {} ({})\n", context.heading(target.label), target.machine.name,
+                            target.machine.fingerprint()));
+  context.print(fmt::format(
+      "run {}: {} problems, {} evaluations, {} cache hits{}\n", session, result.problems.size(),
+      format_count(result.evaluations), format_count(result.cache_hits),
+      summary.failures > 0 ? fmt::format(", {} configs failed", summary.failures) : ""));
+  if (summary.best_us > 0) {
+    context.print(fmt::format(
+        "{}untuned {}, tuned {}: gain {:.3f}x ({:+.1f} %)\n\n",
+        summary.calls.empty() ? "" : "all calls of the workload: ", format_us(summary.baseline_us),
+        format_us(summary.best_us), summary.gain(), 100 * (summary.gain() - 1)));
+  }
+  context.print(to_table(winner_table(summary, kRowsShown)));
+  if (const int64_t more = summary.found - static_cast<int64_t>(kRowsShown); more > 0) {
+    context.print(fmt::format("... and {} more: tilewright query winners\n", more));
+  }
+}
+
+/// Problems for which nothing worked: nothing fits, unless the session ended before they had a
+/// chance.
+void refuse_empty(const TuneSummary& summary) {
+  const TuneResult& result = *summary.result;
+  if (summary.found > 0 || result.interrupted || result.out_of_time) return;
+  if (result.problems.empty()) {
+    throw Error(ErrorKind::kNotFound, "the workload makes no step, so there is nothing to tune");
+  }
+  const TunedProblem& first = result.problems.front();
+  throw Error(ErrorKind::kInfeasible, fmt::format("no config of {} works: {}",
+                                                  first.problem->problem.text(), first.failure));
+}
+
+void warn_early_end(const Context& context, const TuneResult& result) {
+  if (!result.interrupted && !result.out_of_time) return;
+  const auto complete = std::ranges::count_if(result.problems, &TunedProblem::complete);
+  context.warn(fmt::format(
+      "{}: {} of {} problems are complete; everything measured is kept, the "
+      "same command goes on from there",
+      result.interrupted ? "interrupted" : "the time is over", complete, result.problems.size()));
+}
+
+}  // namespace
+
+int run_tune(Context& context) {
+  const InterruptGuard guard;
+  const std::string& name = context.arguments().positionals()[0];
+  check_known(name);
+  Store store = context.open_store();
+  const std::optional<Target> target =
+      is_kernel(name) ? kernel_target(context, name) : model_target(context, name);
+  if (!target || interrupted()) {
+    context.warn("interrupted before the tuning began; nothing was measured");
+    return kExitInterrupted;
+  }
+  const TuneOptions options = tune_options(context, *target);
+  RunRecord record(context, store, target->machine,
+                   {.kind = RunKind::kTune,
+                    .label = target->label,
+                    .model = target->model,
+                    .workload = target->workload});
+  const TuneResult result = search(context, *target, options, store, record.id());
+  const TuneSummary summary = summarise(result, target->calls);
+  refuse_empty(summary);
+  const auto json = [&](bool with_winners) {
+    return json_of(*target, options, record.id(), summary, with_winners, record.wall_ms());
+  };
+  record.finish(result.interrupted ? RunStatus::kInterrupted : RunStatus::kDone, json(false));
+  if (context.globals().json) {
+    context.print_json(json(true));
+  } else if (context.globals().csv) {
+    context.print_table(winner_table(summary, 0));
+  } else {
+    print_text(context, *target, record.id(), summary);
+  }
+  warn_early_end(context, result);
+  return result.interrupted ? kExitInterrupted : kExitOk;
+}
+
+}  // namespace tilewright

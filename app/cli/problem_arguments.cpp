@@ -1,0 +1,73 @@
+#include "app/cli/problem_arguments.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/base/error.h"
+#include "core/base/format.h"
+#include "core/base/text.h"
+
+namespace tilewright {
+
+namespace {
+
+/// Product of a problem's sizes, about the multiply-adds of a GEMM: 65536 cubed. Beyond it the
+/// lists of tiles alone would fill the memory.
+constexpr double kMaxProduct = 0x1p48;
+
+/// Instructions of a launch. The detailed timing handles some ten million of them a second.
+constexpr int64_t kMaxInstructions = 2'000'000'000;
+
+}  // namespace
+
+ProblemRequest read_request(const Arguments& arguments) {
+  ProblemRequest request;
+  if (arguments.has("shape")) {
+    for (const auto& [name, value] : parse_assignments(arguments.text("shape"), "--shape")) {
+      request.sizes[name] = parse_int(value, fmt::format("--shape {}", printable(name)));
+    }
+  }
+  request.dtype = arguments.text("dtype");
+  request.layout = arguments.text("layout");
+  request.epilogue = arguments.text("epilogue");
+  return request;
+}
+
+Problem read_problem(const Kernel& kernel, const ProblemRequest& request) {
+  const Problem problem = kernel.problem(request);
+  double product = 1;
+  for (const auto& [name, value] : problem.sizes)
+    product *= static_cast<double>(std::max<int64_t>(1, value));
+  if (product > kMaxProduct) {
+    throw Error(ErrorKind::kUsage,
+                fmt::format("{} is too large to simulate: the product of its sizes is {:.3g}, the "
+                            "limit {:.3g}",
+                            problem.text(), product, kMaxProduct));
+  }
+  return problem;
+}
+
+Launch build_launch(const Kernel& kernel, const Problem& problem, const Config& config,
+                    const Machine& machine) {
+  Launch launch = kernel.build(problem, config, machine);
+  const int64_t instructions = launch.instruction_count();
+  if (instructions > kMaxInstructions) {
+    throw Error(
+        ErrorKind::kUsage,
+        fmt::format("{} with {} has {} instructions, the limit is {}; use larger tiles or a "
+                    "smaller problem",
+                    problem.text(), config.text(), format_count(instructions),
+                    format_count(kMaxInstructions)));
+  }
+  return launch;
+}
+
+Json to_json(const Config& config) {
+  Json json = Json::object();
+  for (const auto& [name, value] : config.values) json[name] = value;
+  return json;
+}
+
+}  // namespace tilewright

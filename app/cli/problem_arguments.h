@@ -1,0 +1,28 @@
+#pragma once
+
+#include "app/cli/options.h"
+#include "core/base/json.h"
+#include "core/machine/machine.h"
+#include "core/space/problem.h"
+#include "core/space/space.h"
+#include "kernels/kernel.h"
+#include "simulator/launch.h"
+
+namespace tilewright {
+
+/// --shape, --dtype, --layout and --epilogue as a request. Error (usage).
+ProblemRequest read_request(const Arguments& arguments);
+
+/// The problem of a request. Error (usage), also where its product of sizes is beyond what can be
+/// simulated.
+Problem read_problem(const Kernel& kernel, const ProblemRequest& request);
+
+/// Builds the launch of a config. Error (usage) when it has more instructions than can be simulated
+/// in reasonable time.
+Launch build_launch(const Kernel& kernel, const Problem& problem, const Config& config,
+                    const Machine& machine);
+
+/// {name: value, ...}.
+Json to_json(const Config& config);
+
+}  // namespace tilewright

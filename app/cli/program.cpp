@@ -1,0 +1,118 @@
+#include "app/cli/program.h"
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <exception>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "app/cli/command.h"
+#include "app/cli/console.h"
+#include "app/cli/context.h"
+#include "app/cli/help.h"
+#include "app/cli/options.h"
+#include "app/cli/settings.h"
+#include "core/base/error.h"
+
+namespace tilewright {
+
+namespace {
+
+std::string joined(const std::vector<std::string>& tokens) {
+  std::string line = "tilewright";
+  for (const std::string& token : tokens) line += " " + token;
+  return line;
+}
+
+int without_command(const Arguments& globals, Console& console) {
+  if (globals.has("version")) {
+    console.print(tool_name() + "\n");
+    return kExitOk;
+  }
+  if (globals.has("help")) {
+    console.print(program_help(console.out()));
+    return kExitOk;
+  }
+  console.message(program_help(console.err()));
+  return kExitUsage;
+}
+
+void check_output_form(const Command& command, const Globals& globals) {
+  if (globals.json && globals.csv) {
+    throw Error(ErrorKind::kUsage, "--json and --csv exclude each other");
+  }
+  if (globals.csv && !command.has_csv) {
+    throw Error(ErrorKind::kUsage,
+                fmt::format("the output of {} is no table; use --json", command.name));
+  }
+}
+
+void tell_settings(const Globals& globals, const Console& console) {
+  for (const auto& [name, setting] : globals.settings) {
+    console.message(fmt::format("{} = {} ({})", name, setting.value, setting.source));
+  }
+}
+
+int run_command(const std::vector<std::string>& tokens, Console& console) {
+  const SplitLine line = split_command(tokens, global_options());
+  if (line.command.empty()) {
+    return without_command(parse_options(line.rest, global_options()), console);
+  }
+  const Command& command = find_command(line.command);
+  std::vector<Option> options = command.options;
+  options.insert(options.end(), global_options().begin(), global_options().end());
+  const Arguments arguments = parse_options(line.rest, options);
+  if (arguments.has("help")) {
+    console.print(command_help(command, console.out()));
+    return kExitOk;
+  }
+  if (arguments.has("version")) return without_command(arguments, console);
+  check_positionals(arguments, command.name, command.positionals);
+  const Globals globals =
+      resolve_globals(arguments, console.out().is_terminal(), console.err().is_terminal());
+  console.out().set_color(globals.color_out);
+  console.err().set_color(globals.color_err);
+  check_output_form(command, globals);
+  if (globals.verbose) tell_settings(globals, console);
+  Context context(arguments, globals, console, joined(tokens));
+  return command.run(context);
+}
+
+int report(const Console& console, int status, std::string_view message) {
+  console.message(fmt::format("tilewright: {}", message));
+  return status;
+}
+
+/// The one place where errors end.
+template <typename Work>
+int guarded(const Console& console, Work work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    return report(console, static_cast<int>(error.kind()), error.message());
+  } catch (const std::bad_alloc&) {
+    return report(console, 1, "out of memory; try a smaller problem or fewer --jobs");
+  } catch (const std::exception& error) {
+    return report(console, 1, fmt::format("internal error: {}", error.what()));
+  }
+}
+
+}  // namespace
+
+int run_program(int argc, char** argv) {
+  // A parent may have left it ignored; a reader that went away ends us without a word.
+  std::signal(SIGPIPE, SIG_DFL);
+  Console console;
+  console.out().set_color(wants_color("auto", console.out().is_terminal()));
+  console.err().set_color(wants_color("auto", console.err().is_terminal()));
+  const std::vector<std::string> tokens(argv + (argc > 0 ? 1 : 0), argv + argc);
+  return guarded(console, [&] {
+    const int status = run_command(tokens, console);
+    console.flush();
+    return status;
+  });
+}
+
+}  // namespace tilewright

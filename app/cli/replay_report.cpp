@@ -1,0 +1,224 @@
+#include "app/cli/replay_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "app/cli/table.h"
+#include "core/base/format.h"
+
+namespace tilewright {
+
+namespace {
+
+/// A row of the text: a measure of every run.
+struct Measure {
+  const char* title;
+  std::string (*text)(const Replay&);
+};
+
+std::string ms(double value) {
+  return format_us(value * 1e3);
+}
+
+std::string latency(const LatencySummary& summary) {
+  return fmt::format("{} / {} / {}", ms(summary.mean), ms(summary.median), ms(summary.p99));
+}
+
+const Measure kMeasures[] = {
+    {"requests completed",
+     [](const Replay& r) {
+       return fmt::format("{} of {}", format_count(r.metrics.completed),
+                          format_count(std::ssize(r.result.requests)));
+     }},
+    {"simulated time", [](const Replay& r) { return fmt::format("{:.2f} s", r.metrics.duration); }},
+    {"steps", [](const Replay& r) { return format_count(std::ssize(r.result.step_end_ns)); }},
+    {"request throughput",
+     [](const Replay& r) { return fmt::format("{:.3f} /s", r.metrics.request_throughput); }},
+    {"output throughput",
+     [](const Replay& r) { return fmt::format("{:.1f} tok/s", r.metrics.output_throughput); }},
+    {"total throughput",
+     [](const Replay& r) { return fmt::format("{:.1f} tok/s", r.metrics.total_token_throughput); }},
+    {"goodput",
+     [](const Replay& r) {
+       return r.metrics.request_goodput ? fmt::format("{:.3f} /s", *r.metrics.request_goodput)
+                                        : std::string();
+     }},
+    {"TTFT mean / p50 / p99", [](const Replay& r) { return latency(r.metrics.ttft); }},
+    {"TPOT mean / p50 / p99", [](const Replay& r) { return latency(r.metrics.tpot); }},
+    {"ITL mean / p50 / p99", [](const Replay& r) { return latency(r.metrics.itl); }},
+    {"E2E mean / p50 / p99", [](const Replay& r) { return latency(r.metrics.e2el); }},
+    {"device busy",
+     [](const Replay& r) { return format_us(static_cast<double>(r.result.device_ns) * 1e-3); }},
+    {"preemptions", [](const Replay& r) { return format_count(r.result.preemptions); }},
+    {"KV blocks, peak of all",
+     [](const Replay& r) {
+       return fmt::format("{} of {}", format_count(r.result.peak_kv_blocks),
+                          format_count(r.result.kv_blocks));
+     }},
+};
+
+double share_of(const OpTime& op, const Replay& replay) {
+  const int64_t total = replay.op_ns();
+  return total == 0 ? 0 : static_cast<double>(op.ns) / static_cast<double>(total);
+}
+
+const OpTime* find_op(const Replay& replay, const std::string& name) {
+  const auto found = std::ranges::find(replay.result.by_op, name, &OpTime::op);
+  return found == replay.result.by_op.end() ? nullptr : &*found;
+}
+
+Json json_of_ops(const Replay& replay) {
+  Json ops = Json::array();
+  for (const OpTime& op : replay.result.by_op) {
+    ops.push_back({{"op", op.op},
+                   {"calls", op.calls},
+                   {"us", static_cast<double>(op.ns) * 1e-3},
+                   {"share", share_of(op, replay)}});
+  }
+  return ops;
+}
+
+Json json_of(const MemoryBudget& memory) {
+  return {{"usable_bytes", memory.usable_bytes},
+          {"weight_bytes", memory.weight_bytes},
+          {"activation_bytes", memory.activation_bytes},
+          {"kv_bytes", memory.kv_bytes}};
+}
+
+Json json_of(const ServingSetup& setup) {
+  return {{"max_num_batched_tokens", setup.options.max_num_batched_tokens},
+          {"max_num_seqs", setup.options.max_num_seqs},
+          {"block_size", setup.executor.block_size},
+          {"host_us", static_cast<double>(setup.options.host_overhead_ns) * 1e-3}};
+}
+
+/// Labels as columns, one row a measure.
+QueryResult table_of(const std::vector<Replay>& replays, const char* corner) {
+  QueryResult table;
+  table.columns = {corner};
+  for (const Replay& replay : replays) {
+    table.columns.push_back(replay.plan ? "plan " + replay.label : "without plan");
+  }
+  return table;
+}
+
+std::string measures_text(const std::vector<Replay>& replays) {
+  QueryResult table = table_of(replays, "measure");
+  for (const Measure& measure : kMeasures) {
+    std::vector<Cell> row = {measure.title};
+    bool is_empty = true;
+    for (const Replay& replay : replays) {
+      row.push_back(measure.text(replay));
+      is_empty = is_empty && to_text(row.back()).empty();
+    }
+    if (!is_empty) table.rows.push_back(std::move(row));
+  }
+  return to_table(table);
+}
+
+std::string ops_text(const std::vector<Replay>& replays) {
+  std::vector<std::string> names;
+  for (const Replay& replay : replays) {
+    for (const OpTime& op : replay.result.by_op) {
+      if (std::ranges::find(names, op.op) == names.end()) names.push_back(op.op);
+    }
+  }
+  QueryResult table = table_of(replays, "time by op");
+  for (const std::string& name : names) {
+    std::vector<Cell> row = {name};
+    for (const Replay& replay : replays) {
+      const OpTime* op = find_op(replay, name);
+      row.push_back(op ? fmt::format("{:>12}{:>9}", format_us(static_cast<double>(op->ns) * 1e-3),
+                                     format_share(share_of(*op, replay)))
+                       : std::string("-"));
+    }
+    table.rows.push_back(std::move(row));
+  }
+  return to_table(table);
+}
+
+std::string gains_text(const Replay& first, const Replay& second) {
+  QueryResult table;
+  table.columns = {
+      fmt::format("gain of {} over {}", first.label, second.plan ? second.label : "no plan"),
+      "factor", "percent"};
+  for (const Gain& gain : gains(first, second)) {
+    table.rows.push_back({gain.title, fmt::format("{:.3f}x", gain.gain),
+                          fmt::format("{:+.1f} %", 100 * (gain.gain - 1))});
+  }
+  return to_table(table);
+}
+
+}  // namespace
+
+int64_t Replay::op_ns() const {
+  int64_t total = 0;
+  for (const OpTime& op : result.by_op) total += op.ns;
+  return total;
+}
+
+std::vector<Gain> gains(const Replay& first, const Replay& second) {
+  std::vector<Gain> list;
+  const auto add = [&](const char* key, const char* title, double a, double b,
+                       bool more_is_better) {
+    if (a > 0 && b > 0) list.push_back({key, title, a, b, more_is_better ? a / b : b / a});
+  };
+  const ServingMetrics& a = first.metrics;
+  const ServingMetrics& b = second.metrics;
+  add("request_throughput", "request throughput", a.request_throughput, b.request_throughput, true);
+  add("output_throughput", "output throughput", a.output_throughput, b.output_throughput, true);
+  add("request_goodput", "goodput", a.request_goodput.value_or(0), b.request_goodput.value_or(0),
+      true);
+  add("mean_ttft_ms", "TTFT, mean", a.ttft.mean, b.ttft.mean, false);
+  add("p99_ttft_ms", "TTFT, p99", a.ttft.p99, b.ttft.p99, false);
+  add("mean_tpot_ms", "TPOT, mean", a.tpot.mean, b.tpot.mean, false);
+  add("p99_tpot_ms", "TPOT, p99", a.tpot.p99, b.tpot.p99, false);
+  add("mean_e2el_ms", "E2E, mean", a.e2el.mean, b.e2el.mean, false);
+  add("device_us", "device time", static_cast<double>(first.result.device_ns),
+      static_cast<double>(second.result.device_ns), false);
+  return list;
+}
+
+Json to_json(const Replay& replay, const ServingSetup& setup) {
+  const ServingResult& result = replay.result;
+  Json json = output_object();
+  json["label"] = replay.label;
+  json["model_id"] = setup.model.name;
+  json["workload"] = workload_identity(setup.workload);
+  json["machine"] = machine_identity(setup.machine);
+  json["plan"] = replay.plan ? Json(replay.label) : Json(nullptr);
+  json["num_prompts"] = setup.workload.requests.size();
+  const double rate = request_rate(setup.workload);
+  json["request_rate"] = rate > 0 ? Json(rate) : Json("inf");
+  json.update(to_json(replay.metrics));
+  json["aborted"] = replay.metrics.aborted;
+  json["steps"] = result.step_end_ns.size();
+  json["preemptions"] = result.preemptions;
+  json["simulated_seconds"] = static_cast<double>(result.end_ns) * 1e-9;
+  json["device_us"] = static_cast<double>(result.device_ns) * 1e-3;
+  json["host_us"] = static_cast<double>(result.host_ns) * 1e-3;
+  json["by_op"] = json_of_ops(replay);
+  json["memory"] = json_of(replay.memory);
+  json["kv_blocks"] = result.kv_blocks;
+  json["peak_kv_blocks"] = result.peak_kv_blocks;
+  json["max_model_len"] = result.max_model_len;
+  json["options"] = json_of(setup);
+  json["interrupted"] = result.interrupted;
+  json["wall_seconds"] = replay.wall_seconds;
+  return json;
+}
+
+std::string to_text(const std::vector<Replay>& replays, const ServingSetup& setup,
+                    Context& context) {
+  std::string text =
+      fmt::format("{} on {} ({})\n{} requests of {}\n\n", context.heading(setup.model.name),
+                  setup.machine.name, setup.machine.fingerprint(),
+                  format_count(std::ssize(setup.workload.requests)), setup.workload.source);
+  text += measures_text(replays) + "\n" + ops_text(replays);
+  if (replays.size() == 2) text += "\n" + gains_text(replays[0], replays[1]);
+  return text;
+}
+
+}  // namespace tilewright

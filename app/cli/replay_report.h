@@ -1,0 +1,46 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "app/cli/serving_setup.h"
+#include "core/plan/plan.h"
+#include "core/serving/engine.h"
+#include "core/serving/metrics.h"
+
+namespace tilewright {
+
+/// One serving run of a comparison, with everything that is told of it.
+struct Replay {
+  std::string label;  ///< the plan's path, or "none"
+  const Plan* plan = nullptr;
+  ServingResult result;
+  ServingMetrics metrics;
+  MemoryBudget memory;
+  double wall_seconds = 0;
+
+  /// Time of all ops on the device.
+  int64_t op_ns() const;
+};
+
+/// A measure of two runs side by side; `gain` above 1 says that the first run is the better one.
+struct Gain {
+  std::string key;    ///< of the JSON object
+  std::string title;  ///< of the text
+  double first = 0;
+  double second = 0;
+  double gain = 0;
+};
+
+/// Throughputs (first / second) and latencies and device time (second / first); measures that are 0
+/// in one of them are left out.
+std::vector<Gain> gains(const Replay& first, const Replay& second);
+
+/// vLLM's keys and ours, for one run.
+Json to_json(const Replay& replay, const ServingSetup& setup);
+
+/// The runs side by side.
+std::string to_text(const std::vector<Replay>& replays, const ServingSetup& setup,
+                    Context& context);
+
+}  // namespace tilewright

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+
+#include "app/cli/context.h"
+#include "core/model/model_config.h"
+#include "core/serving/options.h"
+#include "core/workload/workload.h"
+#include "kernels/model_executor.h"
+
+namespace tilewright {
+
+/// What a serving run is made of, from the serving options of a command line.
+struct ServingSetup {
+  ModelConfig model;
+  Machine machine;
+  Workload workload;
+  ServingOptions options;
+  ModelExecutorOptions executor;
+};
+
+/// Reads the options that `tune` and `replay` share. Errors as load_model(), load_workload() and
+/// Arguments.
+ServingSetup read_serving_setup(const Context& context, const std::string& model);
+
+/// {"name", "source", "requests"}.
+Json workload_identity(const Workload& workload);
+
+}  // namespace tilewright

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "app/cli/context.h"
+#include "core/model/model_config.h"
+#include "tuner/session/session.h"
+
+namespace tilewright {
+
+/// How often each problem (by its text) is computed.
+using CallCounts = std::map<std::string, int64_t>;
+
+/// Calls of each GEMM problem of a model over all steps of a serving run, layers included, rows
+/// rounded as gemm_problems() rounds them.
+CallCounts count_calls(const ModelConfig& model, const std::map<int64_t, int64_t>& step_tokens,
+                       const std::map<int64_t, int64_t>& step_samples);
+
+/// What a tuning session came to: sums over its problems, each as often as it is computed.
+struct TuneSummary {
+  const TuneResult* result = nullptr;
+  CallCounts calls;        ///< empty: every problem once
+  double baseline_us = 0;  ///< over problems whose baseline worked
+  double best_us = 0;      ///< over the same problems
+  int64_t found = 0;       ///< problems with a winner
+  int64_t failures = 0;    ///< tried configs without a time
+
+  int64_t calls_of(const TunedProblem& tuned) const;
+  double gain() const { return best_us > 0 ? baseline_us / best_us : 0; }
+};
+
+TuneSummary summarise(const TuneResult& result, CallCounts calls);
+
+/// The keys evaluations, cache_hits, baseline_us, best_us, gain, ... and, if wanted, winners[].
+void add_to_json(const TuneSummary& summary, bool with_winners, Json& json);
+
+/// The winners that take the most time, at most `rows` (0: all).
+QueryResult winner_table(const TuneSummary& summary, size_t rows);
+
+}  // namespace tilewright
