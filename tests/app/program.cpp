@@ -50,13 +50,19 @@ const char* const kSmallModel = R"({
 })";
 
 Sandbox::Sandbox() {
-  std::string pattern =
-      (std::filesystem::temp_directory_path() / "tilewright-app-XXXXXX").string();
+  std::string pattern = (std::filesystem::temp_directory_path() / "tilewright-app-XXXXXX").string();
   folder_ = ::mkdtemp(pattern.data()) ? pattern : "";
-  environment = {{"HOME", folder_},          {"XDG_CONFIG_HOME", ""},   {"XDG_DATA_HOME", ""},
-                 {"TILEWRIGHT_DB", path("results.db")},                 {"TILEWRIGHT_MACHINE", ""},
-                 {"TILEWRIGHT_COLOR", ""},   {"TILEWRIGHT_SEED", ""},   {"TILEWRIGHT_JOBS", "2"},
-                 {"FORCE_COLOR", ""},        {"CLICOLOR_FORCE", ""},    {"NO_COLOR", ""}};
+  environment = {{"HOME", folder_},
+                 {"XDG_CONFIG_HOME", ""},
+                 {"XDG_DATA_HOME", ""},
+                 {"TILEWRIGHT_DB", path("results.db")},
+                 {"TILEWRIGHT_MACHINE", ""},
+                 {"TILEWRIGHT_COLOR", ""},
+                 {"TILEWRIGHT_SEED", ""},
+                 {"TILEWRIGHT_JOBS", "2"},
+                 {"FORCE_COLOR", ""},
+                 {"CLICOLOR_FORCE", ""},
+                 {"NO_COLOR", ""}};
 }
 
 Sandbox::~Sandbox() {
