@@ -243,7 +243,7 @@ Space GemmPaddedKernel::space(const Problem& problem, const Machine& machine) co
   for (const auto& [name, value] : default_config(problem, machine).values) {
     parameters.push_back({name, "fixed", {value}});
   }
-  return {std::move(parameters)};
+  return {std::move(parameters), {}};
 }
 
 Launch GemmPaddedKernel::build(const Problem& problem, const Config& config,
