@@ -71,7 +71,7 @@ TEST(Program, EveryCommandPrintsOneJsonObjectWithASchema) {
       {"export", "-o", "plan.json"},
       {"query"},
       {"query", "winners"},
-      {"query", "SELECT 1 AS one, NULL AS nothing, 'x' AS one"},
+      {"query", "SELECT 1 AS one, NULL AS empty, 'x' AS one"},
       {"machine", "list"},
       {"machine", "show"},
       {"machine", "diff", "ascend-910b2", "ascend-910b4"},

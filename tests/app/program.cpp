@@ -33,8 +33,11 @@ void redirect(int descriptor, const std::string& path, int flags) {
 
 void erase_wall_times(nlohmann::ordered_json& json) {
   if (json.is_object()) {
-    std::erase_if(json.get_ref<nlohmann::ordered_json::object_t&>(),
-                  [](const auto& entry) { return entry.first.starts_with("wall_"); });
+    nlohmann::ordered_json kept = nlohmann::ordered_json::object();
+    for (auto& [key, value] : json.items()) {
+      if (!key.starts_with("wall_")) kept[key] = std::move(value);
+    }
+    json = std::move(kept);
   }
   if (json.is_structured()) {
     for (auto& item : json) erase_wall_times(item);
