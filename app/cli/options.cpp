@@ -159,9 +159,15 @@ Arguments parse_options(std::span<const std::string> tokens, std::span<const Opt
   for (const po::option& parsed : parse(list, description, options).options) {
     if (parsed.string_key == kPositionalKey) {
       for (const std::string& text : parsed.value) arguments.add_positional(text);
-    } else {
-      arguments.set(parsed.string_key, parsed.value.empty() ? "" : parsed.value[0]);
+      continue;
     }
+    const std::string value = parsed.value.empty() ? "" : parsed.value[0];
+    // Program_options takes the next token for the value, whatever it is.
+    if (parsed.original_tokens.size() == 2 && option_of(value, options)) {
+      usage_error(fmt::format("option '--{}' needs a value, and '{}' is an option",
+                              parsed.string_key, printable(value)));
+    }
+    arguments.set(parsed.string_key, value);
   }
   return arguments;
 }

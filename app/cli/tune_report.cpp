@@ -1,10 +1,14 @@
 #include "app/cli/tune_report.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <set>
+#include <span>
 
 #include "app/cli/problem_arguments.h"
+#include "app/cli/table.h"
+#include "core/base/format.h"
 #include "core/base/text.h"
 #include "core/model/ops.h"
 #include "kernels/model_executor.h"
@@ -99,16 +103,34 @@ void add_to_json(const TuneSummary& summary, bool with_winners, Json& json) {
   }
 }
 
-QueryResult winner_table(const TuneSummary& summary, size_t rows) {
+QueryResult winner_table(const TuneSummary& summary) {
   QueryResult table;
   table.columns = {"op", "problem", "calls", "config", "time_us", "baseline_us", "gain", "margin"};
   for (const TunedProblem* tuned : by_time(summary)) {
-    if (rows > 0 && table.rows.size() == rows) break;
     table.rows.push_back({join(tuned->problem->ops, ","), tuned->problem->problem.text(),
                           summary.calls_of(*tuned), tuned->config.text(), tuned->time_us,
                           tuned->baseline_us, tuned->gain(), tuned->margin()});
   }
   return table;
+}
+
+std::string top_winners(const TuneSummary& summary, size_t rows) {
+  QueryResult table;
+  table.columns = {"op", "sizes", "calls", "untuned", "tuned", "gain", "config"};
+  const std::vector<const TunedProblem*> winners = by_time(summary);
+  for (const TunedProblem* tuned : std::span(winners).first(std::min(rows, winners.size()))) {
+    std::vector<std::string> sizes;
+    for (const auto& [name, value] : tuned->problem->problem.sizes) {
+      sizes.push_back(fmt::format("{}={}", name, value));
+    }
+    const bool has_baseline = tuned->baseline_us > 0;
+    table.rows.push_back(
+        {tuned->problem->ops.empty() ? "-" : join(tuned->problem->ops, ","), join(sizes, " "),
+         summary.calls_of(*tuned), has_baseline ? format_us(tuned->baseline_us) : "failed",
+         format_us(tuned->time_us), has_baseline ? fmt::format("{:.3f}x", tuned->gain()) : "-",
+         tuned->config.text()});
+  }
+  return to_table(table);
 }
 
 }  // namespace tilewright

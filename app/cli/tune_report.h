@@ -36,7 +36,10 @@ TuneSummary summarise(const TuneResult& result, CallCounts calls);
 /// The keys evaluations, cache_hits, baseline_us, best_us, gain, ... and, if wanted, winners[].
 void add_to_json(const TuneSummary& summary, bool with_winners, Json& json);
 
-/// The winners that take the most time, at most `rows` (0: all).
-QueryResult winner_table(const TuneSummary& summary, size_t rows);
+/// Every winner, those that take the most time first.
+QueryResult winner_table(const TuneSummary& summary);
+
+/// The first `rows` of them for people.
+std::string top_winners(const TuneSummary& summary, size_t rows);
 
 }  // namespace tilewright

@@ -33,8 +33,11 @@ void redirect(int descriptor, const std::string& path, int flags) {
 
 void erase_wall_times(nlohmann::ordered_json& json) {
   if (json.is_object()) {
-    std::erase_if(json.get_ref<nlohmann::ordered_json::object_t&>(),
-                  [](const auto& entry) { return entry.first.starts_with("wall_"); });
+    nlohmann::ordered_json kept = nlohmann::ordered_json::object();
+    for (auto& [key, value] : json.items()) {
+      if (!key.starts_with("wall_")) kept[key] = std::move(value);
+    }
+    json = std::move(kept);
   }
   if (json.is_structured()) {
     for (auto& item : json) erase_wall_times(item);
@@ -50,13 +53,19 @@ const char* const kSmallModel = R"({
 })";
 
 Sandbox::Sandbox() {
-  std::string pattern =
-      (std::filesystem::temp_directory_path() / "tilewright-app-XXXXXX").string();
+  std::string pattern = (std::filesystem::temp_directory_path() / "tilewright-app-XXXXXX").string();
   folder_ = ::mkdtemp(pattern.data()) ? pattern : "";
-  environment = {{"HOME", folder_},          {"XDG_CONFIG_HOME", ""},   {"XDG_DATA_HOME", ""},
-                 {"TILEWRIGHT_DB", path("results.db")},                 {"TILEWRIGHT_MACHINE", ""},
-                 {"TILEWRIGHT_COLOR", ""},   {"TILEWRIGHT_SEED", ""},   {"TILEWRIGHT_JOBS", "2"},
-                 {"FORCE_COLOR", ""},        {"CLICOLOR_FORCE", ""},    {"NO_COLOR", ""}};
+  environment = {{"HOME", folder_},
+                 {"XDG_CONFIG_HOME", ""},
+                 {"XDG_DATA_HOME", ""},
+                 {"TILEWRIGHT_DB", path("results.db")},
+                 {"TILEWRIGHT_MACHINE", ""},
+                 {"TILEWRIGHT_COLOR", ""},
+                 {"TILEWRIGHT_SEED", ""},
+                 {"TILEWRIGHT_JOBS", "2"},
+                 {"FORCE_COLOR", ""},
+                 {"CLICOLOR_FORCE", ""},
+                 {"NO_COLOR", ""}};
 }
 
 Sandbox::~Sandbox() {

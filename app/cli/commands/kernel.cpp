@@ -19,8 +19,11 @@ namespace {
 
 using Names = std::span<const std::string>;
 
-/// Stands for sizes that nobody gave, so that the space has values to show.
-constexpr int64_t kExampleSize = 128;
+/// Stands for a size that nobody gave, so that the space has values to show.
+int64_t example_of(const std::string& size) {
+  if (!size.ends_with("heads")) return 128;
+  return size.starts_with("kv_") ? 4 : 8;  // heads share KV heads
+}
 
 int list_kernels(Context& context, Names) {
   QueryResult table;
@@ -53,7 +56,7 @@ Shown look_at(const Context& context, const std::string& name) {
   const Kernel& kernel = find_kernel(name);
   ProblemRequest request = read_request(context.arguments());
   for (const SizeInfo& size : kernel.sizes()) {
-    if (!size.fallback) request.sizes.try_emplace(size.name, kExampleSize);
+    if (!size.fallback) request.sizes.try_emplace(size.name, example_of(size.name));
   }
   Machine machine = context.machine();
   Problem problem = read_problem(kernel, request);

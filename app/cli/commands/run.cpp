@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <vector>
@@ -185,6 +186,17 @@ std::string busy_line(const Measurement& measurement) {
   return join(parts, ", ");
 }
 
+/// Kernels that never use the cube are not compared with its peak.
+std::string speed_line(const KernelRun& run) {
+  std::string line = fmt::format("speed    {:.2f} TFLOPS", run.tflops());
+  const bool uses_cube = std::ranges::any_of(run.measurement.counters, [](const auto& counter) {
+    return counter.first == "aic_cube_ratio";
+  });
+  if (!uses_cube) return line + "\n";
+  const double peak = run.machine.peak_flops(run.problem.types[0]) * 1e-12;
+  return line + fmt::format(", {} of the cube's {:.1f}\n", format_share(run.tflops() / peak), peak);
+}
+
 std::string check_line(const CheckResult& check, const Stream& out) {
   if (!check.ok) {
     return fmt::format("{}  {}\n", out.styled(Style::kBad, "failed"), check.first_failure);
@@ -195,14 +207,12 @@ std::string check_line(const CheckResult& check, const Stream& out) {
 }
 
 void print_text(Context& context, const KernelRun& run) {
-  const double peak = run.machine.peak_flops(run.problem.types[0]) * 1e-12;
   context.print(fmt::format("{}\n", context.heading(run.problem.text())));
   context.print(fmt::format("machine  {} ({})\n", run.machine.name, run.machine.fingerprint()));
   context.print(fmt::format("config   {}\n", run.config.text()));
   context.print(fmt::format("time     {}, {} cycles\n", format_us(run.measurement.time_us),
                             format_count(run.timing.ticks / kTicksPerCycle)));
-  context.print(fmt::format("speed    {:.2f} TFLOPS, {} of the cube's {:.1f}\n", run.tflops(),
-                            format_share(run.tflops() / peak), peak));
+  context.print(speed_line(run));
   context.print(fmt::format("busy     {}\n", busy_line(run.measurement)));
   if (run.check) context.print("check    " + check_line(*run.check, context.console().out()));
   if (run.hazards) {

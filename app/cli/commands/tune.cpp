@@ -15,7 +15,6 @@
 #include "app/cli/problem_arguments.h"
 #include "app/cli/progress.h"
 #include "app/cli/serving_setup.h"
-#include "app/cli/table.h"
 #include "app/cli/tune_report.h"
 #include "core/base/error.h"
 #include "core/base/format.h"
@@ -226,8 +225,9 @@ void print_text(Context& context, const Target& target, int64_t session,
   context.print(fmt::format("{} on {} ({})\n", context.heading(target.label), target.machine.name,
                             target.machine.fingerprint()));
   context.print(fmt::format(
-      "run {}: {} problems, {} evaluations, {} cache hits{}\n", session, result.problems.size(),
-      format_count(result.evaluations), format_count(result.cache_hits),
+      "run {}: {} problem{}, {} evaluations, {} cache hits{}\n", session, result.problems.size(),
+      result.problems.size() == 1 ? "" : "s", format_count(result.evaluations),
+      format_count(result.cache_hits),
       summary.failures > 0 ? fmt::format(", {} configs failed", summary.failures) : ""));
   if (summary.best_us > 0) {
     context.print(fmt::format(
@@ -235,7 +235,7 @@ void print_text(Context& context, const Target& target, int64_t session,
         summary.calls.empty() ? "" : "all calls of the workload: ", format_us(summary.baseline_us),
         format_us(summary.best_us), summary.gain(), 100 * (summary.gain() - 1)));
   }
-  context.print(to_table(winner_table(summary, kRowsShown)));
+  context.print(top_winners(summary, kRowsShown));
   if (const int64_t more = summary.found - static_cast<int64_t>(kRowsShown); more > 0) {
     context.print(fmt::format("... and {} more: tilewright query winners\n", more));
   }
@@ -292,7 +292,7 @@ int run_tune(Context& context) {
   if (context.globals().json) {
     context.print_json(json(true));
   } else if (context.globals().csv) {
-    context.print_table(winner_table(summary, 0));
+    context.print_table(winner_table(summary));
   } else {
     print_text(context, *target, record.id(), summary);
   }

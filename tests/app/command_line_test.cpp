@@ -1,0 +1,230 @@
+// The real binary: exit statuses, output forms, settings.
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "tests/app/program.h"
+
+namespace tilewright {
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+const Arguments kSmallRun = {"run", "gemm", "--shape", "m=64,n=64,k=64"};
+
+Arguments operator+(Arguments a, const Arguments& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST(Program, WithoutCommandGivesHelpAndUsageStatus) {
+  Sandbox sandbox;
+  const Outcome outcome = sandbox.run({});
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_TRUE(contains(outcome.err, "tilewright [options] COMMAND"));
+}
+
+TEST(Program, HelpIsDataAndNamesEveryCommand) {
+  Sandbox sandbox;
+  for (const Arguments& tokens : {Arguments{"--help"}, Arguments{"-h"}, Arguments{"help"}}) {
+    const Outcome outcome = sandbox.run(tokens);
+    EXPECT_EQ(outcome.status, 0);
+    EXPECT_EQ(outcome.err, "");
+    for (const char* command :
+         {"run", "tune", "replay", "export", "query", "machine", "model", "kernel", "db", "help"}) {
+      EXPECT_TRUE(contains(outcome.out, std::string("\n  ") + command)) << command;
+      const Outcome help = sandbox.run({"help", command});
+      EXPECT_EQ(help.status, 0);
+      EXPECT_TRUE(contains(help.out, "Usage"));
+      EXPECT_EQ(sandbox.run({command, "--help"}).out, help.out);
+    }
+  }
+}
+
+TEST(Program, PrintsItsVersion) {
+  Sandbox sandbox;
+  EXPECT_TRUE(sandbox.run({"--version"}).out.starts_with("tilewright "));
+}
+
+TEST(Program, GlobalsStandBeforeOrBehindTheCommand) {
+  Sandbox sandbox;
+  const Outcome before = sandbox.run(Arguments{"--json", "--seed", "3"} + kSmallRun);
+  const Outcome behind = sandbox.run(kSmallRun + Arguments{"--json", "--seed", "3"});
+  EXPECT_EQ(before.status, 0) << before.err;
+  EXPECT_EQ(without_wall_times(before.out), without_wall_times(behind.out));
+}
+
+TEST(Program, EveryCommandPrintsOneJsonObjectWithASchema) {
+  Sandbox sandbox;
+  const std::string model = sandbox.file("config.json", kSmallModel);
+  const Arguments cases[] = {
+      kSmallRun,
+      {"run", "gemm", "--shape", "m=33,n=65,k=70", "--check", "--hazards"},
+      {"tune", "gemm", "--shape", "m=64,n=64,k=64", "--budget", "evaluations=3"},
+      {"export", "-o", "plan.json"},
+      {"query"},
+      {"query", "winners"},
+      {"query", "SELECT 1 AS one, NULL AS empty, 'x' AS one"},
+      {"machine", "list"},
+      {"machine", "show"},
+      {"machine", "diff", "ascend-910b2", "ascend-910b4"},
+      {"model", "list"},
+      {"model", "show", "qwen2-7b", "--tokens", "7"},
+      {"model", "show", model},
+      {"kernel", "list"},
+      {"kernel", "show", "gemm"},
+      {"db", "info"},
+      {"db", "check"},
+      {"db", "vacuum"},
+  };
+  for (const Arguments& tokens : cases) {
+    const Outcome outcome = sandbox.run(tokens + Arguments{"--json", "-q"});
+    EXPECT_EQ(outcome.status, 0) << tokens[0] << ": " << outcome.err;
+    EXPECT_EQ(outcome.err, "") << tokens[0];
+    const auto json = nlohmann::json::parse(outcome.out, nullptr, false);
+    ASSERT_TRUE(json.is_object()) << tokens[0] << ": " << outcome.out;
+    EXPECT_TRUE(json.contains("schema")) << tokens[0];
+  }
+}
+
+TEST(Program, EveryKernelCanBeShown) {
+  Sandbox sandbox;
+  const auto list = nlohmann::json::parse(sandbox.run({"kernel", "list", "--json"}).out);
+  EXPECT_GE(list["kernels"].size(), 3u);
+  for (const auto& kernel : list["kernels"]) {
+    const Outcome outcome = sandbox.run({"kernel", "show", kernel["name"], "--json"});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_GE(nlohmann::json::parse(outcome.out)["legal_configs"], 1) << kernel["name"];
+  }
+}
+
+TEST(Program, RunJsonHasTheKeysThatOthersRelyOn) {
+  Sandbox sandbox;
+  const Outcome outcome = sandbox.run(kSmallRun + Arguments{"--check", "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto json = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(json["kernel"], "gemm");
+  EXPECT_EQ(json["machine"]["name"], "ascend-910b2");
+  EXPECT_EQ(json["machine"]["fingerprint"].get<std::string>().size(), 16u);
+  EXPECT_TRUE(json["config"].is_object());
+  EXPECT_GT(json["time_us"], 0);
+  EXPECT_GT(json["cycles"], 0);
+  EXPECT_GT(json["tflops"], 0);
+  EXPECT_TRUE(json["counters"].contains("aic_cube_ratio"));
+  EXPECT_EQ(json["check"]["status"], "passed");
+  EXPECT_TRUE(json["hazards"].is_array());
+  double share = 0, us = 0;
+  for (const auto& entry : json["breakdown"]) {
+    share += entry["share"].get<double>();
+    us += entry["us"].get<double>();
+  }
+  EXPECT_NEAR(share, 1, 1e-9);
+  EXPECT_NEAR(us, json["time_us"].get<double>(), 1e-6);
+}
+
+TEST(Program, RunIsDeterministic) {
+  Sandbox sandbox;
+  const Arguments tokens = {"run",     "gemm",    "--shape", "m=100,n=200,k=300",
+                            "--check", "--trace", "t.json",  "--json"};
+  const Outcome first = sandbox.run(tokens);
+  const std::string trace = sandbox.read("t.json");
+  const Outcome second = sandbox.run(tokens);
+  ASSERT_EQ(first.status, 0) << first.err;
+  EXPECT_EQ(without_wall_times(first.out), without_wall_times(second.out));
+  EXPECT_EQ(trace, sandbox.read("t.json"));
+  EXPECT_TRUE(nlohmann::json::accept(trace));
+}
+
+TEST(Program, RunKeepsTheMeasurement) {
+  Sandbox sandbox;
+  const auto run = nlohmann::json::parse(sandbox.run(kSmallRun + Arguments{"--json"}).out);
+  const Outcome outcome = sandbox.run({"query", "SELECT time_us FROM measurements", "--csv"});
+  EXPECT_EQ(outcome.out, "time_us\n" + run["time_us"].dump() + "\n");
+  const auto runs = nlohmann::json::parse(sandbox.run({"query", "runs", "--json"}).out);
+  EXPECT_EQ(runs["rows"][0]["kind"], "kernel");
+  EXPECT_EQ(runs["rows"][0]["status"], "done");
+}
+
+TEST(Program, DataGoesToStdoutAndNothingElse) {
+  Sandbox sandbox;
+  const Outcome outcome = sandbox.run(kSmallRun);
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_TRUE(contains(outcome.out, "time by cause"));
+  EXPECT_FALSE(contains(outcome.out, "\x1b"));  // no colour off a terminal
+}
+
+TEST(Program, ColourFollowsTheFlagAndTheEnvironment) {
+  struct Case {
+    Arguments tokens;
+    std::map<std::string, std::string> environment;
+    bool has_color;
+  };
+  const Case cases[] = {
+      {{"--color", "always"}, {}, true},
+      {{}, {{"CLICOLOR_FORCE", "1"}}, true},
+      {{}, {{"CLICOLOR_FORCE", "1"}, {"NO_COLOR", "1"}}, false},
+      {{}, {{"FORCE_COLOR", "1"}, {"NO_COLOR", "1"}}, true},
+      {{"--color", "never"}, {{"FORCE_COLOR", "1"}}, false},
+  };
+  for (const Case& each : cases) {
+    Sandbox sandbox;
+    for (const auto& [name, value] : each.environment) sandbox.environment[name] = value;
+    const Outcome outcome = sandbox.run(kSmallRun + each.tokens);
+    EXPECT_EQ(contains(outcome.out, "\x1b["), each.has_color) << outcome.err;
+  }
+}
+
+TEST(Program, FlagBeatsEnvironmentBeatsProjectBeatsUser) {
+  Sandbox sandbox;
+  const auto machine = [&](const Arguments& tokens) {
+    const Outcome outcome = sandbox.run(Arguments{"machine", "show", "--json"} + tokens);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return nlohmann::json::parse(outcome.out)["name"].get<std::string>();
+  };
+  EXPECT_EQ(machine({}), "ascend-910b2");
+  std::filesystem::create_directories(sandbox.path(".config/tilewright"));
+  sandbox.file(".config/tilewright/config.json", R"({"machine": "ascend-910b1"})");
+  EXPECT_EQ(machine({}), "ascend-910b1");
+  sandbox.file("tilewright.json", "{\"machine\": \"ascend-910b3\"} // the project's");
+  EXPECT_EQ(machine({}), "ascend-910b3");
+  sandbox.environment["TILEWRIGHT_MACHINE"] = "ascend-910b4";
+  EXPECT_EQ(machine({}), "ascend-910b4");
+  EXPECT_EQ(machine({"--machine", "ascend-910b2"}), "ascend-910b2");
+  const Outcome verbose = sandbox.run({"machine", "list", "-v"});
+  EXPECT_TRUE(contains(verbose.err, "machine = ascend-910b4 (environment TILEWRIGHT_MACHINE)"));
+}
+
+TEST(Program, MakesTheFolderOfTheDefaultDatabase) {
+  Sandbox sandbox;
+  sandbox.environment["TILEWRIGHT_DB"] = "";
+  EXPECT_EQ(sandbox.run(kSmallRun).status, 0);
+  EXPECT_TRUE(std::filesystem::exists(sandbox.path(".local/share/tilewright/results.db")));
+  sandbox.environment["XDG_DATA_HOME"] = sandbox.path("data");
+  EXPECT_EQ(sandbox.run(kSmallRun).status, 0);
+  EXPECT_TRUE(std::filesystem::exists(sandbox.path("data/tilewright/results.db")));
+}
+
+TEST(Program, CsvIsForTables) {
+  Sandbox sandbox;
+  EXPECT_TRUE(sandbox.run({"machine", "list", "--csv"}).out.starts_with("name,"));
+  EXPECT_EQ(sandbox.run(kSmallRun + Arguments{"--csv"}).status, 2);
+  EXPECT_EQ(sandbox.run({"machine", "list", "--csv", "--json"}).status, 2);
+}
+
+TEST(Program, AFullStdoutIsAFailure) {
+  Sandbox sandbox;
+  sandbox.stdout_path = "/dev/full";
+  const Outcome outcome = sandbox.run({"machine", "list"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_TRUE(contains(outcome.err, "cannot write to standard output: No space left"));
+}
+
+}  // namespace
+}  // namespace tilewright
