@@ -31,6 +31,13 @@ int64_t launch_ticks_of(const Machine& machine) {
                   machine.launch.dispatch_cycles);
 }
 
+/// Pipes that run instructions on a core, in the order of the data's way.
+std::span<const Pipe> pipes_of(CoreKind kind) {
+  static constexpr Pipe kAic[] = {Pipe::kMte2, Pipe::kMte1, Pipe::kCube, Pipe::kFixp};
+  static constexpr Pipe kAiv[] = {Pipe::kMte2, Pipe::kVec, Pipe::kMte3};
+  return kind == CoreKind::kAic ? std::span<const Pipe>(kAic) : std::span<const Pipe>(kAiv);
+}
+
 /// The pipe that does the op's work on cores of this program: the cube, else the vector unit, else
 /// the loads.
 Pipe work_pipe(const Launch& launch, const CoreProgram& program) {
@@ -73,10 +80,11 @@ DetailedTiming::DetailedTiming(const Launch& launch, const Machine& machine, Tim
     core.issue = {launch_ticks_, 0, Cause::issue()};
     core.work = work_pipe(launch, *core.program);
     core.flags.resize(launch.flags.size());
-    for (PipeState& pipe : core.pipes) {
+    for (PipeState& pipe : core.pipes) pipe.free_time = launch_ticks_;
+    for (Pipe used : pipes_of(core.program->kind)) {
+      PipeState& pipe = core.pipes[static_cast<size_t>(used)];
       pipe.queue.resize(depth);
       pipe.slot_free.assign(depth, {0, -1, Cause::issue()});
-      pipe.free_time = launch_ticks_;
     }
   }
   set_up_flags();
@@ -135,8 +143,8 @@ bool DetailedTiming::enter_next_task(Core& core) {
   }
   const CoreProgram::Task& task = core.program->tasks[core.task];
   const Template& body = launch_.templates[static_cast<size_t>(task.template_id)];
-  core.bindings = core.program->bindings.data() + task.first_binding;
-  const std::span<const int64_t> bindings(core.bindings, static_cast<size_t>(body.bindings));
+  const std::span<const int64_t> bindings(core.program->bindings.data() + task.first_binding,
+                                          static_cast<size_t>(body.bindings));
   core.steps = &cache_.resolve(task.template_id, bindings);
   core.count = body.count.at(bindings, launch_.tables, 0);
   if (core.count < 0) {
@@ -168,71 +176,73 @@ bool DetailedTiming::issue(int core_id) {
     }
     const Step& step = core.steps->sections[core.section][core.position];
     PipeState& pipe = core.pipes[static_cast<size_t>(step.pipe)];
-    if (pipe.count == pipe.queue.size()) return progress;
+    const auto depth = static_cast<uint32_t>(pipe.queue.size());
+    if (pipe.count == depth) return progress;
 
-    const size_t slot = (pipe.head + pipe.count) % pipe.queue.size();
-    if (pipe.slot_free[slot].time > core.issue.time) {
+    PathPool::Stamp& freed = pipe.slot_free[pipe.issued];
+    if (freed.time > core.issue.time) {
       // The scalar unit stood still until the queue had room.
-      if (pipe.slot_free[slot].node >= 0) {
-        paths_.hold(pipe.slot_free[slot].node);
+      if (freed.node >= 0) {
+        paths_.hold(freed.node);
         paths_.release(core.issue.node);
-        core.issue = pipe.slot_free[slot];
+        core.issue = freed;
       } else {
-        core.issue.time = pipe.slot_free[slot].time;
+        core.issue.time = freed.time;
       }
     }
+    if (++pipe.issued == depth) pipe.issued = 0;
     core.issue.time += issue_ticks_;
     paths_.hold(core.issue.node);
     const bool body = core.section == 1;
-    pipe.queue[slot] = {&step,
-                        core.bindings,
-                        core.iteration,
-                        core.issue,
-                        static_cast<int32_t>(core.task),
-                        !body || core.iteration == 0,
-                        !body || core.iteration + 1 == core.count};
+    uint32_t slot = pipe.head + pipe.count;
+    if (slot >= depth) slot -= depth;
+    Entry& entry = pipe.queue[slot];
+    entry.step = &step;
+    entry.issued = core.issue;
+    entry.task = static_cast<int32_t>(core.task);
+    entry.iteration = static_cast<int32_t>(core.iteration);
+    entry.first = !body || core.iteration == 0;
+    entry.last = !body || core.iteration + 1 == core.count;
     ++pipe.count;
     ++core.position;
     progress = true;
   }
 }
 
-const FlagSet* DetailedTiming::find_set(int core, int flag) {
-  const Flag& declared = launch_.flags[static_cast<size_t>(flag)];
-  if (declared.scope == FlagScope::kCore) {
-    LocalFlag& local = cores_[static_cast<size_t>(core)].flags[static_cast<size_t>(flag)];
+SharedFlag& DetailedTiming::shared_flag(int core, const StepFlag& use) {
+  const int group =
+      use.scope == FlagScope::kLaunch ? 0 : cores_[static_cast<size_t>(core)].program->group;
+  return shared_[static_cast<size_t>(use.flag)][static_cast<size_t>(group)];
+}
+
+const FlagSet* DetailedTiming::find_set(int core, const StepFlag& use) {
+  if (use.scope == FlagScope::kCore) {
+    LocalFlag& local = cores_[static_cast<size_t>(core)].flags[static_cast<size_t>(use.flag)];
     return local.ready() ? &local.front() : nullptr;
   }
-  const int group =
-      declared.scope == FlagScope::kLaunch ? 0 : cores_[static_cast<size_t>(core)].program->group;
-  SharedFlag& shared = shared_[static_cast<size_t>(flag)][static_cast<size_t>(group)];
+  SharedFlag& shared = shared_flag(core, use);
   return shared.ready(core) ? &shared.front(core) : nullptr;
 }
 
 bool DetailedTiming::flags_ready(int core, const Entry& entry) {
   for (uint8_t i = 0; i < entry.step->wait_count; ++i) {
-    const FlagUse& use = entry.step->waits[i];
-    if (applies(use, entry) && !find_set(core, use.flag)) return false;
+    const StepFlag& use = entry.step->waits[i];
+    if (applies(use, entry) && !find_set(core, use)) return false;
   }
   return true;
 }
 
 PathPool::Stamp DetailedTiming::start_of(int core, const Entry& entry, const PipeState& pipe,
-                                         int& binding_flag) {
+                                         Reason& reason) {
   PathPool::Stamp start{pipe.free_time, pipe.free_node, Cause::issue()};
-  binding_flag = -1;
-  if (entry.issued.time > start.time) {
-    start = entry.issued;
-    binding_flag = -2;
-  }
+  if (entry.issued.time > start.time) start = entry.issued;
   for (uint8_t i = 0; i < entry.step->wait_count; ++i) {
-    const FlagUse& use = entry.step->waits[i];
+    const StepFlag& use = entry.step->waits[i];
     if (!applies(use, entry)) continue;
-    const FlagSet& set = *find_set(core, use.flag);
+    const FlagSet& set = *find_set(core, use);
     if (set.time + set.latency > start.time) {
-      start = {set.time + set.latency, set.node,
-               cause_of(launch_.flags[static_cast<size_t>(use.flag)].scope)};
-      binding_flag = use.flag;
+      start = {set.time + set.latency, set.node, cause_of(use.scope)};
+      reason = {use.flag, set.setter};
     }
   }
   return start;
@@ -240,19 +250,15 @@ PathPool::Stamp DetailedTiming::start_of(int core, const Entry& entry, const Pip
 
 void DetailedTiming::take_flags(int core, const Entry& entry) {
   for (uint8_t i = 0; i < entry.step->wait_count; ++i) {
-    const FlagUse& use = entry.step->waits[i];
+    const StepFlag& use = entry.step->waits[i];
     if (!applies(use, entry)) continue;
-    const Flag& declared = launch_.flags[static_cast<size_t>(use.flag)];
-    if (declared.scope == FlagScope::kCore) {
+    if (use.scope == FlagScope::kCore) {
       LocalFlag& local = cores_[static_cast<size_t>(core)].flags[static_cast<size_t>(use.flag)];
       paths_.release(local.front().node);
       local.pop();
       continue;
     }
-    const int group =
-        declared.scope == FlagScope::kLaunch ? 0 : cores_[static_cast<size_t>(core)].program->group;
-    const int32_t node =
-        shared_[static_cast<size_t>(use.flag)][static_cast<size_t>(group)].pop(core);
+    const int32_t node = shared_flag(core, use).pop(core);
     if (node >= 0) paths_.release(node);
   }
 }
@@ -261,26 +267,24 @@ void DetailedTiming::set_flags(int core_id, const Entry& entry, int64_t end, int
                                int64_t tail) {
   Core& core = cores_[static_cast<size_t>(core_id)];
   for (uint8_t i = 0; i < entry.step->set_count; ++i) {
-    const FlagUse& use = entry.step->sets[i];
+    const StepFlag& use = entry.step->sets[i];
     if (!applies(use, entry)) continue;
-    const Flag& flag = launch_.flags[static_cast<size_t>(use.flag)];
-    const FlagSet set{end, tail + flag_ticks_[static_cast<size_t>(flag.scope)], node,
+    const FlagSet set{end, tail + flag_ticks_[static_cast<size_t>(use.scope)], node,
                       entry.step->pipe};
-    const bool local = flag.scope == FlagScope::kCore;
-    const auto group =
-        static_cast<size_t>(flag.scope == FlagScope::kGroup ? core.program->group : 0);
-    SharedFlag* shared = local ? nullptr : &shared_[static_cast<size_t>(use.flag)][group];
-    if (local ? core.flags[static_cast<size_t>(use.flag)].full() : shared->full(core_id)) {
+    LocalFlag* local =
+        use.scope == FlagScope::kCore ? &core.flags[static_cast<size_t>(use.flag)] : nullptr;
+    SharedFlag* shared = local ? nullptr : &shared_flag(core_id, use);
+    if (local ? local->full() : shared->full(core_id)) {
       throw Error(
           ErrorKind::kFailed,
           fmt::format("launch {}: core {}: {}: flag {} is set more than {} times ahead of "
                       "its waits",
                       launch_.name, core_id, cache_.names()[static_cast<size_t>(entry.step->name)],
-                      flag.name, kFlagDepth));
+                      launch_.flags[static_cast<size_t>(use.flag)].name, kFlagDepth));
     }
     paths_.hold(node);
     if (local) {
-      core.flags[static_cast<size_t>(use.flag)].push(set);
+      local->push(set);
       continue;
     }
     int32_t forgotten = -1;
@@ -293,7 +297,7 @@ void DetailedTiming::set_flags(int core_id, const Entry& entry, int64_t end, int
 }
 
 void DetailedTiming::account_gap(Core& core, const PathPool::Stamp& start, int64_t pipe_free,
-                                 int binding_flag, Pipe setter) {
+                                 const Reason& reason) {
   const int64_t gap = start.time - pipe_free;
   if (gap == 0) return;
   PipeState& pipe = core.pipes[static_cast<size_t>(core.work)];
@@ -301,11 +305,11 @@ void DetailedTiming::account_gap(Core& core, const PathPool::Stamp& start, int64
     core.engine[Cause::fill().id()] += gap;
     return;
   }
-  if (binding_flag < 0) {
+  if (reason.flag < 0) {
     core.engine[Cause::issue().id()] += gap;
     return;
   }
-  const Flag& flag = launch_.flags[static_cast<size_t>(binding_flag)];
+  const Flag& flag = launch_.flags[static_cast<size_t>(reason.flag)];
   int64_t waited = gap;
   if (flag.scope != FlagScope::kCore) {
     const int64_t crossing = std::min(gap, flag_ticks_[static_cast<size_t>(flag.scope)]);
@@ -313,22 +317,24 @@ void DetailedTiming::account_gap(Core& core, const PathPool::Stamp& start, int64
     waited -= crossing;
   }
   const Cause cause = flag.meaning == FlagMeaning::kSpace ? Cause::wait_space(flag.space)
-                                                          : Cause::wait_data(setter);
+                                                          : Cause::wait_data(reason.setter);
   core.engine[cause.id()] += waited;
 }
 
 void DetailedTiming::pop_entry(PipeState& pipe, const PathPool::Stamp& start) {
+  const auto depth = static_cast<uint32_t>(pipe.queue.size());
   paths_.release(pipe.queue[pipe.head].issued.node);
-  PathPool::Stamp& freed = pipe.slot_free[pipe.head];
+  PathPool::Stamp& freed = pipe.slot_free[pipe.popped];
   if (freed.node >= 0) paths_.release(freed.node);
   freed = start;
-  if (pipe.count == pipe.queue.size()) {
+  if (pipe.count == depth) {
     paths_.hold(start.node);
   } else {
     freed.node = -1;
   }
-  pipe.head = (pipe.head + 1) % pipe.queue.size();
-  --pipe.count;
+  if (++pipe.popped == depth) pipe.popped = 0;
+  if (++pipe.head == depth) pipe.head = 0;
+  if (--pipe.count == 0) pipe.head = 0;
 }
 
 bool DetailedTiming::try_start(int core_id, Pipe pipe_id) {
@@ -337,12 +343,9 @@ bool DetailedTiming::try_start(int core_id, Pipe pipe_id) {
   if (pipe.count == 0 || pipe.in_flight) return false;
   const Entry entry = pipe.queue[pipe.head];
   if (!flags_ready(core_id, entry)) return false;
-  int binding_flag = -1;
-  const PathPool::Stamp start = start_of(core_id, entry, pipe, binding_flag);
-  if (pipe_id == core.work) {
-    const Pipe setter = binding_flag >= 0 ? find_set(core_id, binding_flag)->setter : Pipe::kScalar;
-    account_gap(core, start, pipe.free_time, binding_flag, setter);
-  }
+  Reason reason;
+  const PathPool::Stamp start = start_of(core_id, entry, pipe, reason);
+  if (pipe_id == core.work) account_gap(core, start, pipe.free_time, reason);
   paths_.hold(start.node);
   pop_entry(pipe, start);
   take_flags(core_id, entry);
@@ -357,7 +360,7 @@ bool DetailedTiming::try_start(int core_id, Pipe pipe_id) {
   LocalCost cost = entry.step->cost;
   if (entry.step->varies) {
     cost = local_cost(machine_, *entry.step->source,
-                      cache_.sizes(*entry.step->source, entry.values(), entry.iteration));
+                      cache_.sizes(*entry.step->source, bindings_of(core, entry), entry.iteration));
   }
   const bool was_empty = !pipe.ran || start.time > pipe.free_time;
   finish(core_id, pipe_id, entry, start, start.time + cost.busy + (was_empty ? cost.head : 0), {});
@@ -387,7 +390,8 @@ void DetailedTiming::finish(int core_id, Pipe pipe_id, const Entry& entry,
   (pipe_id == Pipe::kMte2 ? core.counters.load_bytes : core.counters.store_bytes) += bytes;
   int64_t flops = step.flops;
   if (step.varies && !step.is_memory) {
-    flops = flops_of(*step.source, cache_.sizes(*step.source, entry.values(), entry.iteration));
+    flops = flops_of(*step.source,
+                     cache_.sizes(*step.source, bindings_of(core, entry), entry.iteration));
   }
   core.counters.flops += flops;
   if (end > last_end_) {
@@ -397,13 +401,14 @@ void DetailedTiming::finish(int core_id, Pipe pipe_id, const Entry& entry,
     last_node_ = node;
   }
   if (timeline_) {
-    timeline_->events.push_back({start.time, end, core_id, pipe_id, step.name, entry.task,
-                                 static_cast<int32_t>(entry.iteration), bytes, flops});
+    timeline_->events.push_back(
+        {start.time, end, core_id, pipe_id, step.name, entry.task, entry.iteration, bytes, flops});
   }
   set_flags(core_id, entry, end, node, step.cost.tail);
 }
 
 void DetailedTiming::look_ahead(int core_id) {
+  const Core& core = cores_[static_cast<size_t>(core_id)];
   PipeState& pipe = cores_[static_cast<size_t>(core_id)].pipes[static_cast<size_t>(Pipe::kMte2)];
   if (!pipe.in_flight || !pipe.streaming || pipe.count == 0 || pipe.ahead_pending ||
       pipe.ahead >= 0) {
@@ -411,13 +416,13 @@ void DetailedTiming::look_ahead(int core_id) {
   }
   const Entry& next = pipe.queue[pipe.head];
   if (!flags_ready(core_id, next)) return;
-  const GmAccess access = cache_.access(*next.step, next.values(), next.iteration);
+  const GmAccess access = cache_.access(*next.step, bindings_of(core, next), next.iteration);
   if (memory_.burst_bytes(access) < machine_.mte2.lookahead_burst_bytes) return;
   int64_t time = std::max(pipe.start.time, next.issued.time);
   for (uint8_t i = 0; i < next.step->wait_count; ++i) {
-    const FlagUse& use = next.step->waits[i];
+    const StepFlag& use = next.step->waits[i];
     if (!applies(use, next)) continue;
-    const FlagSet& set = *find_set(core_id, use.flag);
+    const FlagSet& set = *find_set(core_id, use);
     time = std::max(time, set.time + set.latency);
   }
   pipe.ahead_pending = true;
@@ -425,7 +430,8 @@ void DetailedTiming::look_ahead(int core_id) {
 }
 
 int32_t DetailedTiming::request(const Turn& turn, const Entry& entry) {
-  const GmAccess access = cache_.access(*entry.step, entry.values(), entry.iteration);
+  const Core& core = cores_[static_cast<size_t>(turn.core)];
+  const GmAccess access = cache_.access(*entry.step, bindings_of(core, entry), entry.iteration);
   const int32_t transfer = memory_.request(access, entry.step->client, turn.time);
   if (static_cast<size_t>(transfer) >= owners_.size()) {
     owners_.resize(static_cast<size_t>(transfer) + 1);
@@ -520,10 +526,11 @@ void DetailedTiming::report_deadlock() const {
   // The serial order tells which instruction is stuck by itself and which only behind it.
   const std::vector<SerialStep> stuck = walk_in_order(launch_, [](const SerialStep&) {});
   if (stuck.empty()) {
-    throw Error(ErrorKind::kFailed,
-                fmt::format("launch {}: deadlock: its pipes wait for each other although its serial "
-                            "order runs through",
-                            launch_.name));
+    throw Error(
+        ErrorKind::kFailed,
+        fmt::format("launch {}: deadlock: its pipes wait for each other although its serial "
+                    "order runs through",
+                    launch_.name));
   }
   const SerialStep& step = stuck.front();
   std::string flags;

@@ -30,36 +30,34 @@ class DetailedTiming {
   /// An instruction that the scalar unit has put into a pipe's queue.
   struct Entry {
     const Step* step = nullptr;
-    const int64_t* bindings = nullptr;
-    int64_t iteration = 0;
     PathPool::Stamp issued;  ///< holds its node
     int32_t task = 0;
+    int32_t iteration = 0;
     bool first = true;
     bool last = true;
-
-    std::span<const int64_t> values() const {
-      return {bindings, static_cast<size_t>(step->bindings)};
-    }
   };
   /// An in-order queue and what runs on it.
   struct PipeState {
-    std::vector<Entry> queue;  // ring of the machine's depth
-    /// When each ring slot was last emptied. The node is held and says why, when the queue was full
-    /// (the scalar unit may be waiting for just that); it is -1 otherwise.
-    std::vector<PathPool::Stamp> slot_free;
-    size_t head = 0;
-    size_t count = 0;
     int64_t free_time = 0;
-    int32_t free_node = 0;   // held
-    bool ran = false;        // something has run on it
-    bool in_flight = false;  // a transfer runs or waits for its turn in the global order
-    bool streaming = false;  // its bytes move
-    Entry current;           // of the transfer
-    PathPool::Stamp start;   // of the transfer; holds its node
-    int64_t transfer_bytes = 0;
-    int32_t transfer = -1;
+    int32_t free_node = 0;       // held
+    uint32_t head = 0;           // of the queue
+    uint32_t count = 0;          // entries in the queue
+    uint32_t issued = 0;         // entries ever put into it, modulo its depth
+    uint32_t popped = 0;         // entries ever taken out, modulo its depth
+    bool ran = false;            // something has run on it
+    bool in_flight = false;      // a transfer runs or waits for its turn in the global order
+    bool streaming = false;      // its bytes move
     bool ahead_pending = false;  // the next transfer's request is on its way to the memory
     int32_t ahead = -1;          // or made
+    std::vector<Entry> queue;    // ring of the machine's depth; starts over when empty
+    /// When the instruction a queue's depth before this one left the queue. The node is held and
+    /// says why, when the queue was full (the scalar unit may be waiting for just that); it is -1
+    /// otherwise.
+    std::vector<PathPool::Stamp> slot_free;
+    Entry current;          // of the transfer
+    PathPool::Stamp start;  // of the transfer; holds its node
+    int64_t transfer_bytes = 0;
+    int32_t transfer = -1;
   };
   /// A core: its position in its program, and its pipes.
   struct Core {
@@ -68,7 +66,6 @@ class DetailedTiming {
     std::vector<LocalFlag> flags;
     size_t task = 0;
     const ResolvedTemplate* steps = nullptr;  // of the current task; null before the first
-    const int64_t* bindings = nullptr;
     size_t section = 0;
     size_t position = 0;
     int64_t iteration = 0;
@@ -104,12 +101,18 @@ class DetailedTiming {
   bool try_start(int core, Pipe pipe);
   void look_ahead(int core);
   bool flags_ready(int core, const Entry& entry);
-  const FlagSet* find_set(int core, int flag);
-  PathPool::Stamp start_of(int core, const Entry& entry, const PipeState& pipe, int& binding_flag);
+  const FlagSet* find_set(int core, const StepFlag& use);
+  SharedFlag& shared_flag(int core, const StepFlag& use);
+  /// Why an instruction starts when it does.
+  struct Reason {
+    int flag = -1;                ///< -1: its pipe was busy or its issue came last
+    Pipe setter = Pipe::kScalar;  ///< of the flag
+  };
+  PathPool::Stamp start_of(int core, const Entry& entry, const PipeState& pipe, Reason& reason);
   void take_flags(int core, const Entry& entry);
   void set_flags(int core, const Entry& entry, int64_t end, int32_t node, int64_t tail);
-  void account_gap(Core& core, const PathPool::Stamp& start, int64_t pipe_free, int binding_flag,
-                   Pipe setter);
+  void account_gap(Core& core, const PathPool::Stamp& start, int64_t pipe_free,
+                   const Reason& reason);
   void pop_entry(PipeState& pipe, const PathPool::Stamp& start);
   /// Parts of a transfer's time that it waited for others.
   struct Waits {
@@ -119,6 +122,11 @@ class DetailedTiming {
   void finish(int core, Pipe pipe, const Entry& entry, const PathPool::Stamp& start, int64_t end,
               const Waits& waits);
   int32_t request(const Turn& turn, const Entry& entry);
+  std::span<const int64_t> bindings_of(const Core& core, const Entry& entry) const {
+    const CoreProgram::Task& task = core.program->tasks[static_cast<size_t>(entry.task)];
+    return {core.program->bindings.data() + task.first_binding,
+            static_cast<size_t>(entry.step->bindings)};
+  }
   void take_turn(const Turn& turn);
   void transfer_done(const MemorySystem::Done& done);
   void wake(int core);
@@ -126,7 +134,7 @@ class DetailedTiming {
   [[noreturn]] void report_deadlock() const;
   TimingResult result();
 
-  static bool applies(const FlagUse& use, const Entry& entry) {
+  static bool applies(const StepFlag& use, const Entry& entry) {
     return use.when == When::kAlways || (use.when == When::kFirst ? entry.first : entry.last);
   }
 

@@ -22,18 +22,22 @@ struct FlagSet {
 constexpr uint32_t kFlagDepth = 16;
 
 /// The counting flag of one core: a queue of sets that were not waited for yet.
-class LocalFlag {
+class alignas(64) LocalFlag {
  public:
   bool full() const { return sets_ - waits_ == kFlagDepth; }
   bool ready() const { return sets_ != waits_; }
   const FlagSet& front() const { return ring_[waits_ % kFlagDepth]; }
   void push(const FlagSet& set) { ring_[sets_++ % kFlagDepth] = set; }
-  void pop() { ++waits_; }
+  void pop() {
+    // An empty queue starts over, so that few of its slots are ever touched.
+    if (++waits_ == sets_) waits_ = sets_ = 0;
+  }
 
  private:
-  std::array<FlagSet, kFlagDepth> ring_{};
+  // Counts and the first slots share a cache line.
   uint32_t sets_ = 0;
   uint32_t waits_ = 0;
+  std::array<FlagSet, kFlagDepth> ring_{};
 };
 
 /// A flag between cores: set k is there when every producer has set it k times; each consumer takes

@@ -23,6 +23,8 @@ class Validator {
   Validator(const Launch& launch, const Machine& machine) : launch_(launch), machine_(machine) {}
 
   void check() {
+    where_ = [] { return "its flags"; };
+    require(launch_.flags.size() < INT16_MAX, "are more than 32766");
     check_tensors();
     for (size_t t = 0; t < launch_.templates.size(); ++t) {
       for (int section = 0; section < 3; ++section) {

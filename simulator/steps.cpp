@@ -89,11 +89,15 @@ Step StepCache::make_step(const Instruction& instruction, std::span<const int64_
   step.client = client_of(instruction);
   step.bindings = static_cast<int32_t>(bindings.size());
   step.name = name;
+  const auto step_flag = [&](const FlagUse& use) {
+    return StepFlag{static_cast<int16_t>(use.flag), use.when,
+                    launch_.flags[static_cast<size_t>(use.flag)].scope};
+  };
   for (const FlagUse& use : instruction.waits) {
-    if (use.flag >= 0) step.waits[step.wait_count++] = use;
+    if (use.flag >= 0) step.waits[step.wait_count++] = step_flag(use);
   }
   for (const FlagUse& use : instruction.sets) {
-    if (use.flag >= 0) step.sets[step.set_count++] = use;
+    if (use.flag >= 0) step.sets[step.set_count++] = step_flag(use);
   }
   for_each_size(instruction, [&](const Expr& expr) {
     if (!expr.is_loop_invariant() || expr.table_id() >= 0) step.varies = true;

@@ -13,6 +13,13 @@
 
 namespace tilewright {
 
+/// Use of a flag by a step.
+struct StepFlag {
+  int16_t flag = -1;
+  When when = When::kAlways;
+  FlagScope scope = FlagScope::kCore;
+};
+
 /// An instruction of a template with everything worked out that does not change between iterations
 /// and tasks of equal sizes.
 struct Step {
@@ -23,8 +30,8 @@ struct Step {
   MemoryClient client = MemoryClient::kL1Load;
   uint8_t wait_count = 0;
   uint8_t set_count = 0;
-  std::array<FlagUse, Instruction::kMaxFlags> waits{};
-  std::array<FlagUse, Instruction::kMaxFlags> sets{};
+  std::array<StepFlag, Instruction::kMaxFlags> waits{};
+  std::array<StepFlag, Instruction::kMaxFlags> sets{};
   LocalCost cost;
   int64_t flops = 0;
   int32_t bindings = 0;  ///< number of bindings of its template
