@@ -115,21 +115,31 @@ void DetailedTiming::set_up_flags() {
     }
   }
   const FlagSet from_start{launch_ticks_, 0, 0, Pipe::kScalar};
+  const auto fill = [&](LocalFlag& flag, int count) {
+    for (int i = 0; i < count; ++i) flag.push(from_start);
+  };
+  is_direct_.assign(launch_.flags.size(), 0);
+  direct_consumer_.resize(launch_.flags.size());
   for (size_t f = 0; f < launch_.flags.size(); ++f) {
     const Flag& flag = launch_.flags[f];
     TW_CHECK(flag.initial <= static_cast<int>(kFlagDepth), "initial sets fit the flag's counter");
     if (flag.scope == FlagScope::kCore) {
-      for (Core& core : cores_) {
-        for (int i = 0; i < flag.initial; ++i) {
-          paths_.hold(0);
-          core.flags[f].push(from_start);
-        }
-      }
+      for (Core& core : cores_) fill(core.flags[f], flag.initial);
       continue;
     }
+    is_direct_[f] = flag.scope == FlagScope::kGroup && flag.producers == 1 &&
+                    std::all_of(consumers[f].begin(), consumers[f].end(),
+                                [](const std::set<int>& members) { return members.size() <= 1; });
     for (const std::set<int>& members : consumers[f]) {
-      shared_[f].emplace_back(flag.producers, std::vector<int>(members.begin(), members.end()),
-                              static_cast<uint32_t>(flag.initial), from_start);
+      if (is_direct_[f]) {
+        direct_consumer_[f].push_back(members.empty() ? -1 : *members.begin());
+        if (!members.empty()) {
+          fill(cores_[static_cast<size_t>(*members.begin())].flags[f], flag.initial);
+        }
+      } else {
+        shared_[f].emplace_back(flag.producers, std::vector<int>(members.begin(), members.end()),
+                                static_cast<uint32_t>(flag.initial), from_start);
+      }
     }
   }
 }
@@ -216,7 +226,7 @@ SharedFlag& DetailedTiming::shared_flag(int core, const StepFlag& use) {
 }
 
 const FlagSet* DetailedTiming::find_set(int core, const StepFlag& use) {
-  if (use.scope == FlagScope::kCore) {
+  if (use.scope == FlagScope::kCore || is_direct_[static_cast<size_t>(use.flag)]) {
     LocalFlag& local = cores_[static_cast<size_t>(core)].flags[static_cast<size_t>(use.flag)];
     return local.ready() ? &local.front() : nullptr;
   }
@@ -252,7 +262,7 @@ void DetailedTiming::take_flags(int core, const Entry& entry) {
   for (uint8_t i = 0; i < entry.step->wait_count; ++i) {
     const StepFlag& use = entry.step->waits[i];
     if (!applies(use, entry)) continue;
-    if (use.scope == FlagScope::kCore) {
+    if (use.scope == FlagScope::kCore || is_direct_[static_cast<size_t>(use.flag)]) {
       LocalFlag& local = cores_[static_cast<size_t>(core)].flags[static_cast<size_t>(use.flag)];
       paths_.release(local.front().node);
       local.pop();
@@ -271,8 +281,14 @@ void DetailedTiming::set_flags(int core_id, const Entry& entry, int64_t end, int
     if (!applies(use, entry)) continue;
     const FlagSet set{end, tail + flag_ticks_[static_cast<size_t>(use.scope)], node,
                       entry.step->pipe};
-    LocalFlag* local =
-        use.scope == FlagScope::kCore ? &core.flags[static_cast<size_t>(use.flag)] : nullptr;
+    const auto flag = static_cast<size_t>(use.flag);
+    int owner = core_id;
+    if (is_direct_[flag]) {
+      owner = direct_consumer_[flag][static_cast<size_t>(core.program->group)];
+      if (owner < 0) continue;  // nobody of this group waits for it
+    }
+    const bool is_local = use.scope == FlagScope::kCore || is_direct_[flag];
+    LocalFlag* local = is_local ? &cores_[static_cast<size_t>(owner)].flags[flag] : nullptr;
     SharedFlag* shared = local ? nullptr : &shared_flag(core_id, use);
     if (local ? local->full() : shared->full(core_id)) {
       throw Error(
@@ -285,6 +301,7 @@ void DetailedTiming::set_flags(int core_id, const Entry& entry, int64_t end, int
     paths_.hold(node);
     if (local) {
       local->push(set);
+      if (owner != core_id) wake(owner);
       continue;
     }
     int32_t forgotten = -1;

@@ -149,6 +149,10 @@ class DetailedTiming {
   std::array<int64_t, 3> flag_ticks_{};  // by FlagScope
   std::vector<Core> cores_;
   std::vector<std::vector<SharedFlag>> shared_;  // by flag, then by group (or one for the launch)
+  /// Flags between cores that one core sets and one core waits for, in every group: they live in
+  /// the waiting core's own flags. By flag; then by group the waiting core, -1 for none.
+  std::vector<char> is_direct_;
+  std::vector<std::vector<int>> direct_consumer_;
   std::priority_queue<Turn, std::vector<Turn>, std::greater<>> turns_;
   std::vector<Owner> owners_;  // by transfer
   std::vector<int> worklist_;

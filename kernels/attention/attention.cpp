@@ -37,7 +37,7 @@ Footprint footprint(const AttentionShape& shape, int64_t tile_q, int64_t tile_kv
   const int64_t q = tile_q * shape.dim * width;
   const int64_t kv = tile_kv * shape.dim * width;
   const int64_t p = tile_q * tile_kv * width;
-  const int64_t half = ceil_div(tile_q + shape.heads / shape.kv_heads, 2);
+  const int64_t half = vector_rows(tile_q, shape.heads / shape.kv_heads);
   const int64_t columns = 6 * ceil_div(half * 4, 32) * 32;
   return {2 * q + 4 * kv + 2 * p, q + p, 2 * kv, tile_q * (tile_kv + shape.dim) * 4,
           half * (tile_kv * (8 + 2 * width) + shape.dim * (8 + width)) + columns};

@@ -48,6 +48,18 @@ class AttentionKernel : public Kernel {
                                         const GmImage& inputs) const override;
 };
 
+/// Query tiles of at most this many rows (a decode's) are left to one vector core: halving them
+/// would save less than the second hand-over costs.
+constexpr int64_t kWholeRows = 16;
+
+/// Rows of a query tile that a vector core must have room for. Masked tiles are halved between
+/// tokens, so one half may have `group` rows more.
+constexpr int64_t vector_rows(int64_t tile_q, int64_t group) {
+  const int64_t half = (tile_q + group + 1) / 2;
+  const int64_t whole = tile_q < kWholeRows ? tile_q : kWholeRows;
+  return half > whole ? half : whole;
+}
+
 /// Legal configs for a shape: rows of a query tile, tokens of a KV tile.
 Space attention_space(const AttentionShape& shape, const Machine& machine);
 

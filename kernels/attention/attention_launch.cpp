@@ -100,8 +100,7 @@ class AttentionBuilder {
           tile.first_row = (head * all_tokens + first_token + t) * group_;
           tile.rows = tokens * group_;
           // Masking counts rows from the start of a token, so halves meet between tokens.
-          tile.first_rows =
-              tokens == 1 ? ceil_div(tile.rows, halves_) : ceil_div(tokens, halves_) * group_;
+          tile.first_rows = rows_of_first_half(tile.rows, tokens);
           tile.visible = sequence.context + t + 1;
           tile.kv_length = sequence.context + t + tokens;
           tile.first_block = first_block;
@@ -116,6 +115,11 @@ class AttentionBuilder {
       first_block += ceil_div(sequence.context + sequence.tokens, shape_.block_size);
     }
     return tiles;
+  }
+
+  int64_t rows_of_first_half(int64_t rows, int64_t tokens) const {
+    if (rows <= kWholeRows) return rows;
+    return tokens == 1 ? ceil_div(rows, halves_) : ceil_div(tokens, halves_) * group_;
   }
 
   void add_tensors(std::span<const AttentionSequence> sequences, std::vector<int64_t>& block_of) {
@@ -422,7 +426,7 @@ class AttentionBuilder {
 
   // --- a vector core: `half` of the rows ---
 
-  int64_t half_rows() const { return ceil_div(tile_q_ + group_, halves_); }
+  int64_t half_rows() const { return vector_rows(tile_q_, group_); }
   int64_t ub_score_slot() const { return half_rows() * tile_kv_ * 4; }
   int64_t ub_p() const { return 2 * ub_score_slot(); }
   int64_t ub_p_slot() const { return half_rows() * tile_kv_ * width_; }

@@ -67,7 +67,7 @@ TEST(Attention, HasNoHazardInItsSpace) {
 TEST(Attention, LosingAnyHandOverOfDataIsAHazard) {
   // The flags that release workspace slots are implied by later hand-overs of data in this program.
   const Kernel& kernel = find_kernel("attention");
-  const Problem problem = attention({1, 1, 1000, 4, 1, 128, 128});
+  const Problem problem = attention({1, 1, 1000, 32, 1, 128, 128});
   const Launch correct =
       kernel.build(problem, kernel.default_config(problem, machine()), machine());
   for (size_t flag = 0; flag < correct.flags.size(); ++flag) {

@@ -1,0 +1,190 @@
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <bit>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/base/dtype.h"
+#include "core/base/error.h"
+#include "core/base/file.h"
+#include "core/base/format.h"
+#include "core/base/json.h"
+#include "core/base/random.h"
+#include "core/base/statistics.h"
+#include "core/base/text.h"
+#include "core/base/thread_pool.h"
+#include "core/timeline/breakdown.h"
+
+namespace tilewright {
+namespace {
+
+TEST(Half, EveryValueRoundTrips) {
+  for (uint32_t bits = 0; bits <= 0xffff; ++bits) {
+    const auto half = static_cast<uint16_t>(bits);
+    if (std::isnan(f16_to_f32(half))) {
+      EXPECT_TRUE(std::isnan(f16_to_f32(f32_to_f16(f16_to_f32(half)))));
+    } else {
+      EXPECT_EQ(f32_to_f16(f16_to_f32(half)), half);
+    }
+    if (!std::isnan(bf16_to_f32(half))) {
+      EXPECT_EQ(f32_to_bf16(bf16_to_f32(half)), half);
+    }
+  }
+}
+
+TEST(Half, RoundsToTheNearestAndTiesToEven) {
+  // Between any two neighbours: just below the middle down, just above up, the middle to even.
+  for (uint16_t bits = 0; bits < 0x7bff; ++bits) {
+    const float low = f16_to_f32(bits);
+    const float high = f16_to_f32(static_cast<uint16_t>(bits + 1));
+    const float middle = low + (high - low) / 2;  // exact in f32
+    EXPECT_EQ(f32_to_f16(std::nextafter(middle, low)), bits);
+    EXPECT_EQ(f32_to_f16(std::nextafter(middle, high)), bits + 1);
+    EXPECT_EQ(f32_to_f16(middle), bits % 2 == 0 ? bits : bits + 1);
+    EXPECT_EQ(f32_to_f16(-middle), 0x8000 | (bits % 2 == 0 ? bits : bits + 1));
+  }
+}
+
+TEST(ParallelInOrder, DeliversInOrderForAnyNumberOfThreads) {
+  for (int jobs : {1, 2, 5, 16}) {
+    std::vector<int> results(200);
+    std::vector<size_t> order;
+    const size_t done = parallel_in_order(
+        200, jobs, [&](size_t i) { results[i] = static_cast<int>(i * i); },
+        [&](size_t i) {
+          EXPECT_EQ(results[i], static_cast<int>(i * i));
+          order.push_back(i);
+        },
+        [] { return false; });
+    EXPECT_EQ(done, 200u);
+    for (size_t i = 0; i < order.size(); ++i) EXPECT_EQ(order[i], i);
+  }
+}
+
+TEST(ParallelInOrder, StopsBetweenPiecesAndDeliversWhatIsFinished) {
+  std::atomic<int> started = 0;
+  const size_t done = parallel_in_order(
+      1000, 4, [&](size_t) { ++started; }, [](size_t) {}, [&] { return started >= 10; });
+  EXPECT_GE(done, 7u);
+  EXPECT_LE(done, 14u);
+}
+
+TEST(ParallelInOrder, PassesTheFirstExceptionOnAfterWhatCameBefore) {
+  std::vector<size_t> delivered;
+  try {
+    parallel_in_order(
+        50, 4,
+        [](size_t i) {
+          if (i == 20) throw Error(ErrorKind::kFailed, "twenty");
+        },
+        [&](size_t i) { delivered.push_back(i); }, [] { return false; });
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.message(), "twenty");
+  }
+  EXPECT_EQ(delivered.size(), 20u);
+}
+
+TEST(ParallelInOrder, NothingToDoIsFine) {
+  EXPECT_EQ(parallel_in_order(
+                0, 4, [](size_t) {}, [](size_t) {}, [] { return false; }),
+            0u);
+}
+
+TEST(Random, IsTheSameStreamEverywhere) {
+  Random random(1);
+  EXPECT_EQ(random.bits(), 0x910a2dec89025cc1u);
+  EXPECT_NE(mix_bits(1, 0), mix_bits(1, 1));
+  double sum = 0;
+  for (int i = 0; i < 20000; ++i) sum += random.gamma(0.3);
+  EXPECT_NEAR(sum / 20000, 1.0, 0.06);
+}
+
+TEST(Text, NumbersMustBeWholeAndFit) {
+  EXPECT_EQ(parse_int("-17", "n"), -17);
+  for (const char* bad : {"", "1x", " 1", "1.5", "99999999999999999999"}) {
+    EXPECT_THROW(parse_int(bad, "n"), Error) << bad;
+  }
+  for (const char* bad : {"", "nan", "inf", "1e999", "1,5"}) {
+    EXPECT_THROW(parse_number(bad, "n"), Error) << bad;
+  }
+}
+
+TEST(Text, SuggestsOnlyWhatIsNear) {
+  const std::vector<std::string> names = {"replay", "export", "run"};
+  EXPECT_EQ(did_you_mean("relpay", names), "; did you mean 'replay'?");
+  EXPECT_EQ(did_you_mean("completely", names), "");
+}
+
+TEST(Json, NamesThePlaceOfWhatIsWrong) {
+  const auto message = [](const char* text) {
+    try {
+      parse_json(text, "f.json");
+    } catch (const Error& error) {
+      return error.message();
+    }
+    return std::string("accepted");
+  };
+  EXPECT_EQ(message("{\"a\": 1, // c\n \"b\": [1, 2]}"), "accepted");
+  EXPECT_EQ(message("{\"a\": \n  ?}").substr(0, 11), "f.json:2:3:") << message("{\"a\": \n  ?}");
+  EXPECT_NE(message("{\"a\": 1, \"a\": 2}").find("key 'a' stands twice"), std::string::npos);
+  EXPECT_NE(message(std::string(100, '[').c_str()).find("nested deeper"), std::string::npos);
+}
+
+TEST(WriteFile, ReplacesWholeFilesOrNothing) {
+  const std::string folder = testing::TempDir() + "/tilewright_write_file";
+  std::filesystem::create_directory(folder);
+  const std::string path = folder + "/out.txt";
+  write_file(path, "one");
+  write_file(path, "two");
+  EXPECT_EQ(read_file(path), "two");
+  EXPECT_THROW(write_file(folder + "/no/such/folder/x", "y"), Error);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1);
+  EXPECT_THROW(read_file(path, 2), Error);
+  EXPECT_THROW(read_file(folder), Error);
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Percentile, InterpolatesBetweenRanks) {
+  const double values[] = {1, 2, 3, 4};
+  EXPECT_DOUBLE_EQ(percentile(values, 50), 2.5);
+  EXPECT_DOUBLE_EQ(percentile(values, 90), 3.7);
+  EXPECT_DOUBLE_EQ(percentile(values, 100), 4);
+  EXPECT_DOUBLE_EQ(percentile({}, 50), 0);
+}
+
+TEST(Format, PicksUnits) {
+  EXPECT_EQ(format_us(38.8), "38.80 us");
+  EXPECT_EQ(format_us(1506), "1.506 ms");
+  EXPECT_EQ(format_bytes(64 * 1024), "64 KiB");
+  EXPECT_EQ(format_bytes(1536), "1.5 KiB");
+  EXPECT_EQ(format_count(-1234567), "-1,234,567");
+}
+
+TEST(Cause, EveryIdHasItsOwnName) {
+  std::set<std::string> names;
+  for (size_t id = 0; id < Cause::kCount; ++id) names.insert(Cause::of_id(id).name());
+  EXPECT_EQ(names.size(), static_cast<size_t>(Cause::kCount));
+  EXPECT_EQ(Cause::wait_space(Memory::kL0C).name(), "wait_space:L0C");
+  EXPECT_EQ(Cause::host().name(), "host");
+}
+
+TEST(Breakdown, ListsTheLongestCauseFirstAndSumsToTheWhole) {
+  Breakdown breakdown;
+  breakdown.add(Cause::hbm(), 30);
+  breakdown.add(Cause::busy(Pipe::kCube), 60);
+  breakdown.add(Cause::launch(), 10);
+  const auto entries = breakdown.entries();
+  ASSERT_EQ(entries.size(), 3u);
+  EXPECT_EQ(entries[0].cause, "busy:CUBE");
+  EXPECT_DOUBLE_EQ(entries[0].share + entries[1].share + entries[2].share, 1.0);
+}
+
+}  // namespace
+}  // namespace tilewright
