@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -20,6 +20,7 @@
 #include "core/base/format.h"
 #include "core/base/text.h"
 #include "core/serving/engine.h"
+#include "kernels/gemm/gemm.h"
 #include "kernels/kernel.h"
 #include "tuner/evaluate/simulator_evaluator.h"
 #include "tuner/search/strategy.h"
@@ -141,6 +142,22 @@ ServingResult learn_rows(const Context& context, Console& console, const Serving
   return serve(setup.workload, executor, setup.options, callbacks);
 }
 
+/// Puts problems first that take much time of the workload for the time that a trial of them takes
+/// to simulate (about their multiply-adds), so that a session cut short has spent its time well.
+void order_by_worth(Target& target) {
+  std::map<std::string, double> worth;
+  for (const TuneProblem& each : target.problems) {
+    const Problem& problem = each.problem;
+    const auto calls = static_cast<double>(target.calls.at(problem.text()));
+    double work = 1;
+    for (const auto& [name, value] : problem.sizes) work *= static_cast<double>(value);
+    worth[problem.text()] = calls * gemm_bound_us(problem, each.baseline, target.machine) / work;
+  }
+  std::ranges::stable_sort(target.problems, [&](const TuneProblem& a, const TuneProblem& b) {
+    return worth.at(a.problem.text()) > worth.at(b.problem.text());
+  });
+}
+
 /// Nothing when interrupted.
 std::optional<Target> model_target(Context& context, const std::string& name) {
   const Arguments& arguments = context.arguments();
@@ -157,6 +174,7 @@ std::optional<Target> model_target(Context& context, const std::string& name) {
   target.problems =
       gemm_problems(setup.model, setup.machine, served.step_tokens, served.step_samples);
   target.calls = count_calls(setup.model, served.step_tokens, served.step_samples);
+  order_by_worth(target);
   context.note(fmt::format("{} steps, {} GEMM problems",
                            format_count(std::ssize(served.step_end_ns)), target.problems.size()));
   return target;
