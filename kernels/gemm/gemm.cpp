@@ -252,7 +252,7 @@ Launch GemmPaddedKernel::build(const Problem& problem, const Config& config,
   return build_gemm_launch(problem, config, machine, round_up(problem.size("m"), tile));
 }
 
-double gemm_bound_us(const Problem& problem, const Config& config, const Machine& machine) {
+double gemm_estimate_us(const Problem& problem, const Config& config, const Machine& machine) {
   const auto width = static_cast<double>(bytes_of(problem.types[0]));
   const auto out_width = static_cast<double>(bytes_of(problem.types[2]));
   const int64_t m = problem.size("m");
@@ -260,7 +260,8 @@ double gemm_bound_us(const Problem& problem, const Config& config, const Machine
   const auto k = static_cast<double>(problem.size("k"));
   const int64_t tile_m = config.at("tile_m");
   const int64_t tile_n = config.at("tile_n");
-  const int64_t tiles = ((m + tile_m - 1) / tile_m) * ((n + tile_n - 1) / tile_n);
+  const int64_t tile_rows = (m + tile_m - 1) / tile_m;
+  const int64_t tiles = tile_rows * ((n + tile_n - 1) / tile_n);
   const auto waves = static_cast<double>((tiles + machine.cores.aic - 1) / machine.cores.aic);
   const auto rows = static_cast<double>(std::min(tile_m, round_up(m, 16)));
   const auto cols = static_cast<double>(std::min(tile_n, round_up(n, 16)));
@@ -273,24 +274,36 @@ double gemm_bound_us(const Problem& problem, const Config& config, const Machine
   const double moves =
       k * width *
       (rows / machine.mte1.l0a_bytes_per_cycle + cols / machine.mte1.l0b_bytes_per_cycle);
+
+  // The first band of tiles misses on B, the first wave of each band on A. A wave's cores share the
+  // HBM, and what tiles of one row or column have in common comes only once.
+  const int64_t band = std::min(config.at("swizzle"), tile_rows);
+  const auto bands = static_cast<double>((tile_rows + band - 1) / band);
+  const double b_misses = 1 / bands;
+  const double a_misses = std::min(1.0, bands / waves);
   const double share =
       std::min(machine.mte2.l1_bytes_per_cycle, machine.l2.read_bytes_per_cycle / cores);
+  const double hbm_share = hbm_bytes_per_cycle(machine) / cores;
+  const auto cycles_of = [&](double bytes, double missing, double sharers) {
+    return bytes * (1 - missing) / share + bytes * missing / std::min(share, hbm_share * sharers);
+  };
+  const auto sharers = static_cast<double>(band);
   const double chunks = std::ceil(k / static_cast<double>(config.at("tile_k")));
-  const double loads = k * width * (rows + cols) / share + 2 * chunks * machine.mte2.fixed_cycles;
+  const double loads = cycles_of(k * width * cols, b_misses, sharers) +
+                       cycles_of(k * width * rows, a_misses, std::max(1.0, cores / sharers)) +
+                       chunks * (2 * machine.mte2.fixed_cycles +
+                                 (a_misses + b_misses) * machine.hbm.read_latency_cycles);
+
   const double drain = machine.fixpipe.head_cycles +
                        rows * std::max(machine.fixpipe.row_cycles,
                                        cols * out_width / machine.fixpipe.bytes_per_cycle);
-  const bool overlapped = config.at("l0c_buffers") > 1;
   const bool double_buffered = config.at("l1_buffers") > 1;
   const double inner =
       double_buffered ? std::max({cube, moves, loads}) : loads + std::max(cube, moves);
-  const double per_tile = overlapped ? std::max(inner, drain) : inner + drain;
-  const double on_chip = waves * per_tile + machine.hbm.read_latency_cycles + drain;
-  const double once = width * (static_cast<double>(m) * k + k * static_cast<double>(n)) +
-                      out_width * static_cast<double>(m * n);
-  const double hbm = once / hbm_bytes_per_cycle(machine);
-  return std::max(on_chip, hbm) / machine.cores.clock_mhz + machine.launch.launch_us +
-         machine.launch.dispatch_cycles / machine.cores.clock_mhz;
+  const double per_tile = config.at("l0c_buffers") > 1 ? std::max(inner, drain) : inner + drain;
+  const double start =
+      machine.launch.dispatch_cycles + machine.launch.launch_us * machine.cores.clock_mhz;
+  return (start + waves * per_tile + drain) / machine.cores.clock_mhz;
 }
 
 }  // namespace tilewright

@@ -38,9 +38,10 @@ class GemmPaddedKernel : public GemmKernel {
   Launch build(const Problem& problem, const Config& config, const Machine& machine) const override;
 };
 
-/// Lower bound of a config's time in us by its traffic and operations (docs/model.md, "First-order
-/// bound"): the largest of cube, L1 to L0, L2, HBM and fixpipe time over the cores that have work,
-/// waves counted whole. Used to choose what to try first, never as a measurement.
-double gemm_bound_us(const Problem& problem, const Config& config, const Machine& machine);
+/// First-order estimate of a config's time in us by its traffic and operations (docs/model.md,
+/// "First-order estimate"): the slowest of cube, L1 to L0, GM to L1 and HBM, waves counted whole,
+/// with one miss latency for each K chunk that its wave is the first to load. It decides what to
+/// try first, and is never reported as a measurement.
+double gemm_estimate_us(const Problem& problem, const Config& config, const Machine& machine);
 
 }  // namespace tilewright

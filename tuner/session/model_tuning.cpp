@@ -1,7 +1,10 @@
 #include "tuner/session/model_tuning.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
+#include <span>
 
 #include "core/model/ops.h"
 #include "kernels/gemm/gemm.h"
@@ -14,20 +17,34 @@ namespace {
 
 constexpr size_t kSeeds = 8;
 
-/// The configs with the smallest first-order bounds, best first.
-std::vector<Config> promising(const Problem& problem, const Space& space, const Machine& machine) {
-  std::vector<std::pair<double, size_t>> bounds;
-  const std::vector<Config> configs = space.enumerate();
-  bounds.reserve(configs.size());
+/// Narrows a GEMM's space to the configs that may win and adds seeds.
+void use_estimates(TuneProblem& tune, const Machine& machine, double within) {
+  std::vector<std::pair<double, size_t>> estimates;
+  const std::vector<Config> configs = tune.space.enumerate();
   for (size_t i = 0; i < configs.size(); ++i) {
-    bounds.emplace_back(gemm_bound_us(problem, configs[i], machine), i);
+    estimates.emplace_back(gemm_estimate_us(tune.problem, configs[i], machine), i);
   }
-  const size_t count = std::min(kSeeds, bounds.size());
-  std::partial_sort(bounds.begin(), bounds.begin() + static_cast<std::ptrdiff_t>(count),
-                    bounds.end());
-  std::vector<Config> best;
-  for (size_t i = 0; i < count; ++i) best.push_back(configs[bounds[i].second]);
-  return best;
+  if (estimates.empty()) return;
+  const size_t seeds = std::min(kSeeds, estimates.size());
+  std::partial_sort(estimates.begin(), estimates.begin() + static_cast<std::ptrdiff_t>(seeds),
+                    estimates.end());
+  for (size_t i = 0; i < seeds; ++i) tune.seeds.push_back(configs[estimates[i].second]);
+  if (within <= 0) return;
+
+  std::vector<std::string> names;
+  for (const Parameter& parameter : tune.space.parameters()) names.push_back(parameter.name);
+  const double limit = within * estimates.front().first;
+  const auto violation = [names, limit, machine,
+                          problem = tune.problem](std::span<const int64_t> values) -> std::string {
+    Config config;
+    for (size_t i = 0; i < names.size(); ++i) config.values.emplace_back(names[i], values[i]);
+    const double estimate = gemm_estimate_us(problem, config, machine);
+    if (estimate <= limit) return "";
+    return fmt::format("its first-order estimate of {:.2f} us is above {:.2f} us", estimate, limit);
+  };
+  std::vector<Constraint> constraints = tune.space.constraints();
+  constraints.push_back({"promise", names, violation});
+  tune.space = Space(tune.space.parameters(), std::move(constraints));
 }
 
 std::set<int64_t> row_multiples(const std::map<int64_t, int64_t>& steps) {
@@ -40,17 +57,18 @@ std::set<int64_t> row_multiples(const std::map<int64_t, int64_t>& steps) {
 
 }  // namespace
 
-TuneProblem kernel_problem(const Problem& problem, const Machine& machine) {
+TuneProblem kernel_problem(const Problem& problem, const Machine& machine, double within) {
   const Kernel& kernel = find_kernel(problem.kernel);
   TuneProblem tune{
       problem, kernel.space(problem, machine), kernel.default_config(problem, machine), {}, {}};
-  if (problem.kernel == "gemm") tune.seeds = promising(problem, tune.space, machine);
+  if (problem.kernel == "gemm") use_estimates(tune, machine, within);
   return tune;
 }
 
 std::vector<TuneProblem> gemm_problems(const ModelConfig& model, const Machine& machine,
                                        const std::map<int64_t, int64_t>& step_tokens,
-                                       const std::map<int64_t, int64_t>& step_samples) {
+                                       const std::map<int64_t, int64_t>& step_samples,
+                                       double within) {
   std::vector<TuneProblem> problems;
   const auto add = [&](int64_t tokens, int64_t samples, bool head) {
     for (const ModelOp& op : decoder_ops(model, tokens, samples)) {
@@ -59,7 +77,7 @@ std::vector<TuneProblem> gemm_problems(const ModelConfig& model, const Machine& 
       const auto known = std::find_if(problems.begin(), problems.end(),
                                       [&](const TuneProblem& p) { return p.problem == problem; });
       if (known == problems.end()) {
-        problems.push_back(kernel_problem(problem, machine));
+        problems.push_back(kernel_problem(problem, machine, within));
         problems.back().ops.push_back(op.name);
       } else if (std::find(known->ops.begin(), known->ops.end(), op.name) == known->ops.end()) {
         known->ops.push_back(op.name);

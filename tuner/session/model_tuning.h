@@ -10,15 +10,22 @@
 
 namespace tilewright {
 
+/// Configs whose first-order estimate exceeds this many times the least of their space are not
+/// tried: tiny tiles that cannot win, and whose launches have many times more instructions.
+constexpr double kDefaultWithin = 1.5;
+
+/// One problem of a kernel with its seeds (the configs with the least first-order estimates), as
+/// `tune KERNEL` searches it. `within`: as kDefaultWithin; 0 keeps the whole space.
+TuneProblem kernel_problem(const Problem& problem, const Machine& machine,
+                           double within = kDefaultWithin);
+
 /// The GEMM problems that traffic makes of a model: one for each of the model's linears and each
 /// multiple of kRowMultiple rows that occurs. `step_tokens` and `step_samples` count steps by rows
 /// of the layers' GEMMs and of lm_head (ServingResult has both). Ops with equal problems share one
-/// entry. Seeds are the configs with the best first-order bounds.
+/// entry.
 std::vector<TuneProblem> gemm_problems(const ModelConfig& model, const Machine& machine,
                                        const std::map<int64_t, int64_t>& step_tokens,
-                                       const std::map<int64_t, int64_t>& step_samples);
-
-/// One problem of a kernel with its seeds, as `tune KERNEL` searches it.
-TuneProblem kernel_problem(const Problem& problem, const Machine& machine);
+                                       const std::map<int64_t, int64_t>& step_samples,
+                                       double within = kDefaultWithin);
 
 }  // namespace tilewright
