@@ -73,6 +73,10 @@ Budget read_budget(const Arguments& arguments) {
   return budget;
 }
 
+double read_within(const Arguments& arguments) {
+  return arguments.number("within", 0, 1e9);
+}
+
 void check_for(const Arguments& arguments) {
   for (const std::string_view what : split(arguments.text("for"), ',')) {
     if (what == "gemm") continue;
@@ -119,7 +123,7 @@ Target kernel_target(const Context& context, const std::string& name) {
   Target target;
   target.machine = context.machine();
   const Problem problem = read_problem(kernel, read_request(arguments));
-  target.problems.push_back(kernel_problem(problem, target.machine));
+  target.problems.push_back(kernel_problem(problem, target.machine, read_within(arguments)));
   target.label = problem.text();
   return target;
 }
@@ -151,7 +155,7 @@ void order_by_worth(Target& target) {
     const auto calls = static_cast<double>(target.calls.at(problem.text()));
     double work = 1;
     for (const auto& [name, value] : problem.sizes) work *= static_cast<double>(value);
-    worth[problem.text()] = calls * gemm_bound_us(problem, each.baseline, target.machine) / work;
+    worth[problem.text()] = calls * gemm_estimate_us(problem, each.baseline, target.machine) / work;
   }
   std::ranges::stable_sort(target.problems, [&](const TuneProblem& a, const TuneProblem& b) {
     return worth.at(a.problem.text()) > worth.at(b.problem.text());
@@ -171,8 +175,8 @@ std::optional<Target> model_target(Context& context, const std::string& name) {
   target.model = setup.model.name;
   target.workload = setup.workload.name;
   target.label = fmt::format("{} {}", target.model, target.workload);
-  target.problems =
-      gemm_problems(setup.model, setup.machine, served.step_tokens, served.step_samples);
+  target.problems = gemm_problems(setup.model, setup.machine, served.step_tokens,
+                                  served.step_samples, read_within(arguments));
   target.calls = count_calls(setup.model, served.step_tokens, served.step_samples);
   order_by_worth(target);
   context.note(fmt::format("{} steps, {} GEMM problems",
