@@ -4,6 +4,7 @@
 #include "app/cli/commands/commands.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
+#include "tuner/session/model_tuning.h"
 
 namespace tilewright {
 
@@ -85,6 +86,8 @@ Command tune_entry() {
            "configs tried for each problem, and seconds for all (default: 24 of each of a model's "
            "problems, 200 of a kernel's)",
            true},
+          {"within", 0, "X", fmt::format("{}", kDefaultWithin),
+           "try GEMM configs whose first-order estimate is up to X times the least; 0: all"},
       } +
       problem_options() + serving_options();
   command.examples = {

@@ -223,10 +223,22 @@ int64_t count_measurements(const std::string& path) {
   return count;
 }
 
+TEST_F(MainJob, TheWholeSpaceIsSearchedWhenAskedFor) {
+  const auto evaluations = [&](const char* within) {
+    const Json json = json_of({"tune", "gemm", "--shape", "m=32,n=64,k=64", "--strategy",
+                               "exhaustive", "--budget", "evaluations=100000", "--within", within,
+                               "--db", std::string("within") + within});
+    return json["evaluations"].get<int64_t>();
+  };
+  const Json kernel = json_of({"kernel", "show", "gemm", "--shape", "m=32,n=64,k=64"});
+  EXPECT_EQ(evaluations("0"), kernel["legal_configs"]);
+  EXPECT_LT(evaluations("1.1"), kernel["legal_configs"]);
+}
+
 TEST_F(MainJob, AnInterruptKeepsWhatWasMeasured) {
   const Arguments tokens = {"tune",       "gemm",   "--shape",  "m=512,n=2048,k=2048",
                             "--strategy", "random", "--budget", "evaluations=100000",
-                            "--json"};
+                            "--within",   "0",      "--json"};
   for (const int signal : {SIGINT, SIGTERM}) {
     const int64_t before = std::max<int64_t>(0, count_measurements(sandbox_.path("results.db")));
     const pid_t process = sandbox_.start(tokens);

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -20,6 +20,7 @@
 #include "core/base/format.h"
 #include "core/base/text.h"
 #include "core/serving/engine.h"
+#include "kernels/gemm/gemm.h"
 #include "kernels/kernel.h"
 #include "tuner/evaluate/simulator_evaluator.h"
 #include "tuner/search/strategy.h"
@@ -72,6 +73,10 @@ Budget read_budget(const Arguments& arguments) {
   return budget;
 }
 
+double read_within(const Arguments& arguments) {
+  return arguments.number("within", 0, 1e9);
+}
+
 void check_for(const Arguments& arguments) {
   for (const std::string_view what : split(arguments.text("for"), ',')) {
     if (what == "gemm") continue;
@@ -118,7 +123,7 @@ Target kernel_target(const Context& context, const std::string& name) {
   Target target;
   target.machine = context.machine();
   const Problem problem = read_problem(kernel, read_request(arguments));
-  target.problems.push_back(kernel_problem(problem, target.machine));
+  target.problems.push_back(kernel_problem(problem, target.machine, read_within(arguments)));
   target.label = problem.text();
   return target;
 }
@@ -141,6 +146,22 @@ ServingResult learn_rows(const Context& context, Console& console, const Serving
   return serve(setup.workload, executor, setup.options, callbacks);
 }
 
+/// Puts problems first that take much time of the workload for the time that a trial of them takes
+/// to simulate (about their multiply-adds), so that a session cut short has spent its time well.
+void order_by_worth(Target& target) {
+  std::map<std::string, double> worth;
+  for (const TuneProblem& each : target.problems) {
+    const Problem& problem = each.problem;
+    const auto calls = static_cast<double>(target.calls.at(problem.text()));
+    double work = 1;
+    for (const auto& [name, value] : problem.sizes) work *= static_cast<double>(value);
+    worth[problem.text()] = calls * gemm_estimate_us(problem, each.baseline, target.machine) / work;
+  }
+  std::ranges::stable_sort(target.problems, [&](const TuneProblem& a, const TuneProblem& b) {
+    return worth.at(a.problem.text()) > worth.at(b.problem.text());
+  });
+}
+
 /// Nothing when interrupted.
 std::optional<Target> model_target(Context& context, const std::string& name) {
   const Arguments& arguments = context.arguments();
@@ -154,9 +175,10 @@ std::optional<Target> model_target(Context& context, const std::string& name) {
   target.model = setup.model.name;
   target.workload = setup.workload.name;
   target.label = fmt::format("{} {}", target.model, target.workload);
-  target.problems =
-      gemm_problems(setup.model, setup.machine, served.step_tokens, served.step_samples);
+  target.problems = gemm_problems(setup.model, setup.machine, served.step_tokens,
+                                  served.step_samples, read_within(arguments));
   target.calls = count_calls(setup.model, served.step_tokens, served.step_samples);
+  order_by_worth(target);
   context.note(fmt::format("{} steps, {} GEMM problems",
                            format_count(std::ssize(served.step_end_ns)), target.problems.size()));
   return target;
