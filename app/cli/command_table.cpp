@@ -83,7 +83,7 @@ Command tune_entry() {
            "random or exhaustive (default: random; for a kernel exhaustive where it fits the "
            "budget)"},
           {"budget", 0, "evaluations=N,seconds=S", "",
-           "configs tried for each problem, and seconds for all (default: 24 of each of a model's "
+           "configs tried for each problem, and seconds for all (default: 16 of each of a model's "
            "problems, 200 of a kernel's)",
            true},
           {"within", 0, "X", fmt::format("{}", kDefaultWithin),

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 #include <span>
 
@@ -17,23 +18,45 @@ namespace {
 
 constexpr size_t kSeeds = 8;
 
+/// What of a config decides its first-order estimate for the most part: the traffic of its tiles.
+std::vector<int64_t> traffic_of(const Config& config) {
+  return {config.at("tile_m"), config.at("tile_n"), config.at("tile_k"), config.at("swizzle")};
+}
+
+/// The configs with the least estimates, one for each traffic, so that they differ in what matters.
+/// Of equal estimates the one with the deepest steps goes first: fewest instructions for the same
+/// work, and the fewest to simulate.
+std::vector<Config> promising(const std::vector<Config>& configs,
+                              const std::vector<double>& estimates) {
+  std::vector<size_t> order(configs.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    if (estimates[a] != estimates[b]) return estimates[a] < estimates[b];
+    return configs[a].at("tile_k0") > configs[b].at("tile_k0");
+  });
+  std::vector<Config> chosen;
+  std::set<std::vector<int64_t>> seen;
+  for (size_t i : order) {
+    if (chosen.size() == kSeeds) break;
+    if (seen.insert(traffic_of(configs[i])).second) chosen.push_back(configs[i]);
+  }
+  return chosen;
+}
+
 /// Narrows a GEMM's space to the configs that may win and adds seeds.
 void use_estimates(TuneProblem& tune, const Machine& machine, double within) {
-  std::vector<std::pair<double, size_t>> estimates;
   const std::vector<Config> configs = tune.space.enumerate();
-  for (size_t i = 0; i < configs.size(); ++i) {
-    estimates.emplace_back(gemm_estimate_us(tune.problem, configs[i], machine), i);
+  if (configs.empty()) return;
+  std::vector<double> estimates;
+  for (const Config& config : configs) {
+    estimates.push_back(gemm_estimate_us(tune.problem, config, machine));
   }
-  if (estimates.empty()) return;
-  const size_t seeds = std::min(kSeeds, estimates.size());
-  std::partial_sort(estimates.begin(), estimates.begin() + static_cast<std::ptrdiff_t>(seeds),
-                    estimates.end());
-  for (size_t i = 0; i < seeds; ++i) tune.seeds.push_back(configs[estimates[i].second]);
+  tune.seeds = promising(configs, estimates);
   if (within <= 0) return;
 
   std::vector<std::string> names;
   for (const Parameter& parameter : tune.space.parameters()) names.push_back(parameter.name);
-  const double limit = within * estimates.front().first;
+  const double limit = within * *std::min_element(estimates.begin(), estimates.end());
   const auto violation = [names, limit, machine,
                           problem = tune.problem](std::span<const int64_t> values) -> std::string {
     Config config;

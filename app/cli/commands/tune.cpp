@@ -30,7 +30,7 @@ namespace tilewright {
 
 namespace {
 
-constexpr int64_t kModelEvaluations = 24;    // for each problem of a model
+constexpr int64_t kModelEvaluations = 16;    // for each problem of a model
 constexpr int64_t kKernelEvaluations = 200;  // for the one problem of a kernel
 constexpr size_t kRowsShown = 12;
 
