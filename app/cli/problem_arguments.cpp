@@ -36,7 +36,7 @@ ProblemRequest read_request(const Arguments& arguments) {
 }
 
 Problem read_problem(const Kernel& kernel, const ProblemRequest& request) {
-  const Problem problem = kernel.problem(request);
+  Problem problem = kernel.problem(request);
   double product = 1;
   for (const auto& [name, value] : problem.sizes)
     product *= static_cast<double>(std::max<int64_t>(1, value));

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "core/base/error.h"
@@ -39,6 +40,11 @@ Error system_error(std::string_view doing, const std::string& path) {
           fmt::format("cannot {} {}: {}", doing, path, std::strerror(code))};
 }
 
+/// Where something cannot be written, a missing folder is a failure like any other.
+Error write_error(const std::string& path) {
+  return {ErrorKind::kFailed, system_error("write", path).message()};
+}
+
 }  // namespace
 
 std::string read_file(const std::string& path, int64_t max_bytes) {
@@ -64,29 +70,56 @@ std::string read_file(const std::string& path, int64_t max_bytes) {
   }
 }
 
-void write_file(const std::string& path, std::string_view text) {
+namespace {
+
+void write_all(int file, std::string_view text, const auto& failure) {
+  while (!text.empty()) {
+    const ssize_t count = ::write(file, text.data(), text.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw failure();
+    text.remove_prefix(static_cast<size_t>(count));
+  }
+}
+
+/// Devices and pipes are written as they are: a rename would put a file in their place.
+void write_in_place(const std::string& path, std::string_view text) {
+  Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (file.get() < 0) throw write_error(path);
+  write_all(file.get(), text, [&] { return write_error(path); });
+  if (file.close() != 0) throw write_error(path);
+}
+
+/// The file that a chain of symbolic links leads to, so that the links stay.
+std::string resolved(const std::string& path) {
+  char* target = ::realpath(path.c_str(), nullptr);
+  if (!target) return path;
+  std::string text = target;
+  std::free(target);
+  return text;
+}
+
+}  // namespace
+
+void write_file(const std::string& given_path, std::string_view text) {
+  struct stat info = {};
+  if (::stat(given_path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
+    write_in_place(given_path, text);
+    return;
+  }
+  const std::string path = resolved(given_path);
   std::string temporary = path + ".tmp-XXXXXX";
   Descriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
-  if (file.get() < 0) {
-    Error error = system_error("write", path);
-    throw Error(ErrorKind::kFailed, error.message());
-  }
+  if (file.get() < 0) throw write_error(given_path);
   const auto give_up = [&] {
-    const Error error = system_error("write", path);
+    const Error error = write_error(given_path);
     ::unlink(temporary.c_str());
-    return Error(ErrorKind::kFailed, error.message());
+    return error;
   };
   // mkstemp makes files private; a file that the user asked for follows the umask.
   const mode_t mask = ::umask(0);
   ::umask(mask);
   if (::fchmod(file.get(), 0666 & ~mask) != 0) throw give_up();
-  std::string_view rest = text;
-  while (!rest.empty()) {
-    const ssize_t count = ::write(file.get(), rest.data(), rest.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) throw give_up();
-    rest.remove_prefix(static_cast<size_t>(count));
-  }
+  write_all(file.get(), text, give_up);
   if (::fsync(file.get()) != 0 || file.close() != 0) throw give_up();
   if (::rename(temporary.c_str(), path.c_str()) != 0) throw give_up();
 }

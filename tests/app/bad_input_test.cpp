@@ -227,6 +227,19 @@ TEST(BadInput, UnwritablePathsFailAndLeaveNothingBehind) {
   EXPECT_FALSE(std::filesystem::exists(sandbox.path("nowhere")));
 }
 
+TEST(BadInput, FullDisksAndLinksKeepWhatTheyAre) {
+  Sandbox sandbox;
+  ASSERT_EQ(sandbox.run({"tune", "gemm", "--shape", "m=64,n=64,k=64", "-q"}).status, 0);
+  std::filesystem::create_symlink("/dev/full", sandbox.path("full"));
+  expect_refused(sandbox, {{"export", "-o", "full"}, 1, {"No space left"}});
+  EXPECT_TRUE(std::filesystem::is_character_file(sandbox.path("full")));
+  sandbox.file("real.json", "old");
+  std::filesystem::create_symlink("real.json", sandbox.path("link.json"));
+  EXPECT_EQ(sandbox.run({"export", "-o", "link.json", "-q"}).status, 0);
+  EXPECT_TRUE(std::filesystem::is_symlink(sandbox.path("link.json")));
+  EXPECT_TRUE(nlohmann::json::accept(sandbox.read("real.json")));
+}
+
 TEST(BadInput, WrongQueriesAreUsageErrorsAndChangeNothing) {
   Sandbox sandbox;
   ASSERT_EQ(sandbox.run({"run", "gemm", "--shape", "m=64,n=64,k=64"}).status, 0);

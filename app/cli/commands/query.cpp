@@ -6,7 +6,6 @@
 
 #include "app/cli/command.h"
 #include "app/cli/commands/commands.h"
-#include "app/cli/interrupt.h"
 #include "app/cli/table.h"
 
 namespace tilewright {
@@ -39,12 +38,8 @@ int run_query(Context& context) {
     print_result(context, saved_list());
     return kExitOk;
   }
-  const InterruptGuard guard;
   Store store = context.open_existing_store(OpenMode::kReadOnly);
-  QueryLimits limits;
-  limits.stop = interrupted;
-  print_result(context,
-               query(store, context.arguments().positionals()[0], current_revisions(), limits));
+  print_result(context, query(store, context.arguments().positionals()[0], current_revisions()));
   return kExitOk;
 }
 
