@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <span>
 #include <tuple>
 
@@ -112,9 +113,8 @@ bool DetailedTiming::enter_next_task(Core& core) {
   return true;
 }
 
-bool DetailedTiming::issue(int core_id) {
+void DetailedTiming::issue(int core_id) {
   Core& core = cores_[static_cast<size_t>(core_id)];
-  bool progress = false;
   for (;;) {
     // Find the next instruction in program order.
     while (!core.steps || core.position == core.steps->sections[core.section].size() ||
@@ -126,13 +126,18 @@ bool DetailedTiming::issue(int core_id) {
         core.position = 0;
         core.iteration = 0;
       } else if (!enter_next_task(core)) {
-        return progress;
+        core.may_issue = false;
+        return;
       }
     }
     const Step& step = core.steps->sections[core.section][core.position];
     PipeState& pipe = core.pipes[static_cast<size_t>(step.pipe)];
     const auto depth = static_cast<uint32_t>(pipe.queue.size());
-    if (pipe.count == depth) return progress;
+    if (pipe.count == depth) {
+      core.may_issue = false;
+      core.full = step.pipe;
+      return;
+    }
 
     PathPool::Stamp& freed = pipe.slot_free[pipe.issued];
     if (freed.time > core.issue.time) {
@@ -158,9 +163,8 @@ bool DetailedTiming::issue(int core_id) {
     entry.iteration = static_cast<int32_t>(core.iteration);
     entry.first = !body || core.iteration == 0;
     entry.last = !body || core.iteration + 1 == core.count;
-    ++pipe.count;
+    if (pipe.count++ == 0 && !pipe.in_flight) core.ready |= 1u << static_cast<unsigned>(step.pipe);
     ++core.position;
-    progress = true;
   }
 }
 
@@ -225,13 +229,18 @@ bool DetailedTiming::try_start(int core_id, Pipe pipe_id) {
   Core& core = cores_[static_cast<size_t>(core_id)];
   PipeState& pipe = core.pipes[static_cast<size_t>(pipe_id)];
   if (pipe.count == 0 || pipe.in_flight) return false;
+  pipe.missing_flag = missing_flag(core_id, pipe.queue[pipe.head]);
+  if (pipe.missing_flag >= 0) return false;
   const Entry entry = pipe.queue[pipe.head];
-  if (!flags_ready(core_id, entry)) return false;
   Reason reason;
   const PathPool::Stamp start = start_of(core_id, entry, pipe, reason);
   if (pipe_id == core.work) account_gap(core, start, pipe.free_time, reason);
   paths_.hold(start.node);
   pop_entry(pipe, start);
+  if (core.full == pipe_id) {
+    core.full = Pipe::kScalar;
+    core.may_issue = true;
+  }
   take_flags(core_id, entry);
   if (entry.step->is_memory) {
     pipe.in_flight = true;
@@ -299,7 +308,7 @@ void DetailedTiming::look_ahead(int core_id) {
     return;
   }
   const Entry& next = pipe.queue[pipe.head];
-  if (!flags_ready(core_id, next)) return;
+  if (missing_flag(core_id, next) >= 0) return;
   const GmAccess access = cache_.access(*next.step, bindings_of(core, next), next.iteration);
   if (memory_.burst_bytes(access) < machine_.mte2.lookahead_burst_bytes) return;
   int64_t time = std::max(pipe.start.time, next.issued.time);
@@ -339,7 +348,7 @@ void DetailedTiming::take_turn(const Turn& turn) {
   pipe.streaming = true;
   pipe.transfer_bytes = memory_.bytes_of_transfer(pipe.transfer);
   memory_.stream(pipe.transfer, turn.time);
-  wake(turn.core);
+  look_ahead(turn.core);
 }
 
 void DetailedTiming::transfer_done(const MemorySystem::Done& done) {
@@ -351,6 +360,7 @@ void DetailedTiming::transfer_done(const MemorySystem::Done& done) {
   const int64_t slack = end - done.end;
   pipe.in_flight = false;
   pipe.streaming = false;
+  cores_[static_cast<size_t>(owner.core)].ready |= 1u << static_cast<unsigned>(owner.pipe);
   finish(owner.core, owner.pipe, entry, pipe.start, end,
          {std::max<int64_t>(0, done.l2_ticks - slack), done.hbm_ticks});
   wake(owner.core);
@@ -362,20 +372,18 @@ void DetailedTiming::wake(int core) {
   worklist_.push_back(core);
 }
 
-void DetailedTiming::advance(int core) {
-  constexpr Pipe kAicPipes[] = {Pipe::kMte2, Pipe::kMte1, Pipe::kCube, Pipe::kFixp};
-  constexpr Pipe kAivPipes[] = {Pipe::kMte2, Pipe::kVec, Pipe::kMte3};
-  const bool aic = cores_[static_cast<size_t>(core)].program->kind == CoreKind::kAic;
-  const std::span<const Pipe> pipes =
-      aic ? std::span<const Pipe>(kAicPipes) : std::span<const Pipe>(kAivPipes);
-  bool progress = true;
-  while (progress) {
-    progress = issue(core);
-    for (Pipe pipe : pipes) {
-      while (try_start(core, pipe)) progress = true;
+void DetailedTiming::advance(int core_id) {
+  Core& core = cores_[static_cast<size_t>(core_id)];
+  while (core.may_issue || core.ready != 0) {
+    if (core.may_issue) issue(core_id);
+    while (core.ready != 0) {
+      const auto pipe = static_cast<Pipe>(std::countr_zero(core.ready));
+      core.ready &= core.ready - 1;
+      while (try_start(core_id, pipe)) {
+      }
     }
   }
-  look_ahead(core);
+  look_ahead(core_id);
 }
 
 void DetailedTiming::drain_worklist() {

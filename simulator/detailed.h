@@ -47,6 +47,7 @@ class DetailedTiming {
     bool ran = false;            // something has run on it
     bool in_flight = false;      // a transfer runs or waits for its turn in the global order
     bool streaming = false;      // its bytes move
+    int32_t missing_flag = -1;   // that the queue's first entry waits for; -1: not known to wait
     bool ahead_pending = false;  // the next transfer's request is on its way to the memory
     int32_t ahead = -1;          // or made
     std::vector<Entry> queue;    // ring of the machine's depth; starts over when empty
@@ -72,6 +73,9 @@ class DetailedTiming {
     int64_t count = 0;
     PathPool::Stamp issue;  // of the scalar unit; holds its node
     Pipe work = Pipe::kMte2;
+    uint32_t ready = 0;         // pipes, as bits, whose first entry may start now
+    bool may_issue = true;      // the scalar unit is not known to wait for room in a queue
+    Pipe full = Pipe::kScalar;  // the pipe whose queue it waits for
     std::array<int64_t, Cause::kCount> engine{};
     bool in_worklist = false;
     CoreCounters counters;
@@ -96,11 +100,13 @@ class DetailedTiming {
 
   void set_up_flags();
   void advance(int core);
-  bool issue(int core);
+  void issue(int core);
   bool enter_next_task(Core& core);
   bool try_start(int core, Pipe pipe);
   void look_ahead(int core);
-  bool flags_ready(int core, const Entry& entry);
+  /// A flag that the entry waits for and that is not set, -1 when all are.
+  int32_t missing_flag(int core, const Entry& entry);
+  void flag_arrived(int core, int32_t flag);
   const FlagSet* find_set(int core, const StepFlag& use);
   SharedFlag& shared_flag(int core, const StepFlag& use);
   /// Why an instruction starts when it does.

@@ -79,12 +79,21 @@ const FlagSet* DetailedTiming::find_set(int core, const StepFlag& use) {
   return shared.ready(core) ? &shared.front(core) : nullptr;
 }
 
-bool DetailedTiming::flags_ready(int core, const Entry& entry) {
+int32_t DetailedTiming::missing_flag(int core, const Entry& entry) {
   for (uint8_t i = 0; i < entry.step->wait_count; ++i) {
     const StepFlag& use = entry.step->waits[i];
-    if (applies(use, entry) && !find_set(core, use)) return false;
+    if (applies(use, entry) && !find_set(core, use)) return use.flag;
   }
-  return true;
+  return -1;
+}
+
+void DetailedTiming::flag_arrived(int core_id, int32_t flag) {
+  Core& core = cores_[static_cast<size_t>(core_id)];
+  for (size_t p = 0; p < core.pipes.size(); ++p) {
+    if (core.pipes[p].missing_flag != flag) continue;
+    core.pipes[p].missing_flag = -1;
+    core.ready |= 1u << p;
+  }
 }
 
 void DetailedTiming::take_flags(int core, const Entry& entry) {
@@ -130,6 +139,7 @@ void DetailedTiming::set_flags(int core_id, const Entry& entry, int64_t end, int
     paths_.hold(node);
     if (local) {
       local->push(set);
+      flag_arrived(owner, use.flag);
       if (owner != core_id) wake(owner);
       continue;
     }
@@ -137,7 +147,10 @@ void DetailedTiming::set_flags(int core_id, const Entry& entry, int64_t end, int
     const bool complete = shared->push(core_id, set, forgotten);
     if (forgotten >= 0) paths_.release(forgotten);
     if (complete) {
-      for (const auto& consumer : shared->consumers()) wake(consumer.core);
+      for (const auto& consumer : shared->consumers()) {
+        flag_arrived(consumer.core, use.flag);
+        wake(consumer.core);
+      }
     }
   }
 }

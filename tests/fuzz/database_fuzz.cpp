@@ -17,7 +17,11 @@ const MeasurementKey kKey{
     "gemm",      1,        "gemm f16 f16 f16 nd nz nd m=16 n=64 k=64 epilogue=none",
     "tile_m=16", kMachine, "sim/1/detailed"};
 
-void fill(const std::string& path) {
+void make_empty(const std::string& path) {
+  Store::open(path, OpenMode::kReadWrite);
+}
+
+void make_small_session(const std::string& path) {
   Store store = Store::open(path, OpenMode::kReadWrite);
   // Small pages: fewer bytes to write, and more of them are structure.
   store.database().execute("PRAGMA journal_mode=DELETE; PRAGMA page_size=512; VACUUM");
@@ -85,24 +89,24 @@ std::string bytes_of_file(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// A valid database that holds the small session, as bytes.
-const std::string& good_bytes() {
-  static const std::string bytes = [] {
-    const FuzzFile file("good.db");
-    fill(file.path());
-    return bytes_of_file(file.path());
-  }();
-  return bytes;
+/// The bytes of a valid database made by `fill`; made once, as that takes longest.
+std::string make_bytes(void (*fill)(const std::string& path)) {
+  const FuzzFile file("good.db");
+  fill(file.path());
+  return bytes_of_file(file.path());
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  static const std::string good = make_bytes(make_small_session);
+  static const std::string empty = make_bytes(make_empty);
   const FuzzFile file("damaged.db");
-  file.write(damaged(good_bytes(), FuzzInput(data, size)));
+  file.write(damaged(good, FuzzInput(data, size)));
   accepted([&] { read_everything(file.path()); });
 
   const FuzzFile target("target.db");
+  target.write(empty);
   Store store = Store::open(target.path(), OpenMode::kReadWrite);
   accepted([&] { store.merge(file.path()); });
   TW_CHECK(store.check().empty(), "a merge leaves a sound database");

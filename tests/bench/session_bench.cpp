@@ -1,0 +1,107 @@
+// What a tuning session costs beyond its evaluations: search, keys and committed rows.
+
+#include <benchmark/benchmark.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <utility>
+
+#include "core/base/error.h"
+#include "tests/bench/launches.h"
+#include "tuner/evaluate/simulator_evaluator.h"
+#include "tuner/session/session.h"
+
+namespace tilewright {
+namespace {
+
+/// Answers at once, with a time that depends on the config alone.
+class NullEvaluator : public Evaluator {
+ public:
+  std::string id() const override { return "table/0000000000000000"; }
+  Measurement evaluate(const Problem&, const Config& config) const override {
+    Measurement measurement;
+    for (const auto& [name, value] : config.values) {
+      measurement.time_us = measurement.time_us * 3 + static_cast<double>(value);
+    }
+    return measurement;
+  }
+};
+
+/// A database in a folder of its own, removed with the object.
+class TemporaryStore {
+ public:
+  TemporaryStore() : folder_(make_folder()), store_(open(folder_)) {}
+  ~TemporaryStore() { std::filesystem::remove_all(folder_); }
+  TemporaryStore(const TemporaryStore&) = delete;
+  TemporaryStore& operator=(const TemporaryStore&) = delete;
+
+  Store& store() { return store_; }
+
+ private:
+  static std::filesystem::path make_folder() {
+    std::string folder = std::filesystem::temp_directory_path() / "tilewright_bench_XXXXXX";
+    TW_CHECK(mkdtemp(folder.data()), "a folder for temporary files can be made");
+    return folder;
+  }
+  static Store open(const std::filesystem::path& folder) {
+    return Store::open(folder / "bench.db", OpenMode::kReadWrite);
+  }
+
+  std::filesystem::path folder_;
+  Store store_;
+};
+
+int64_t begin_run(Store& store) {
+  const Machine& machine = bench_machine();
+  store.save_machine(machine.name, machine.fingerprint(), machine_json(machine));
+  Run run;
+  run.kind = RunKind::kTune;
+  run.machine_fingerprint = machine.fingerprint();
+  run.date = "2026-01-01T00:00:00Z";
+  run.tool = "bench";
+  return store.begin_run(run);
+}
+
+TuneResult tune_whole_space(Store& store, const TuneProblem& problem) {
+  const KeyMaker key_of = [](const Problem& p, const Config& c) {
+    return kernel_key(p, c, bench_machine());
+  };
+  return tune({&problem, 1}, key_of, NullEvaluator(), store, begin_run(store), {}, {});
+}
+
+TuneProblem gemm_problem_4096() {
+  const Kernel& gemm = find_kernel("gemm");
+  const Problem problem = gemm_cube(4096, "f16");
+  return {problem,
+          gemm.space(problem, bench_machine()),
+          gemm.default_config(problem, bench_machine()),
+          {"gemm"},
+          {}};
+}
+
+void SessionEvaluations(benchmark::State& state) {
+  const TuneProblem problem = gemm_problem_4096();
+  int64_t evaluations = 0;
+  for (auto _ : state) {
+    state.PauseTiming();
+    TemporaryStore database;
+    state.ResumeTiming();
+    evaluations += tune_whole_space(database.store(), problem).evaluations;
+  }
+  state.SetItemsProcessed(evaluations);
+}
+BENCHMARK(SessionEvaluations)->Unit(benchmark::kMillisecond);
+
+void SessionCacheHits(benchmark::State& state) {
+  const TuneProblem problem = gemm_problem_4096();
+  TemporaryStore database;
+  tune_whole_space(database.store(), problem);
+  int64_t hits = 0;
+  for (auto _ : state) hits += tune_whole_space(database.store(), problem).cache_hits;
+  state.SetItemsProcessed(hits);
+}
+BENCHMARK(SessionCacheHits)->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace tilewright
