@@ -148,7 +148,7 @@ class AttentionBuilder {
     tensor("scores", DType::kF32, work_rows, tile_kv_, tile_q_);
     tensor("probabilities", shape_.type, work_rows, tile_kv_, tile_q_);
     tensor("partial", DType::kF32, work_rows, shape_.dim, tile_q_);
-    for (size_t workspace : {3, 4, 5}) launch_.tensors[workspace].workspace = true;
+    for (size_t workspace : {3u, 4u, 5u}) launch_.tensors[workspace].workspace = true;
     tensor("out", shape_.type, q_rows, shape_.dim, group_);
   }
 

@@ -95,7 +95,7 @@ class RopeBuilder {
     scatter_template_ = launch_.add_template(scatter());
     // A core's tokens are one run; tiles are counted from its beginning.
     VectorTile run = tile_;
-    run.rows = std::bit_ceil(static_cast<uint64_t>(rows_));
+    run.rows = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(rows_)));
     const auto dealt = deal_pieces(rows_, tile_.cols, run, 1);
     add_vector_cores(launch_, machine_, dealt.size());
     for (size_t core = 0; core < dealt.size(); ++core) {
