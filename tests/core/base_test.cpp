@@ -2,7 +2,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <bit>
 #include <cmath>
 #include <filesystem>
@@ -18,7 +17,6 @@
 #include "core/base/random.h"
 #include "core/base/statistics.h"
 #include "core/base/text.h"
-#include "core/base/thread_pool.h"
 #include "core/timeline/breakdown.h"
 
 namespace tilewright {
@@ -49,52 +47,6 @@ TEST(Half, RoundsToTheNearestAndTiesToEven) {
     EXPECT_EQ(f32_to_f16(middle), bits % 2 == 0 ? bits : bits + 1);
     EXPECT_EQ(f32_to_f16(-middle), 0x8000 | (bits % 2 == 0 ? bits : bits + 1));
   }
-}
-
-TEST(ParallelInOrder, DeliversInOrderForAnyNumberOfThreads) {
-  for (int jobs : {1, 2, 5, 16}) {
-    std::vector<int> results(200);
-    std::vector<size_t> order;
-    const size_t done = parallel_in_order(
-        200, jobs, [&](size_t i) { results[i] = static_cast<int>(i * i); },
-        [&](size_t i) {
-          EXPECT_EQ(results[i], static_cast<int>(i * i));
-          order.push_back(i);
-        },
-        [] { return false; });
-    EXPECT_EQ(done, 200u);
-    for (size_t i = 0; i < order.size(); ++i) EXPECT_EQ(order[i], i);
-  }
-}
-
-TEST(ParallelInOrder, StopsBetweenPiecesAndDeliversWhatIsFinished) {
-  std::atomic<int> started = 0;
-  const size_t done = parallel_in_order(
-      1000, 4, [&](size_t) { ++started; }, [](size_t) {}, [&] { return started >= 10; });
-  EXPECT_GE(done, 7u);
-  EXPECT_LE(done, 14u);
-}
-
-TEST(ParallelInOrder, PassesTheFirstExceptionOnAfterWhatCameBefore) {
-  std::vector<size_t> delivered;
-  try {
-    parallel_in_order(
-        50, 4,
-        [](size_t i) {
-          if (i == 20) throw Error(ErrorKind::kFailed, "twenty");
-        },
-        [&](size_t i) { delivered.push_back(i); }, [] { return false; });
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.message(), "twenty");
-  }
-  EXPECT_EQ(delivered.size(), 20u);
-}
-
-TEST(ParallelInOrder, NothingToDoIsFine) {
-  EXPECT_EQ(parallel_in_order(
-                0, 4, [](size_t) {}, [](size_t) {}, [] { return false; }),
-            0u);
 }
 
 TEST(Random, IsTheSameStreamEverywhere) {
