@@ -106,19 +106,31 @@ struct ModelExecutor::State {
       const PlanRange* range =
           options.plan->find(problem.kernel, problem.types[0], problem.size("n"), problem.size("k"),
                              problem.epilogue, problem.size("m"));
-      if (range) return checked(kernel, problem, *range);
+      // A range's config was tuned at its largest m; virtual padding lets it run fewer rows.
+      if (range) return range->config;
     }
     return kernel.default_config(problem, machine);
   }
 
-  /// A range's config was tuned at its largest m; virtual padding lets it run fewer rows.
-  Config checked(const Kernel& kernel, const Problem& problem, const PlanRange& range) const {
-    const Problem largest = problem.with("m", range.m_max);
-    const std::string why = kernel.space(largest, machine).violation(range.config);
-    if (why.empty()) return range.config;
-    throw Error(ErrorKind::kFailed,
-                fmt::format("the plan's config {} for {} cannot run on {}: {}", range.config.text(),
-                            largest.text(), machine.name, why));
+  /// Every GEMM config of the plan must be legal where it was tuned.
+  void check_plan() const {
+    const Kernel& gemm = find_kernel("gemm");
+    for (const PlanTable& table : options.plan->tables) {
+      if (table.kernel != gemm.name()) continue;
+      for (const PlanRange& range : table.ranges) {
+        ProblemRequest request;
+        request.sizes = {{"m", range.m_max}, {"n", table.n}, {"k", table.k}};
+        request.dtype = std::string(name_of(table.dtype));
+        if (table.layouts.size() > 1) request.layout = table.layouts[1];
+        const Problem problem = gemm.problem(request);
+        const std::string why = gemm.space(problem, machine).violation(range.config);
+        if (why.empty()) continue;
+        throw Error(ErrorKind::kInfeasible,
+                    fmt::format("its config '{}' for {} (m {} to {}) cannot run on {}: {}",
+                                range.config.text(), problem.text(), range.m_min, range.m_max,
+                                machine.name, why));
+      }
+    }
   }
 
   int64_t launch_time(const Problem& problem) {
@@ -199,6 +211,7 @@ ModelExecutor::ModelExecutor(const ModelConfig& model, const Machine& machine,
   state_->attention = {model.dtype, model.heads, model.kv_heads, model.head_dim,
                        options.block_size};
   state_->plan_memory();
+  if (options.plan) state_->check_plan();
   // Says at once when the attention of this model fits no tile.
   attention_default(state_->attention, true, machine);
 }

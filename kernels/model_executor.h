@@ -46,7 +46,8 @@ struct MemoryBudget {
 /// ops by size, attention by the exact contexts of the batch.
 ///
 /// Error (infeasible) when weights and activations leave no room for a KV block, saying how much is
-/// missing; Error (failed) for an architecture with ops that no kernel computes yet.
+/// missing, or when the plan holds a config that is not legal on the machine; Error (failed) for an
+/// architecture with ops that no kernel computes yet.
 class ModelExecutor : public Executor {
  public:
   ModelExecutor(const ModelConfig& model, const Machine& machine, ModelExecutorOptions options);

@@ -86,8 +86,12 @@ int64_t TileLayout::bytes() const {
   switch (layout) {
     case Layout::kNd:
       return rows == 0 ? 0 : ((rows - 1) * (stride > 0 ? stride : cols) + cols) * width;
-    case Layout::kZn:
-      return round_up(std::max(rows, stride), kFractalRows) * round_up(cols, c0) * width;
+    case Layout::kZn: {
+      // A part of a larger tile ends with its own rows, not with the larger tile's last column.
+      const int64_t columns = round_up(cols, c0) / c0;
+      const int64_t column_rows = round_up(std::max(rows, stride), kFractalRows);
+      return ((columns - 1) * column_rows + round_up(rows, kFractalRows)) * kFractalRowBytes;
+    }
     case Layout::kZz:
       return round_up(rows, kFractalRows) * round_up(cols, c0) * width;
     case Layout::kNz:

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "core/base/embedded.h"
 #include "core/base/error.h"
@@ -82,6 +83,15 @@ void check_consistency(const Machine& machine, const JsonReader& where) {
   }
   if (buffers.l1_bytes < buffers.l0a_bytes || buffers.l1_bytes < buffers.l0b_bytes) {
     refuse("buffers.l1_bytes", "is less than the L0 buffers that it feeds");
+  }
+  for (const auto& [path, align] : {std::pair("buffers.l1_align", buffers.l1_align),
+                                    std::pair("buffers.l0a_align", buffers.l0a_align),
+                                    std::pair("buffers.l0b_align", buffers.l0b_align),
+                                    std::pair("buffers.l0c_align", buffers.l0c_align),
+                                    std::pair("buffers.ub_align", buffers.ub_align)}) {
+    if (align < 32 || align > 4096 || (align & (align - 1)) != 0) {
+      refuse(path, fmt::format("is {}, not a power of two from 32 to 4096", align));
+    }
   }
   if (machine.l2.capacity_bytes >= machine.hbm.capacity_bytes) {
     refuse("l2.capacity_bytes", "is not less than hbm.capacity_bytes");

@@ -194,11 +194,16 @@ Config Space::complete(const Config& config, const Config& defaults) const {
 }
 
 std::string Space::violation(const Config& config) const {
-  TW_CHECK(config.values.size() == parameters_.size(), "a config has the space's parameters");
+  std::vector<std::string> names;
+  for (const Parameter& parameter : parameters_) names.push_back(parameter.name);
+  const bool same =
+      std::equal(names.begin(), names.end(), config.values.begin(), config.values.end(),
+                 [](const std::string& name, const auto& value) { return name == value.first; });
+  if (!same) {
+    return fmt::format("has not the parameters {}, in this order", join(names, ", "));
+  }
   std::vector<int64_t> values;
   for (size_t i = 0; i < parameters_.size(); ++i) {
-    TW_CHECK(config.values[i].first == parameters_[i].name,
-             "a config has the parameters in the order of the space");
     values.push_back(config.values[i].second);
     std::string wrong = outside_list(parameters_[i], values.back());
     if (!wrong.empty()) return wrong;

@@ -66,7 +66,8 @@ class Space {
   /// list, Error (infeasible) with the violation for a broken constraint.
   Config complete(const Config& config, const Config& defaults) const;
 
-  /// Empty when the config is legal, otherwise what is wrong (first violation in order). The config
+  /// Empty when the config is legal, otherwise what is wrong (first violation in order; other
+  /// parameters than the space's, or in another order, are one). The config
   /// has exactly the space's parameters, in their order.
   std::string violation(const Config& config) const;
 

@@ -8,6 +8,7 @@
 #include "core/base/error.h"
 #include "core/base/format.h"
 #include "core/base/random.h"
+#include "core/base/text.h"
 #include "kernels/gemm/gemm_launch.h"
 #include "simulator/memory.h"
 
@@ -28,19 +29,45 @@ std::vector<int64_t> useful(std::vector<int64_t> values, int64_t size) {
   return values;
 }
 
+/// Which single parameter could be lowered so that `needed` comes down to `capacity`, and to what:
+/// "tile_m=64 or tile_n=128", or that it takes more than one.
+std::string what_would_fit(const std::vector<Parameter>& parameters,
+                           std::span<const int64_t> values, int64_t capacity,
+                           const std::function<int64_t(std::span<const int64_t>)>& needed) {
+  std::vector<std::string> changes;
+  std::vector<std::string> names;
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    names.push_back(parameters[i].name);
+    std::vector<int64_t> changed(values.begin(), values.end());
+    for (auto value = parameters[i].values.rbegin(); value != parameters[i].values.rend();
+         ++value) {
+      changed[i] = *value;
+      if (*value >= values[i] || needed(changed) > capacity) continue;
+      changes.push_back(fmt::format("{}={}", names.back(), *value));
+      break;
+    }
+  }
+  if (changes.empty()) return fmt::format("smaller {} together would fit", join(names, ", "));
+  return join(changes, " or ") + " would fit";
+}
+
 /// A rule that a buffer holds what the config puts there.
 Constraint fits(std::string name, Memory space, int64_t capacity,
-                std::vector<std::string> parameters,
+                const std::vector<Parameter>& parameters, const std::vector<std::string>& names,
                 std::function<int64_t(std::span<const int64_t>)> needed) {
-  const std::string hint = fmt::format("smaller {}", fmt::join(parameters, " or "));
-  return {std::move(name), std::move(parameters),
-          [=](std::span<const int64_t> values) -> std::string {
+  std::vector<Parameter> used;
+  for (const std::string& wanted : names) {
+    used.push_back(*std::find_if(parameters.begin(), parameters.end(),
+                                 [&](const Parameter& p) { return p.name == wanted; }));
+  }
+  return {std::move(name), names, [=](std::span<const int64_t> values) -> std::string {
             const int64_t bytes = needed(values);
             if (bytes <= capacity) return "";
-            return fmt::format("needs {} of {}, the machine has {}: {} too many; {} would fit",
+            return fmt::format("needs {} of {}, the machine has {}: {} too many; {}",
                                format_bytes(static_cast<double>(bytes)), name_of(space),
                                format_bytes(static_cast<double>(capacity)),
-                               format_bytes(static_cast<double>(bytes - capacity)), hint);
+                               format_bytes(static_cast<double>(bytes - capacity)),
+                               what_would_fit(used, values, capacity, needed));
           }};
 }
 
@@ -106,18 +133,19 @@ Space gemm_space(const Problem& problem, const Machine& machine) {
       {"swizzle", "rows of tiles in a band walked column by column", {1, 2, 4, 8}},
   };
   std::vector<Constraint> constraints;
-  constraints.push_back(fits("L0C", Memory::kL0C, buffers.l0c_bytes,
+  constraints.push_back(fits("L0C", Memory::kL0C, buffers.l0c_bytes, parameters,
                              {"tile_m", "tile_n", "l0c_buffers"}, [column_unit](auto v) {
                                return round_up(v[0], 16) * round_up(v[1], column_unit) * 4 * v[2];
                              }));
-  constraints.push_back(fits("L0A", Memory::kL0A, buffers.l0a_bytes, {"tile_m", "tile_k0"},
+  constraints.push_back(fits("L0A", Memory::kL0A, buffers.l0a_bytes, parameters,
+                             {"tile_m", "tile_k0"},
                              [width](auto v) { return 2 * round_up(v[0], 16) * v[1] * width; }));
   constraints.push_back(fits(
-      "L0B", Memory::kL0B, buffers.l0b_bytes, {"tile_n", "tile_k0"},
+      "L0B", Memory::kL0B, buffers.l0b_bytes, parameters, {"tile_n", "tile_k0"},
       [width, column_unit](auto v) { return 2 * round_up(v[0], column_unit) * v[1] * width; }));
   constraints.push_back(
-      fits("L1", Memory::kL1, buffers.l1_bytes, {"tile_m", "tile_n", "tile_k", "l1_buffers"},
-           [width, column_unit](auto v) {
+      fits("L1", Memory::kL1, buffers.l1_bytes, parameters,
+           {"tile_m", "tile_n", "tile_k", "l1_buffers"}, [width, column_unit](auto v) {
              return (round_up(v[0], 16) + round_up(v[1], column_unit)) * v[2] * width * v[3];
            }));
   constraints.push_back({"depth", {"tile_k", "tile_k0"}, [](auto v) -> std::string {

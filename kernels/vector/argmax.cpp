@@ -46,9 +46,9 @@ struct ArgmaxPlan {
     all_maxima = plan.take(bytes);
     all_places = plan.take(bytes);
     numbers = plan.take(std::max<int64_t>(8, pieces) * 4);
-    origins = plan.take(pieces * 4);
+    origins = plan.take(std::max<int64_t>(8, pieces) * 4);
     best = plan.take(combined_rows * 4);
-    best_wide = plan.take(combined_rows * 4);
+    best_wide = plan.take(std::max<int64_t>(8, combined_rows) * 4);
   }
 
   UbPlan plan;
@@ -197,19 +197,30 @@ class ArgmaxBuilder {
     combine_ = launch_.add_template(combine(false));
   }
 
-  /// Writes 0, 1, 2, ... to `numbers` and the first column of each piece to `origins`. Lanes are
-  /// written one by one as far as a block goes, then copied on in doubling steps.
+  /// Writes 0, 1, 2, ... to `numbers` and the first column of each piece to `origins`. The vector
+  /// unit writes whole blocks of 8 lanes, so the first block counts, in each lane, the columns k of
+  /// 1 to 7 that are not beyond it: 7 - sum over k of [lane < k], where [lane < k] is the
+  /// exponential of a zero that the mask lets pass or of minus infinity. Later blocks follow in
+  /// doubling steps.
   Template numbers() const {
+    constexpr int64_t kLanes = 8;
     Template body;
     body.name = "numbers";
     body.kind = CoreKind::kAiv;
-    const Tile all = ub_tile(at_.numbers, 1, at_.pieces, 0, DType::kF32);
-    const int64_t lanes = std::min<int64_t>(8, at_.pieces);
-    for (int64_t i = 0; i < lanes; ++i) {
-      body.prologue.push_back(
-          scalar_op(VectorOp::kDup, columns_of(all, i, 1), {}, static_cast<double>(i)));
+    const Tile first = ub_tile(at_.numbers, 1, kLanes, 0, DType::kF32);
+    const Tile zeros = ub_tile(at_.origins, 1, kLanes, 0, DType::kF32);
+    const Tile below = ub_tile(at_.best_wide, 1, kLanes, 0, DType::kF32);
+    body.prologue = {scalar_op(VectorOp::kDup, first, {}, kLanes - 1),
+                     scalar_op(VectorOp::kDup, zeros, {}, 0)};
+    for (int64_t k = 1; k < kLanes; ++k) {
+      Instruction mask = vector_op(VectorOp::kMask, below, zeros);
+      mask.scalar_expr = k;
+      body.prologue.push_back(mask);
+      body.prologue.push_back(vector_op(VectorOp::kExp, below, below));
+      body.prologue.push_back(vector_op(VectorOp::kSub, first, first, below));
     }
-    for (int64_t done = lanes; done < at_.pieces; done *= 2) {
+    const Tile all = ub_tile(at_.numbers, 1, at_.pieces, 0, DType::kF32);
+    for (int64_t done = kLanes; done < at_.pieces; done *= 2) {
       const int64_t count = std::min(done, at_.pieces - done);
       body.prologue.push_back(scalar_op(VectorOp::kAdds, columns_of(all, done, count),
                                         columns_of(all, 0, count), static_cast<double>(done)));

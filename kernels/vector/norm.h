@@ -32,6 +32,7 @@ class RmsNormKernel : public VectorKernel {
 class AddRmsNormKernel : public RmsNormKernel {
  public:
   std::string name() const override { return "add_rms_norm"; }
+  int revision() const override { return 2; }
   std::string summary() const override;
 
  protected:

@@ -152,12 +152,14 @@ class NormBuilder {
     if (residual_ && half()) {
       list.push_back(vector_op(VectorOp::kConvert, square, r));
       list.push_back(vector_op(VectorOp::kAdd, values, values, square));
-      list.push_back(setting(vector_op(VectorOp::kConvert, r, values), ring_.done));
-      list.push_back(vector_op(VectorOp::kConvert, values, r));
+      list.push_back(vector_op(VectorOp::kConvert, r, values));
+      // `done` frees the slot in the end, so it is set by the last instruction that reads it.
+      list.push_back(setting(vector_op(VectorOp::kConvert, values, r), ring_.done));
     } else if (residual_) {
-      list.push_back(setting(vector_op(VectorOp::kAdd, r, x, r), ring_.done));
+      list.push_back(vector_op(VectorOp::kAdd, r, x, r));
     }
     list.push_back(vector_op(VectorOp::kMul, square, values, values));
+    if (residual_ && !half()) list.back() = setting(list.back(), ring_.done);
     list[first] = waiting(list[first], ring_.full);
     folded_ = fold_columns(list, VectorOp::kAdd, square, cols, machine_);
     return values;

@@ -1,0 +1,68 @@
+#include <gtest/gtest.h>
+
+#include "core/base/random.h"
+#include "kernels/kernel.h"
+#include "simulator/hazards.h"
+
+namespace tilewright {
+namespace {
+
+struct Case {
+  const char* kernel;
+  std::map<std::string, int64_t> sizes;
+};
+
+// Rows that fit UB whole, rows that are cut, real vocabularies.
+const Case kCases[] = {
+    {"rms_norm", {{"rows", 20}, {"cols", 3584}}},
+    {"rms_norm", {{"rows", 9}, {"cols", 26607}}},
+    {"add_rms_norm", {{"rows", 20}, {"cols", 3584}}},
+    {"add_rms_norm", {{"rows", 9}, {"cols", 26607}}},
+    {"add_rms_norm", {{"rows", 9}, {"cols", 10929}}},
+    {"silu_mul", {{"rows", 9}, {"cols", 9000}}},
+    {"rope", {{"rows", 9}, {"heads", 12}, {"kv_heads", 2}, {"dim", 64}}},
+    {"gather", {{"rows", 9}, {"cols", 5000}, {"vocab", 50}}},
+    {"argmax", {{"rows", 3}, {"cols", 5001}}},
+    {"argmax", {{"rows", 5}, {"cols", 152064}}},
+};
+
+TEST(VectorHazards, NoneInTheDefaultsAndASampleOfTheSpaces) {
+  const Machine machine = load_machine("ascend-910b2");
+  Random random(7);
+  for (const Case& c : kCases) {
+    const Kernel& kernel = find_kernel(c.kernel);
+    for (const char* dtype : {"f16", "f32"}) {
+      ProblemRequest request;
+      request.sizes = c.sizes;
+      request.dtype = dtype;
+      const Problem problem = kernel.problem(request);
+      const std::vector<Config> space = kernel.space(problem, machine).enumerate();
+      std::vector<Config> configs = {kernel.default_config(problem, machine)};
+      for (int i = 0; i < 6; ++i) configs.push_back(space[random.below(space.size())]);
+      for (const Config& config : configs) {
+        const auto hazards = find_hazards(kernel.build(problem, config, machine), machine);
+        EXPECT_TRUE(hazards.empty()) << problem.text() << " " << config.text() << ": "
+                                     << hazards.front().kind << ": " << hazards.front().message;
+      }
+    }
+  }
+}
+
+TEST(GemmHazards, AFullL1IsNotOutgrown) {
+  // 2 x (A + B) chunks fill L1 to the last byte; parts of a chunk end with the chunk.
+  const Machine machine = load_machine("ascend-910b2");
+  const Kernel& kernel = find_kernel("gemm");
+  ProblemRequest request;
+  request.sizes = {{"m", 128}, {"n", 256}, {"k", 600}};
+  const Problem problem = kernel.problem(request);
+  for (const char* text : {"tile_m=128,tile_n=128,tile_k=512,tile_k0=128,l1_buffers=2",
+                           "tile_m=64,tile_n=192,tile_k=512,tile_k0=64,l1_buffers=2"}) {
+    const Config config = complete_config(kernel, problem, machine, parse_config(text));
+    const auto hazards = find_hazards(kernel.build(problem, config, machine), machine);
+    EXPECT_TRUE(hazards.empty()) << text << ": " << hazards.front().message;
+    EXPECT_TRUE(check_kernel(kernel, problem, config, machine, 1).ok) << text;
+  }
+}
+
+}  // namespace
+}  // namespace tilewright
