@@ -199,17 +199,44 @@ TEST(BadInput, DamagedDatabasesAreReported) {
   for (size_t i = 8192; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 7);
   sandbox.file("results.db", bytes);
   const Outcome check = sandbox.run({"db", "check"});
-  EXPECT_TRUE(check.status == 1 || check.status == 4) << check.status;
-  EXPECT_NE(check.out + check.err, "");
+  EXPECT_EQ(check.status, 4) << check.err;
+  EXPECT_NE(check.out.find("damaged; restore a copy"), std::string::npos) << check.out;
+  EXPECT_EQ((check.out + check.err).find("db check"), std::string::npos) << check.err;
   const Outcome query = sandbox.run({"query", "winners"});
   EXPECT_EQ(query.status, 1);
   EXPECT_NE(query.err.find("damaged"), std::string::npos) << query.err;
 }
 
+TEST(BadInput, MergeNamesTheDamagedFile) {
+  Sandbox sandbox;
+  ASSERT_EQ(sandbox.run({"tune", "gemm", "--shape", "m=256,n=256,k=256", "-q"}).status, 0);
+  ASSERT_EQ(sandbox.run({"db", "vacuum"}).status, 0);
+  const std::string whole = sandbox.read("results.db");
+  for (const size_t first : {size_t{100}, size_t{8192}, whole.size() - 4096}) {
+    std::string bytes = whole;
+    for (size_t i = first; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 7);
+    sandbox.file("other.db", bytes);
+    const Outcome merge = sandbox.run({"db", "merge", "other.db"});
+    EXPECT_EQ(merge.status, 1) << first;
+    EXPECT_NE(merge.err.find("database other.db: the file is damaged"), std::string::npos)
+        << merge.err;
+    EXPECT_EQ(sandbox.run({"db", "check", "--db", "other.db"}).status, 4) << first;
+  }
+  EXPECT_EQ(sandbox.run({"db", "check"}).status, 0);
+}
+
+TEST(BadInput, EmptyDatabasesAreCalledEmptyAndStayEmpty) {
+  Sandbox sandbox;
+  sandbox.file("results.db", "");
+  expect_refused(sandbox, {{"db", "check"}, 4, {"results.db", "empty"}});
+  expect_refused(sandbox, {{"db", "info"}, 1, {"results.db", "empty"}});
+  EXPECT_EQ(sandbox.read("results.db"), "");
+}
+
 TEST(BadInput, MissingDatabasesAreNotFoundAndNotMade) {
   Sandbox sandbox;
   for (const Arguments& tokens : {Arguments{"query", "runs"}, Arguments{"db", "check"},
-                                  Arguments{"export", "-o", "p.json"}}) {
+                                  Arguments{"db", "info"}, Arguments{"export", "-o", "p.json"}}) {
     expect_refused(sandbox, {tokens, 3, {"results.db"}});
   }
   EXPECT_FALSE(std::filesystem::exists(sandbox.path("results.db")));
