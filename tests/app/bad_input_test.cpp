@@ -75,6 +75,7 @@ TEST(BadInput, MalformedRequestsAreUsageErrors) {
       {shape("m=99999999999999999999,n=1,k=1"), 2, {"does not fit 64 bits"}},
       {shape("m=2147483647,n=2147483647,k=2147483647"), 2, {"m=2147483647"}},
       {shape("m=131072,n=131072,k=131072"), 2, {"too large"}},
+      {{"run", "gemm", "--shape", "m=1000000,n=1000000,k=16", "--check"}, 2, {"--check", "TiB"}},
       {shape("m=1.5,n=1,k=1"), 2, {"1.5"}},
       {shape("m=abc,n=1,k=1"), 2, {"'abc' is not a whole number"}},
       {shape("garbage"), 2, {"garbage"}},
@@ -93,6 +94,7 @@ TEST(BadInput, MalformedRequestsAreUsageErrors) {
       {{"tune", "qwen2-7b", "--workload", "chat", "--shape", "m=1"}, 2, {"--shape"}},
       {{"tune", "gemm", "--shape", "m=1,n=1,k=1", "--budget", "evaluations=0"}, 2, {"below 1"}},
       {{"tune", "gemm", "--shape", "m=1,n=1,k=1", "--budget", "seconds=nan"}, 2, {"nan"}},
+      {{"tune", "gemm", "--shape", "m=1,n=1,k=1", "--within", "0.5"}, 2, {"--within 0.5"}},
       {{"tune", "qwen2-7b", "--workload", "chat", "--for", "attention"}, 2, {"'attention'"}},
       {{"replay", "qwen2-7b", "--workload", "chat", "--limit", "0"}, 2, {"--limit"}},
       {{"replay", "qwen2-7b", "--workload", "chat", "--limit", "2", "--rate", "-1"}, 2, {"rate"}},
@@ -276,6 +278,32 @@ TEST(BadInput, WrongQueriesAreUsageErrorsAndChangeNothing) {
   EXPECT_NE(sandbox.run({"query", "DELETE FROM measurement"}).status, 0);
   EXPECT_EQ(sandbox.run({"query", "SELECT count(*) FROM measurements", "--csv"}).out,
             "count(*)\n1\n");
+}
+
+TEST(BadInput, MessagesHoldNoControlCharacters) {
+  Sandbox sandbox;
+  const std::string name = "x\x1b[31m\r\xc2\x9b.db";
+  for (const Arguments& tokens :
+       {Arguments{"query", "runs", "--db", name}, Arguments{"machine", "show", name},
+        Arguments{"machine", "list", "--verbose", "--db", name}, Arguments{name}}) {
+    const Outcome outcome = sandbox.run(tokens);
+    for (const char* raw : {"\x1b", "\r", "\xc2\x9b"}) {
+      EXPECT_EQ(outcome.err.find(raw), std::string::npos) << tokens[0];
+    }
+    EXPECT_NE(outcome.err.find("x?[31m?"), std::string::npos) << outcome.err;
+  }
+}
+
+TEST(BadInput, HelpWorksWhateverTheSettingsAre) {
+  Sandbox sandbox;
+  sandbox.environment["TILEWRIGHT_JOBS"] = "abc";
+  sandbox.file("tilewright.json", "{ broken");
+  for (const Arguments& tokens : {Arguments{"help"}, Arguments{"help", "run"}}) {
+    const Outcome outcome = sandbox.run(tokens);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_NE(outcome.out.find("Usage"), std::string::npos);
+  }
+  EXPECT_NE(sandbox.run({"machine", "list"}).status, 0);
 }
 
 TEST(BadInput, NoOptionValueCrashesTheProgram) {
