@@ -13,17 +13,13 @@ namespace tilewright {
 
 namespace {
 
-/// What a result code of SQLite means for the person who uses the database, and what to do.
+/// What a result code of SQLite means for the person who uses the database, and what to do; damage
+/// is a DamagedError instead.
 Error error_of(int code, const std::string& path, const std::string& message) {
   const auto failed = [&](const std::string& text) {
     return Error(ErrorKind::kFailed, fmt::format("database {}: {}", path, text));
   };
   switch (code & 0xff) {
-    case SQLITE_NOTADB:
-      return failed("not an SQLite database; choose another file with --db");
-    case SQLITE_CORRUPT:
-      return failed("the file is damaged (" + message +
-                    "); run `tilewright db check`, or restore a copy");
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return failed("locked by another process for too long; try again when it has finished");
@@ -51,6 +47,13 @@ Error error_of(int code, const std::string& path, const std::string& message) {
 }
 
 }  // namespace
+
+DamagedError::DamagedError(const std::string& path, const std::string& finding)
+    : Error(ErrorKind::kFailed,
+            fmt::format("database {}: the file is damaged ({}); run `tilewright db check`, or "
+                        "restore a copy",
+                        path, finding)),
+      finding_(finding) {}
 
 Statement::Statement(const Database& database, std::string_view sql) : database_(&database) {
   const char* tail = nullptr;
@@ -215,7 +218,12 @@ std::string Database::header(int size) const {
 
 void Database::fail(int code) const {
   const char* message = connection_ ? sqlite3_errmsg(handle()) : sqlite3_errstr(code);
-  throw error_of(code, path_, message ? message : "");
+  const std::string text = printable(message ? message : "", 400);
+  const int primary = code & 0xff;
+  // A file without SQLite's magic is refused before SQLite reads it (schema.cpp), so that NOTADB
+  // says the same as CORRUPT.
+  if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB) throw DamagedError(path_, text);
+  throw error_of(code, path_, text);
 }
 
 Transaction::Transaction(Database& database) : database_(database) {

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/error.h"
+
 struct sqlite3;
 struct sqlite3_stmt;
 
@@ -19,6 +21,17 @@ enum class OpenMode {
 };
 
 class Database;
+
+/// The file is damaged: what SQLite found is no database, or contradicts itself.
+class DamagedError : public Error {
+ public:
+  DamagedError(const std::string& path, const std::string& finding);
+  /// What is wrong, without the path and without advice.
+  const std::string& finding() const { return finding_; }
+
+ private:
+  std::string finding_;
+};
 
 /// One prepared SQL statement with its bound parameters. Parameters and columns count from 1 and 0,
 /// as SQLite has them. All errors are Error with the path of the database.

@@ -107,6 +107,13 @@ constexpr const char* kCopyWinners =
     "JOIN main.problem AS op ON op.text = p.text JOIN temp.run_map ON run_map.theirs = w.run_id "
     "WHERE true ORDER BY w.id ON CONFLICT (run_id, kernel, problem_id) DO NOTHING";
 
+/// Finds damage while the file is read by itself: once it is attached, SQLite no longer says which
+/// of the two files is damaged.
+void refuse_damaged(Database& database) {
+  Statement check(database, "PRAGMA quick_check(1)");
+  if (check.step() && check.text(0) != "ok") throw DamagedError(database.path(), check.text(0));
+}
+
 /// The other database attached as `other` for the life of this object.
 class Attached {
  public:
@@ -132,14 +139,18 @@ class Attached {
 
 std::vector<std::string> Store::check() {
   std::vector<std::string> findings;
-  Statement integrity(*database_, "PRAGMA integrity_check");
-  while (integrity.step()) {
-    if (const std::string finding = integrity.text(0); finding != "ok") findings.push_back(finding);
-  }
-  Statement keys(*database_, "PRAGMA foreign_key_check");
-  while (keys.step()) {
-    findings.push_back(fmt::format("row {} of {} refers to a row of {} that does not exist",
-                                   keys.text(1), keys.text(0), keys.text(2)));
+  try {
+    Statement integrity(*database_, "PRAGMA integrity_check");
+    while (integrity.step()) {
+      if (std::string finding = integrity.text(0); finding != "ok") findings.push_back(finding);
+    }
+    Statement keys(*database_, "PRAGMA foreign_key_check");
+    while (keys.step()) {
+      findings.push_back(fmt::format("row {} of {} refers to a row of {} that does not exist",
+                                     keys.text(1), keys.text(0), keys.text(2)));
+    }
+  } catch (const DamagedError& error) {
+    findings.push_back(error.finding());
   }
   return findings;
 }
@@ -190,12 +201,17 @@ MergeCounts Store::merge(const std::string& other_path) {
     throw Error(ErrorKind::kUsage, fmt::format("{} cannot be merged into itself", other_path));
   }
   // Opening it as a store of its own refuses what is not a results database of this schema.
-  const Store other = Store::open(other_path, OpenMode::kReadOnly);
-  const Attached attached(*database_, other_path);
-  Transaction transaction(*database_);
-  const MergeCounts counts = copy_from_other();
-  transaction.commit();
-  return counts;
+  Store other = Store::open(other_path, OpenMode::kReadOnly);
+  refuse_damaged(other.database());
+  try {
+    const Attached attached(*database_, other_path);
+    Transaction transaction(*database_);
+    const MergeCounts counts = copy_from_other();
+    transaction.commit();
+    return counts;
+  } catch (const Error& error) {
+    throw error.in("merging " + other_path);
+  }
 }
 
 }  // namespace tilewright

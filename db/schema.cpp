@@ -174,6 +174,9 @@ bool is_ours(const Database& database) {
     std::error_code none;
     if (std::filesystem::file_size(database.path(), none) != 1) return false;
   }
+  if (header.size() < kHeaderBytes && header.starts_with(kMagic)) {
+    throw DamagedError(database.path(), "it ends within its header");
+  }
   if (header.size() < kHeaderBytes || !header.starts_with(kMagic)) {
     refuse(database, "not an SQLite database; choose another file with --db");
   }

@@ -114,7 +114,8 @@ class Store {
   void save_winners(int64_t run_id, std::span<const Winner> winners);
   std::vector<Winner> load_winners(int64_t run_id);
 
-  /// What is wrong with the file; empty when nothing is.
+  /// What is wrong with the file, also where it is too damaged to be read on; empty when nothing
+  /// is.
   std::vector<std::string> check();
   void vacuum();
   StoreInfo info();

@@ -84,10 +84,11 @@ Command tune_entry() {
            "budget)"},
           {"budget", 0, "evaluations=N,seconds=S", "",
            "configs tried for each problem, and seconds for all (default: 16 of each of a model's "
-           "problems, 200 of a kernel's)",
+           "problems, 200 of a kernel's; all with --strategy exhaustive)",
            true},
           {"within", 0, "X", fmt::format("{}", kDefaultWithin),
-           "try GEMM configs whose first-order estimate is up to X times the least; 0: all"},
+           "try GEMM configs whose first-order estimate is up to X (1 or more) times the least; 0: "
+           "all"},
       } +
       problem_options() + serving_options();
   command.examples = {
@@ -109,7 +110,8 @@ Command replay_entry() {
           {"plan", 0, "FILE", "", "a plan from `tilewright export`; without: untuned kernels"},
           {"compare", 0, "FILE|none", "", "replay with another plan, or none, too"},
           {"force", 0, "", "", "use a plan although it is of another machine or out of date"},
-          {"slo", 0, "ttft=500ms,tpot=50ms", "", "limits of ttft, tpot and e2el, for the goodput",
+          {"slo", 0, "ttft=500ms,tpot=50ms", "",
+           "limits of ttft, tpot and e2el in us, ms or s (a plain number: ms), for the goodput",
            true},
       } +
       serving_options();

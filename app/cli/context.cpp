@@ -9,6 +9,7 @@
 #include "app/cli/clock.h"
 #include "app/cli/table.h"
 #include "core/base/error.h"
+#include "core/base/text.h"
 #include "kernels/kernel.h"
 #include "tuner/evaluate/simulator_evaluator.h"
 
@@ -83,11 +84,11 @@ std::string Context::heading(std::string_view text) {
 }
 
 void Context::note(std::string_view text) const {
-  if (!globals_.quiet) console_.message(text);
+  if (!globals_.quiet) console_.message(printable(text, text.size()));
 }
 
 void Context::warn(std::string_view text) const {
-  console_.message(fmt::format("tilewright: warning: {}", text));
+  console_.message("tilewright: warning: " + printable(text, text.size()));
 }
 
 Json output_object() {

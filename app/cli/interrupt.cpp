@@ -1,7 +1,12 @@
 #include "app/cli/interrupt.h"
 
+#include <unistd.h>
+
 #include <atomic>
 #include <csignal>
+#include <string_view>
+
+#include "app/cli/command.h"
 
 namespace tilewright {
 
@@ -14,6 +19,12 @@ extern "C" void on_signal(int signal) {
   if (!g_interrupted.exchange(true)) return;
   std::signal(signal, SIG_DFL);
   std::raise(signal);
+}
+
+extern "C" void exit_on_signal(int) {
+  constexpr std::string_view kMessage = "tilewright: interrupted\n";
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kMessage.data(), kMessage.size());
+  ::_exit(kExitInterrupted);
 }
 
 void install(void (*handler)(int)) {
@@ -33,6 +44,15 @@ InterruptGuard::InterruptGuard() {
 
 InterruptGuard::~InterruptGuard() {
   install(SIG_DFL);
+}
+
+InterruptExit::InterruptExit() {
+  install(exit_on_signal);
+  if (interrupted()) exit_on_signal(0);  // it came while it was only noted
+}
+
+InterruptExit::~InterruptExit() {
+  install(on_signal);
 }
 
 bool interrupted() {

@@ -13,6 +13,17 @@ class InterruptGuard {
   InterruptGuard& operator=(const InterruptGuard&) = delete;
 };
 
+/// While one of these lives, within an InterruptGuard, the first signal already ends the process,
+/// with a line on stderr and the exit status of an interrupt: for long work that nothing can stop
+/// and that has written nothing yet.
+class InterruptExit {
+ public:
+  InterruptExit();
+  ~InterruptExit();
+  InterruptExit(const InterruptExit&) = delete;
+  InterruptExit& operator=(const InterruptExit&) = delete;
+};
+
 /// Whether such a signal has come. Cheap; any thread may ask.
 bool interrupted();
 

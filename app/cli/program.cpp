@@ -9,12 +9,14 @@
 #include <vector>
 
 #include "app/cli/command.h"
+#include "app/cli/commands/commands.h"
 #include "app/cli/console.h"
 #include "app/cli/context.h"
 #include "app/cli/help.h"
 #include "app/cli/options.h"
 #include "app/cli/settings.h"
 #include "core/base/error.h"
+#include "core/base/text.h"
 
 namespace tilewright {
 
@@ -51,7 +53,21 @@ void check_output_form(const Command& command, const Globals& globals) {
 
 void tell_settings(const Globals& globals, const Console& console) {
   for (const auto& [name, setting] : globals.settings) {
-    console.message(fmt::format("{} = {} ({})", name, setting.value, setting.source));
+    const std::string line = fmt::format("{} = {} ({})", name, setting.value, setting.source);
+    console.message(printable(line, line.size()));
+  }
+}
+
+/// Help is there even when the settings are what somebody needs help with.
+Globals globals_of(const Command& command, const Arguments& arguments, Console& console) {
+  try {
+    return resolve_globals(arguments, console.out().is_terminal(), console.err().is_terminal());
+  } catch (const Error&) {
+    if (command.run != run_help) throw;
+    Globals globals;
+    globals.color_out = wants_color("auto", console.out().is_terminal());
+    globals.color_err = wants_color("auto", console.err().is_terminal());
+    return globals;
   }
 }
 
@@ -70,8 +86,7 @@ int run_command(const std::vector<std::string>& tokens, Console& console) {
   }
   if (arguments.has("version")) return without_command(arguments, console);
   check_positionals(arguments, command.name, command.positionals);
-  const Globals globals =
-      resolve_globals(arguments, console.out().is_terminal(), console.err().is_terminal());
+  const Globals globals = globals_of(command, arguments, console);
   console.out().set_color(globals.color_out);
   console.err().set_color(globals.color_err);
   check_output_form(command, globals);
@@ -81,7 +96,7 @@ int run_command(const std::vector<std::string>& tokens, Console& console) {
 }
 
 int report(const Console& console, int status, std::string_view message) {
-  console.message(fmt::format("tilewright: {}", message));
+  console.message("tilewright: " + printable(message, message.size()));
   return status;
 }
 

@@ -22,7 +22,8 @@ std::string ms(double value) {
   return format_us(value * 1e3);
 }
 
-std::string latency(const LatencySummary& summary) {
+std::string latency(const Replay& replay, const LatencySummary& summary) {
+  if (replay.metrics.completed == 0) return "-";
   return fmt::format("{} / {} / {}", ms(summary.mean), ms(summary.median), ms(summary.p99));
 }
 
@@ -45,10 +46,10 @@ const Measure kMeasures[] = {
        return r.metrics.request_goodput ? fmt::format("{:.3f} /s", *r.metrics.request_goodput)
                                         : std::string();
      }},
-    {"TTFT mean / p50 / p99", [](const Replay& r) { return latency(r.metrics.ttft); }},
-    {"TPOT mean / p50 / p99", [](const Replay& r) { return latency(r.metrics.tpot); }},
-    {"ITL mean / p50 / p99", [](const Replay& r) { return latency(r.metrics.itl); }},
-    {"E2E mean / p50 / p99", [](const Replay& r) { return latency(r.metrics.e2el); }},
+    {"TTFT mean / p50 / p99", [](const Replay& r) { return latency(r, r.metrics.ttft); }},
+    {"TPOT mean / p50 / p99", [](const Replay& r) { return latency(r, r.metrics.tpot); }},
+    {"ITL mean / p50 / p99", [](const Replay& r) { return latency(r, r.metrics.itl); }},
+    {"E2E mean / p50 / p99", [](const Replay& r) { return latency(r, r.metrics.e2el); }},
     {"device busy",
      [](const Replay& r) { return format_us(static_cast<double>(r.result.device_ns) * 1e-3); }},
     {"preemptions", [](const Replay& r) { return format_count(r.result.preemptions); }},
@@ -208,6 +209,25 @@ Json to_json(const Replay& replay, const ServingSetup& setup) {
   json["interrupted"] = result.interrupted;
   json["wall_seconds"] = replay.wall_seconds;
   return json;
+}
+
+std::string rejection_note(const Replay& replay, const ServingSetup& setup) {
+  const ServingResult& result = replay.result;
+  int64_t longest = 0;
+  int64_t count = 0;
+  for (const RequestRecord& request : result.requests) {
+    if (request.finish != FinishReason::kRejected) continue;
+    ++count;
+    longest = std::max(longest, request.prompt_tokens);
+  }
+  if (count == 0) return "";
+  const bool cache_limits = result.max_model_len == result.kv_blocks * setup.executor.block_size;
+  return fmt::format(
+      "{} of {} requests were rejected: their prompts (up to {} tokens) leave no room for an "
+      "output token within {} tokens, {}",
+      format_count(count), format_count(std::ssize(result.requests)), format_count(longest),
+      format_count(result.max_model_len),
+      cache_limits ? "all that the KV cache holds" : "the max_model_len");
 }
 
 std::string to_text(const std::vector<Replay>& replays, const ServingSetup& setup,

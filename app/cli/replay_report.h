@@ -39,6 +39,9 @@ std::vector<Gain> gains(const Replay& first, const Replay& second);
 /// vLLM's keys and ours, for one run.
 Json to_json(const Replay& replay, const ServingSetup& setup);
 
+/// How many requests were rejected and why; "" when none was.
+std::string rejection_note(const Replay& replay, const ServingSetup& setup);
+
 /// The runs side by side.
 std::string to_text(const std::vector<Replay>& replays, const ServingSetup& setup,
                     Context& context);

@@ -93,9 +93,13 @@ std::string join(std::span<const std::string> parts, std::string_view separator)
 
 std::string printable(std::string_view text, size_t limit) {
   std::string shown;
+  unsigned char before = 0;
   for (char c : text.substr(0, limit)) {
     const auto byte = static_cast<unsigned char>(c);
-    shown += byte < 0x20 || byte == 0x7f ? '?' : c;
+    const bool is_c1 = before == 0xc2 && byte >= 0x80 && byte < 0xa0;  // U+0080 to U+009F
+    if (is_c1) shown.pop_back();
+    shown += byte < 0x20 || byte == 0x7f || is_c1 ? '?' : c;
+    before = byte;
   }
   if (text.size() > limit) shown += "...";
   return shown;

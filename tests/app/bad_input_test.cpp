@@ -75,6 +75,7 @@ TEST(BadInput, MalformedRequestsAreUsageErrors) {
       {shape("m=99999999999999999999,n=1,k=1"), 2, {"does not fit 64 bits"}},
       {shape("m=2147483647,n=2147483647,k=2147483647"), 2, {"m=2147483647"}},
       {shape("m=131072,n=131072,k=131072"), 2, {"too large"}},
+      {{"run", "gemm", "--shape", "m=1000000,n=1000000,k=16", "--check"}, 2, {"--check", "TiB"}},
       {shape("m=1.5,n=1,k=1"), 2, {"1.5"}},
       {shape("m=abc,n=1,k=1"), 2, {"'abc' is not a whole number"}},
       {shape("garbage"), 2, {"garbage"}},
@@ -93,6 +94,7 @@ TEST(BadInput, MalformedRequestsAreUsageErrors) {
       {{"tune", "qwen2-7b", "--workload", "chat", "--shape", "m=1"}, 2, {"--shape"}},
       {{"tune", "gemm", "--shape", "m=1,n=1,k=1", "--budget", "evaluations=0"}, 2, {"below 1"}},
       {{"tune", "gemm", "--shape", "m=1,n=1,k=1", "--budget", "seconds=nan"}, 2, {"nan"}},
+      {{"tune", "gemm", "--shape", "m=1,n=1,k=1", "--within", "0.5"}, 2, {"--within 0.5"}},
       {{"tune", "qwen2-7b", "--workload", "chat", "--for", "attention"}, 2, {"'attention'"}},
       {{"replay", "qwen2-7b", "--workload", "chat", "--limit", "0"}, 2, {"--limit"}},
       {{"replay", "qwen2-7b", "--workload", "chat", "--limit", "2", "--rate", "-1"}, 2, {"rate"}},
@@ -199,17 +201,44 @@ TEST(BadInput, DamagedDatabasesAreReported) {
   for (size_t i = 8192; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 7);
   sandbox.file("results.db", bytes);
   const Outcome check = sandbox.run({"db", "check"});
-  EXPECT_TRUE(check.status == 1 || check.status == 4) << check.status;
-  EXPECT_NE(check.out + check.err, "");
+  EXPECT_EQ(check.status, 4) << check.err;
+  EXPECT_NE(check.out.find("damaged; restore a copy"), std::string::npos) << check.out;
+  EXPECT_EQ((check.out + check.err).find("db check"), std::string::npos) << check.err;
   const Outcome query = sandbox.run({"query", "winners"});
   EXPECT_EQ(query.status, 1);
   EXPECT_NE(query.err.find("damaged"), std::string::npos) << query.err;
 }
 
+TEST(BadInput, MergeNamesTheDamagedFile) {
+  Sandbox sandbox;
+  ASSERT_EQ(sandbox.run({"tune", "gemm", "--shape", "m=256,n=256,k=256", "-q"}).status, 0);
+  ASSERT_EQ(sandbox.run({"db", "vacuum"}).status, 0);
+  const std::string whole = sandbox.read("results.db");
+  for (const size_t first : {size_t{100}, size_t{8192}, whole.size() - 4096}) {
+    std::string bytes = whole;
+    for (size_t i = first; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 7);
+    sandbox.file("other.db", bytes);
+    const Outcome merge = sandbox.run({"db", "merge", "other.db"});
+    EXPECT_EQ(merge.status, 1) << first;
+    EXPECT_NE(merge.err.find("database other.db: the file is damaged"), std::string::npos)
+        << merge.err;
+    EXPECT_EQ(sandbox.run({"db", "check", "--db", "other.db"}).status, 4) << first;
+  }
+  EXPECT_EQ(sandbox.run({"db", "check"}).status, 0);
+}
+
+TEST(BadInput, EmptyDatabasesAreCalledEmptyAndStayEmpty) {
+  Sandbox sandbox;
+  sandbox.file("results.db", "");
+  expect_refused(sandbox, {{"db", "check"}, 4, {"results.db", "empty"}});
+  expect_refused(sandbox, {{"db", "info"}, 1, {"results.db", "empty"}});
+  EXPECT_EQ(sandbox.read("results.db"), "");
+}
+
 TEST(BadInput, MissingDatabasesAreNotFoundAndNotMade) {
   Sandbox sandbox;
   for (const Arguments& tokens : {Arguments{"query", "runs"}, Arguments{"db", "check"},
-                                  Arguments{"export", "-o", "p.json"}}) {
+                                  Arguments{"db", "info"}, Arguments{"export", "-o", "p.json"}}) {
     expect_refused(sandbox, {tokens, 3, {"results.db"}});
   }
   EXPECT_FALSE(std::filesystem::exists(sandbox.path("results.db")));
@@ -249,6 +278,32 @@ TEST(BadInput, WrongQueriesAreUsageErrorsAndChangeNothing) {
   EXPECT_NE(sandbox.run({"query", "DELETE FROM measurement"}).status, 0);
   EXPECT_EQ(sandbox.run({"query", "SELECT count(*) FROM measurements", "--csv"}).out,
             "count(*)\n1\n");
+}
+
+TEST(BadInput, MessagesHoldNoControlCharacters) {
+  Sandbox sandbox;
+  const std::string name = "x\x1b[31m\r\xc2\x9b.db";
+  for (const Arguments& tokens :
+       {Arguments{"query", "runs", "--db", name}, Arguments{"machine", "show", name},
+        Arguments{"machine", "list", "--verbose", "--db", name}, Arguments{name}}) {
+    const Outcome outcome = sandbox.run(tokens);
+    for (const char* raw : {"\x1b", "\r", "\xc2\x9b"}) {
+      EXPECT_EQ(outcome.err.find(raw), std::string::npos) << tokens[0];
+    }
+    EXPECT_NE(outcome.err.find("x?[31m?"), std::string::npos) << outcome.err;
+  }
+}
+
+TEST(BadInput, HelpWorksWhateverTheSettingsAre) {
+  Sandbox sandbox;
+  sandbox.environment["TILEWRIGHT_JOBS"] = "abc";
+  sandbox.file("tilewright.json", "{ broken");
+  for (const Arguments& tokens : {Arguments{"help"}, Arguments{"help", "run"}}) {
+    const Outcome outcome = sandbox.run(tokens);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_NE(outcome.out.find("Usage"), std::string::npos);
+  }
+  EXPECT_NE(sandbox.run({"machine", "list"}).status, 0);
 }
 
 TEST(BadInput, NoOptionValueCrashesTheProgram) {

@@ -181,6 +181,7 @@ TEST_F(MainJob, DamagedPlansAreRefusedWithTheirPlace) {
   const Outcome outcome = replay(plan);
   EXPECT_NE(outcome.status, 0);
   EXPECT_LE(outcome.status, 5) << outcome.err;
+  EXPECT_NE(outcome.err.find("bad.json"), std::string::npos) << outcome.err;
 }
 
 TEST_F(MainJob, ResultsOfOlderKernelsAreNotExportedSilently) {
@@ -261,6 +262,58 @@ TEST_F(MainJob, AnInterruptKeepsWhatWasMeasured) {
   }
   const Json runs = json_of({"query", "SELECT DISTINCT status FROM runs"});
   EXPECT_EQ(runs["rows"], Json::parse(R"([{"status": "interrupted"}])"));
+}
+
+/// Sends `signal` once the process has had time to begin.
+Outcome interrupted_run(Sandbox& sandbox, const Arguments& tokens, int signal) {
+  const pid_t process = sandbox.start(tokens);
+  ::usleep(300'000);
+  ::kill(process, signal);
+  return sandbox.wait(process);
+}
+
+TEST_F(MainJob, LongQueriesAndSimulationsCanBeInterrupted) {
+  ASSERT_EQ(sandbox_.run({"run", "gemm", "--shape", "m=64,n=64,k=64"}).status, 0);
+  const Arguments commands[] = {
+      {"query",
+       "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"},
+      {"run", "gemm", "--shape", "m=16384,n=16384,k=16384", "--config", "tile_m=16,tile_n=16"},
+  };
+  for (const Arguments& tokens : commands) {
+    for (const int signal : {SIGINT, SIGTERM}) {
+      const Outcome outcome = interrupted_run(sandbox_, tokens, signal);
+      EXPECT_EQ(outcome.status, 130) << tokens[0];
+      EXPECT_EQ(outcome.out, "");
+      EXPECT_NE(outcome.err.find("tilewright: interrupted\n"), std::string::npos) << outcome.err;
+    }
+  }
+}
+
+TEST_F(MainJob, RejectedRequestsAreWarnedOf) {
+  sandbox_.file("config.json", kSmallModel);
+  const Outcome outcome = sandbox_.run(
+      {"replay", "config.json", "--workload", "chat", "--limit", "5", "--max-model-len", "2"});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_NE(outcome.err.find("5 of 5 requests were rejected"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("the max_model_len"), std::string::npos) << outcome.err;
+  const size_t ttft = outcome.out.find("TTFT");
+  ASSERT_NE(ttft, std::string::npos);
+  EXPECT_EQ(outcome.out.substr(ttft, outcome.out.find('\n', ttft) - ttft).find("0.00"),
+            std::string::npos)
+      << outcome.out;
+}
+
+TEST_F(MainJob, ExhaustiveWithoutABudgetTriesEverything) {
+  const Arguments tokens = {"tune",       "gemm",       "--shape",  "m=128,n=128,k=128",
+                            "--strategy", "exhaustive", "--within", "0"};
+  const Json kernel = json_of({"kernel", "show", "gemm", "--shape", "m=128,n=128,k=128"});
+  ASSERT_GT(kernel["legal_configs"], 200);
+  const Outcome cut = sandbox_.run(tokens + Arguments{"--budget", "evaluations=7"});
+  EXPECT_NE(cut.out.find("7 of "), std::string::npos) << cut.out;
+  EXPECT_NE(cut.out.find(" legal configs tried"), std::string::npos) << cut.out;
+  const Json all = json_of(tokens);
+  EXPECT_EQ(all["evaluations"].get<int64_t>() + all["cache_hits"].get<int64_t>(),
+            kernel["legal_configs"]);
 }
 
 TEST_F(MainJob, SlowTheDefaultModelGainsFromItsPlan) {

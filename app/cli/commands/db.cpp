@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "app/cli/actions.h"
 #include "app/cli/command.h"
 #include "app/cli/commands/commands.h"
+#include "core/base/error.h"
 #include "core/base/format.h"
 
 namespace tilewright {
@@ -16,9 +19,27 @@ namespace {
 
 using Names = std::span<const std::string>;
 
+bool is_empty_file(const std::string& path) {
+  std::error_code failure;
+  return std::filesystem::file_size(path, failure) == 0 && !failure;
+}
+
+/// A file too damaged to be opened is a finding, too.
+std::vector<std::string> findings_of(const Context& context) {
+  try {
+    return context.open_existing_store(OpenMode::kReadOnly).check();
+  } catch (const DamagedError& error) {
+    return {error.finding()};
+  }
+}
+
 int check_db(Context& context, Names) {
-  Store store = context.open_existing_store(OpenMode::kReadOnly);
-  const std::vector<std::string> findings = store.check();
+  const std::string& path = context.globals().db;
+  if (is_empty_file(path)) {
+    throw Error(ErrorKind::kCheckFailed,
+                fmt::format("database {}: the file is empty, nothing was recorded yet", path));
+  }
+  const std::vector<std::string> findings = findings_of(context);
   if (context.globals().json) {
     Json json = output_object();
     json["path"] = context.globals().db;
@@ -77,8 +98,9 @@ int merge_db(Context& context, Names names) {
 }
 
 int db_info(Context& context, Names) {
-  // With write access an older schema is brought up to date.
-  const bool is_writable = ::access(context.globals().db.c_str(), W_OK) == 0;
+  // With write access an older schema is brought up to date; an empty file is not made a database.
+  const std::string& path = context.globals().db;
+  const bool is_writable = ::access(path.c_str(), W_OK) == 0 && !is_empty_file(path);
   Store store =
       context.open_existing_store(is_writable ? OpenMode::kReadWrite : OpenMode::kReadOnly);
   const StoreInfo info = store.info();

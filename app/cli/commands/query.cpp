@@ -6,7 +6,9 @@
 
 #include "app/cli/command.h"
 #include "app/cli/commands/commands.h"
+#include "app/cli/interrupt.h"
 #include "app/cli/table.h"
+#include "core/base/error.h"
 
 namespace tilewright {
 
@@ -34,12 +36,22 @@ void print_result(Context& context, const QueryResult& table) {
 }  // namespace
 
 int run_query(Context& context) {
+  const InterruptGuard guard;
   if (context.arguments().positionals().empty()) {
     print_result(context, saved_list());
     return kExitOk;
   }
   Store store = context.open_existing_store(OpenMode::kReadOnly);
-  print_result(context, query(store, context.arguments().positionals()[0], current_revisions()));
+  QueryLimits limits;
+  limits.stop = interrupted;
+  try {
+    print_result(context,
+                 query(store, context.arguments().positionals()[0], current_revisions(), limits));
+  } catch (const Error&) {
+    if (!interrupted()) throw;
+    context.console().message("tilewright: interrupted");
+    return kExitInterrupted;
+  }
   return kExitOk;
 }
 

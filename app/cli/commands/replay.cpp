@@ -113,8 +113,8 @@ class Board {
   std::vector<ServingProgress> runs_;
 };
 
-void execute(const ServingSetup& setup, const Slo& slo, size_t index, Board& board,
-             Replay& replay) {
+void serve_one(const ServingSetup& setup, const Slo& slo, size_t index, Board& board,
+               Replay& replay) {
   const double started = wall_seconds();
   ModelExecutorOptions options = setup.executor;
   options.plan = replay.plan;
@@ -126,6 +126,17 @@ void execute(const ServingSetup& setup, const Slo& slo, size_t index, Board& boa
   replay.memory = executor.memory();
   replay.metrics = compute_metrics(replay.result.requests, replay.result.step_end_ns, slo);
   replay.wall_seconds = wall_seconds() - started;
+}
+
+/// Errors say which plan was in use: its configs are only built when a step needs them.
+void execute(const ServingSetup& setup, const Slo& slo, size_t index, Board& board,
+             Replay& replay) {
+  try {
+    serve_one(setup, slo, index, board, replay);
+  } catch (const Error& error) {
+    if (!replay.plan) throw;
+    throw error.in("with plan " + replay.label);
+  }
 }
 
 Json json_of(const std::vector<Replay>& replays, const ServingSetup& setup) {
@@ -181,6 +192,12 @@ int run_replay(Context& context) {
     context.print_json(json_of(replays, setup));
   } else {
     context.print(to_text(replays, setup, context));
+  }
+  std::string warned;  // runs of one comparison reject the same requests
+  for (const Replay& replay : replays) {
+    const std::string note = rejection_note(replay, setup);
+    if (!note.empty() && note != warned) context.warn(note);
+    warned = note;
   }
   if (!stopped) return kExitOk;
   context.warn("interrupted: the measures cover only what was served until then");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "app/cli/clock.h"
 #include "app/cli/command.h"
 #include "app/cli/commands/commands.h"
+#include "app/cli/interrupt.h"
 #include "app/cli/problem_arguments.h"
 #include "core/base/error.h"
 #include "core/base/file.h"
@@ -28,6 +30,9 @@ namespace {
 constexpr int64_t kMaxCheckBytes = int64_t{4} << 30;
 constexpr int64_t kMaxTraceEvents = 20'000'000;
 
+/// Launches of more instructions, which take seconds, are announced.
+constexpr int64_t kNotedInstructions = 10'000'000;
+
 /// Everything that one run found.
 struct KernelRun {
   Machine machine;
@@ -38,6 +43,7 @@ struct KernelRun {
   Measurement measurement;
   std::optional<CheckResult> check;
   std::optional<std::vector<Hazard>> hazards;  ///< looked for only when asked
+  std::string trace;                           ///< the timeline as JSON, when asked for
   double wall_ms = 0;
 
   /// Empty when nothing is wrong, as far as it was looked at.
@@ -57,15 +63,10 @@ void check_fidelity(const std::string& fidelity) {
                           did_you_mean(fidelity, known), join(known, ", ")));
 }
 
-/// The functional run holds every tensor, and the reference three numbers of 4 to 8 bytes for each
-/// element.
-void refuse_huge_check(const Launch& launch) {
-  constexpr double kReferenceBytes = 16;
-  double bytes = 0;
-  for (const Tensor& tensor : launch.tensors) {
-    bytes += static_cast<double>(tensor.bytes()) +
-             kReferenceBytes * static_cast<double>(tensor.rows) * static_cast<double>(tensor.cols);
-  }
+/// The reference holds three numbers of 4 to 8 bytes for each element.
+constexpr double kReferenceBytes = 16;
+
+void refuse_huge_check(double bytes) {
   if (bytes <= static_cast<double>(kMaxCheckBytes)) return;
   throw Error(ErrorKind::kUsage,
               fmt::format("--check of this shape needs about {} of memory, the limit is {}; check "
@@ -73,8 +74,30 @@ void refuse_huge_check(const Launch& launch) {
                           format_bytes(bytes), format_bytes(static_cast<double>(kMaxCheckBytes))));
 }
 
-void time_launch(const Launch& launch, const std::string& trace_path, KernelRun& run) {
-  if (trace_path.empty()) {
+/// Of the matrices of a GEMM, at 1 byte an element and without padding: a lower bound that needs no
+/// launch, whose tasks alone would fill the memory. 0 for kernels with other sizes.
+double least_check_bytes(const Problem& problem) {
+  std::map<std::string, double> sizes;
+  for (const auto& [name, value] : problem.sizes) sizes[name] = static_cast<double>(value);
+  if (!sizes.contains("m") || !sizes.contains("n") || !sizes.contains("k")) return 0;
+  const double m = sizes["m"];
+  const double n = sizes["n"];
+  const double k = sizes["k"];
+  return (1 + kReferenceBytes) * (m * k + k * n + m * n);
+}
+
+/// The functional run holds every tensor.
+double check_bytes(const Launch& launch) {
+  double bytes = 0;
+  for (const Tensor& tensor : launch.tensors) {
+    bytes += static_cast<double>(tensor.bytes()) +
+             kReferenceBytes * static_cast<double>(tensor.rows) * static_cast<double>(tensor.cols);
+  }
+  return bytes;
+}
+
+void time_launch(const Launch& launch, bool wants_trace, KernelRun& run) {
+  if (!wants_trace) {
     run.timing = time_detailed(launch, run.machine);
   } else {
     if (const int64_t events = launch.instruction_count(); events > kMaxTraceEvents) {
@@ -85,7 +108,7 @@ void time_launch(const Launch& launch, const std::string& trace_path, KernelRun&
     }
     Timeline timeline;
     run.timing = time_detailed(launch, run.machine, &timeline);
-    write_file(trace_path, chrome_trace(timeline));
+    run.trace = chrome_trace(timeline);
   }
   run.measurement.time_ticks = run.timing.ticks;
   run.measurement.time_us = run.machine.us_of_ticks(run.timing.ticks);
@@ -93,6 +116,7 @@ void time_launch(const Launch& launch, const std::string& trace_path, KernelRun&
 }
 
 KernelRun execute(const Context& context) {
+  const InterruptExit guard;  // the simulation cannot be stopped, and nothing is written here
   const Arguments& arguments = context.arguments();
   check_fidelity(arguments.text("fidelity"));
   const Kernel& kernel = find_kernel(arguments.positionals()[0]);
@@ -100,13 +124,17 @@ KernelRun execute(const Context& context) {
   KernelRun run;
   run.machine = context.machine();
   run.problem = read_problem(kernel, read_request(arguments));
+  const bool wants_check = arguments.has("check");
+  if (wants_check) refuse_huge_check(least_check_bytes(run.problem));
   run.config =
       complete_config(kernel, run.problem, run.machine, parse_config(arguments.text("config")));
   const Launch launch = build_launch(kernel, run.problem, run.config, run.machine);
   run.flops = launch.flops;
-  const bool wants_check = arguments.has("check");
-  if (wants_check) refuse_huge_check(launch);
-  time_launch(launch, arguments.text("trace"), run);
+  if (const int64_t count = launch.instruction_count(); count > kNotedInstructions) {
+    context.note(fmt::format("simulating {} instructions", format_count(count)));
+  }
+  if (wants_check) refuse_huge_check(check_bytes(launch));
+  time_launch(launch, !arguments.text("trace").empty(), run);
   if (wants_check) {
     run.check = check_kernel(kernel, run.problem, run.config, run.machine,
                              static_cast<uint64_t>(context.globals().seed));
@@ -243,13 +271,19 @@ void keep(const Context& context, const KernelRun& run, Store& store) {
 }  // namespace
 
 int run_run(Context& context) {
+  const InterruptGuard guard;
   Store store = context.open_store();  // first: what cannot be kept need not be run
   const KernelRun run = execute(context);
+  if (!run.trace.empty()) write_file(context.arguments().text("trace"), run.trace);
   keep(context, run, store);
   if (context.globals().json) {
     context.print_json(json_of(run));
   } else {
     print_text(context, run);
+  }
+  if (interrupted()) {
+    context.warn("interrupted when the run was over; its result is kept");
+    return kExitInterrupted;
   }
   return run.complaint().empty() ? kExitOk : kExitCheckFailed;
 }

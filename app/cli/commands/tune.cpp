@@ -74,7 +74,13 @@ Budget read_budget(const Arguments& arguments) {
 }
 
 double read_within(const Arguments& arguments) {
-  return arguments.number("within", 0, 1e9);
+  const double within = arguments.number("within", 0, 1e9);
+  if (within > 0 && within < 1) {
+    throw Error(ErrorKind::kUsage,
+                fmt::format("--within {} leaves no config: give 1 or more, or 0 to search all",
+                            arguments.text("within")));
+  }
+  return within;
 }
 
 void check_for(const Arguments& arguments) {
@@ -189,8 +195,10 @@ TuneOptions tune_options(const Context& context, const Target& target) {
   const Budget budget = read_budget(arguments);
   const bool is_model = !target.model.empty();
   TuneOptions options;
-  options.max_evaluations =
-      budget.evaluations.value_or(is_model ? kModelEvaluations : kKernelEvaluations);
+  const bool wants_all = arguments.text("strategy") == "exhaustive";
+  options.max_evaluations = budget.evaluations.value_or(wants_all  ? 0
+                                                        : is_model ? kModelEvaluations
+                                                                   : kKernelEvaluations);
   options.max_seconds = budget.seconds;
   options.seed = static_cast<uint64_t>(context.globals().seed);
   options.jobs = context.globals().jobs;
@@ -241,6 +249,21 @@ Json json_of(const Target& target, const TuneOptions& options, int64_t session,
   return json;
 }
 
+/// How much of a kernel's space was tried, where it is not all of it; "" for a model.
+std::string coverage_line(const Target& target, const TuneResult& result) {
+  if (!target.model.empty()) return "";
+  const TuneProblem& searched = target.problems.front();
+  const Kernel& kernel = find_kernel(searched.problem.kernel);
+  const auto legal = std::ssize(kernel.space(searched.problem, target.machine).enumerate());
+  const int64_t tried = result.evaluations + result.cache_hits;
+  if (tried >= legal) return "";
+  const auto promising = std::ssize(searched.space.enumerate());
+  return fmt::format("{} of {} legal configs tried{}\n", format_count(tried), format_count(legal),
+                     promising == legal
+                         ? ""
+                         : fmt::format("; --within leaves {} to search", format_count(promising)));
+}
+
 void print_text(Context& context, const Target& target, int64_t session,
                 const TuneSummary& summary) {
   const TuneResult& result = *summary.result;
@@ -251,6 +274,7 @@ void print_text(Context& context, const Target& target, int64_t session,
       result.problems.size() == 1 ? "" : "s", format_count(result.evaluations),
       format_count(result.cache_hits),
       summary.failures > 0 ? fmt::format(", {} configs failed", summary.failures) : ""));
+  context.print(coverage_line(target, result));
   if (summary.best_us > 0) {
     context.print(fmt::format(
         "{}untuned {}, tuned {}: gain {:.3f}x ({:+.1f} %)\n\n",
