@@ -10,6 +10,8 @@ namespace tilewright {
 
 /// Pieces of `text` between separators; "a,,b" has three. An empty text has one empty piece.
 std::vector<std::string_view> split(std::string_view text, char separator);
+/// The pieces would outlive a temporary text.
+std::vector<std::string_view> split(std::string&& text, char separator) = delete;
 
 /// `text` without white space at both ends.
 std::string_view trim(std::string_view text);

@@ -84,7 +84,8 @@ double read_within(const Arguments& arguments) {
 }
 
 void check_for(const Arguments& arguments) {
-  for (const std::string_view what : split(arguments.text("for"), ',')) {
+  const std::string list = arguments.text("for");
+  for (const std::string_view what : split(list, ',')) {
     if (what == "gemm") continue;
     throw Error(ErrorKind::kUsage,
                 fmt::format("--for '{}' is not something that can be tuned (known: gemm)",
