@@ -7,6 +7,7 @@
 
 #include "core/base/error.h"
 #include "core/base/format.h"
+#include "core/base/integers.h"
 #include "kernels/attention/attention.h"
 #include "kernels/kernel.h"
 #include "simulator/timing.h"
@@ -14,10 +15,6 @@
 namespace tilewright {
 
 namespace {
-
-int64_t round_up(int64_t value, int64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
 
 /// Bytes of a step's largest intermediate tensors: input and output of the FFN's two GEMMs beside
 /// the residual stream, its norm and the packed queries, keys and values.

@@ -3,15 +3,12 @@
 #include <algorithm>
 #include <bit>
 
+#include "core/base/integers.h"
 #include "simulator/memory.h"
 
 namespace tilewright {
 
 namespace {
-
-int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
 
 LocalCost move_cost(const Machine& machine, const Instruction& instruction,
                     const OperandSizes& sizes) {

@@ -4,13 +4,11 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/base/integers.h"
+
 namespace tilewright {
 
 namespace {
-
-int64_t round_up(int64_t value, int64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
 
 /// Calls visit(row, first column, columns, byte offset, byte step) for each run of elements of a
 /// row that lie evenly spaced.

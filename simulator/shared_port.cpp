@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/base/error.h"
+#include "core/base/integers.h"
 
 namespace tilewright {
 
@@ -14,10 +15,6 @@ constexpr int64_t kClockUnit = int64_t{1} << 20;
 
 int64_t to_rate(double bytes_per_cycle) {
   return std::max<int64_t>(1, std::llround(bytes_per_cycle * static_cast<double>(kRateUnit)));
-}
-
-int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
 }
 
 }  // namespace

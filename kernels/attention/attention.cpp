@@ -7,15 +7,12 @@
 
 #include "core/base/error.h"
 #include "core/base/format.h"
+#include "core/base/integers.h"
 #include "core/base/random.h"
 
 namespace tilewright {
 
 namespace {
-
-int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
 
 AttentionShape shape_of(const Problem& problem) {
   return {problem.types[0], problem.size("heads"), problem.size("kv_heads"), problem.size("dim"),

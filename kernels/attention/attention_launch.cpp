@@ -6,15 +6,12 @@
 #include <numeric>
 #include <tuple>
 
+#include "core/base/integers.h"
 #include "kernels/attention/attention.h"
 
 namespace tilewright {
 
 namespace {
-
-int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
 
 /// The slot of a vector core within its group.
 constexpr int kHalves = 2;

@@ -7,6 +7,7 @@
 
 #include "core/base/error.h"
 #include "core/base/format.h"
+#include "core/base/integers.h"
 #include "core/base/random.h"
 #include "core/base/text.h"
 #include "kernels/gemm/gemm_launch.h"
@@ -15,10 +16,6 @@
 namespace tilewright {
 
 namespace {
-
-int64_t round_up(int64_t value, int64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
 
 /// Values that are worth trying for a dimension: those below its size, and the first that covers
 /// it.

@@ -2,16 +2,11 @@
 
 #include <algorithm>
 
+#include "core/base/integers.h"
+
 namespace tilewright {
 
 namespace {
-
-int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
-int64_t round_up(int64_t value, int64_t multiple) {
-  return ceil_div(value, multiple) * multiple;
-}
 
 // Bindings of a task: the tile's place and real size, and how many K chunks, K steps and tiles the
 // core has done before it (positions in the rings of L1, L0 and L0C).

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/base/integers.h"
 #include "core/base/random.h"
 #include "kernels/vector/vector_builder.h"
 
@@ -12,10 +13,6 @@ namespace {
 
 /// Elements of a combining tile: 8 KiB for the maxima and for the places.
 constexpr int64_t kCombineElements = 2048;
-
-int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
 
 /// Slots of x, scratch that is folded, results of a tile (a ring of their own, so that a slot of x
 /// is free as soon as it has been read), and the tiles of the second stage.

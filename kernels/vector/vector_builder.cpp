@@ -3,14 +3,11 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "core/base/integers.h"
 
 namespace tilewright {
 
 namespace {
-
-int64_t round_up(int64_t value, int64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
 
 void add_use(std::array<FlagUse, Instruction::kMaxFlags>& uses, FlagUse use) {
   const auto place =

@@ -9,15 +9,12 @@
 
 #include "core/base/error.h"
 #include "core/base/format.h"
+#include "core/base/integers.h"
 #include "core/base/random.h"
 
 namespace tilewright {
 
 namespace {
-
-int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
 
 /// Values below the size, and the first that covers it.
 std::vector<int64_t> useful(std::vector<int64_t> values, int64_t size) {
