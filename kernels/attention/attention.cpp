@@ -174,7 +174,7 @@ Launch AttentionKernel::build(const Problem& problem, const Config& config,
   int64_t blocks = 0;
   for (const AttentionSequence& s : sequences)
     blocks += ceil_div(s.context + s.tokens, shape.block_size);
-  // Blocks lie scattered, as in a cache that has served others before: stride through them.
+  // The table must matter: physical blocks stand in the reverse of their logical order.
   std::vector<int64_t> block_of(static_cast<size_t>(blocks));
   for (int64_t i = 0; i < blocks; ++i) block_of[static_cast<size_t>(i)] = blocks - 1 - i;
   Launch launch = build_attention_launch(shape, sequences, config, machine, std::move(block_of));
