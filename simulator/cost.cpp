@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
 
 #include "core/base/integers.h"
 #include "simulator/memory.h"
@@ -53,18 +54,29 @@ bool is_row_operation(const Instruction& instruction, const OperandSizes& sizes)
   return instruction.b.used() && (sizes.b_rows != sizes.dst_rows || sizes.b_cols != sizes.dst_cols);
 }
 
-LocalCost vector_cost(const Machine& machine, const Instruction& instruction,
-                      const OperandSizes& sizes) {
-  const VectorCost& cost = machine.vector.cost[static_cast<size_t>(instruction.vector_op)];
-  const bool reduces = sizes.a_cols > sizes.dst_cols;
-  const int64_t rows = reduces ? sizes.a_rows : sizes.dst_rows;
-  const int64_t cols = reduces ? sizes.a_cols : sizes.dst_cols;
+/// Bytes of the wider of operand and result: it decides how many elements a repeat handles.
+int64_t vector_width(const Instruction& instruction) {
   int64_t width = bytes_of(instruction.dst.type);
   if (instruction.a.used()) width = std::max<int64_t>(width, bytes_of(instruction.a.type));
-  // Element-wise work runs over rows without a break; what treats rows apart starts a repeat each.
-  const int64_t repeats = is_row_operation(instruction, sizes)
-                              ? rows * ceil_div(cols * width, machine.vector.repeat_bytes)
-                              : ceil_div(rows * cols * width, machine.vector.repeat_bytes);
+  return width;
+}
+
+/// Repeats of a vector instruction. Element-wise work runs over rows without a break; what treats
+/// rows apart starts a repeat each.
+int64_t repeats_of(const Machine& machine, const Instruction& instruction,
+                   const OperandSizes& sizes) {
+  const bool reduces = sizes.a_cols > sizes.dst_cols;
+  const int64_t rows = reduces ? sizes.a_rows : sizes.dst_rows;
+  const int64_t bytes = (reduces ? sizes.a_cols : sizes.dst_cols) * vector_width(instruction);
+  return is_row_operation(instruction, sizes) ? rows * ceil_div(bytes, machine.vector.repeat_bytes)
+                                              : ceil_div(rows * bytes, machine.vector.repeat_bytes);
+}
+
+LocalCost vector_cost(const Machine& machine, const Instruction& instruction,
+                      const OperandSizes& sizes) {
+  const VectorCost& cost =
+      machine.vector.cost_of(instruction.vector_op, vector_width(instruction) <= 2);
+  const int64_t repeats = repeats_of(machine, instruction, sizes);
   return {to_ticks(cost.slope * static_cast<double>(repeats)), to_ticks(cost.head),
           to_ticks(cost.tail)};
 }
@@ -87,6 +99,33 @@ LocalCost local_cost(const Machine& machine, const Instruction& instruction,
       return {};
   }
   return {};
+}
+
+int64_t bank_conflict_cost(const Machine& machine, const Instruction& instruction,
+                           const OperandSizes& sizes, const std::array<int64_t, 3>& places) {
+  // UB rows of bank_row_bytes go round the groups; the banks of a group follow each other in the
+  // address. A repeat touches several rows of each operand: two reads conflict where they meet in a
+  // group, a read and the write where they meet in a bank.
+  const auto& vector = machine.vector;
+  const int64_t rows = machine.vector.repeat_bytes / vector.bank_row_bytes;
+  const auto same_groups = [&](int64_t x, int64_t y) {
+    const int64_t apart = std::abs(x - y) / vector.bank_row_bytes % vector.bank_groups;
+    return std::min(apart, vector.bank_groups - apart) < rows;
+  };
+  const auto same_bank = [&](int64_t x, int64_t y) {
+    const int64_t span = vector.bank_groups * vector.bank_bytes;  // one bank of every group
+    return x / span == y / span;
+  };
+  const auto [a, b, dst] = places;
+  int64_t conflicts = 0;
+  if (a >= 0 && b >= 0 && a != b && same_groups(a, b)) ++conflicts;
+  for (int64_t read : {a, b}) {
+    // Working in place reads a row before it is written.
+    if (read >= 0 && read != dst && same_groups(read, dst) && same_bank(read, dst)) ++conflicts;
+  }
+  if (conflicts == 0) return 0;
+  return to_ticks(vector.bank_conflict_cycles * static_cast<double>(conflicts) *
+                  static_cast<double>(repeats_of(machine, instruction, sizes)));
 }
 
 int64_t flops_of(const Instruction& instruction, const OperandSizes& sizes) {

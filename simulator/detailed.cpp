@@ -5,14 +5,15 @@
 #include <algorithm>
 #include <bit>
 #include <span>
-#include <tuple>
 
 #include "core/base/error.h"
-#include "simulator/serial_order.h"
 
 namespace tilewright {
 
 namespace {
+
+/// Records of the critical path that are kept before they are folded into sums: 4 MiB.
+constexpr size_t kLogCapacity = size_t{1} << 17;
 
 Cause cause_of(FlagScope scope) {
   switch (scope) {
@@ -29,13 +30,6 @@ Cause cause_of(FlagScope scope) {
 int64_t launch_ticks_of(const Machine& machine) {
   return to_ticks(machine.launch.launch_us * machine.cores.clock_mhz +
                   machine.launch.dispatch_cycles);
-}
-
-/// Pipes that run instructions on a core, in the order of the data's way.
-std::span<const Pipe> pipes_of(CoreKind kind) {
-  static constexpr Pipe kAic[] = {Pipe::kMte2, Pipe::kMte1, Pipe::kCube, Pipe::kFixp};
-  static constexpr Pipe kAiv[] = {Pipe::kMte2, Pipe::kVec, Pipe::kMte3};
-  return kind == CoreKind::kAic ? std::span<const Pipe>(kAic) : std::span<const Pipe>(kAiv);
 }
 
 /// The pipe that does the op's work on cores of this program: the cube, else the vector unit, else
@@ -57,37 +51,54 @@ Pipe work_pipe(const Launch& launch, const CoreProgram& program) {
 
 }  // namespace
 
-DetailedTiming::DetailedTiming(const Launch& launch, const Machine& machine, Timeline* timeline)
+DetailedTiming::DetailedTiming(const Launch& launch, const Machine& machine,
+                               std::vector<int64_t> merge, TimelineSink* sink)
     : launch_(launch),
       machine_(machine),
-      timeline_(timeline),
-      cache_(launch, machine),
+      sink_(sink),
+      merge_(std::move(merge)),
+      merges_(std::any_of(merge_.begin(), merge_.end(), [](int64_t m) { return m > 1; })),
+      cache_(launch, machine, merge_),
       memory_(launch, machine),
-      paths_(launch_ticks_of(machine)),
       launch_ticks_(launch_ticks_of(machine)),
+      log_(launch_ticks_, kLogCapacity),
       issue_ticks_(to_ticks(machine.scalar.issue_cycles)),
+      depth_(static_cast<uint16_t>(machine.scalar.queue_depth)),
       flag_ticks_{to_ticks(machine.sync.flag_cycles), to_ticks(machine.sync.handover_cycles),
                   to_ticks(machine.sync.barrier_cycles)},
       cores_(launch.cores.size()),
       last_end_(launch_ticks_) {
-  paths_.hold(0);
-  const auto depth = static_cast<size_t>(machine.scalar.queue_depth);
+  set_up_cores();
+  set_up_flags();
+  if (sink_) {
+    open_events_.resize(cores_.size());
+    event_of_record_ = {-1};
+    sink_->begin(lanes());
+  }
+}
+
+void DetailedTiming::set_up_cores() {
+  static constexpr std::array kAic = {Pipe::kMte2, Pipe::kMte1, Pipe::kCube, Pipe::kFixp};
+  static constexpr std::array kAiv = {Pipe::kMte2, Pipe::kVec, Pipe::kMte3};
+  queues_.resize(cores_.size() * kAic.size() * depth_);
+  local_flags_.resize(cores_.size() * launch_.flags.size());
+  Entry* queue = queues_.data();
   for (size_t c = 0; c < cores_.size(); ++c) {
     Core& core = cores_[c];
-    core.program = &launch.cores[c];
+    core.id = static_cast<int>(c);
+    core.program = &launch_.cores[c];
+    core.flags = local_flags_.data() + c * launch_.flags.size();
     core.counters.kind = core.program->kind;
     core.counters.end_ticks = launch_ticks_;
-    core.issue = {launch_ticks_, 0, Cause::issue()};
-    core.work = work_pipe(launch, *core.program);
-    core.flags.resize(launch.flags.size());
-    for (PipeState& pipe : core.pipes) pipe.free_time = launch_ticks_;
-    for (Pipe used : pipes_of(core.program->kind)) {
-      PipeState& pipe = core.pipes[static_cast<size_t>(used)];
-      pipe.queue.resize(depth);
-      pipe.slot_free.assign(depth, {0, -1, Cause::issue()});
+    core.issue_time = launch_ticks_;
+    core.work = work_pipe(launch_, *core.program);
+    const bool aic = core.program->kind == CoreKind::kAic;
+    for (Pipe used : aic ? std::span<const Pipe>(kAic) : std::span<const Pipe>(kAiv)) {
+      core.pipes[static_cast<size_t>(used)].queue = queue;
+      queue += depth_;
     }
+    for (PipeState& pipe : core.pipes) pipe.free_time = launch_ticks_;
   }
-  set_up_flags();
 }
 
 bool DetailedTiming::enter_next_task(Core& core) {
@@ -108,96 +119,115 @@ bool DetailedTiming::enter_next_task(Core& core) {
                                                 launch_.name, body.name, core.count));
   }
   core.section = 0;
-  core.position = 0;
   core.iteration = 0;
   return true;
 }
 
-void DetailedTiming::issue(int core_id) {
-  Core& core = cores_[static_cast<size_t>(core_id)];
+void DetailedTiming::enter_iteration(Core& core, int64_t iteration) {
+  const std::vector<Step>& steps = core.steps->sections[core.section];
+  core.next = steps.data();
+  core.section_end = core.next + steps.size();
+  core.iteration = iteration;
+  core.when = kIsAny;
+  const bool body = core.section == 1;
+  if (!body || iteration == 0) core.when |= kIsFirst;
+  if (!body || iteration + core.steps->merge >= core.count) core.when |= kIsLast;
+}
+
+bool DetailedTiming::enter_next_section(Core& core) {
   for (;;) {
-    // Find the next instruction in program order.
-    while (!core.steps || core.position == core.steps->sections[core.section].size() ||
-           (core.section == 1 && core.count == 0)) {
-      if (core.steps && core.section == 1 && ++core.iteration < core.count) {
-        core.position = 0;
-      } else if (core.steps && core.section < 2) {
-        ++core.section;
-        core.position = 0;
-        core.iteration = 0;
-      } else if (!enter_next_task(core)) {
-        core.may_issue = false;
-        return;
-      }
+    if (core.steps && core.section == 1 && core.iteration + core.steps->merge < core.count) {
+      enter_iteration(core, core.iteration + core.steps->merge);
+    } else if (core.steps && core.section < 2) {
+      ++core.section;
+      enter_iteration(core, 0);
+      if (core.section == 1 && core.count == 0) core.next = core.section_end;
+    } else if (enter_next_task(core)) {
+      enter_iteration(core, 0);
+    } else {
+      return false;
     }
-    const Step& step = core.steps->sections[core.section][core.position];
+    if (core.next != core.section_end) return true;
+  }
+}
+
+void DetailedTiming::issue(Core& core) {
+  for (;;) {
+    if (core.next == core.section_end && !enter_next_section(core)) {
+      core.may_issue = false;
+      return;
+    }
+    const Step& step = *core.next;
     PipeState& pipe = core.pipes[static_cast<size_t>(step.pipe)];
-    const auto depth = static_cast<uint32_t>(pipe.queue.size());
-    if (pipe.count == depth) {
+    if (pipe.count == depth_) {
       core.may_issue = false;
       core.full = step.pipe;
       return;
     }
-
-    PathPool::Stamp& freed = pipe.slot_free[pipe.issued];
-    if (freed.time > core.issue.time) {
-      // The scalar unit stood still until the queue had room.
-      if (freed.node >= 0) {
-        paths_.hold(freed.node);
-        paths_.release(core.issue.node);
-        core.issue = freed;
-      } else {
-        core.issue.time = freed.time;
-      }
-    }
-    if (++pipe.issued == depth) pipe.issued = 0;
-    core.issue.time += issue_ticks_;
-    paths_.hold(core.issue.node);
-    const bool body = core.section == 1;
-    uint32_t slot = pipe.head + pipe.count;
-    if (slot >= depth) slot -= depth;
+    uint32_t slot = uint32_t{pipe.head} + pipe.count;
+    if (slot >= depth_) slot -= depth_;
     Entry& entry = pipe.queue[slot];
+    if (entry.time > core.issue_time) {
+      // The scalar unit stood still until the queue had room.
+      core.issue_time = entry.time;
+      core.issue_from = entry.from;
+    }
+    core.issue_time += issue_ticks_;
+    entry.time = core.issue_time;
     entry.step = &step;
-    entry.issued = core.issue;
+    entry.from = core.issue_from;
     entry.task = static_cast<int32_t>(core.task);
     entry.iteration = static_cast<int32_t>(core.iteration);
-    entry.first = !body || core.iteration == 0;
-    entry.last = !body || core.iteration + 1 == core.count;
+    entry.when = core.when;
     if (pipe.count++ == 0 && !pipe.in_flight) core.ready |= 1u << static_cast<unsigned>(step.pipe);
-    ++core.position;
+    ++core.next;
   }
 }
 
-PathPool::Stamp DetailedTiming::start_of(int core, const Entry& entry, const PipeState& pipe,
-                                         Reason& reason) {
-  PathPool::Stamp start{pipe.free_time, pipe.free_node, Cause::issue()};
-  if (entry.issued.time > start.time) start = entry.issued;
-  for (uint8_t i = 0; i < entry.step->wait_count; ++i) {
-    const StepFlag& use = entry.step->waits[i];
-    if (!applies(use, entry)) continue;
-    const FlagSet& set = *find_set(core, use);
-    if (set.time + set.latency > start.time) {
-      start = {set.time + set.latency, set.node, cause_of(use.scope)};
-      reason = {use.flag, set.setter};
+bool DetailedTiming::find_start(Core& core, const Entry& entry, const PipeState& pipe,
+                                Start& start) {
+  const Step& step = *entry.step;
+  start.time = pipe.free_time;
+  start.from = pipe.last;
+  if (entry.time > start.time) {
+    start.time = entry.time;
+    start.from = entry.from;
+    start.reason = StartReason::kIssue;
+  }
+  for (uint8_t i = 0; i < step.wait_count; ++i) {
+    const StepFlag& use = step.waits[i];
+    if ((use.when & entry.when) == 0) continue;
+    const FlagSet* set = find_set(core, use);
+    if (!set) {
+      core.flags[use.flag].wait(1u << static_cast<unsigned>(step.pipe));
+      return false;
+    }
+    if (set->time > start.time) {
+      start.time = set->time;
+      start.from = set->from;
+      start.gap = cause_of(use.scope);
+      start.reason = StartReason::kFlag;
+      start.flag = use.flag;
+      start.setter = set->setter;
     }
   }
-  return start;
+  return true;
 }
 
-void DetailedTiming::account_gap(Core& core, const PathPool::Stamp& start, int64_t pipe_free,
-                                 const Reason& reason) {
-  const int64_t gap = start.time - pipe_free;
+void DetailedTiming::account_gap(Core& core, PipeState& pipe, Pipe id, const Start& start) {
+  const int64_t gap = start.time - pipe.free_time;
   if (gap == 0) return;
-  PipeState& pipe = core.pipes[static_cast<size_t>(core.work)];
-  if (!pipe.ran) {
+  pipe.waited += gap;
+  if (id != core.work) return;
+  if (!pipe.ran()) {
     core.engine[Cause::fill().id()] += gap;
     return;
   }
-  if (reason.flag < 0) {
+  if (start.flag < 0) {
     core.engine[Cause::issue().id()] += gap;
     return;
   }
-  const Flag& flag = launch_.flags[static_cast<size_t>(reason.flag)];
+  const Flag& flag = launch_.flags[static_cast<size_t>(start.flag)];
   int64_t waited = gap;
   if (flag.scope != FlagScope::kCore) {
     const int64_t crossing = std::min(gap, flag_ticks_[static_cast<size_t>(flag.scope)]);
@@ -205,132 +235,172 @@ void DetailedTiming::account_gap(Core& core, const PathPool::Stamp& start, int64
     waited -= crossing;
   }
   const Cause cause = flag.meaning == FlagMeaning::kSpace ? Cause::wait_space(flag.space)
-                                                          : Cause::wait_data(reason.setter);
+                                                          : Cause::wait_data(start.setter);
   core.engine[cause.id()] += waited;
 }
 
-void DetailedTiming::pop_entry(PipeState& pipe, const PathPool::Stamp& start) {
-  const auto depth = static_cast<uint32_t>(pipe.queue.size());
-  paths_.release(pipe.queue[pipe.head].issued.node);
-  PathPool::Stamp& freed = pipe.slot_free[pipe.popped];
-  if (freed.node >= 0) paths_.release(freed.node);
-  freed = start;
-  if (pipe.count == depth) {
-    paths_.hold(start.node);
-  } else {
-    freed.node = -1;
-  }
-  if (++pipe.popped == depth) pipe.popped = 0;
-  if (++pipe.head == depth) pipe.head = 0;
-  if (--pipe.count == 0) pipe.head = 0;
+int64_t DetailedTiming::merged(const Core& core, const Entry& entry) const {
+  if (!merges_) return 1;
+  const CoreProgram::Task& task = core.program->tasks[static_cast<size_t>(entry.task)];
+  const int64_t merge = merge_[static_cast<size_t>(task.template_id)];
+  if (merge == 1) return 1;
+  const Template& body = launch_.templates[static_cast<size_t>(task.template_id)];
+  const Instruction* source = entry.step->source;
+  const bool in_body = source >= body.body.data() && source < body.body.data() + body.body.size();
+  if (!in_body) return 1;
+  const int64_t count = body.count.at(bindings_of(core, entry), launch_.tables, 0);
+  return std::min(merge, count - entry.iteration);
 }
 
-bool DetailedTiming::try_start(int core_id, Pipe pipe_id) {
-  Core& core = cores_[static_cast<size_t>(core_id)];
+void DetailedTiming::take_flags(Core& core, const Entry& entry) {
+  for (uint8_t i = 0; i < entry.step->wait_count; ++i) {
+    const StepFlag& use = entry.step->waits[i];
+    if ((use.when & entry.when) == 0) continue;
+    if (use.local) {
+      core.flags[use.flag].pop();
+    } else {
+      shared_flag(core, use).pop(core.id);
+    }
+  }
+}
+
+void DetailedTiming::set_flags(Core& core, const Entry& entry, int64_t end, int32_t record,
+                               int64_t tail) {
+  const Step& step = *entry.step;
+  for (uint8_t i = 0; i < step.set_count; ++i) {
+    const StepFlag& use = step.sets[i];
+    if ((use.when & entry.when) == 0) continue;
+    const int64_t time = end + tail + flag_ticks_[static_cast<size_t>(use.scope)];
+    if (use.scope != FlagScope::kCore) {
+      set_far_flag(core, step, use, {time, PathLog::end_of(record), step.pipe});
+      continue;
+    }
+    LocalFlag& flag = core.flags[use.flag];
+    if (flag.full()) report_full_flag(core, step, use);
+    flag.push(time, PathLog::end_of(record), step.pipe);
+    core.ready |= flag.wake();
+  }
+}
+
+bool DetailedTiming::try_start(Core& core, Pipe pipe_id) {
   PipeState& pipe = core.pipes[static_cast<size_t>(pipe_id)];
   if (pipe.count == 0 || pipe.in_flight) return false;
-  pipe.missing_flag = missing_flag(core_id, pipe.queue[pipe.head]);
-  if (pipe.missing_flag >= 0) return false;
-  const Entry entry = pipe.queue[pipe.head];
-  Reason reason;
-  const PathPool::Stamp start = start_of(core_id, entry, pipe, reason);
-  if (pipe_id == core.work) account_gap(core, start, pipe.free_time, reason);
-  paths_.hold(start.node);
-  pop_entry(pipe, start);
+  Entry& entry = pipe.queue[pipe.head];
+  Start start;
+  if (!find_start(core, entry, pipe, start)) return false;
+  if (log_.full()) {
+    compact_log();
+    // The moment that the start refers to has a new number.
+    start = {};
+    find_start(core, entry, pipe, start);
+  }
+  account_gap(core, pipe, pipe_id, start);
+  const bool was_idle = !pipe.ran() || start.time > pipe.free_time;
+  const int32_t record = log_.begin(start.time, start.from, start.gap, pipe_id);
+  entry.time = start.time;
+  entry.from = PathLog::start_of(record);
+  if (++pipe.head == depth_) pipe.head = 0;
+  --pipe.count;
   if (core.full == pipe_id) {
     core.full = Pipe::kScalar;
     core.may_issue = true;
   }
-  take_flags(core_id, entry);
+  take_flags(core, entry);
+  if (sink_) begin_event(entry, core, pipe_id, start, record);
   if (entry.step->is_memory) {
     pipe.in_flight = true;
     pipe.streaming = false;
     pipe.current = entry;
-    pipe.start = start;
-    turns_.push({start.time, core_id, pipe_id, false});
+    pipe.start = start.time;
+    pipe.record = record;
+    push_turn({start.time, core.id, pipe_id, false});
     return true;
   }
-  LocalCost cost = entry.step->cost;
-  if (entry.step->varies) {
-    cost = local_cost(machine_, *entry.step->source,
-                      cache_.sizes(*entry.step->source, bindings_of(core, entry), entry.iteration));
-  }
-  const bool was_empty = !pipe.ran || start.time > pipe.free_time;
-  finish(core_id, pipe_id, entry, start, start.time + cost.busy + (was_empty ? cost.head : 0), {});
+  run_local(core, pipe_id, entry, record, start.time, was_idle);
   return true;
 }
 
-void DetailedTiming::finish(int core_id, Pipe pipe_id, const Entry& entry,
-                            const PathPool::Stamp& start, int64_t end, const Waits& waits) {
-  Core& core = cores_[static_cast<size_t>(core_id)];
-  PipeState& pipe = core.pipes[static_cast<size_t>(pipe_id)];
-  const int64_t duration = end - start.time;
-  paths_.release(start.node);  // the hold of try_start; others keep the node alive until extended
-  const int32_t node = paths_.extend(start, pipe.free_node);
-  paths_.add(node, Cause::busy(pipe_id), duration - waits.l2_ticks - waits.hbm_ticks);
-  if (waits.l2_ticks > 0) paths_.add(node, Cause::l2(), waits.l2_ticks);
-  if (waits.hbm_ticks > 0) paths_.add(node, Cause::hbm(), waits.hbm_ticks);
-  pipe.free_time = end;
-  pipe.free_node = node;
-  pipe.ran = true;
-
-  core.counters.busy_ticks[static_cast<size_t>(pipe_id)] += duration;
-  ++core.counters.instructions[static_cast<size_t>(pipe_id)];
-  core.counters.end_ticks = std::max(core.counters.end_ticks, end);
-  if (pipe_id == core.work) core.engine[Cause::busy(pipe_id).id()] += duration;
+void DetailedTiming::run_local(Core& core, Pipe pipe_id, const Entry& entry, int32_t record,
+                               int64_t start, bool was_idle) {
   const Step& step = *entry.step;
-  const int64_t bytes = step.is_memory ? pipe.transfer_bytes : 0;
-  (pipe_id == Pipe::kMte2 ? core.counters.load_bytes : core.counters.store_bytes) += bytes;
+  LocalCost cost = step.cost;
   int64_t flops = step.flops;
-  if (step.varies && !step.is_memory) {
-    flops = flops_of(*step.source,
-                     cache_.sizes(*step.source, bindings_of(core, entry), entry.iteration));
+  if (merges_ || step.varies || step.may_conflict) {
+    const int64_t count = merged(core, entry);
+    const std::span<const int64_t> bindings = bindings_of(core, entry);
+    cost = cache_.cost(step, bindings, entry.iteration, count);
+    flops = cache_.flops(step, bindings, entry.iteration, count);
   }
+  const int64_t end = start + cost.busy + cost.conflict + (was_idle ? cost.head : 0);
   core.counters.flops += flops;
+  if (cost.conflict == 0) {
+    log_.end(record, end);
+  } else {
+    log_.end(record, end, {0, 0, cost.conflict});
+    if (pipe_id == core.work) {
+      core.engine[Cause::conflict().id()] += cost.conflict;
+      core.engine[Cause::busy(pipe_id).id()] -= cost.conflict;
+    }
+  }
+  account_end(core, pipe_id, record, start, end);
+  if (sink_) end_event(core, pipe_id, end, 0, flops, {0, 0, cost.conflict});
+  set_flags(core, entry, end, record, cost.tail);
+}
+
+void DetailedTiming::account_end(Core& core, Pipe pipe_id, int32_t record, int64_t start,
+                                 int64_t end) {
+  PipeState& pipe = core.pipes[static_cast<size_t>(pipe_id)];
+  pipe.free_time = end;
+  pipe.last = PathLog::end_of(record);
+  pipe.busy += end - start;
+  ++pipe.instructions;
+  if (end > core.counters.end_ticks) core.counters.end_ticks = end;
   if (end > last_end_) {
     last_end_ = end;
-    paths_.hold(node);
-    paths_.release(last_node_);
-    last_node_ = node;
+    last_ = pipe.last;
   }
-  if (timeline_) {
-    timeline_->events.push_back(
-        {start.time, end, core_id, pipe_id, step.name, entry.task, entry.iteration, bytes, flops});
-  }
-  set_flags(core_id, entry, end, node, step.cost.tail);
 }
 
 void DetailedTiming::look_ahead(int core_id) {
-  const Core& core = cores_[static_cast<size_t>(core_id)];
-  PipeState& pipe = cores_[static_cast<size_t>(core_id)].pipes[static_cast<size_t>(Pipe::kMte2)];
+  Core& core = cores_[static_cast<size_t>(core_id)];
+  PipeState& pipe = core.pipes[static_cast<size_t>(Pipe::kMte2)];
   if (!pipe.in_flight || !pipe.streaming || pipe.count == 0 || pipe.ahead_pending ||
       pipe.ahead >= 0) {
     return;
   }
   const Entry& next = pipe.queue[pipe.head];
-  if (missing_flag(core_id, next) >= 0) return;
-  const GmAccess access = cache_.access(*next.step, bindings_of(core, next), next.iteration);
-  if (memory_.burst_bytes(access) < machine_.mte2.lookahead_burst_bytes) return;
-  int64_t time = std::max(pipe.start.time, next.issued.time);
+  if (!next.step->ahead || !flags_are_set(core, next)) return;
+  int64_t time = std::max(pipe.start, next.time);
   for (uint8_t i = 0; i < next.step->wait_count; ++i) {
     const StepFlag& use = next.step->waits[i];
-    if (!applies(use, next)) continue;
-    const FlagSet& set = *find_set(core_id, use);
-    time = std::max(time, set.time + set.latency);
+    if ((use.when & next.when) != 0) time = std::max(time, find_set(core, use)->time);
   }
   pipe.ahead_pending = true;
-  turns_.push({time, core_id, Pipe::kMte2, true});
+  push_turn({time, core_id, Pipe::kMte2, true});
 }
 
 int32_t DetailedTiming::request(const Turn& turn, const Entry& entry) {
   const Core& core = cores_[static_cast<size_t>(turn.core)];
-  const GmAccess access = cache_.access(*entry.step, bindings_of(core, entry), entry.iteration);
-  const int32_t transfer = memory_.request(access, entry.step->client, turn.time);
+  const std::span<const int64_t> bindings = bindings_of(core, entry);
+  accesses_.clear();
+  const int64_t count = merged(core, entry);
+  for (int64_t i = 0; i < count; ++i) {
+    accesses_.push_back(cache_.access(*entry.step, bindings, entry.iteration + i));
+  }
+  const int32_t transfer =
+      memory_.request(accesses_, entry.step->client, entry.step->ahead, turn.time);
   if (static_cast<size_t>(transfer) >= owners_.size()) {
     owners_.resize(static_cast<size_t>(transfer) + 1);
   }
   owners_[static_cast<size_t>(transfer)] = {turn.core, turn.pipe};
   return transfer;
+}
+
+void DetailedTiming::push_turn(const Turn& turn) {
+  // Few wait at a time, and most of them come last.
+  auto place = turns_.end();
+  while (place != turns_.begin() && !(place - 1)->later_than(turn)) --place;
+  turns_.insert(place, turn);
 }
 
 void DetailedTiming::take_turn(const Turn& turn) {
@@ -346,23 +416,31 @@ void DetailedTiming::take_turn(const Turn& turn) {
   pipe.transfer = pipe.ahead >= 0 ? pipe.ahead : request(turn, pipe.current);
   pipe.ahead = -1;
   pipe.streaming = true;
-  pipe.transfer_bytes = memory_.bytes_of_transfer(pipe.transfer);
+  pipe.bytes = memory_.bytes_of_transfer(pipe.transfer);
   memory_.stream(pipe.transfer, turn.time);
   look_ahead(turn.core);
 }
 
 void DetailedTiming::transfer_done(const MemorySystem::Done& done) {
   const Owner owner = owners_[static_cast<size_t>(done.transfer)];
-  PipeState& pipe = cores_[static_cast<size_t>(owner.core)].pipes[static_cast<size_t>(owner.pipe)];
+  Core& core = cores_[static_cast<size_t>(owner.core)];
+  PipeState& pipe = core.pipes[static_cast<size_t>(owner.pipe)];
   const Entry entry = pipe.current;
   // A fixpipe drains L0C at its own pace when GM takes the bytes faster.
-  const int64_t end = std::max(done.end, pipe.start.time + entry.step->cost.busy);
+  int64_t pace = entry.step->cost.busy;
+  if (merges_) pace *= merged(core, entry);
+  const int64_t end = std::max(done.end, pipe.start + pace);
   const int64_t slack = end - done.end;
+  const PathLog::Parts parts{std::max<int64_t>(0, done.l2_ticks - slack), done.hbm_ticks,
+                             done.conflict_ticks};
   pipe.in_flight = false;
   pipe.streaming = false;
-  cores_[static_cast<size_t>(owner.core)].ready |= 1u << static_cast<unsigned>(owner.pipe);
-  finish(owner.core, owner.pipe, entry, pipe.start, end,
-         {std::max<int64_t>(0, done.l2_ticks - slack), done.hbm_ticks});
+  core.ready |= 1u << static_cast<unsigned>(owner.pipe);
+  (owner.pipe == Pipe::kMte2 ? core.counters.load_bytes : core.counters.store_bytes) += pipe.bytes;
+  log_.end(pipe.record, end, parts);
+  account_end(core, owner.pipe, pipe.record, pipe.start, end);
+  if (sink_) end_event(core, owner.pipe, end, pipe.bytes, 0, parts);
+  set_flags(core, entry, end, pipe.record, 0);
   wake(owner.core);
 }
 
@@ -375,11 +453,11 @@ void DetailedTiming::wake(int core) {
 void DetailedTiming::advance(int core_id) {
   Core& core = cores_[static_cast<size_t>(core_id)];
   while (core.may_issue || core.ready != 0) {
-    if (core.may_issue) issue(core_id);
+    if (core.may_issue) issue(core);
     while (core.ready != 0) {
       const auto pipe = static_cast<Pipe>(std::countr_zero(core.ready));
       core.ready &= core.ready - 1;
-      while (try_start(core_id, pipe)) {
+      while (try_start(core, pipe)) {
       }
     }
   }
@@ -400,91 +478,18 @@ TimingResult DetailedTiming::run() {
   for (;;) {
     drain_worklist();
     const int64_t memory_time = memory_.next_event();
-    const int64_t turn_time = turns_.empty() ? SharedPort::kNever : turns_.top().time;
+    const int64_t turn_time = turns_.empty() ? SharedPort::kNever : turns_.back().time;
     if (memory_time == SharedPort::kNever && turn_time == SharedPort::kNever) break;
     if (memory_time <= turn_time) {
       const MemorySystem::Done done = memory_.process();
       if (done.transfer >= 0) transfer_done(done);
     } else {
-      const Turn turn = turns_.top();
-      turns_.pop();
+      const Turn turn = turns_.back();
+      turns_.pop_back();
       take_turn(turn);
     }
   }
   return result();
-}
-
-void DetailedTiming::report_deadlock() const {
-  // The serial order tells which instruction is stuck by itself and which only behind it.
-  const std::vector<SerialStep> stuck = walk_in_order(launch_, [](const SerialStep&) {});
-  if (stuck.empty()) {
-    throw Error(
-        ErrorKind::kFailed,
-        fmt::format("launch {}: deadlock: its pipes wait for each other although its serial "
-                    "order runs through",
-                    launch_.name));
-  }
-  const SerialStep& step = stuck.front();
-  std::string flags;
-  for (const FlagUse& use : step.instruction->waits) {
-    if (!step.applies(use)) continue;
-    flags += (flags.empty() ? "" : ", ") + launch_.flags[static_cast<size_t>(use.flag)].name;
-  }
-  throw Error(ErrorKind::kFailed,
-              fmt::format("launch {}: deadlock: core {} stands at {} of task {}, iteration {}, "
-                          "waiting for flag {} that nobody sets",
-                          launch_.name, step.core,
-                          describe(launch_, step.template_id, step.section, step.position),
-                          step.task, step.index, flags));
-}
-
-TimingResult DetailedTiming::result() {
-  TimingResult result;
-  result.ticks = last_end_;
-  result.memory = memory_.counters();
-  const auto& path = paths_.ticks_of(last_node_);
-  std::copy(path.begin(), path.end(), result.critical_path.ticks.begin());
-  TW_CHECK(result.critical_path.total() == result.ticks, "the critical path sums to the time");
-
-  int64_t working = 0;
-  for (Core& core : cores_) {
-    for (const PipeState& pipe : core.pipes) {
-      if (pipe.count > 0) report_deadlock();
-    }
-    result.cores.push_back(core.counters);
-    const PipeState& pipe = core.pipes[static_cast<size_t>(core.work)];
-    if (!pipe.ran) continue;
-    ++working;
-    core.engine[Cause::launch().id()] += launch_ticks_;
-    core.engine[Cause::drain().id()] += core.counters.end_ticks - pipe.free_time;
-    core.engine[Cause::tail().id()] += last_end_ - core.counters.end_ticks;
-    int64_t sum = 0;
-    for (size_t i = 0; i < core.engine.size(); ++i) {
-      sum += core.engine[i];
-      result.engine.ticks[i] += core.engine[i];
-    }
-    TW_CHECK(sum == last_end_, "every cycle of the working pipe has one cause");
-  }
-  for (int64_t& ticks : result.engine.ticks) ticks /= std::max<int64_t>(1, working);
-  if (timeline_) {
-    for (size_t c = 0; c < cores_.size(); ++c) {
-      timeline_->core_names.push_back(
-          fmt::format("{} {}.{}", name_of(cores_[c].program->kind), cores_[c].program->group, c));
-    }
-    timeline_->names = cache_.names();
-    timeline_->ticks_per_us = static_cast<double>(kTicksPerCycle) * machine_.cores.clock_mhz;
-    std::sort(timeline_->events.begin(), timeline_->events.end(),
-              [](const TimelineEvent& a, const TimelineEvent& b) {
-                return std::tie(a.end, a.core, a.pipe, a.start) <
-                       std::tie(b.end, b.core, b.pipe, b.start);
-              });
-  }
-  return result;
-}
-
-TimingResult time_detailed(const Launch& launch, const Machine& machine, Timeline* timeline) {
-  validate(launch, machine);
-  return DetailedTiming(launch, machine, timeline).run();
 }
 
 }  // namespace tilewright

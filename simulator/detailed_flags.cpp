@@ -34,9 +34,9 @@ void DetailedTiming::set_up_flags() {
       }
     }
   }
-  const FlagSet from_start{launch_ticks_, 0, 0, Pipe::kScalar};
+  const FlagSet from_start{launch_ticks_, 0, Pipe::kScalar};
   const auto fill = [&](LocalFlag& flag, int count) {
-    for (int i = 0; i < count; ++i) flag.push(from_start);
+    for (int i = 0; i < count; ++i) flag.push(from_start.time, from_start.from, from_start.setter);
   };
   is_direct_.assign(launch_.flags.size(), 0);
   direct_consumer_.resize(launch_.flags.size());
@@ -62,97 +62,57 @@ void DetailedTiming::set_up_flags() {
       }
     }
   }
+  cache_.set_local_flags(is_direct_);
 }
 
-SharedFlag& DetailedTiming::shared_flag(int core, const StepFlag& use) {
-  const int group =
-      use.scope == FlagScope::kLaunch ? 0 : cores_[static_cast<size_t>(core)].program->group;
+SharedFlag& DetailedTiming::shared_flag(const Core& core, const StepFlag& use) {
+  const int group = use.scope == FlagScope::kLaunch ? 0 : core.program->group;
   return shared_[static_cast<size_t>(use.flag)][static_cast<size_t>(group)];
 }
 
-const FlagSet* DetailedTiming::find_set(int core, const StepFlag& use) {
-  if (use.scope == FlagScope::kCore || is_direct_[static_cast<size_t>(use.flag)]) {
-    LocalFlag& local = cores_[static_cast<size_t>(core)].flags[static_cast<size_t>(use.flag)];
-    return local.ready() ? &local.front() : nullptr;
+const FlagSet* DetailedTiming::find_far_set(const Core& core, const StepFlag& use) {
+  const SharedFlag& shared = shared_flag(core, use);
+  return shared.ready(core.id) ? &shared.front(core.id) : nullptr;
+}
+
+bool DetailedTiming::flags_are_set(Core& core, const Entry& entry) {
+  for (uint8_t i = 0; i < entry.step->wait_count; ++i) {
+    const StepFlag& use = entry.step->waits[i];
+    if ((use.when & entry.when) != 0 && !find_set(core, use)) return false;
+  }
+  return true;
+}
+
+void DetailedTiming::set_far_flag(const Core& core, const Step& step, const StepFlag& use,
+                                  const FlagSet& set) {
+  const auto flag = static_cast<size_t>(use.flag);
+  if (use.local) {
+    const int owner = direct_consumer_[flag][static_cast<size_t>(core.program->group)];
+    if (owner < 0) return;  // nobody of this group waits for it
+    Core& waiting = cores_[static_cast<size_t>(owner)];
+    if (waiting.flags[flag].full()) report_full_flag(core, step, use);
+    waiting.flags[flag].push(set.time, set.from, set.setter);
+    waiting.ready |= waiting.flags[flag].wake();
+    wake(owner);
+    return;
   }
   SharedFlag& shared = shared_flag(core, use);
-  return shared.ready(core) ? &shared.front(core) : nullptr;
-}
-
-int32_t DetailedTiming::missing_flag(int core, const Entry& entry) {
-  for (uint8_t i = 0; i < entry.step->wait_count; ++i) {
-    const StepFlag& use = entry.step->waits[i];
-    if (applies(use, entry) && !find_set(core, use)) return use.flag;
-  }
-  return -1;
-}
-
-void DetailedTiming::flag_arrived(int core_id, int32_t flag) {
-  Core& core = cores_[static_cast<size_t>(core_id)];
-  for (size_t p = 0; p < core.pipes.size(); ++p) {
-    if (core.pipes[p].missing_flag != flag) continue;
-    core.pipes[p].missing_flag = -1;
-    core.ready |= 1u << p;
+  if (shared.full(core.id)) report_full_flag(core, step, use);
+  if (!shared.push(core.id, set)) return;
+  for (const auto& consumer : shared.consumers()) {
+    Core& waiting = cores_[static_cast<size_t>(consumer.core)];
+    waiting.ready |= waiting.flags[flag].wake();
+    wake(consumer.core);
   }
 }
 
-void DetailedTiming::take_flags(int core, const Entry& entry) {
-  for (uint8_t i = 0; i < entry.step->wait_count; ++i) {
-    const StepFlag& use = entry.step->waits[i];
-    if (!applies(use, entry)) continue;
-    if (use.scope == FlagScope::kCore || is_direct_[static_cast<size_t>(use.flag)]) {
-      LocalFlag& local = cores_[static_cast<size_t>(core)].flags[static_cast<size_t>(use.flag)];
-      paths_.release(local.front().node);
-      local.pop();
-      continue;
-    }
-    const int32_t node = shared_flag(core, use).pop(core);
-    if (node >= 0) paths_.release(node);
-  }
-}
-
-void DetailedTiming::set_flags(int core_id, const Entry& entry, int64_t end, int32_t node,
-                               int64_t tail) {
-  Core& core = cores_[static_cast<size_t>(core_id)];
-  for (uint8_t i = 0; i < entry.step->set_count; ++i) {
-    const StepFlag& use = entry.step->sets[i];
-    if (!applies(use, entry)) continue;
-    const FlagSet set{end, tail + flag_ticks_[static_cast<size_t>(use.scope)], node,
-                      entry.step->pipe};
-    const auto flag = static_cast<size_t>(use.flag);
-    int owner = core_id;
-    if (is_direct_[flag]) {
-      owner = direct_consumer_[flag][static_cast<size_t>(core.program->group)];
-      if (owner < 0) continue;  // nobody of this group waits for it
-    }
-    const bool is_local = use.scope == FlagScope::kCore || is_direct_[flag];
-    LocalFlag* local = is_local ? &cores_[static_cast<size_t>(owner)].flags[flag] : nullptr;
-    SharedFlag* shared = local ? nullptr : &shared_flag(core_id, use);
-    if (local ? local->full() : shared->full(core_id)) {
-      throw Error(
-          ErrorKind::kFailed,
-          fmt::format("launch {}: core {}: {}: flag {} is set more than {} times ahead of "
-                      "its waits",
-                      launch_.name, core_id, cache_.names()[static_cast<size_t>(entry.step->name)],
-                      launch_.flags[static_cast<size_t>(use.flag)].name, kFlagDepth));
-    }
-    paths_.hold(node);
-    if (local) {
-      local->push(set);
-      flag_arrived(owner, use.flag);
-      if (owner != core_id) wake(owner);
-      continue;
-    }
-    int32_t forgotten = -1;
-    const bool complete = shared->push(core_id, set, forgotten);
-    if (forgotten >= 0) paths_.release(forgotten);
-    if (complete) {
-      for (const auto& consumer : shared->consumers()) {
-        flag_arrived(consumer.core, use.flag);
-        wake(consumer.core);
-      }
-    }
-  }
+void DetailedTiming::report_full_flag(const Core& core, const Step& step,
+                                      const StepFlag& use) const {
+  throw Error(ErrorKind::kFailed,
+              fmt::format("launch {}: core {}: {}: flag {} is set more than {} times ahead of its "
+                          "waits",
+                          launch_.name, core.id, cache_.names()[static_cast<size_t>(step.name)],
+                          launch_.flags[static_cast<size_t>(use.flag)].name, kFlagDepth));
 }
 
 }  // namespace tilewright

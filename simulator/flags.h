@@ -3,41 +3,56 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
-#include "core/timeline/lanes.h"
+#include "simulator/path_log.h"
 
 namespace tilewright {
 
-/// When a flag was set: by an instruction that ended at `time` on the path `node`; a waiting
-/// instruction may start `latency` later.
+/// A flag that was set by the record that ended at `from`: a waiting instruction may start at
+/// `time`, which includes the way from the setter.
 struct FlagSet {
   int64_t time = 0;
-  int64_t latency = 0;
-  int32_t node = 0;
+  PathLog::Moment from = 0;
   Pipe setter = Pipe::kScalar;
 };
 
 /// Sets ahead of the waits that a flag can count.
 constexpr uint32_t kFlagDepth = 16;
 
-/// The counting flag of one core: a queue of sets that were not waited for yet.
+/// The counting flag of one core: a queue of sets that were not waited for yet. Few are: the queue
+/// shifts, so that it stays in the cache line of its count.
 class alignas(64) LocalFlag {
  public:
-  bool full() const { return sets_ - waits_ == kFlagDepth; }
-  bool ready() const { return sets_ != waits_; }
-  const FlagSet& front() const { return ring_[waits_ % kFlagDepth]; }
-  void push(const FlagSet& set) { ring_[sets_++ % kFlagDepth] = set; }
+  /// Remembers that a pipe, given as a bit, waits for the next set.
+  void wait(uint32_t pipe) { waiters_ |= static_cast<uint8_t>(pipe); }
+  /// The pipes that waited, as bits; nobody waits any more.
+  uint32_t wake() { return std::exchange(waiters_, uint8_t{0}); }
+
+  bool full() const { return count_ == kFlagDepth; }
+  bool ready() const { return count_ != 0; }
+  const FlagSet& front() const { return sets_[0]; }
+  void push(int64_t time, PathLog::Moment from, Pipe setter) {
+    // Member by member: the processor need not put a copy together first.
+    FlagSet& set = sets_[count_++];
+    set.time = time;
+    set.from = from;
+    set.setter = setter;
+  }
   void pop() {
-    // An empty queue starts over, so that few of its slots are ever touched.
-    if (++waits_ == sets_) waits_ = sets_ = 0;
+    --count_;
+    for (uint32_t i = 0; i < count_; ++i) sets_[i] = sets_[i + 1];
+  }
+  template <typename Visit>
+  void for_each_moment(Visit visit) {
+    for (uint32_t i = 0; i < count_; ++i) visit(sets_[i].from);
   }
 
  private:
-  // Counts and the first slots share a cache line.
-  uint32_t sets_ = 0;
-  uint32_t waits_ = 0;
-  std::array<FlagSet, kFlagDepth> ring_{};
+  uint32_t count_ = 0;
+  uint8_t waiters_ = 0;
+  std::array<FlagSet, kFlagDepth> sets_{};
 };
 
 /// A flag between cores: set k is there when every producer has set it k times; each consumer takes
@@ -55,19 +70,10 @@ class SharedFlag {
   /// Whether `core` may set it once more without losing a set that somebody still needs.
   bool full(int core) const { return count_of(setters_, core, initial_) - first_ >= kFlagDepth; }
 
-  /// True when the set completed: consumers may go on. `forgotten` gets the node of a set that no
-  /// longer counts as the latest (to release), -1 without one.
-  bool push(int core, const FlagSet& set, int32_t& forgotten) {
+  /// True when the set completed: consumers may go on.
+  bool push(int core, const FlagSet& set) {
     Slot& slot = slots_[member(setters_, core, initial_).count++ % kFlagDepth];
-    forgotten = -1;
-    if (slot.arrived == 0) {
-      slot.latest = set;
-    } else if (set.time + set.latency > slot.latest.time + slot.latest.latency) {
-      forgotten = slot.latest.node;
-      slot.latest = set;
-    } else {
-      forgotten = set.node;
-    }
+    if (slot.arrived == 0 || set.time > slot.latest.time) slot.latest = set;
     return ++slot.arrived == producers_;
   }
 
@@ -78,16 +84,20 @@ class SharedFlag {
     return slots_[count_of(consumers_, core, 0) % kFlagDepth].latest;
   }
 
-  /// Node of the set that every consumer has now taken (to release), -1 while some still need it.
-  int32_t pop(int core) {
+  void pop(int core) {
     ++member(consumers_, core, 0).count;
     const auto oldest =
         std::min_element(consumers_.begin(), consumers_.end(),
                          [](const Member& a, const Member& b) { return a.count < b.count; });
-    if (oldest->count == first_) return -1;
-    Slot& slot = slots_[first_++ % kFlagDepth];
-    slot.arrived = 0;
-    return slot.latest.node;
+    if (oldest->count != first_) slots_[first_++ % kFlagDepth].arrived = 0;
+  }
+
+  /// Calls visit(moment) for every set that somebody may still take.
+  template <typename Visit>
+  void for_each_moment(Visit visit) {
+    for (Slot& slot : slots_) {
+      if (slot.arrived > 0) visit(slot.latest.from);
+    }
   }
 
   const auto& consumers() const { return consumers_; }

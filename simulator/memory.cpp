@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/base/error.h"
+#include "core/base/integers.h"
 
 namespace tilewright {
 
@@ -19,6 +20,18 @@ bool is_write(MemoryClient client) {
 int class_of(MemoryClient client) {
   return static_cast<int>(client) % 2;
 }
+
+/// Little's law: a core with so many bytes under way cannot have more of them arrive a cycle.
+double outstanding_rate(const Machine& machine) {
+  if (machine.hbm.read_latency_cycles <= 0) return hbm_bytes_per_cycle(machine);
+  return std::min(
+      hbm_bytes_per_cycle(machine),
+      static_cast<double>(machine.mte2.outstanding_bytes) / machine.hbm.read_latency_cycles);
+}
+
+// Classes of flows on the HBM port.
+constexpr int kHbmRead = 0;
+constexpr int kHbmWrite = 1;
 
 }  // namespace
 
@@ -37,8 +50,10 @@ MemorySystem::MemorySystem(const Launch& launch, const Machine& machine)
                  {machine.mte2.l1_bytes_per_cycle, machine.mte2.ub_bytes_per_cycle}),
       write_port_(machine.l2.write_bytes_per_cycle,
                   {machine.fixpipe.bytes_per_cycle, machine.mte3.bytes_per_cycle}),
-      hbm_port_(hbm_bytes_per_cycle(machine), {hbm_bytes_per_cycle(machine)}),
+      hbm_port_(hbm_bytes_per_cycle(machine),
+                {outstanding_rate(machine), hbm_bytes_per_cycle(machine)}),
       latency_(to_ticks(machine.hbm.read_latency_cycles)),
+      same_address_(to_ticks(machine.l2.same_address_cycles)),
       fixed_{to_ticks(machine.mte2.fixed_cycles), to_ticks(machine.mte2.fixed_cycles), 0,
              to_ticks(machine.mte3.fixed_cycles)} {
   int64_t count = 0;
@@ -64,15 +79,29 @@ MemorySystem::MemorySystem(const Launch& launch, const Machine& machine)
   }
 }
 
-int64_t MemorySystem::burst_bytes(const GmAccess& access) const {
-  const Tensor& tensor = launch_.tensors[static_cast<size_t>(access.tensor)];
+int64_t burst_bytes(const Tensor& tensor, int64_t rows, int64_t cols) {
   const int64_t width = bytes_of(tensor.type);
   if (tensor.layout == Layout::kZn) {
     // Fractal columns of 32 bytes, each contiguous over the tensor's rows.
-    const bool whole = access.rows == tensor.rows;
-    return whole ? access.rows * access.cols * width : access.rows * 32;
+    return rows == tensor.rows ? rows * cols * width : rows * 32;
   }
-  return access.cols == tensor.cols ? access.rows * access.cols * width : access.cols * width;
+  return cols == tensor.cols ? rows * cols * width : cols * width;
+}
+
+int64_t MemorySystem::stream_bytes(const GmAccess& access) const {
+  const Tensor& tensor = launch_.tensors[static_cast<size_t>(access.tensor)];
+  const int64_t width = bytes_of(tensor.type);
+  const int64_t bytes = access.rows * access.cols * width;
+  const int64_t burst = burst_bytes(tensor, access.rows, access.cols);
+  // Pieces shorter than the smallest one that the memory handles cost as much as that.
+  const int64_t pieces = ceil_div(bytes, burst);
+  const int64_t whole = pieces * std::max(burst, machine_.l2.piece_bytes);
+  if (tensor.layout == Layout::kZn) return whole;  // fractals are aligned
+  const int64_t start = (access.row * tensor.cols + access.col) * width;
+  const int64_t pitch = pieces > 1 ? tensor.cols * width : 0;
+  const bool aligned = ((start | pitch) & (machine_.l2.align_bytes - 1)) == 0;
+  if (aligned) return whole;
+  return std::llround(static_cast<double>(whole) / machine_.l2.misaligned_rate);
 }
 
 template <typename Visit>
@@ -127,7 +156,13 @@ void MemorySystem::evict(int64_t now) {
 void MemorySystem::insert(int32_t id, int32_t bytes, int64_t now) {
   while (oldest_ >= 0 && used_bytes_ + bytes > machine_.l2.capacity_bytes) evict(now);
   Sector& sector = sectors_[static_cast<size_t>(id)];
-  sector = {-1, newest_, -1, true, false, bytes, 0};
+  sector.newer = -1;
+  sector.older = newest_;
+  sector.flow = -1;
+  sector.present = true;
+  sector.dirty = false;
+  sector.bytes = bytes;
+  sector.ready = 0;
   (newest_ >= 0 ? sectors_[static_cast<size_t>(newest_)].newer : oldest_) = id;
   newest_ = id;
   used_bytes_ += bytes;
@@ -147,19 +182,19 @@ void MemorySystem::start_hbm(int32_t flow, int64_t bytes, int64_t burst, int64_t
   const double overhead =
       machine_.hbm.burst_overhead_bytes / static_cast<double>(std::max<int64_t>(1, burst));
   const int64_t effective = bytes + std::llround(static_cast<double>(bytes) * overhead);
-  hbm_port_.start(0, effective, flow, now);
+  const bool read = !flows_[static_cast<size_t>(flow)].transfers.empty();
+  hbm_port_.start(read ? kHbmRead : kHbmWrite, effective, flow, now);
 }
 
-void MemorySystem::read_sector(int32_t id, int32_t bytes, int32_t transfer, int32_t flow,
-                               int64_t now, int64_t& missing) {
+bool MemorySystem::read_sector(int32_t id, int32_t bytes, int32_t transfer, int32_t flow,
+                               int64_t now) {
   Sector& sector = sectors_[static_cast<size_t>(id)];
   Transfer& reader = transfers_[static_cast<size_t>(transfer)];
   if (!sector.present) {
     insert(id, bytes, now);
     sector.flow = flow;
     flows_[static_cast<size_t>(flow)].sectors.push_back(id);
-    missing += bytes;
-    return;
+    return true;
   }
   touch(id);
   counters_.l2_hit_bytes += bytes;
@@ -172,43 +207,81 @@ void MemorySystem::read_sector(int32_t id, int32_t bytes, int32_t transfer, int3
       ++reader.waiting;
     }
   }
+  return false;
 }
 
-int32_t MemorySystem::request(const GmAccess& access, MemoryClient client, int64_t now) {
+void MemorySystem::write_access(const GmAccess& access, int64_t now) {
+  for_each_sector(access, [&](int32_t sector, int32_t part) {
+    if (sectors_[static_cast<size_t>(sector)].present) {
+      touch(sector);
+    } else {
+      insert(sector, part, now);
+    }
+    sectors_[static_cast<size_t>(sector)].dirty = true;
+  });
+}
+
+void MemorySystem::read_accesses(std::span<const GmAccess> accesses, int32_t transfer, bool ahead,
+                                 int64_t now) {
+  const int32_t flow = new_flow();
+  int64_t missing = 0;
+  int64_t misses = 0;
+  int64_t hits = 0;
+  for (const GmAccess& access : accesses) {
+    const int64_t before = missing;
+    for_each_sector(access, [&](int32_t sector, int32_t part) {
+      Transfer& reader = transfers_[static_cast<size_t>(transfer)];
+      if (reader.first_sector < 0) reader.first_sector = sector;
+      if (read_sector(sector, part, transfer, flow, now)) missing += part;
+    });
+    missing > before ? ++misses : ++hits;
+  }
+  if (missing == 0) {
+    free_flows_.push_back(flow);
+    return;
+  }
+  Transfer& reader = transfers_[static_cast<size_t>(transfer)];
+  if (!ahead) {
+    // One after another: each miss waits for its latency, and hits stream in between.
+    const SharedPort& port = read_port_;
+    const int64_t of_one = port.alone(class_of(reader.client), reader.stream_bytes) /
+                           static_cast<int64_t>(accesses.size());
+    reader.serial = (misses - 1) * latency_ + hits * of_one;
+  }
+  counters_.hbm_read_bytes += missing;
+  flows_[static_cast<size_t>(flow)].transfers.push_back(transfer);
+  ++reader.waiting;
+  const GmAccess& first = accesses.front();
+  start_hbm(flow, missing,
+            burst_bytes(launch_.tensors[static_cast<size_t>(first.tensor)], first.rows, first.cols),
+            now);
+}
+
+int32_t MemorySystem::request(std::span<const GmAccess> accesses, MemoryClient client, bool ahead,
+                              int64_t now) {
   if (free_transfers_.empty()) {
     free_transfers_.push_back(static_cast<int32_t>(transfers_.size()));
     transfers_.emplace_back();
   }
   const int32_t id = free_transfers_.back();
   free_transfers_.pop_back();
-  const int64_t bytes = access.rows * access.cols *
-                        bytes_of(launch_.tensors[static_cast<size_t>(access.tensor)].type);
-  transfers_[static_cast<size_t>(id)] = {client, bytes, 0, 0, 0, 1, is_write(client)};
-  if (is_write(client)) {
-    counters_.l2_write_bytes += bytes;
-    for_each_sector(access, [&](int32_t sector, int32_t part) {
-      if (sectors_[static_cast<size_t>(sector)].present) {
-        touch(sector);
-      } else {
-        insert(sector, part, now);
-      }
-      sectors_[static_cast<size_t>(sector)].dirty = true;
-    });
-    return id;
+  Transfer transfer;
+  transfer.client = client;
+  transfer.write = is_write(client);
+  transfer.waiting = 1;
+  transfer.fixed = fixed_[static_cast<size_t>(client)] * static_cast<int64_t>(accesses.size());
+  for (const GmAccess& access : accesses) {
+    transfer.bytes += access.rows * access.cols *
+                      bytes_of(launch_.tensors[static_cast<size_t>(access.tensor)].type);
+    transfer.stream_bytes += stream_bytes(access);
   }
-  counters_.l2_read_bytes += bytes;
-  const int32_t flow = new_flow();
-  int64_t missing = 0;
-  for_each_sector(access, [&](int32_t sector, int32_t part) {
-    read_sector(sector, part, id, flow, now, missing);
-  });
-  if (missing > 0) {
-    counters_.hbm_read_bytes += missing;
-    flows_[static_cast<size_t>(flow)].transfers.push_back(id);
-    ++transfers_[static_cast<size_t>(id)].waiting;
-    start_hbm(flow, missing, burst_bytes(access), now);
+  transfers_[static_cast<size_t>(id)] = transfer;
+  if (transfer.write) {
+    counters_.l2_write_bytes += transfer.bytes;
+    for (const GmAccess& access : accesses) write_access(access, now);
   } else {
-    free_flows_.push_back(flow);
+    counters_.l2_read_bytes += transfer.bytes;
+    read_accesses(accesses, id, ahead, now);
   }
   return id;
 }
@@ -216,8 +289,13 @@ int32_t MemorySystem::request(const GmAccess& access, MemoryClient client, int64
 void MemorySystem::stream(int32_t transfer, int64_t now) {
   Transfer& moving = transfers_[static_cast<size_t>(transfer)];
   moving.begin = now;
+  if (same_address_ > 0 && moving.first_sector >= 0) {
+    int32_t& readers = sectors_[static_cast<size_t>(moving.first_sector)].readers;
+    moving.conflict = readers * same_address_;
+    ++readers;
+  }
   SharedPort& port = moving.write ? write_port_ : read_port_;
-  port.start(class_of(moving.client), moving.bytes, transfer, now);
+  port.start(class_of(moving.client), moving.stream_bytes, transfer, now);
 }
 
 int64_t MemorySystem::next_event() const {
@@ -229,12 +307,16 @@ MemorySystem::Done MemorySystem::finish_part(int32_t transfer) {
   Transfer& moving = transfers_[static_cast<size_t>(transfer)];
   if (--moving.waiting > 0) return {};
   const SharedPort& port = moving.write ? write_port_ : read_port_;
-  const int64_t alone = port.alone(class_of(moving.client), moving.bytes);
+  const int64_t alone = port.alone(class_of(moving.client), moving.stream_bytes);
   Done done;
   done.transfer = transfer;
   done.l2_ticks = std::max<int64_t>(0, moving.stream_end - moving.begin - alone);
-  done.hbm_ticks = std::max<int64_t>(0, moving.ready - moving.stream_end);
-  done.end = moving.stream_end + done.hbm_ticks + fixed_[static_cast<size_t>(moving.client)];
+  done.hbm_ticks = std::max<int64_t>(0, moving.ready + moving.serial - moving.stream_end);
+  done.conflict_ticks = moving.conflict;
+  done.end = moving.stream_end + done.hbm_ticks + moving.conflict + moving.fixed;
+  if (same_address_ > 0 && moving.first_sector >= 0) {
+    --sectors_[static_cast<size_t>(moving.first_sector)].readers;
+  }
   free_transfers_.push_back(transfer);
   return done;
 }
@@ -268,6 +350,22 @@ MemorySystem::Done MemorySystem::process() {
   flow.transfers.clear();
   free_flows_.push_back(id);
   return {};
+}
+
+void MemorySystem::check_conservation(int64_t end) const {
+  TW_CHECK(counters_.l2_hit_bytes + counters_.hbm_read_bytes == counters_.l2_read_bytes,
+           "bytes read hit L2 or come from HBM");
+  const auto most = [&](double bytes_per_cycle) {
+    return bytes_per_cycle * static_cast<double>(end) / static_cast<double>(kTicksPerCycle) *
+           (1 + 1e-3);
+  };
+  TW_CHECK(static_cast<double>(read_port_.served_bytes()) <= most(machine_.l2.read_bytes_per_cycle),
+           "L2 reads stay below their rate");
+  TW_CHECK(
+      static_cast<double>(write_port_.served_bytes()) <= most(machine_.l2.write_bytes_per_cycle),
+      "L2 writes stay below their rate");
+  TW_CHECK(static_cast<double>(hbm_port_.served_bytes()) <= most(hbm_bytes_per_cycle(machine_)),
+           "HBM stays below its rate");
 }
 
 }  // namespace tilewright

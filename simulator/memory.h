@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "core/machine/machine.h"
@@ -27,6 +29,9 @@ struct GmAccess {
   int64_t cols = 0;
 };
 
+/// Bytes of one contiguous piece of a rectangle in GM.
+int64_t burst_bytes(const Tensor& tensor, int64_t rows, int64_t cols);
+
 /// Who loads or stores: each has its own cap on the way to the L2.
 enum class MemoryClient : uint8_t { kL1Load, kUbLoad, kFixpipeStore, kUbStore };
 
@@ -42,13 +47,16 @@ class MemorySystem {
   struct Done {
     int32_t transfer = -1;  ///< as returned by request(); -1: nothing ended
     int64_t end = 0;
-    int64_t l2_ticks = 0;   ///< waiting for its share of the L2 port
-    int64_t hbm_ticks = 0;  ///< waiting for HBM after its L2 share was through
+    int64_t l2_ticks = 0;        ///< waiting for its share of the L2 port
+    int64_t hbm_ticks = 0;       ///< waiting for HBM after its L2 share was through
+    int64_t conflict_ticks = 0;  ///< behind other readers of the same address
   };
 
-  /// Looks the bytes up in L2 and asks HBM for what is missing. Returns the transfer's number,
-  /// which is free again after its Done.
-  int32_t request(const GmAccess& access, MemoryClient client, int64_t now);
+  /// Looks the bytes up in L2 and asks HBM for what is missing. Several accesses stand for as many
+  /// transfers one after another (a merged loop): the fixed costs of all are paid, and the latency
+  /// of each miss unless `ahead` (the pipe requests the next while one runs). Returns the
+  /// transfer's number, which is free again after its Done.
+  int32_t request(std::span<const GmAccess> accesses, MemoryClient client, bool ahead, int64_t now);
   /// The pipe is free: the transfer's bytes start to move. Once for each transfer.
   void stream(int32_t transfer, int64_t now);
 
@@ -60,8 +68,8 @@ class MemorySystem {
   int64_t bytes_of_transfer(int32_t transfer) const {
     return transfers_[static_cast<size_t>(transfer)].bytes;
   }
-  /// Bytes of one contiguous piece of the access in GM.
-  int64_t burst_bytes(const GmAccess& access) const;
+  /// Breaks (TW_CHECK) when bytes were lost or a port gave more than its rate until `end`.
+  void check_conservation(int64_t end) const;
 
  private:
   struct Sector {
@@ -71,7 +79,8 @@ class MemorySystem {
     bool present = false;
     bool dirty = false;
     int32_t bytes = 0;
-    int64_t ready = 0;  // when its bytes arrived
+    int32_t readers = 0;  // transfers that stream it now
+    int64_t ready = 0;    // when its bytes arrived
   };
   struct TensorInfo {
     int64_t first_sector = 0;
@@ -79,12 +88,17 @@ class MemorySystem {
   };
   struct Transfer {
     MemoryClient client = MemoryClient::kL1Load;
-    int64_t bytes = 0;
-    int64_t begin = 0;  // of its stream
-    int64_t stream_end = 0;
-    int64_t ready = 0;    // of its last byte from HBM
-    int32_t waiting = 0;  // HBM flows not yet ended, plus 1 until the stream has ended
     bool write = false;
+    int64_t bytes = 0;
+    int64_t stream_bytes = 0;  // of the port's time, with what small and misaligned pieces lose
+    int64_t begin = 0;         // of its stream
+    int64_t stream_end = 0;
+    int64_t ready = 0;          // of its last byte from HBM
+    int64_t serial = 0;         // added to `ready`: latencies of a merged loop one after another
+    int64_t fixed = 0;          // at its end
+    int64_t conflict = 0;       // at its end
+    int32_t waiting = 0;        // HBM flows not yet ended, plus 1 until the stream has ended
+    int32_t first_sector = -1;  // of a load
   };
   struct HbmFlow {
     std::vector<int32_t> transfers;
@@ -95,10 +109,13 @@ class MemorySystem {
   void unlink(int32_t id);
   void insert(int32_t id, int32_t bytes, int64_t now);
   void evict(int64_t now);
-  void read_sector(int32_t id, int32_t bytes, int32_t transfer, int32_t flow, int64_t now,
-                   int64_t& missing);
+  /// Whether the sector was missing and `flow` now brings it.
+  bool read_sector(int32_t id, int32_t bytes, int32_t transfer, int32_t flow, int64_t now);
+  void write_access(const GmAccess& access, int64_t now);
+  void read_accesses(std::span<const GmAccess> accesses, int32_t transfer, bool ahead, int64_t now);
   template <typename Visit>
   void for_each_sector(const GmAccess& access, Visit visit) const;
+  int64_t stream_bytes(const GmAccess& access) const;
   int32_t new_flow();
   void start_hbm(int32_t flow, int64_t bytes, int64_t burst, int64_t now);
   Done finish_part(int32_t transfer);
@@ -119,7 +136,8 @@ class MemorySystem {
   SharedPort write_port_;
   SharedPort hbm_port_;
   int64_t latency_ = 0;
-  int64_t fixed_[4] = {};
+  int64_t same_address_ = 0;
+  std::array<int64_t, 4> fixed_{};
   MemoryCounters counters_;
 };
 

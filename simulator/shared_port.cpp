@@ -12,6 +12,8 @@ namespace {
 
 constexpr int64_t kRateUnit = 1024;
 constexpr int64_t kClockUnit = int64_t{1} << 20;
+/// Ended flows that a class keeps before it closes the gap.
+constexpr size_t kSlack = 64;
 
 int64_t to_rate(double bytes_per_cycle) {
   return std::max<int64_t>(1, std::llround(bytes_per_cycle * static_cast<double>(kRateUnit)));
@@ -19,12 +21,9 @@ int64_t to_rate(double bytes_per_cycle) {
 
 }  // namespace
 
-SharedPort::SharedPort(double total, const std::vector<double>& caps) : total_(to_rate(total)) {
-  for (double cap : caps) classes_.push_back({to_rate(cap), 0, {}});
-}
-
-int64_t SharedPort::rate(const Class& c) const {
-  return std::min(c.cap, std::max<int64_t>(1, total_ / std::max<int64_t>(1, active_)));
+SharedPort::SharedPort(double total, const std::vector<double>& caps)
+    : total_(to_rate(total)), share_(total_) {
+  for (double cap : caps) classes_.push_back({to_rate(cap), 0, 0, {}});
 }
 
 int64_t SharedPort::alone(int flow_class, int64_t bytes) const {
@@ -33,19 +32,27 @@ int64_t SharedPort::alone(int flow_class, int64_t bytes) const {
 }
 
 void SharedPort::advance(int64_t now) {
-  TW_CHECK(now >= now_, "memory events come in the order of time");
+  if (now == now_) return;
+  TW_CHECK(now > now_, "memory events come in the order of time");
   for (Class& c : classes_) {
-    if (!c.flows.empty()) c.clock += (now - now_) * rate(c);
+    if (!c.idle()) c.clock += (now - now_) * rate(c);
   }
   now_ = now;
 }
 
-void SharedPort::find_next() {
+void SharedPort::count_flow(int change) {
+  active_ += change;
+  share_ = std::max<int64_t>(1, total_ / std::max<int64_t>(1, active_));
+  stale_ = true;
+}
+
+void SharedPort::find_next() const {
+  stale_ = false;
   next_end_ = kNever;
   for (size_t i = 0; i < classes_.size(); ++i) {
     const Class& c = classes_[i];
-    if (c.flows.empty()) continue;
-    const int64_t left = std::max<int64_t>(0, c.flows.front().end_clock - c.clock);
+    if (c.idle()) continue;
+    const int64_t left = std::max<int64_t>(0, c.flows[c.first].end_clock - c.clock);
     const int64_t end = now_ + ceil_div(left, rate(c));
     if (end < next_end_) {
       next_end_ = end;
@@ -57,21 +64,32 @@ void SharedPort::find_next() {
 void SharedPort::start(int flow_class, int64_t bytes, int32_t id, int64_t now) {
   advance(now);
   Class& c = classes_[static_cast<size_t>(flow_class)];
-  if (c.flows.empty()) c.clock = 0;
-  c.flows.push_back({c.clock + bytes * kClockUnit, sequence_++, id});
-  std::push_heap(c.flows.begin(), c.flows.end(), later);
-  ++active_;
-  find_next();
+  if (c.idle()) {
+    c.clock = 0;
+    c.first = 0;
+    c.flows.clear();
+  }
+  // Most flows end after all that are there.
+  const Flow flow{c.clock + bytes * kClockUnit, bytes, id};
+  auto place = c.flows.end();
+  const auto first = c.flows.begin() + static_cast<ptrdiff_t>(c.first);
+  while (place != first && (place - 1)->end_clock > flow.end_clock) --place;
+  c.flows.insert(place, flow);
+  count_flow(1);
 }
 
 int32_t SharedPort::finish_next() {
-  advance(next_end_);
+  const int64_t end = next_end();
+  advance(end);
   Class& c = classes_[next_class_];
-  std::pop_heap(c.flows.begin(), c.flows.end(), later);
-  const int32_t id = c.flows.back().id;
-  c.flows.pop_back();
-  --active_;
-  find_next();
+  const Flow& flow = c.flows[c.first++];
+  served_ += flow.bytes;
+  const int32_t id = flow.id;
+  if (c.first == kSlack) {
+    c.flows.erase(c.flows.begin(), c.flows.begin() + static_cast<ptrdiff_t>(kSlack));
+    c.first = 0;
+  }
+  count_flow(-1);
   return id;
 }
 

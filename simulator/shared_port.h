@@ -24,7 +24,10 @@ class SharedPort {
   void start(int flow_class, int64_t bytes, int32_t id, int64_t now);
 
   /// When the next flow ends, kNever without one.
-  int64_t next_end() const { return next_end_; }
+  int64_t next_end() const {
+    if (stale_) find_next();
+    return next_end_;
+  }
 
   /// Ends that flow, at next_end(), and returns its id.
   int32_t finish_next();
@@ -32,32 +35,37 @@ class SharedPort {
   /// Ticks that a flow alone needs.
   int64_t alone(int flow_class, int64_t bytes) const;
 
+  /// Bytes that ended flows have brought; never more than the total rate times the time.
+  int64_t served_bytes() const { return served_; }
+
  private:
   struct Flow {
     int64_t end_clock = 0;
-    int64_t sequence = 0;
+    int64_t bytes = 0;
     int32_t id = 0;
   };
   struct Class {
     int64_t cap = 0;          // 1/1024 B a cycle
     int64_t clock = 0;        // 2^-20 B
-    std::vector<Flow> flows;  // a heap, earliest end first
+    size_t first = 0;         // of the flows that have not ended
+    std::vector<Flow> flows;  // earliest end first; equal ends in the order they came
+    bool idle() const { return first == flows.size(); }
   };
 
-  static bool later(const Flow& a, const Flow& b) {
-    return a.end_clock != b.end_clock ? a.end_clock > b.end_clock : a.sequence > b.sequence;
-  }
-  int64_t rate(const Class& c) const;
+  int64_t rate(const Class& c) const { return c.cap < share_ ? c.cap : share_; }
   void advance(int64_t now);
-  void find_next();
+  void count_flow(int change);
+  void find_next() const;
 
   int64_t total_ = 0;
   std::vector<Class> classes_;
   int64_t active_ = 0;
+  int64_t share_ = 0;  // of one flow, before its class's cap
   int64_t now_ = 0;
-  int64_t sequence_ = 0;
-  int64_t next_end_ = kNever;
-  size_t next_class_ = 0;
+  int64_t served_ = 0;
+  mutable bool stale_ = false;
+  mutable int64_t next_end_ = kNever;
+  mutable size_t next_class_ = 0;
 };
 
 }  // namespace tilewright

@@ -42,8 +42,9 @@ bool moves_gm(const Instruction& instruction) {
 
 }  // namespace
 
-StepCache::StepCache(const Launch& launch, const Machine& machine)
-    : launch_(launch), machine_(machine) {
+StepCache::StepCache(const Launch& launch, const Machine& machine, std::vector<int64_t> merge)
+    : launch_(launch), machine_(machine), merge_(std::move(merge)) {
+  merge_.resize(launch.templates.size(), 1);
   for (size_t t = 0; t < launch.templates.size(); ++t) {
     TemplateInfo info;
     info.first_name = static_cast<int32_t>(names_.size());
@@ -90,8 +91,13 @@ Step StepCache::make_step(const Instruction& instruction, std::span<const int64_
   step.bindings = static_cast<int32_t>(bindings.size());
   step.name = name;
   const auto step_flag = [&](const FlagUse& use) {
-    return StepFlag{static_cast<int16_t>(use.flag), use.when,
-                    launch_.flags[static_cast<size_t>(use.flag)].scope};
+    const uint8_t when = use.when == When::kAlways  ? kIsAny
+                         : use.when == When::kFirst ? kIsFirst
+                                                    : kIsLast;
+    const auto flag = static_cast<size_t>(use.flag);
+    const FlagScope scope = launch_.flags[flag].scope;
+    const bool local = scope == FlagScope::kCore || (!is_local_.empty() && is_local_[flag]);
+    return StepFlag{static_cast<int16_t>(use.flag), when, local, scope};
   };
   for (const FlagUse& use : instruction.waits) {
     if (use.flag >= 0) step.waits[step.wait_count++] = step_flag(use);
@@ -102,12 +108,65 @@ Step StepCache::make_step(const Instruction& instruction, std::span<const int64_
   for_each_size(instruction, [&](const Expr& expr) {
     if (!expr.is_loop_invariant() || expr.table_id() >= 0) step.varies = true;
   });
+  const bool has_banks = machine_.vector.bank_conflict_cycles > 0;
+  if (instruction.opcode == Opcode::kVector && instruction.a.used() && has_banks) {
+    for (const Tile* tile : {&instruction.a, &instruction.b, &instruction.dst}) {
+      if (tile->used() && !tile->offset.is_constant()) step.may_conflict = true;
+    }
+  }
   if (!step.varies) {
     const OperandSizes operand_sizes = sizes(instruction, bindings, 0);
     step.cost = local_cost(machine_, instruction, operand_sizes);
     step.flops = flops_of(instruction, operand_sizes);
+    if (!step.may_conflict) step.cost.conflict = bank_conflict_ticks(instruction, bindings, 0);
+  }
+  if (instruction.opcode == Opcode::kLoad && !step.varies) {
+    const Tensor& tensor = launch_.tensors[static_cast<size_t>(instruction.a.tensor)];
+    const OperandSizes operand_sizes = sizes(instruction, bindings, 0);
+    step.ahead = burst_bytes(tensor, operand_sizes.a_rows, operand_sizes.a_cols) >=
+                 machine_.mte2.lookahead_burst_bytes;
   }
   return step;
+}
+
+int64_t StepCache::bank_conflict_ticks(const Instruction& instruction,
+                                       std::span<const int64_t> bindings, int64_t index) const {
+  if (instruction.opcode != Opcode::kVector || machine_.vector.bank_conflict_cycles <= 0) return 0;
+  const auto place = [&](const Tile& tile) {
+    return tile.used() ? tile.offset.at(bindings, launch_.tables, index) : -1;
+  };
+  return bank_conflict_cost(machine_, instruction, sizes(instruction, bindings, index),
+                            {place(instruction.a), place(instruction.b), place(instruction.dst)});
+}
+
+LocalCost StepCache::cost(const Step& step, std::span<const int64_t> bindings, int64_t index,
+                          int64_t count) const {
+  LocalCost total = step.cost;
+  if (!step.varies) {
+    total.busy *= count;
+    total.conflict = count * (step.may_conflict ? bank_conflict_ticks(*step.source, bindings, index)
+                                                : step.cost.conflict);
+    return total;
+  }
+  total = {};
+  for (int64_t i = index; i < index + count; ++i) {
+    const LocalCost one = local_cost(machine_, *step.source, sizes(*step.source, bindings, i));
+    total.busy += one.busy;
+    total.head = one.head;
+    total.tail = one.tail;
+    total.conflict += bank_conflict_ticks(*step.source, bindings, i);
+  }
+  return total;
+}
+
+int64_t StepCache::flops(const Step& step, std::span<const int64_t> bindings, int64_t index,
+                         int64_t count) const {
+  if (!step.varies) return step.flops * count;
+  int64_t total = 0;
+  for (int64_t i = index; i < index + count; ++i) {
+    total += flops_of(*step.source, sizes(*step.source, bindings, i));
+  }
+  return total;
 }
 
 const ResolvedTemplate& StepCache::resolve(int template_id, std::span<const int64_t> bindings) {
@@ -124,6 +183,7 @@ const ResolvedTemplate& StepCache::resolve(int template_id, std::span<const int6
   Resolved resolved;
   for (int slot : info.size_slots) resolved.key.push_back(bindings[static_cast<size_t>(slot)]);
   resolved.steps = std::make_unique<ResolvedTemplate>();
+  resolved.steps->merge = merge_[static_cast<size_t>(template_id)];
   const Template& body = launch_.templates[static_cast<size_t>(template_id)];
   int32_t name = info.first_name;
   for (size_t s = 0; s < 3; ++s) {

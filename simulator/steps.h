@@ -13,27 +13,34 @@
 
 namespace tilewright {
 
+/// Sets of moments in the run of a template, as bits: when a flag's use applies.
+enum WhenBits : uint8_t { kIsFirst = 1, kIsLast = 2, kIsAny = 4 };
+
 /// Use of a flag by a step.
 struct StepFlag {
   int16_t flag = -1;
-  When when = When::kAlways;
+  uint8_t when : 4 = kIsAny;  ///< WhenBits
+  /// The flag lives in the waiting core's own list.
+  bool local : 1 = true;
   FlagScope scope = FlagScope::kCore;
 };
 
 /// An instruction of a template with everything worked out that does not change between iterations
 /// and tasks of equal sizes.
 struct Step {
-  const Instruction* source = nullptr;
-  Pipe pipe = Pipe::kScalar;
-  bool is_memory = false;  ///< goes over the shared memory
-  bool varies = false;     ///< its local cost depends on the loop index or on a table
-  MemoryClient client = MemoryClient::kL1Load;
-  uint8_t wait_count = 0;
-  uint8_t set_count = 0;
   std::array<StepFlag, Instruction::kMaxFlags> waits{};
   std::array<StepFlag, Instruction::kMaxFlags> sets{};
+  uint8_t wait_count = 0;
+  uint8_t set_count = 0;
+  Pipe pipe = Pipe::kScalar;
+  bool is_memory = false;     ///< goes over the shared memory
+  bool varies = false;        ///< its local cost depends on the loop index or on a table
+  bool may_conflict = false;  ///< a vector instruction whose operands' places change: UB banks
+  bool ahead = false;         ///< a load that is requested while the one before runs
+  MemoryClient client = MemoryClient::kL1Load;
   LocalCost cost;
   int64_t flops = 0;
+  const Instruction* source = nullptr;
   int32_t bindings = 0;  ///< number of bindings of its template
   int32_t name = 0;      ///< number of the instruction in the launch, counting through templates
 };
@@ -41,12 +48,18 @@ struct Step {
 /// A template for one combination of the bindings that its sizes depend on.
 struct ResolvedTemplate {
   std::array<std::vector<Step>, 3> sections;  ///< prologue, body, epilogue
+  int64_t merge = 1;                          ///< iterations of the body that run as one
 };
 
 /// Resolves templates and keeps the results: a launch has few different tile sizes.
 class StepCache {
  public:
-  StepCache(const Launch& launch, const Machine& machine);
+  /// `merge` has for each template the number of iterations of its body that run as one; empty: 1.
+  StepCache(const Launch& launch, const Machine& machine, std::vector<int64_t> merge = {});
+
+  /// Marks flags between cores that live in the waiting core's own list, by flag. Before the first
+  /// resolve().
+  void set_local_flags(std::vector<char> is_local) { is_local_ = std::move(is_local); }
 
   const ResolvedTemplate& resolve(int template_id, std::span<const int64_t> bindings);
 
@@ -55,6 +68,11 @@ class StepCache {
   /// The rectangle of GM that a load, store or fixpipe moves; Error (failed) when it is empty or
   /// leaves the tensor.
   GmAccess access(const Step& step, std::span<const int64_t> bindings, int64_t index) const;
+  /// Cost of a step that varies or may conflict, for `count` iterations from `index`.
+  LocalCost cost(const Step& step, std::span<const int64_t> bindings, int64_t index,
+                 int64_t count) const;
+  int64_t flops(const Step& step, std::span<const int64_t> bindings, int64_t index,
+                int64_t count) const;
 
   /// "template[section i] opcode" by Step::name.
   const std::vector<std::string>& names() const { return names_; }
@@ -72,9 +90,13 @@ class StepCache {
 
   Step make_step(const Instruction& instruction, std::span<const int64_t> bindings,
                  int32_t name) const;
+  int64_t bank_conflict_ticks(const Instruction& instruction, std::span<const int64_t> bindings,
+                              int64_t index) const;
 
   const Launch& launch_;
   const Machine& machine_;
+  std::vector<int64_t> merge_;
+  std::vector<char> is_local_;
   std::vector<TemplateInfo> templates_;
   std::vector<std::string> names_;
 };

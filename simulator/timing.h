@@ -15,12 +15,13 @@
 namespace tilewright {
 
 /// Changes whenever the timing of some launch changes: part of the key of every measurement.
-constexpr int kTimingRevision = 1;
+constexpr int kTimingRevision = 2;
 
 /// Instructions and busy time of one core, by pipe.
 struct CoreCounters {
   CoreKind kind = CoreKind::kAic;
   std::array<int64_t, kPipeCount> busy_ticks{};
+  std::array<int64_t, kPipeCount> wait_ticks{};  ///< before and between its instructions
   std::array<int64_t, kPipeCount> instructions{};
   int64_t end_ticks = 0;    ///< end of its last instruction
   int64_t load_bytes = 0;   ///< MTE2
@@ -38,10 +39,10 @@ struct TimingResult {
 };
 
 /// Detailed timing: every instruction of every core through in-order pipes, flags and the shared
-/// memory. Deterministic. With `timeline`, every instruction is kept as an event.
+/// memory. Deterministic. `sink` gets every instruction as an event.
 /// Error (failed) names core, instruction and flag when the launch deadlocks.
 TimingResult time_detailed(const Launch& launch, const Machine& machine,
-                           Timeline* timeline = nullptr);
+                           TimelineSink* sink = nullptr);
 
 /// Counters by profiler name (aic_cube_ratio, ...), in a fixed order; docs/formats.md lists them.
 std::vector<std::pair<std::string, double>> profiler_counters(const TimingResult& result,

@@ -57,10 +57,27 @@ void read_fields(const JsonReader& section, bool required, Machine& machine) {
     bool found = true;
     for (std::string_view key : split(entry.field.path, '.')) {
       found = found && at.has(key);
-      if (!found && !required) break;
+      if (!found && (!required || entry.half)) break;
       at = at.at(key);
     }
     if (found) read_value(at, entry.field, pointer_to(machine, entry));
+  }
+}
+
+/// Marks the costs of two-byte types as not given, before a file is read.
+void forget_half_costs(Machine& machine) {
+  const double none = std::nan("");
+  machine.vector.half_cost.fill({none, none, none});
+}
+
+/// Costs of two-byte types that the file did not give are those of the others.
+void fill_half_costs(Machine& machine) {
+  for (size_t op = 0; op < machine.vector.cost.size(); ++op) {
+    const VectorCost& cost = machine.vector.cost[op];
+    VectorCost& half = machine.vector.half_cost[op];
+    if (std::isnan(half.head)) half.head = cost.head;
+    if (std::isnan(half.slope)) half.slope = cost.slope;
+    if (std::isnan(half.tail)) half.tail = cost.tail;
   }
 }
 
@@ -92,6 +109,9 @@ void check_consistency(const Machine& machine, const JsonReader& where) {
     if (align < 32 || align > 4096 || (align & (align - 1)) != 0) {
       refuse(path, fmt::format("is {}, not a power of two from 32 to 4096", align));
     }
+  }
+  if ((machine.l2.align_bytes & (machine.l2.align_bytes - 1)) != 0) {
+    refuse("l2.align_bytes", fmt::format("is {}, not a power of two", machine.l2.align_bytes));
   }
   if (machine.l2.capacity_bytes >= machine.hbm.capacity_bytes) {
     refuse("l2.capacity_bytes", "is not less than hbm.capacity_bytes");
@@ -161,8 +181,10 @@ Machine parse_machine(std::string_view text, const std::string& where, bool cali
       machine.measured_as.push_back(item.string());
     }
   }
+  forget_half_costs(machine);
   read_fields(root.at("datasheet"), true, machine);
   if (calibrated && root.has("calibrated")) read_fields(root.at("calibrated"), false, machine);
+  fill_half_costs(machine);
   check_consistency(machine, root);
   return machine;
 }
@@ -192,10 +214,24 @@ std::vector<std::string> machine_names() {
   return names;
 }
 
+namespace {
+
+/// Whether a file must state the value: costs of two-byte types only where they differ.
+bool is_stated(const Machine& machine, const FieldEntry& entry) {
+  if (!entry.half) return true;
+  Machine copy = machine;
+  FieldEntry of_others = entry;
+  of_others.half = false;
+  return value_of(pointer_to(copy, entry)) != value_of(pointer_to(copy, of_others));
+}
+
+}  // namespace
+
 std::string machine_json(const Machine& machine) {
   Json values = Json::object();
   Machine copy = machine;
   for (const FieldEntry& entry : field_entries()) {
+    if (!is_stated(machine, entry)) continue;
     Json* at = &values;
     for (std::string_view key : split(entry.field.path, '.')) at = &(*at)[std::string(key)];
     const FieldPointer pointer = pointer_to(copy, entry);

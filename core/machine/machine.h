@@ -68,6 +68,7 @@ struct Machine {
     double ub_bytes_per_cycle = 0;
     double fixed_cycles = 0;
     int64_t lookahead_burst_bytes = 0;
+    int64_t outstanding_bytes = 0;
   } mte2;
   struct {
     double bytes_per_cycle = 0;
@@ -83,6 +84,10 @@ struct Machine {
     int64_t capacity_bytes = 0;
     double read_bytes_per_cycle = 0;
     double write_bytes_per_cycle = 0;
+    int64_t piece_bytes = 0;
+    int64_t align_bytes = 0;
+    double misaligned_rate = 0;
+    double same_address_cycles = 0;
   } l2;
   struct {
     int64_t capacity_bytes = 0;
@@ -92,7 +97,16 @@ struct Machine {
   } hbm;
   struct {
     int64_t repeat_bytes = 0;
+    int64_t bank_groups = 0;
+    int64_t bank_bytes = 0;
+    int64_t bank_row_bytes = 0;
+    double bank_conflict_cycles = 0;
     std::array<VectorCost, kVectorOpCount> cost;
+    std::array<VectorCost, kVectorOpCount> half_cost;  ///< of types of two bytes and less
+
+    const VectorCost& cost_of(VectorOp op, bool half) const {
+      return (half ? half_cost : cost)[static_cast<size_t>(op)];
+    }
   } vector;
   struct {
     double issue_cycles = 0;

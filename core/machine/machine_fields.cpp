@@ -57,6 +57,7 @@ std::vector<FieldEntry> make_entries() {
       TW_CYCLES(mte2.fixed_cycles, "fixed cost of a load from GM"),
       TW_BYTES(mte2.lookahead_burst_bytes, 1,
                "loads with bursts of at least this size are requested while the one before runs"),
+      TW_BYTES(mte2.outstanding_bytes, 32, "requests that a core can have under way to HBM"),
       TW_RATE(mte3.bytes_per_cycle, "UB to GM, one core alone"),
       TW_CYCLES(mte3.fixed_cycles, "fixed cost of a store from UB"),
       TW_CYCLES(fixpipe.head_cycles, "fixed cost of draining an L0C tile"),
@@ -66,12 +67,22 @@ std::vector<FieldEntry> make_entries() {
       TW_BYTES(l2.capacity_bytes, 1024, "L2 cache shared by all cores"),
       TW_RATE(l2.read_bytes_per_cycle, "L2 reads, all cores together"),
       TW_RATE(l2.write_bytes_per_cycle, "L2 writes, all cores together"),
+      TW_FIELD(l2.piece_bytes, "B", true, 1, 4096,
+               "least piece of a transfer: shorter rows cost as much"),
+      TW_FIELD(l2.align_bytes, "B", true, 1, 4096, "alignment in GM that reaches the full rate"),
+      TW_FIELD(l2.misaligned_rate, "", false, 0.01, 1, "share of the rate that others reach"),
+      TW_CYCLES(l2.same_address_cycles,
+                "that a load waits for each other core reading the same sector"),
       TW_BYTES(hbm.capacity_bytes, 1024, "device memory"),
       TW_FIELD(hbm.gb_per_s, "GB/s", false, 0.1, 1e6, "sustained HBM bandwidth, long bursts"),
       TW_CYCLES(hbm.read_latency_cycles, "added to a load that misses L2"),
       TW_FIELD(hbm.burst_overhead_bytes, "B", false, 0, 1e6,
                "bytes of HBM time lost at the start of each burst"),
       TW_BYTES(vector.repeat_bytes, 1, "bytes that one repeat of a vector instruction handles"),
+      TW_COUNT(vector.bank_groups, 1024, "groups of UB banks; rows go round them"),
+      TW_BYTES(vector.bank_bytes, 32, "size of a UB bank"),
+      TW_BYTES(vector.bank_row_bytes, 1, "row of a UB bank: one a group and cycle"),
+      TW_CYCLES(vector.bank_conflict_cycles, "that a repeat loses to operands in one bank"),
       TW_FIELD(scalar.issue_cycles, "cycles", false, 0, kMaxCycles,
                "scalar time to issue one instruction"),
       TW_COUNT(scalar.queue_depth, 1024, "instructions that a pipe's queue holds"),
@@ -86,14 +97,17 @@ std::vector<FieldEntry> make_entries() {
   constexpr const char* kParts[] = {"head", "slope", "tail"};
   constexpr const char* kMeanings[] = {"cycles when the pipe was empty", "cycles a repeat",
                                        "cycles until the result can be used"};
-  for (int op = 0; op < kVectorOpCount; ++op) {
-    for (int part = 0; part < 3; ++part) {
-      entries.push_back(
-          {{fmt::format("vector.cost.{}.{}", name_of(static_cast<VectorOp>(op)), kParts[part]),
-            "cycles", kMeanings[part], false, part == 1 ? 0.001 : 0, kMaxCycles},
-           nullptr,
-           op,
-           part});
+  for (bool half : {false, true}) {
+    for (int op = 0; op < kVectorOpCount; ++op) {
+      for (int part = 0; part < 3; ++part) {
+        entries.push_back({{fmt::format("vector.{}.{}.{}", half ? "half_cost" : "cost",
+                                        name_of(static_cast<VectorOp>(op)), kParts[part]),
+                            "cycles", kMeanings[part], false, part == 1 ? 0.001 : 0, kMaxCycles},
+                           nullptr,
+                           op,
+                           part,
+                           half});
+      }
     }
   }
   return entries;
@@ -108,7 +122,8 @@ const std::vector<FieldEntry>& field_entries() {
 
 FieldPointer pointer_to(Machine& machine, const FieldEntry& entry) {
   if (entry.access) return entry.access(machine);
-  VectorCost& cost = machine.vector.cost[static_cast<size_t>(entry.vector_op)];
+  auto& table = entry.half ? machine.vector.half_cost : machine.vector.cost;
+  VectorCost& cost = table[static_cast<size_t>(entry.vector_op)];
   double* const parts[] = {&cost.head, &cost.slope, &cost.tail};
   return parts[entry.vector_part];
 }

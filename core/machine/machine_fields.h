@@ -17,6 +17,8 @@ struct FieldEntry {
   FieldAccess access = nullptr;  ///< null for the vector table, which is addressed by index
   int vector_op = -1;
   int vector_part = 0;  ///< 0 head, 1 slope, 2 tail
+  /// Of vector.half_cost: where a file has no value, that of vector.cost holds.
+  bool half = false;
 };
 
 const std::vector<FieldEntry>& field_entries();

@@ -8,25 +8,62 @@
 
 namespace tilewright {
 
-/// One instruction that ran: a span on the lane (core, pipe). Times in ticks from the launch's start.
+/// What an event's start waited for last: why it did not start earlier.
+enum class StartReason : uint8_t {
+  kLaunch,  ///< nothing before it: the core began
+  kPipe,    ///< the event before it on its pipe
+  kIssue,   ///< the scalar unit's issue (the predecessor, if any, made room in a full queue)
+  kFlag,    ///< a flag that the predecessor set
+};
+std::string_view name_of(StartReason reason);
+
+/// One instruction that ran: a span on the lane (core, pipe). Times in ticks from the launch's
+/// start.
 struct TimelineEvent {
+  int64_t id = 0;  ///< in the order in which instructions started to be simulated
   int64_t start = 0;
   int64_t end = 0;
   int32_t core = 0;
   Pipe pipe = Pipe::kScalar;
-  int32_t name = 0;      ///< into Timeline::names
-  int32_t task = 0;      ///< number of the task in its core's list
-  int32_t iteration = 0; ///< of the body
-  int64_t bytes = 0;     ///< moved, 0 for compute
-  int64_t flops = 0;     ///< done, 0 for transfers
+  StartReason reason = StartReason::kLaunch;
+  int32_t flag = -1;          ///< into TimelineLanes::flags, of reason kFlag
+  int64_t predecessor = -1;   ///< id of the event that its start waited for last, -1 for none
+  int32_t name = 0;           ///< into TimelineLanes::names
+  int32_t task = 0;           ///< number of the task in its core's list
+  int32_t iteration = 0;      ///< of the body
+  int64_t bytes = 0;          ///< moved, 0 for compute
+  int64_t flops = 0;          ///< done, 0 for transfers
+  int64_t l2_ticks = 0;       ///< of its duration: waiting for its share of the L2 port
+  int64_t hbm_ticks = 0;      ///< waiting for HBM
+  int64_t conflict_ticks = 0; ///< bank or address conflicts
 };
 
-/// Events of a launch in the order of (end, core, pipe), with the names of its lanes.
-struct Timeline {
-  std::vector<std::string> core_names;  ///< "AIC 0", "AIV 1", ...
-  std::vector<std::string> names;       ///< of instructions
-  std::vector<TimelineEvent> events;
+/// The names that events refer to.
+struct TimelineLanes {
+  std::vector<std::string> cores;  ///< "AIC 0", "AIV 1", ...
+  std::vector<std::string> names;  ///< of instructions
+  std::vector<std::string> flags;
   double ticks_per_us = 1;
+};
+
+/// Takes the events of a launch as they end. Events of one lane come in the order of time.
+class TimelineSink {
+ public:
+  virtual ~TimelineSink() = default;
+  virtual void begin(const TimelineLanes& lanes) = 0;
+  virtual void add(const TimelineEvent& event) = 0;
+  virtual void finish() = 0;
+};
+
+/// All events of a launch, in the order of (end, core, pipe).
+class Timeline : public TimelineSink {
+ public:
+  TimelineLanes lanes;
+  std::vector<TimelineEvent> events;
+
+  void begin(const TimelineLanes& names) override { lanes = names; }
+  void add(const TimelineEvent& event) override { events.push_back(event); }
+  void finish() override;
 };
 
 /// Chrome trace JSON (Perfetto reads it): numeric relative times in us, one process a core, one

@@ -78,7 +78,9 @@ TEST(MachineFingerprint, FollowsValuesAndNothingElse) {
       from = dot + 1;
     }
     Json& value = (*at)[field.path.substr(from)];
-    value = value.get<double>() + (value.get<double>() < field.max ? 1 : -1);
+    // Costs of two-byte types are not in the file where they equal the others.
+    const double before = get_field(machine, field.path);
+    value = before + (before < field.max ? 1 : -1);
     std::string text = document.dump();
     // Values that other fields forbid (L1 less than L0A, say) cannot be tried alone.
     try {

@@ -72,7 +72,7 @@ class TouchReader {
   }
 
   const std::string& name(const Touch& touch) const {
-    return timeline_.names[static_cast<size_t>(touch.name)];
+    return timeline_.lanes.names[static_cast<size_t>(touch.name)];
   }
 
  private:

@@ -126,7 +126,7 @@ TEST(DetailedTiming, LaunchAndDispatchComeFirst) {
 
 TEST(DetailedTiming, VectorHeadIsPaidByAnIdlePipeAndTailByTheReader) {
   Machine machine = toy_machine();
-  for (VectorCost& cost : machine.vector.cost) cost = {10, 1, 7};
+  machine.vector.half_cost.fill({10, 1, 7});
   EXPECT_EQ(cycles(time_detailed(copy_launch(1, 1), machine).ticks), 32 + 10 + 4 + 7 + 64);
 }
 

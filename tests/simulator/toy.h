@@ -20,14 +20,20 @@ inline Machine toy_machine() {
   machine.mte2.l1_bytes_per_cycle = 64;
   machine.mte2.fixed_cycles = 0;
   machine.mte2.lookahead_burst_bytes = 1 << 30;
+  machine.mte2.outstanding_bytes = 1 << 30;
   machine.mte3.bytes_per_cycle = 16;
   machine.mte3.fixed_cycles = 0;
   machine.l2.read_bytes_per_cycle = 4096;
   machine.l2.write_bytes_per_cycle = 4096;
+  machine.l2.piece_bytes = 1;
+  machine.l2.misaligned_rate = 1;
+  machine.l2.same_address_cycles = 0;
   machine.hbm.gb_per_s = 100;  // 100 B/cycle
   machine.hbm.read_latency_cycles = 0;
   machine.hbm.burst_overhead_bytes = 0;
-  for (VectorCost& cost : machine.vector.cost) cost = {0, 1, 0};
+  machine.vector.bank_conflict_cycles = 0;
+  machine.vector.cost.fill({0, 1, 0});
+  machine.vector.half_cost = machine.vector.cost;
   return machine;
 }
 
