@@ -95,7 +95,7 @@ struct ModelExecutor::State {
 
   int64_t time(const Launch& launch) {
     ++simulated;
-    return machine.ns_of_ticks(time_detailed(launch, machine).ticks);
+    return machine.ns_of_ticks(time_launch(launch, machine, Fidelity::kAuto).ticks);
   }
 
   Config config_of(const Kernel& kernel, const Problem& problem) const {

@@ -51,14 +51,11 @@ Pipe work_pipe(const Launch& launch, const CoreProgram& program) {
 
 }  // namespace
 
-DetailedTiming::DetailedTiming(const Launch& launch, const Machine& machine,
-                               std::vector<int64_t> merge, TimelineSink* sink)
+DetailedTiming::DetailedTiming(const Launch& launch, const Machine& machine, TimelineSink* sink)
     : launch_(launch),
       machine_(machine),
       sink_(sink),
-      merge_(std::move(merge)),
-      merges_(std::any_of(merge_.begin(), merge_.end(), [](int64_t m) { return m > 1; })),
-      cache_(launch, machine, merge_),
+      cache_(launch, machine),
       memory_(launch, machine),
       launch_ticks_(launch_ticks_of(machine)),
       log_(launch_ticks_, kLogCapacity),
@@ -131,13 +128,13 @@ void DetailedTiming::enter_iteration(Core& core, int64_t iteration) {
   core.when = kIsAny;
   const bool body = core.section == 1;
   if (!body || iteration == 0) core.when |= kIsFirst;
-  if (!body || iteration + core.steps->merge >= core.count) core.when |= kIsLast;
+  if (!body || iteration + 1 == core.count) core.when |= kIsLast;
 }
 
 bool DetailedTiming::enter_next_section(Core& core) {
   for (;;) {
-    if (core.steps && core.section == 1 && core.iteration + core.steps->merge < core.count) {
-      enter_iteration(core, core.iteration + core.steps->merge);
+    if (core.steps && core.section == 1 && core.iteration + 1 < core.count) {
+      enter_iteration(core, core.iteration + 1);
     } else if (core.steps && core.section < 2) {
       ++core.section;
       enter_iteration(core, 0);
@@ -239,19 +236,6 @@ void DetailedTiming::account_gap(Core& core, PipeState& pipe, Pipe id, const Sta
   core.engine[cause.id()] += waited;
 }
 
-int64_t DetailedTiming::merged(const Core& core, const Entry& entry) const {
-  if (!merges_) return 1;
-  const CoreProgram::Task& task = core.program->tasks[static_cast<size_t>(entry.task)];
-  const int64_t merge = merge_[static_cast<size_t>(task.template_id)];
-  if (merge == 1) return 1;
-  const Template& body = launch_.templates[static_cast<size_t>(task.template_id)];
-  const Instruction* source = entry.step->source;
-  const bool in_body = source >= body.body.data() && source < body.body.data() + body.body.size();
-  if (!in_body) return 1;
-  const int64_t count = body.count.at(bindings_of(core, entry), launch_.tables, 0);
-  return std::min(merge, count - entry.iteration);
-}
-
 void DetailedTiming::take_flags(Core& core, const Entry& entry) {
   for (uint8_t i = 0; i < entry.step->wait_count; ++i) {
     const StepFlag& use = entry.step->waits[i];
@@ -325,11 +309,10 @@ void DetailedTiming::run_local(Core& core, Pipe pipe_id, const Entry& entry, int
   const Step& step = *entry.step;
   LocalCost cost = step.cost;
   int64_t flops = step.flops;
-  if (merges_ || step.varies || step.may_conflict) {
-    const int64_t count = merged(core, entry);
+  if (step.varies || step.may_conflict) {
     const std::span<const int64_t> bindings = bindings_of(core, entry);
-    cost = cache_.cost(step, bindings, entry.iteration, count);
-    flops = cache_.flops(step, bindings, entry.iteration, count);
+    cost = cache_.cost(step, bindings, entry.iteration);
+    flops = cache_.flops(step, bindings, entry.iteration);
   }
   const int64_t end = start + cost.busy + cost.conflict + (was_idle ? cost.head : 0);
   core.counters.flops += flops;
@@ -381,14 +364,8 @@ void DetailedTiming::look_ahead(int core_id) {
 
 int32_t DetailedTiming::request(const Turn& turn, const Entry& entry) {
   const Core& core = cores_[static_cast<size_t>(turn.core)];
-  const std::span<const int64_t> bindings = bindings_of(core, entry);
-  accesses_.clear();
-  const int64_t count = merged(core, entry);
-  for (int64_t i = 0; i < count; ++i) {
-    accesses_.push_back(cache_.access(*entry.step, bindings, entry.iteration + i));
-  }
-  const int32_t transfer =
-      memory_.request(accesses_, entry.step->client, entry.step->ahead, turn.time);
+  const GmAccess access = cache_.access(*entry.step, bindings_of(core, entry), entry.iteration);
+  const int32_t transfer = memory_.request({&access, 1}, entry.step->client, turn.time);
   if (static_cast<size_t>(transfer) >= owners_.size()) {
     owners_.resize(static_cast<size_t>(transfer) + 1);
   }
@@ -427,8 +404,7 @@ void DetailedTiming::transfer_done(const MemorySystem::Done& done) {
   PipeState& pipe = core.pipes[static_cast<size_t>(owner.pipe)];
   const Entry entry = pipe.current;
   // A fixpipe drains L0C at its own pace when GM takes the bytes faster.
-  int64_t pace = entry.step->cost.busy;
-  if (merges_) pace *= merged(core, entry);
+  const int64_t pace = entry.step->cost.busy;
   const int64_t end = std::max(done.end, pipe.start + pace);
   const int64_t slack = end - done.end;
   const PathLog::Parts parts{std::max<int64_t>(0, done.l2_ticks - slack), done.hbm_ticks,

@@ -20,10 +20,7 @@ namespace tilewright {
 /// which is enough, since a transfer found while processing an event never starts before it.
 class DetailedTiming {
  public:
-  /// `merge` has for each template the number of iterations of its body that run as one (composed
-  /// timing); empty: each on its own.
-  DetailedTiming(const Launch& launch, const Machine& machine, std::vector<int64_t> merge,
-                 TimelineSink* sink);
+  DetailedTiming(const Launch& launch, const Machine& machine, TimelineSink* sink);
 
   TimingResult run();
 
@@ -73,8 +70,8 @@ class DetailedTiming {
     const ResolvedTemplate* steps = nullptr;  // of the current task; null before the first
     size_t task = 0;
     size_t section = 0;
-    int64_t iteration = 0;  // first of those that run as one
-    int64_t count = 0;      // of the task's body
+    int64_t iteration = 0;
+    int64_t count = 0;  // of the task's body
     uint8_t when = kIsAny;
     int64_t issue_time = 0;  // of the scalar unit
     PathLog::Moment issue_from = 0;
@@ -146,8 +143,6 @@ class DetailedTiming {
     return {core.program->bindings.data() + task.first_binding,
             static_cast<size_t>(entry.step->bindings)};
   }
-  /// Iterations that the entry stands for.
-  int64_t merged(const Core& core, const Entry& entry) const;
   void push_turn(const Turn& turn);
   void take_turn(const Turn& turn);
   void transfer_done(const MemorySystem::Done& done);
@@ -167,8 +162,6 @@ class DetailedTiming {
   const Launch& launch_;
   const Machine& machine_;
   TimelineSink* sink_;
-  std::vector<int64_t> merge_;  // by template
-  bool merges_ = false;
   StepCache cache_;
   MemorySystem memory_;
   int64_t launch_ticks_ = 0;
@@ -187,7 +180,6 @@ class DetailedTiming {
   std::vector<Turn> turns_;    // latest first
   std::vector<Owner> owners_;  // by transfer
   std::vector<int> worklist_;
-  std::vector<GmAccess> accesses_;  // scratch
   int64_t last_end_ = 0;
   PathLog::Moment last_ = 0;
   /// With a sink: the event of each pipe that has begun and not ended, and the event of each

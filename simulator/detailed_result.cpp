@@ -155,9 +155,4 @@ TimingResult DetailedTiming::result() {
   return result;
 }
 
-TimingResult time_detailed(const Launch& launch, const Machine& machine, TimelineSink* sink) {
-  validate(launch, machine);
-  return DetailedTiming(launch, machine, {}, sink).run();
-}
-
 }  // namespace tilewright

@@ -94,11 +94,11 @@ int64_t MemorySystem::stream_bytes(const GmAccess& access) const {
   const int64_t bytes = access.rows * access.cols * width;
   const int64_t burst = burst_bytes(tensor, access.rows, access.cols);
   // Pieces shorter than the smallest one that the memory handles cost as much as that.
-  const int64_t pieces = ceil_div(bytes, burst);
-  const int64_t whole = pieces * std::max(burst, machine_.l2.piece_bytes);
+  const bool short_pieces = burst < machine_.l2.piece_bytes;
+  const int64_t whole = short_pieces ? ceil_div(bytes, burst) * machine_.l2.piece_bytes : bytes;
   if (tensor.layout == Layout::kZn) return whole;  // fractals are aligned
   const int64_t start = (access.row * tensor.cols + access.col) * width;
-  const int64_t pitch = pieces > 1 ? tensor.cols * width : 0;
+  const int64_t pitch = burst < bytes ? tensor.cols * width : 0;
   const bool aligned = ((start | pitch) & (machine_.l2.align_bytes - 1)) == 0;
   if (aligned) return whole;
   return std::llround(static_cast<double>(whole) / machine_.l2.misaligned_rate);
@@ -111,10 +111,16 @@ void MemorySystem::for_each_sector(const GmAccess& access, Visit visit) const {
   const int64_t width = bytes_of(tensor.type);
   const int64_t last_row = access.row + access.rows;
   const int64_t last_col = access.col + access.cols;
-  for (int64_t r = access.row / tensor.sector_rows; r * tensor.sector_rows < last_row; ++r) {
+  // Sizes fit 32 bits, whose division is much faster.
+  const auto quotient = [](int64_t a, int64_t b) {
+    return int64_t{static_cast<uint32_t>(a) / static_cast<uint32_t>(b)};
+  };
+  const int64_t first_c = quotient(access.col, tensor.sector_cols);
+  for (int64_t r = quotient(access.row, tensor.sector_rows); r * tensor.sector_rows < last_row;
+       ++r) {
     const int64_t top = std::max(access.row, r * tensor.sector_rows);
     const int64_t bottom = std::min(last_row, (r + 1) * tensor.sector_rows);
-    for (int64_t c = access.col / tensor.sector_cols; c * tensor.sector_cols < last_col; ++c) {
+    for (int64_t c = first_c; c * tensor.sector_cols < last_col; ++c) {
       const int64_t left = std::max(access.col, c * tensor.sector_cols);
       const int64_t right = std::min(last_col, (c + 1) * tensor.sector_cols);
       visit(static_cast<int32_t>(info.first_sector + r * info.sector_columns + c),
@@ -146,7 +152,7 @@ void MemorySystem::evict(int64_t now) {
   used_bytes_ -= victim.bytes;
   if (victim.dirty) {
     counters_.hbm_write_bytes += victim.bytes;
-    start_hbm(new_flow(), victim.bytes, victim.bytes, now);
+    start_hbm(new_flow(), victim.bytes, now);
   }
   victim.present = false;
   victim.dirty = false;
@@ -178,12 +184,22 @@ int32_t MemorySystem::new_flow() {
   return id;
 }
 
-void MemorySystem::start_hbm(int32_t flow, int64_t bytes, int64_t burst, int64_t now) {
+int64_t MemorySystem::hbm_bytes(const GmAccess& access, int64_t missing) const {
+  const Tensor& tensor = launch_.tensors[static_cast<size_t>(access.tensor)];
+  const int64_t burst = burst_bytes(tensor, access.rows, access.cols);
   const double overhead =
       machine_.hbm.burst_overhead_bytes / static_cast<double>(std::max<int64_t>(1, burst));
-  const int64_t effective = bytes + std::llround(static_cast<double>(bytes) * overhead);
+  return missing + std::llround(static_cast<double>(missing) * overhead);
+}
+
+void MemorySystem::start_hbm(int32_t flow, int64_t bytes, int64_t now) {
   const bool read = !flows_[static_cast<size_t>(flow)].transfers.empty();
-  hbm_port_.start(read ? kHbmRead : kHbmWrite, effective, flow, now);
+  hbm_port_.start(read ? kHbmRead : kHbmWrite, bytes, flow, now);
+}
+
+int64_t MemorySystem::alone(const GmAccess& access, MemoryClient client) const {
+  const SharedPort& port = is_write(client) ? write_port_ : read_port_;
+  return port.alone(class_of(client), stream_bytes(access));
 }
 
 bool MemorySystem::read_sector(int32_t id, int32_t bytes, int32_t transfer, int32_t flow,
@@ -221,44 +237,70 @@ void MemorySystem::write_access(const GmAccess& access, int64_t now) {
   });
 }
 
-void MemorySystem::read_accesses(std::span<const GmAccess> accesses, int32_t transfer, bool ahead,
-                                 int64_t now) {
-  const int32_t flow = new_flow();
-  int64_t missing = 0;
-  int64_t misses = 0;
-  int64_t hits = 0;
-  for (const GmAccess& access : accesses) {
-    const int64_t before = missing;
-    for_each_sector(access, [&](int32_t sector, int32_t part) {
-      Transfer& reader = transfers_[static_cast<size_t>(transfer)];
-      if (reader.first_sector < 0) reader.first_sector = sector;
-      if (read_sector(sector, part, transfer, flow, now)) missing += part;
-    });
-    missing > before ? ++misses : ++hits;
-  }
-  if (missing == 0) {
-    free_flows_.push_back(flow);
-    return;
-  }
-  Transfer& reader = transfers_[static_cast<size_t>(transfer)];
-  if (!ahead) {
-    // One after another: each miss waits for its latency, and hits stream in between.
-    const SharedPort& port = read_port_;
-    const int64_t of_one = port.alone(class_of(reader.client), reader.stream_bytes) /
-                           static_cast<int64_t>(accesses.size());
-    reader.serial = (misses - 1) * latency_ + hits * of_one;
-  }
-  counters_.hbm_read_bytes += missing;
-  flows_[static_cast<size_t>(flow)].transfers.push_back(transfer);
-  ++reader.waiting;
-  const GmAccess& first = accesses.front();
-  start_hbm(flow, missing,
-            burst_bytes(launch_.tensors[static_cast<size_t>(first.tensor)], first.rows, first.cols),
-            now);
+bool MemorySystem::read_access(const GmAccess& access, int32_t transfer, int32_t flow, int64_t now,
+                               int64_t& missing) {
+  bool late = false;
+  bool first = true;
+  for_each_sector(access, [&](int32_t sector, int32_t part) {
+    if (first) transfers_[static_cast<size_t>(transfer)].first_sectors.push_back(sector);
+    first = false;
+    if (read_sector(sector, part, transfer, flow, now)) missing += part;
+    const Sector& read = sectors_[static_cast<size_t>(sector)];
+    late = late || read.flow >= 0 || read.ready > now;
+  });
+  return late;
 }
 
-int32_t MemorySystem::request(std::span<const GmAccess> accesses, MemoryClient client, bool ahead,
-                              int64_t now) {
+void MemorySystem::read_accesses(std::span<const GmAccess> accesses, int32_t transfer, int64_t now,
+                                 int64_t hidden) {
+  const int32_t id = new_flow();
+  int64_t all_missing = 0;
+  int64_t from_hbm = 0;
+  int64_t late = 0;
+  int64_t streamed = 0;  // elements of accesses that hit: nothing comes from HBM meanwhile
+  for (const GmAccess& access : accesses) {
+    int64_t missing = 0;
+    const size_t before = flows_[static_cast<size_t>(id)].sectors.size();
+    const bool is_late = read_access(access, transfer, id, now, missing);
+    all_missing += missing;
+    if (missing > 0) from_hbm += hbm_bytes(access, missing);
+    if (accesses.size() == 1) break;
+    const std::vector<int32_t>& sectors = flows_[static_cast<size_t>(id)].sectors;
+    for (size_t i = before; i < sectors.size(); ++i) {
+      transfers_[static_cast<size_t>(transfer)].brought.push_back(
+          {sectors[i], static_cast<int32_t>(&access - accesses.data())});
+    }
+    if (is_late) {
+      ++late;
+    } else {
+      streamed += access.rows * access.cols;
+    }
+  }
+  if (all_missing == 0) {
+    free_flows_.push_back(id);
+    return;
+  }
+  counters_.hbm_read_bytes += all_missing;
+  HbmFlow& flow = flows_[static_cast<size_t>(id)];
+  flow.begin = now;
+  flow.reader = transfer;
+  flow.serial = 0;
+  if (late > 0) {
+    // One after another, each behind the access that hides some of its latency.
+    const auto count = static_cast<int64_t>(accesses.size());
+    const Transfer& reader = transfers_[static_cast<size_t>(transfer)];
+    const Tensor& tensor = launch_.tensors[static_cast<size_t>(accesses[0].tensor)];
+    const int64_t hits = streamed * bytes_of(tensor.type);
+    flow.serial = read_port_.alone(class_of(reader.client), hits) + count * hidden +
+                  late * std::max<int64_t>(0, latency_ - hidden) - latency_;
+  }
+  flow.transfers.push_back(transfer);
+  ++transfers_[static_cast<size_t>(transfer)].waiting;
+  start_hbm(id, from_hbm, now);
+}
+
+int32_t MemorySystem::request(std::span<const GmAccess> accesses, MemoryClient client, int64_t now,
+                              int64_t hidden) {
   if (free_transfers_.empty()) {
     free_transfers_.push_back(static_cast<int32_t>(transfers_.size()));
     transfers_.emplace_back();
@@ -281,7 +323,7 @@ int32_t MemorySystem::request(std::span<const GmAccess> accesses, MemoryClient c
     for (const GmAccess& access : accesses) write_access(access, now);
   } else {
     counters_.l2_read_bytes += transfer.bytes;
-    read_accesses(accesses, id, ahead, now);
+    read_accesses(accesses, id, now, hidden);
   }
   return id;
 }
@@ -289,10 +331,8 @@ int32_t MemorySystem::request(std::span<const GmAccess> accesses, MemoryClient c
 void MemorySystem::stream(int32_t transfer, int64_t now) {
   Transfer& moving = transfers_[static_cast<size_t>(transfer)];
   moving.begin = now;
-  if (same_address_ > 0 && moving.first_sector >= 0) {
-    int32_t& readers = sectors_[static_cast<size_t>(moving.first_sector)].readers;
-    moving.conflict = readers * same_address_;
-    ++readers;
+  for (int32_t sector : moving.first_sectors) {
+    moving.conflict += same_address_ * sectors_[static_cast<size_t>(sector)].readers++;
   }
   SharedPort& port = moving.write ? write_port_ : read_port_;
   port.start(class_of(moving.client), moving.stream_bytes, transfer, now);
@@ -311,12 +351,11 @@ MemorySystem::Done MemorySystem::finish_part(int32_t transfer) {
   Done done;
   done.transfer = transfer;
   done.l2_ticks = std::max<int64_t>(0, moving.stream_end - moving.begin - alone);
-  done.hbm_ticks = std::max<int64_t>(0, moving.ready + moving.serial - moving.stream_end);
+  done.hbm_ticks =
+      std::max<int64_t>(0, std::max(moving.ready, moving.own_ready) - moving.stream_end);
   done.conflict_ticks = moving.conflict;
   done.end = moving.stream_end + done.hbm_ticks + moving.conflict + moving.fixed;
-  if (same_address_ > 0 && moving.first_sector >= 0) {
-    --sectors_[static_cast<size_t>(moving.first_sector)].readers;
-  }
+  for (int32_t sector : moving.first_sectors) --sectors_[static_cast<size_t>(sector)].readers;
   free_transfers_.push_back(transfer);
   return done;
 }
@@ -334,22 +373,35 @@ MemorySystem::Done MemorySystem::process() {
     transfers_[static_cast<size_t>(transfer)].stream_end = now;
     return finish_part(transfer);
   }
-  const int32_t id = hbm_port_.finish_next();
+  finish_flow(hbm_port_.finish_next(), now);
+  return {};
+}
+
+void MemorySystem::finish_flow(int32_t id, int64_t now) {
   HbmFlow& flow = flows_[static_cast<size_t>(id)];
-  for (int32_t sector : flow.sectors) {
-    if (sectors_[static_cast<size_t>(sector)].flow != id) continue;  // evicted meanwhile
-    sectors_[static_cast<size_t>(sector)].flow = -1;
-    sectors_[static_cast<size_t>(sector)].ready = now + latency_;
+  // The sectors of several accesses arrive one after another.
+  const auto count = static_cast<int64_t>(flow.sectors.size());
+  const int64_t serial = flow.serial;
+  for (int64_t i = 0; i < count; ++i) {
+    Sector& sector = sectors_[static_cast<size_t>(flow.sectors[static_cast<size_t>(i)])];
+    if (sector.flow != id) continue;  // evicted meanwhile
+    sector.flow = -1;
+    sector.ready = now + latency_;
+    if (serial > 0) {
+      sector.ready = flow.begin + (now - flow.begin + serial) * (i + 1) / count + latency_;
+    }
   }
   for (auto waiting = flow.transfers.rbegin(); waiting != flow.transfers.rend(); ++waiting) {
     Transfer& reader = transfers_[static_cast<size_t>(*waiting)];
-    reader.ready = std::max(reader.ready, now + latency_);
+    int64_t& ready = *waiting == flow.reader ? reader.own_ready : reader.ready;
+    ready = std::max(ready, now + latency_ + serial);
     resolved_.push_back(*waiting);
   }
   flow.sectors.clear();
   flow.transfers.clear();
+  flow.serial = 0;
+  flow.reader = -1;
   free_flows_.push_back(id);
-  return {};
 }
 
 void MemorySystem::check_conservation(int64_t end) const {

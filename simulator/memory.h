@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>
@@ -53,10 +54,11 @@ class MemorySystem {
   };
 
   /// Looks the bytes up in L2 and asks HBM for what is missing. Several accesses stand for as many
-  /// transfers one after another (a merged loop): the fixed costs of all are paid, and the latency
-  /// of each miss unless `ahead` (the pipe requests the next while one runs). Returns the
-  /// transfer's number, which is free again after its Done.
-  int32_t request(std::span<const GmAccess> accesses, MemoryClient client, bool ahead, int64_t now);
+  /// transfers one after another (composed timing): the fixed cost of each is paid, and of the
+  /// latency of each that misses all but `hidden` ticks. Returns the transfer's number, which is
+  /// free again after its Done.
+  int32_t request(std::span<const GmAccess> accesses, MemoryClient client, int64_t now,
+                  int64_t hidden = 0);
   /// The pipe is free: the transfer's bytes start to move. Once for each transfer.
   void stream(int32_t transfer, int64_t now);
 
@@ -68,6 +70,21 @@ class MemorySystem {
   int64_t bytes_of_transfer(int32_t transfer) const {
     return transfers_[static_cast<size_t>(transfer)].bytes;
   }
+  /// A sector that a transfer of several accesses brings, and the access that it belongs to.
+  struct Brought {
+    int32_t sector = 0;
+    int32_t access = 0;
+  };
+  const std::vector<Brought>& brought_by(int32_t transfer) const {
+    return transfers_[static_cast<size_t>(transfer)].brought;
+  }
+  /// The sector turned out to arrive later than its transfer said: the core could not take it yet.
+  void delay(int32_t sector, int64_t until) {
+    int64_t& ready = sectors_[static_cast<size_t>(sector)].ready;
+    ready = std::max(ready, until);
+  }
+  /// Ticks that the access needs on its port with nobody beside it.
+  int64_t alone(const GmAccess& access, MemoryClient client) const;
   /// Breaks (TW_CHECK) when bytes were lost or a port gave more than its rate until `end`.
   void check_conservation(int64_t end) const;
 
@@ -93,15 +110,19 @@ class MemorySystem {
     int64_t stream_bytes = 0;  // of the port's time, with what small and misaligned pieces lose
     int64_t begin = 0;         // of its stream
     int64_t stream_end = 0;
-    int64_t ready = 0;          // of its last byte from HBM
-    int64_t serial = 0;         // added to `ready`: latencies of a merged loop one after another
-    int64_t fixed = 0;          // at its end
-    int64_t conflict = 0;       // at its end
-    int32_t waiting = 0;        // HBM flows not yet ended, plus 1 until the stream has ended
-    int32_t first_sector = -1;  // of a load
+    int64_t ready = 0;      // of its last byte that others brought from HBM
+    int64_t own_ready = 0;  // of its last byte that itself asked HBM for
+    int64_t fixed = 0;      // at its end
+    int64_t conflict = 0;   // at its end
+    int32_t waiting = 0;    // HBM flows not yet ended, plus 1 until the stream has ended
+    std::vector<int32_t> first_sectors;  // of the accesses of a load
+    std::vector<Brought> brought;        // when there are several
   };
   struct HbmFlow {
-    std::vector<int32_t> transfers;
+    int64_t begin = 0;
+    int64_t serial = 0;              // latencies of several accesses one after another, beyond one
+    int32_t reader = -1;             // the transfer that asked for it
+    std::vector<int32_t> transfers;  // that wait for it
     std::vector<int32_t> sectors;
   };
 
@@ -112,13 +133,19 @@ class MemorySystem {
   /// Whether the sector was missing and `flow` now brings it.
   bool read_sector(int32_t id, int32_t bytes, int32_t transfer, int32_t flow, int64_t now);
   void write_access(const GmAccess& access, int64_t now);
-  void read_accesses(std::span<const GmAccess> accesses, int32_t transfer, bool ahead, int64_t now);
+  void read_accesses(std::span<const GmAccess> accesses, int32_t transfer, int64_t now,
+                     int64_t hidden);
+  /// Whether some bytes are not in L2 yet; adds those that `flow` now brings to `missing`.
+  bool read_access(const GmAccess& access, int32_t transfer, int32_t flow, int64_t now,
+                   int64_t& missing);
   template <typename Visit>
   void for_each_sector(const GmAccess& access, Visit visit) const;
   int64_t stream_bytes(const GmAccess& access) const;
+  int64_t hbm_bytes(const GmAccess& access, int64_t missing) const;
   int32_t new_flow();
-  void start_hbm(int32_t flow, int64_t bytes, int64_t burst, int64_t now);
+  void start_hbm(int32_t flow, int64_t bytes, int64_t now);
   Done finish_part(int32_t transfer);
+  void finish_flow(int32_t id, int64_t now);
 
   const Launch& launch_;
   const Machine& machine_;

@@ -43,6 +43,11 @@ class PathLog {
   void end(int32_t record, int64_t time) { records_[static_cast<size_t>(record)].end = time; }
   void end(int32_t record, int64_t time, const Parts& parts);
 
+  int64_t time_of(Moment moment) const {
+    const Record& record = records_[static_cast<size_t>(record_of(moment))];
+    return moment % 2 == 1 ? record.start : record.end;
+  }
+
   bool full() const { return records_.size() >= capacity_; }
 
   /// Folds everything into the moments that are still referred to. `live` points to every such
@@ -63,10 +68,6 @@ class PathLog {
     uint8_t pipe = 0;
   };
 
-  int64_t time_of(Moment moment) const {
-    const Record& record = records_[static_cast<size_t>(record_of(moment))];
-    return moment % 2 == 1 ? record.start : record.end;
-  }
   bool is_base(int32_t record) const { return static_cast<size_t>(record) < bases_.size(); }
   void add_own(const Record& record, Ticks& ticks) const;
   void add_gap(const Record& record, Ticks& ticks) const;

@@ -42,9 +42,8 @@ bool moves_gm(const Instruction& instruction) {
 
 }  // namespace
 
-StepCache::StepCache(const Launch& launch, const Machine& machine, std::vector<int64_t> merge)
-    : launch_(launch), machine_(machine), merge_(std::move(merge)) {
-  merge_.resize(launch.templates.size(), 1);
+StepCache::StepCache(const Launch& launch, const Machine& machine)
+    : launch_(launch), machine_(machine) {
   for (size_t t = 0; t < launch.templates.size(); ++t) {
     TemplateInfo info;
     info.first_name = static_cast<int32_t>(names_.size());
@@ -139,34 +138,19 @@ int64_t StepCache::bank_conflict_ticks(const Instruction& instruction,
                             {place(instruction.a), place(instruction.b), place(instruction.dst)});
 }
 
-LocalCost StepCache::cost(const Step& step, std::span<const int64_t> bindings, int64_t index,
-                          int64_t count) const {
-  LocalCost total = step.cost;
-  if (!step.varies) {
-    total.busy *= count;
-    total.conflict = count * (step.may_conflict ? bank_conflict_ticks(*step.source, bindings, index)
-                                                : step.cost.conflict);
-    return total;
+LocalCost StepCache::cost(const Step& step, std::span<const int64_t> bindings,
+                          int64_t index) const {
+  LocalCost cost = step.cost;
+  if (step.varies) {
+    cost = local_cost(machine_, *step.source, sizes(*step.source, bindings, index));
   }
-  total = {};
-  for (int64_t i = index; i < index + count; ++i) {
-    const LocalCost one = local_cost(machine_, *step.source, sizes(*step.source, bindings, i));
-    total.busy += one.busy;
-    total.head = one.head;
-    total.tail = one.tail;
-    total.conflict += bank_conflict_ticks(*step.source, bindings, i);
-  }
-  return total;
+  cost.conflict = bank_conflict_ticks(*step.source, bindings, index);
+  return cost;
 }
 
-int64_t StepCache::flops(const Step& step, std::span<const int64_t> bindings, int64_t index,
-                         int64_t count) const {
-  if (!step.varies) return step.flops * count;
-  int64_t total = 0;
-  for (int64_t i = index; i < index + count; ++i) {
-    total += flops_of(*step.source, sizes(*step.source, bindings, i));
-  }
-  return total;
+int64_t StepCache::flops(const Step& step, std::span<const int64_t> bindings, int64_t index) const {
+  if (!step.varies) return step.flops;
+  return flops_of(*step.source, sizes(*step.source, bindings, index));
 }
 
 const ResolvedTemplate& StepCache::resolve(int template_id, std::span<const int64_t> bindings) {
@@ -183,7 +167,6 @@ const ResolvedTemplate& StepCache::resolve(int template_id, std::span<const int6
   Resolved resolved;
   for (int slot : info.size_slots) resolved.key.push_back(bindings[static_cast<size_t>(slot)]);
   resolved.steps = std::make_unique<ResolvedTemplate>();
-  resolved.steps->merge = merge_[static_cast<size_t>(template_id)];
   const Template& body = launch_.templates[static_cast<size_t>(template_id)];
   int32_t name = info.first_name;
   for (size_t s = 0; s < 3; ++s) {
@@ -215,6 +198,28 @@ GmAccess StepCache::access(const Step& step, std::span<const int64_t> bindings,
                     access.col, access.cols, tensor.name, tensor.rows, tensor.cols));
   }
   return access;
+}
+
+void StepCache::accesses(const Step& step, std::span<const int64_t> bindings, int64_t first,
+                         int64_t count, std::vector<GmAccess>& out) const {
+  out.clear();
+  out.push_back(access(step, bindings, first));
+  const Instruction& instruction = *step.source;
+  const Tile& tile = instruction.opcode == Opcode::kLoad ? instruction.a : instruction.dst;
+  if (!tile.row.is_affine() || !tile.col.is_affine() || step.varies || count < 3) {
+    for (int64_t i = 1; i < count; ++i) out.push_back(access(step, bindings, first + i));
+    return;
+  }
+  // Equal strides: when the last one is inside its tensor, so are those between.
+  const GmAccess last = access(step, bindings, first + count - 1);
+  const int64_t rows = (last.row - out[0].row) / (count - 1);
+  const int64_t cols = (last.col - out[0].col) / (count - 1);
+  for (int64_t i = 1; i < count; ++i) {
+    GmAccess next = out.back();
+    next.row += rows;
+    next.col += cols;
+    out.push_back(next);
+  }
 }
 
 }  // namespace tilewright

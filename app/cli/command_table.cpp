@@ -53,7 +53,8 @@ Command run_entry() {
           {"check", 0, "", "", "compute real numbers and compare them with a reference"},
           {"hazards", 0, "", "", "look for races between pipes, missing flags, buffers outgrown"},
           {"trace", 0, "FILE", "", "write the timeline for Perfetto (Chrome trace JSON)"},
-          {"fidelity", 0, "NAME", "auto", "auto or detailed"},
+          {"fidelity", 0, "NAME", "auto",
+           "detailed (every instruction), composed (work merged), or auto: what fits"},
       };
   command.examples = {
       {"tilewright run gemm --shape m=512,n=4096,k=4096", "time of the untuned default"},

@@ -106,7 +106,7 @@ CurrentRevisions current_revisions() {
   for (const Kernel* kernel : all_kernels()) {
     current.kernels.emplace_back(kernel->name(), kernel->revision());
   }
-  current.evaluators = {simulator_evaluator_id()};
+  current.evaluators = simulator_evaluator_ids();
   return current;
 }
 

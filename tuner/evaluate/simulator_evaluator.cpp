@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 
 #include "kernels/kernel.h"
-#include "simulator/timing.h"
 
 namespace tilewright {
 
-std::string simulator_evaluator_id() {
-  return fmt::format("sim/{}/detailed", kTimingRevision);
+std::string simulator_evaluator_id(Fidelity fidelity) {
+  return fmt::format("sim/{}/{}", kTimingRevision, name_of(fidelity));
+}
+
+std::vector<std::string> simulator_evaluator_ids() {
+  return {simulator_evaluator_id(Fidelity::kDetailed), simulator_evaluator_id(Fidelity::kComposed)};
 }
 
 MeasurementKey kernel_key(const Problem& problem, const Config& config, const Machine& machine) {

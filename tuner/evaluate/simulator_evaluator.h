@@ -1,15 +1,20 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "core/machine/machine.h"
 #include "core/space/measurement.h"
+#include "simulator/timing.h"
 #include "tuner/evaluate/evaluator.h"
 
 namespace tilewright {
 
-/// Key text of the simulator's detailed timing: "sim/<timing revision>/detailed".
-std::string simulator_evaluator_id();
+/// Key text of the simulator at a fidelity (kAuto must be resolved first):
+/// "sim/<timing revision>/<fidelity>".
+std::string simulator_evaluator_id(Fidelity fidelity = Fidelity::kDetailed);
+/// Of every fidelity.
+std::vector<std::string> simulator_evaluator_ids();
 
 /// The key of a kernel's config on a machine, but for the evaluator.
 MeasurementKey kernel_key(const Problem& problem, const Config& config, const Machine& machine);

@@ -43,6 +43,7 @@ struct KernelRun {
   Measurement measurement;
   std::optional<CheckResult> check;
   std::optional<std::vector<Hazard>> hazards;  ///< looked for only when asked
+  Fidelity fidelity = Fidelity::kDetailed;     ///< that was used
   std::string trace;                           ///< the timeline as JSON, when asked for
   double wall_ms = 0;
 
@@ -54,14 +55,6 @@ struct KernelRun {
   }
   double tflops() const { return flops / measurement.time_us * 1e-6; }
 };
-
-void check_fidelity(const std::string& fidelity) {
-  const std::vector<std::string> known = {"auto", "detailed"};
-  if (fidelity == known[0] || fidelity == known[1]) return;
-  throw Error(ErrorKind::kUsage,
-              fmt::format("unknown fidelity '{}'{} (known: {})", printable(fidelity),
-                          did_you_mean(fidelity, known), join(known, ", ")));
-}
 
 /// The reference holds three numbers of 4 to 8 bytes for each element.
 constexpr double kReferenceBytes = 16;
@@ -96,9 +89,11 @@ double check_bytes(const Launch& launch) {
   return bytes;
 }
 
-void time_launch(const Launch& launch, bool wants_trace, KernelRun& run) {
+/// A timeline shows every instruction, so it is always detailed.
+void time_run(const Launch& launch, Fidelity fidelity, bool wants_trace, KernelRun& run) {
+  run.fidelity = wants_trace ? Fidelity::kDetailed : resolve(fidelity, launch);
   if (!wants_trace) {
-    run.timing = time_detailed(launch, run.machine);
+    run.timing = time_launch(launch, run.machine, run.fidelity);
   } else {
     if (const int64_t events = launch.instruction_count(); events > kMaxTraceEvents) {
       throw Error(ErrorKind::kUsage,
@@ -118,7 +113,7 @@ void time_launch(const Launch& launch, bool wants_trace, KernelRun& run) {
 KernelRun execute(const Context& context) {
   const InterruptExit guard;  // the simulation cannot be stopped, and nothing is written here
   const Arguments& arguments = context.arguments();
-  check_fidelity(arguments.text("fidelity"));
+  const Fidelity fidelity = parse_fidelity(arguments.text("fidelity"));
   const Kernel& kernel = find_kernel(arguments.positionals()[0]);
   const double started = wall_seconds();
   KernelRun run;
@@ -134,7 +129,11 @@ KernelRun execute(const Context& context) {
     context.note(fmt::format("simulating {} instructions", format_count(count)));
   }
   if (wants_check) refuse_huge_check(check_bytes(launch));
-  time_launch(launch, !arguments.text("trace").empty(), run);
+  const bool wants_trace = !arguments.text("trace").empty();
+  if (wants_trace && fidelity == Fidelity::kComposed) {
+    throw Error(ErrorKind::kUsage, "--trace shows every instruction: use --fidelity detailed");
+  }
+  time_run(launch, fidelity, wants_trace, run);
   if (wants_check) {
     run.check = check_kernel(kernel, run.problem, run.config, run.machine,
                              static_cast<uint64_t>(context.globals().seed));
@@ -168,7 +167,7 @@ Json json_of(const KernelRun& run) {
   json["kernel"] = run.problem.kernel;
   json["problem"] = run.problem.text();
   json["machine"] = machine_identity(run.machine);
-  json["evaluator"] = simulator_evaluator_id();
+  json["evaluator"] = simulator_evaluator_id(run.fidelity);
   json["config"] = to_json(run.config);
   json["time_us"] = run.measurement.time_us;
   json["cycles"] = static_cast<double>(run.timing.ticks) / static_cast<double>(kTicksPerCycle);
@@ -259,7 +258,7 @@ void keep(const Context& context, const KernelRun& run, Store& store) {
   RunRecord record(context, store, run.machine,
                    {.kind = RunKind::kKernel, .label = run.problem.text()});
   MeasurementKey key = kernel_key(run.problem, run.config, run.machine);
-  key.evaluator = simulator_evaluator_id();
+  key.evaluator = simulator_evaluator_id(run.fidelity);
   Measurement measurement = run.measurement;
   if (const std::string complaint = run.complaint(); !complaint.empty()) {
     measurement = {AttemptStatus::kWrongResult, complaint, 0, 0, {}};

@@ -1,0 +1,548 @@
+#include "simulator/composed.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/error.h"
+#include "core/base/integers.h"
+
+namespace tilewright {
+
+namespace {
+
+constexpr size_t kLogCapacity = size_t{1} << 16;
+
+int64_t launch_ticks_of(const Machine& machine) {
+  return to_ticks(machine.launch.launch_us * machine.cores.clock_mhz +
+                  machine.launch.dispatch_cycles);
+}
+
+/// The pipe that sets each flag.
+std::vector<Pipe> setters_of(const Launch& launch) {
+  std::vector<Pipe> setters(launch.flags.size(), Pipe::kScalar);
+  for (const Template& body : launch.templates) {
+    for (const auto* list : {&body.prologue, &body.body, &body.epilogue}) {
+      for (const Instruction& instruction : *list) {
+        for (const FlagUse& use : instruction.sets) {
+          if (use.flag >= 0) setters[static_cast<size_t>(use.flag)] = instruction.pipe();
+        }
+      }
+    }
+  }
+  return setters;
+}
+
+/// What falls on the parts [first, last) of `count` equal ones.
+int64_t share(int64_t ticks, int64_t first, int64_t last, int64_t count) {
+  return ticks * last / count - ticks * first / count;
+}
+
+constexpr auto kCube = static_cast<size_t>(Pipe::kCube);
+constexpr auto kMte1 = static_cast<size_t>(Pipe::kMte1);
+constexpr auto kMte2 = static_cast<size_t>(Pipe::kMte2);
+constexpr auto kFixp = static_cast<size_t>(Pipe::kFixp);
+
+}  // namespace
+
+ComposedTiming::ComposedTiming(const Launch& launch, const Machine& machine,
+                               std::vector<FlagRole> roles, int64_t merge)
+    : launch_(launch),
+      machine_(machine),
+      merge_(merge),
+      cache_(launch, machine),
+      memory_(launch, machine),
+      launch_ticks_(launch_ticks_of(machine)),
+      log_(launch_ticks_, kLogCapacity),
+      flag_ticks_(to_ticks(machine.sync.flag_cycles)),
+      roles_(std::move(roles)),
+      flag_setters_(setters_of(launch)),
+      cores_(launch.cores.size()),
+      last_end_(launch_ticks_) {
+  for (size_t c = 0; c < cores_.size(); ++c) {
+    Core& core = cores_[c];
+    core.id = static_cast<int>(c);
+    core.program = &launch.cores[c];
+    core.counters.kind = core.program->kind;
+    core.counters.end_ticks = launch_ticks_;
+    core.load_free = core.drain_free = launch_ticks_;
+    core.state.free.fill(launch_ticks_);
+    core.state.flags.resize(launch.flags.size());
+    for (size_t f = 0; f < launch.flags.size(); ++f) {
+      for (int i = 0; i < launch.flags[f].initial; ++i) core.state.flags[f].push(launch_ticks_);
+    }
+  }
+}
+
+std::span<const int64_t> ComposedTiming::bindings_of(const Core& core, size_t task) const {
+  const CoreProgram::Task& entry = core.program->tasks[task];
+  const Template& body = launch_.templates[static_cast<size_t>(entry.template_id)];
+  return {core.program->bindings.data() + entry.first_binding, static_cast<size_t>(body.bindings)};
+}
+
+ComposedTiming::ResolvedSections& ComposedTiming::sections_of(const Core& core) {
+  const CoreProgram::Task& task = core.program->tasks[core.task];
+  const ResolvedTemplate& steps = cache_.resolve(task.template_id, bindings_of(core, core.task));
+  for (const auto& known : resolved_) {
+    if (known->steps == &steps) return *known;
+  }
+  auto resolved = std::make_unique<ResolvedSections>();
+  resolved->steps = &steps;
+  for (size_t s = 0; s < 3; ++s) {
+    Section& section = resolved->sections[s];
+    for (const Step& step : steps.sections[s]) {
+      if (step.source->opcode == Opcode::kLoad) section.loads.push_back(&step);
+      if (step.source->opcode == Opcode::kFixpipe) section.drains.push_back(&step);
+    }
+    section.block = LocalBlock(steps.sections[s], roles_, flag_ticks_, machine_.scalar.queue_depth);
+  }
+  resolved_.push_back(std::move(resolved));
+  return *resolved_.back();
+}
+
+bool ComposedTiming::enter_next_group(Core& core) {
+  for (;;) {
+    if (!core.sections) {
+      if (core.task == core.program->tasks.size()) return false;
+      core.sections = &sections_of(core);
+      const Template& body =
+          launch_.templates[static_cast<size_t>(core.program->tasks[core.task].template_id)];
+      core.count = body.count.at(bindings_of(core, core.task), launch_.tables, 0);
+      core.section = 0;
+      core.first = 0;
+      core.iterations = 1;
+    } else if (core.section == 1 && core.first + core.iterations < core.count) {
+      // Groups of equal size, so that a short last one does not wait for a long one before it.
+      core.first += core.iterations;
+      const int64_t left = core.count - core.first;
+      core.iterations = ceil_div(left, ceil_div(left, merge_));
+    } else if (core.section == 0) {
+      core.section = 1;
+      core.first = 0;
+      core.iterations = core.count == 0 ? 0 : ceil_div(core.count, ceil_div(core.count, merge_));
+    } else if (core.section == 1) {
+      core.section = 2;
+      core.first = 0;
+      core.iterations = 1;
+    } else {
+      core.sections = nullptr;
+      ++core.task;
+      continue;
+    }
+    const Section& section = section_of(core);
+    const bool empty = section.loads.empty() && section.drains.empty() && section.block.empty();
+    if (core.iterations > 0 && !empty) return true;
+  }
+}
+
+uint8_t ComposedTiming::when_of(const Core& core, int64_t iteration) const {
+  uint8_t when = kIsAny;
+  const bool body = core.section == 1;
+  if (!body || iteration == 0) when |= kIsFirst;
+  if (!body || iteration + 1 == core.count) when |= kIsLast;
+  return when;
+}
+
+void ComposedTiming::start_next_group(Core& core) {
+  while (!stuck_ && enter_next_group(core)) {
+    const Section& section = section_of(core);
+    if (section.loads.empty()) {
+      for (int64_t i = 0; i < core.iterations; ++i) {
+        run_block(core, when_of(core, core.first + i), launch_ticks_);
+      }
+      run_drains(core);
+      continue;
+    }
+    // The loads start when they are issued and the first of them has room.
+    int64_t start = std::max(core.load_free, core.issued);
+    const uint8_t when = when_of(core, core.first);
+    for (const Step* step : section.loads) {
+      for (uint8_t i = 0; i < step->wait_count; ++i) {
+        if ((step->waits[i].when & when) == 0) continue;
+        const TimeQueue& queue = core.state.flags[static_cast<size_t>(step->waits[i].flag)];
+        stuck_ = stuck_ || queue.count == 0;
+        if (queue.count > 0) start = std::max(start, queue.times[0]);
+      }
+    }
+    push_turn({start, core.id, nullptr, core.task});
+    return;
+  }
+}
+
+void ComposedTiming::push_turn(const Turn& turn) {
+  auto place = turns_.end();
+  while (place != turns_.begin() && !(place - 1)->later_than(turn)) --place;
+  turns_.insert(place, turn);
+}
+
+void ComposedTiming::take_turn(const Turn& turn) {
+  Core& core = cores_[static_cast<size_t>(turn.core)];
+  if (!turn.drain) {
+    if (core.load == 0) {
+      core.load_start = turn.time;
+      core.parts = {};
+    }
+    stream_load(core, turn.time);
+    return;
+  }
+  const GmAccess access = cache_.access(*turn.drain, bindings_of(core, turn.task), 0);
+  const int32_t transfer = memory_.request({&access, 1}, turn.drain->client, turn.time);
+  core.counters.store_bytes += memory_.bytes_of_transfer(transfer);
+  set_owner(transfer, -1);
+  memory_.stream(transfer, turn.time);
+}
+
+void ComposedTiming::set_owner(int32_t transfer, int32_t core) {
+  if (static_cast<size_t>(transfer) >= owners_.size()) {
+    owners_.resize(static_cast<size_t>(transfer) + 1);
+  }
+  owners_[static_cast<size_t>(transfer)] = core;
+}
+
+int32_t ComposedTiming::request_load(Core& core, size_t load, int64_t now) {
+  const Step& step = *section_of(core).loads[load];
+  cache_.accesses(step, bindings_of(core, core.task), core.first, core.iterations, accesses_);
+  // What a load that is requested ahead hides of its latency is the time of the load before it.
+  const int64_t hidden =
+      step.ahead && load > 0 && load <= core.load_ticks.size() ? core.load_ticks[load - 1] : 0;
+  const int32_t transfer = memory_.request(accesses_, step.client, now, hidden);
+  core.counters.load_bytes += memory_.bytes_of_transfer(transfer);
+  most_merged_ = std::max(most_merged_, core.iterations);
+  set_owner(transfer, core.id);
+  return transfer;
+}
+
+void ComposedTiming::stream_load(Core& core, int64_t now) {
+  const int32_t transfer =
+      core.ahead >= 0 ? std::exchange(core.ahead, -1) : request_load(core, core.load, now);
+  core.stream_start = now;
+  memory_.stream(transfer, now);
+  const std::vector<const Step*>& loads = section_of(core).loads;
+  const size_t next = core.load + 1;
+  if (next < loads.size() && loads[next]->ahead) core.ahead = request_load(core, next, now);
+}
+
+void ComposedTiming::load_done(Core& core, const MemorySystem::Done& done) {
+  if (core.load >= core.load_ticks.size()) core.load_ticks.resize(core.load + 1);
+  core.load_ticks[core.load] = (done.end - core.stream_start) / core.iterations;
+  core.parts.l2 += done.l2_ticks;
+  core.parts.hbm += done.hbm_ticks;
+  core.parts.conflict += done.conflict_ticks;
+  const auto& brought = memory_.brought_by(done.transfer);
+  core.brought.insert(core.brought.end(), brought.begin(), brought.end());
+  if (++core.load < section_of(core).loads.size()) {
+    push_turn({done.end, core.id, nullptr, core.task});
+    return;
+  }
+  core.load = 0;
+  loads_done(core, done.end - core.load_start);
+}
+
+void ComposedTiming::ended(PathLog::Moment moment, int64_t time) {
+  if (time <= last_end_) return;
+  last_end_ = time;
+  last_ = moment;
+}
+
+void ComposedTiming::loads_done(Core& core, int64_t total) {
+  const int64_t count = core.iterations;
+  const int64_t begin = core.load_start;
+  core.load_ends.clear();
+  for (int64_t i = 0; i < count && !stuck_; ++i) {
+    const uint8_t when = when_of(core, core.first + i);
+    load_iteration(core, when, share(total, i, i + 1, count),
+                   {share(core.parts.l2, i, i + 1, count), share(core.parts.hbm, i, i + 1, count),
+                    share(core.parts.conflict, i, i + 1, count)});
+    core.load_ends.push_back(core.load_free);
+    run_block(core, when, core.load_free + flag_ticks_);
+    i += repeat_iterations(core, i + 1, total);
+  }
+  if (core.load_free > begin + total) {
+    // The core had no room in time: what it brings for others arrives later, too.
+    for (const auto& [sector, access] : core.brought) {
+      if (!stuck_) memory_.delay(sector, core.load_ends[static_cast<size_t>(access)]);
+    }
+  }
+  core.brought.clear();
+  if (log_.full()) compact_log();
+  run_drains(core);
+  start_next_group(core);
+}
+
+int64_t ComposedTiming::like_the_last(const Core& core, int64_t next, int64_t total) const {
+  if (stuck_ || next >= core.iterations) return 0;
+  if (when_of(core, core.first + next - 1) != kIsAny) return 0;
+  const int64_t until = std::min(core.iterations, core.count - 1 - core.first);
+  const LocalBlock& block = section_of(core).block;
+  if (until <= next || block.empty() || core.issued > core.load_free) return 0;
+  for (const Step* step : section_of(core).loads) {
+    for (uint8_t i = 0; i < step->wait_count; ++i) {
+      const TimeQueue& queue = core.state.flags[static_cast<size_t>(step->waits[i].flag)];
+      if (queue.count == 0 || queue.times[0] > core.load_free) return 0;
+    }
+  }
+  return block.rests_within(kIsAny, total / core.iterations - flag_ticks_) ? until - next : 0;
+}
+
+int64_t ComposedTiming::repeat_iterations(Core& core, int64_t next, int64_t total) {
+  const int64_t count = like_the_last(core, next, total);
+  if (count == 0) return 0;
+  // The loads set the pace: moves and products of each iteration are done before its successor's
+  // data arrive, and their slots are free in time.
+  const Section& section = section_of(core);
+  const int64_t begin = core.load_free;
+  const int64_t cube_free = core.state.free[kCube];
+  const int64_t moves_free = core.state.free[kMte1];
+  BlockRun run;
+  for (int64_t i = next; i < next + count; ++i) {
+    for (const Step* step : section.loads) {
+      for (uint8_t w = 0; w < step->wait_count; ++w) {
+        int64_t time = 0;
+        if ((step->waits[w].when & kIsAny) == 0) continue;
+        stuck_ = stuck_ || !core.state.flags[static_cast<size_t>(step->waits[w].flag)].pop(time);
+      }
+    }
+    core.load_free = begin + share(total, next, i + 1, core.iterations);
+    core.load_ends.push_back(core.load_free);
+    run = section.block.repeat(core.state, core.load_free + flag_ticks_);
+  }
+  core.issued = run.issued;
+  const auto part = [&](int64_t ticks) {
+    return share(ticks, next, next + count, core.iterations);
+  };
+  const int32_t record = log_.begin(begin, core.loaded, Cause::issue(), Pipe::kMte2);
+  log_.end(record, core.load_free,
+           {part(core.parts.l2), part(core.parts.hbm), part(core.parts.conflict)});
+  core.loaded = PathLog::end_of(record);
+  core.busy[kMte2] += core.load_free - begin;
+  core.counters.instructions[kMte2] += count * static_cast<int64_t>(section.loads.size());
+  ended(core.loaded, core.load_free);
+  account_repeats(core, run, count, moves_free, cube_free);
+  return count;
+}
+
+void ComposedTiming::account_repeats(Core& core, const BlockRun& run, int64_t count,
+                                     int64_t moves_free, int64_t cube_free) {
+  const LocalBlock& block = section_of(core).block;
+  for (size_t pipe : {kMte1, kCube}) {
+    core.counters.instructions[pipe] += count * block.instructions()[pipe];
+  }
+  const int64_t moves = count * block.busy()[kMte1];
+  core.busy[kMte1] += moves;
+  core.waited[kMte1] += core.state.free[kMte1] - moves_free - moves;
+  core.counters.flops += count * block.flops();
+  if (run.work_start < 0) return;
+  const int64_t busy = count * (run.work_end - run.work_start - run.waited);
+  const int64_t waits = run.work_end - cube_free - busy;
+  core.engine[cause_of(run.reason).id()] += waits - count * run.waited;
+  core.engine[cause_of(run.waited_for).id()] += count * run.waited;
+  core.busy[kCube] += busy;
+  core.waited[kCube] += waits;
+  core.counters.end_ticks = std::max({core.counters.end_ticks, run.work_end, core.load_free});
+  record_block(core, run, core.load_free, cube_free);
+}
+
+void ComposedTiming::load_iteration(Core& core, uint8_t when, int64_t ticks,
+                                    const PathLog::Parts& parts) {
+  int64_t start = std::max(core.load_free, core.issued);
+  for (const Step* step : section_of(core).loads) {
+    for (uint8_t i = 0; i < step->wait_count; ++i) {
+      if ((step->waits[i].when & when) == 0) continue;
+      int64_t time = 0;
+      if (!core.state.flags[static_cast<size_t>(step->waits[i].flag)].pop(time)) {
+        stuck_ = true;
+        return;
+      }
+      start = std::max(start, time);
+    }
+    ++core.counters.instructions[kMte2];
+  }
+  PathLog::Moment from = core.loaded;
+  if (start > core.load_free) {
+    // Room came with the moves of an iteration before, which ended before its products.
+    for (PathLog::Moment moment : {core.worked_before, core.worked}) {
+      if (log_.time_of(moment) <= start && log_.time_of(moment) > log_.time_of(from)) from = moment;
+    }
+  }
+  const int32_t record = log_.begin(start, from, Cause::busy(Pipe::kMte1), Pipe::kMte2);
+  log_.end(record, start + ticks, parts);
+  core.busy[kMte2] += ticks;
+  core.waited[kMte2] += start - core.load_free;
+  core.load_free = start + ticks;
+  core.loaded = PathLog::end_of(record);
+  core.counters.end_ticks = std::max(core.counters.end_ticks, core.load_free);
+  ended(core.loaded, core.load_free);
+}
+
+void ComposedTiming::run_block(Core& core, uint8_t when, int64_t data) {
+  LocalBlock& block = core.sections->sections[core.section].block;
+  if (block.empty()) return;
+  const std::array<int64_t, kPipeCount> before = core.state.free;
+  const BlockRun run = block.run(core.state, when, data);
+  if (run.stuck) {
+    stuck_ = true;
+    return;
+  }
+  core.issued = run.issued;
+  for (size_t pipe : {kMte1, kCube}) {
+    // Heads are part of what the pipe was busy with; they are the rest of the block's own time.
+    core.counters.instructions[pipe] += block.instructions()[pipe];
+  }
+  core.busy[kMte1] += block.busy()[kMte1];
+  core.waited[kMte1] += core.state.free[kMte1] - before[kMte1] - block.busy()[kMte1];
+  core.counters.flops += block.flops();
+  if (run.work_start < 0) return;
+  account_block(core, run, before[kCube]);
+  record_block(core, run, std::max(data, before[kMte1]), before[kCube]);
+  core.counters.end_ticks = std::max(core.counters.end_ticks, run.work_end);
+}
+
+Cause ComposedTiming::cause_of(int32_t flag) const {
+  if (flag < 0) return Cause::issue();
+  const Flag& waited_for = launch_.flags[static_cast<size_t>(flag)];
+  return waited_for.meaning == FlagMeaning::kSpace
+             ? Cause::wait_space(waited_for.space)
+             : Cause::wait_data(flag_setters_[static_cast<size_t>(flag)]);
+}
+
+void ComposedTiming::account_block(Core& core, const BlockRun& run, int64_t cube_free) {
+  const int64_t gap = run.work_start - cube_free;
+  const int64_t busy = run.work_end - run.work_start - run.waited;
+  if (gap > 0) {
+    const bool first = core.busy[kCube] == 0;
+    core.engine[(first ? Cause::fill() : cause_of(run.reason)).id()] += gap;
+  }
+  if (run.waited > 0) core.engine[cause_of(run.waited_for).id()] += run.waited;
+  core.busy[kCube] += busy;
+  core.waited[kCube] += gap + run.waited;
+}
+
+void ComposedTiming::record_block(Core& core, const BlockRun& run, int64_t data,
+                                  int64_t cube_free) {
+  int64_t start = cube_free;
+  PathLog::Moment from = core.worked;
+  if (run.work_start > cube_free) {
+    const bool after_drain =
+        run.reason >= 0 && roles_[static_cast<size_t>(run.reason)] == FlagRole::kDrained;
+    const bool after_load = data >= log_.time_of(core.loaded) && !after_drain;
+    if (after_drain || after_load) {
+      from = after_drain ? core.drained : core.loaded;
+      start = std::max(log_.time_of(from), cube_free);
+    }
+  }
+  // What is not the cube's own time until the end is the moves'.
+  const int64_t products = run.work_end - run.work_start - run.waited;
+  const int64_t middle = std::max(start, run.work_end - products);
+  if (middle > start) {
+    const int32_t moves = log_.begin(start, from, Cause::issue(), Pipe::kMte1);
+    log_.end(moves, middle);
+    from = PathLog::end_of(moves);
+  }
+  const int32_t record = log_.begin(middle, from, Cause::issue(), Pipe::kCube);
+  log_.end(record, run.work_end);
+  core.worked_before = core.worked;
+  core.worked = PathLog::end_of(record);
+  ended(core.worked, run.work_end);
+}
+
+void ComposedTiming::run_drains(Core& core) {
+  if (stuck_) return;
+  for (const Step* step : section_of(core).drains) {
+    int64_t start = core.drain_free;
+    PathLog::Moment from = core.drained;
+    for (uint8_t i = 0; i < step->wait_count; ++i) {
+      int64_t time = 0;
+      if (!core.state.flags[static_cast<size_t>(step->waits[i].flag)].pop(time)) {
+        stuck_ = true;
+        return;
+      }
+      if (time > start) {
+        start = time;
+        from = core.worked;
+      }
+    }
+    const GmAccess access = cache_.access(*step, bindings_of(core, core.task), 0);
+    const int64_t ticks = std::max(step->cost.busy, memory_.alone(access, step->client));
+    const int32_t record = log_.begin(start, from, Cause::issue(), Pipe::kFixp);
+    log_.end(record, start + ticks);
+    core.drained = PathLog::end_of(record);
+    core.busy[kFixp] += ticks;
+    core.waited[kFixp] += start - core.drain_free;
+    ++core.counters.instructions[kFixp];
+    core.drain_free = start + ticks;
+    core.counters.end_ticks = std::max(core.counters.end_ticks, core.drain_free);
+    for (uint8_t i = 0; i < step->set_count; ++i) {
+      core.state.flags[static_cast<size_t>(step->sets[i].flag)].push(core.drain_free + flag_ticks_);
+    }
+    ended(core.drained, core.drain_free);
+    push_turn({start, core.id, step, core.task});
+  }
+}
+
+void ComposedTiming::compact_log() {
+  std::vector<PathLog::Moment*> live = {&last_};
+  for (Core& core : cores_) {
+    live.insert(live.end(), {&core.loaded, &core.worked, &core.worked_before, &core.drained});
+  }
+  log_.compact(live, {});
+}
+
+std::optional<TimingResult> ComposedTiming::run() {
+  for (Core& core : cores_) start_next_group(core);
+  while (!stuck_) {
+    const int64_t memory_time = memory_.next_event();
+    const int64_t turn_time = turns_.empty() ? SharedPort::kNever : turns_.back().time;
+    if (memory_time == SharedPort::kNever && turn_time == SharedPort::kNever) break;
+    if (memory_time > turn_time) {
+      const Turn turn = turns_.back();
+      turns_.pop_back();
+      take_turn(turn);
+      continue;
+    }
+    const MemorySystem::Done done = memory_.process();
+    if (done.transfer < 0) continue;
+    const int32_t owner = owners_[static_cast<size_t>(done.transfer)];
+    if (owner < 0) {
+      drain_end_ = std::max(drain_end_, done.end);
+    } else {
+      load_done(cores_[static_cast<size_t>(owner)], done);
+    }
+  }
+  if (stuck_) return std::nullopt;
+  return result();
+}
+
+TimingResult ComposedTiming::result() {
+  TimingResult result;
+  result.merged_iterations = most_merged_;
+  result.memory = memory_.counters();
+  const PathLog::Ticks path = log_.path_to(last_);
+  std::copy(path.begin(), path.end(), result.critical_path.ticks.begin());
+  // The last stores may have met others on the L2 port.
+  result.ticks = std::max(last_end_, drain_end_);
+  result.critical_path.add(Cause::l2(), result.ticks - last_end_);
+  TW_CHECK(result.critical_path.total() == result.ticks, "the critical path sums to the time");
+
+  int64_t working = 0;
+  for (Core& core : cores_) {
+    core.counters.busy_ticks = core.busy;
+    core.counters.wait_ticks = core.waited;
+    result.cores.push_back(core.counters);
+    if (core.busy[kCube] == 0) continue;
+    ++working;
+    core.engine[Cause::launch().id()] += launch_ticks_;
+    core.engine[Cause::busy(Pipe::kCube).id()] += core.busy[kCube];
+    core.engine[Cause::drain().id()] += core.counters.end_ticks - core.state.free[kCube];
+    core.engine[Cause::tail().id()] += result.ticks - core.counters.end_ticks;
+    int64_t sum = 0;
+    for (size_t i = 0; i < core.engine.size(); ++i) {
+      sum += core.engine[i];
+      result.engine.ticks[i] += core.engine[i];
+    }
+    TW_CHECK(sum == result.ticks, "every cycle of the cube has one cause");
+  }
+  for (int64_t& ticks : result.engine.ticks) ticks /= std::max<int64_t>(1, working);
+  memory_.check_conservation(result.ticks);
+  return result;
+}
+
+}  // namespace tilewright

@@ -1,0 +1,113 @@
+#include "simulator/timing.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "simulator/composed.h"
+#include "simulator/detailed.h"
+#include "simulator/memory.h"
+
+namespace tilewright {
+
+namespace {
+
+constexpr std::array kFidelities = {Fidelity::kAuto, Fidelity::kDetailed, Fidelity::kComposed};
+
+/// Below this the detailed model is done within a fraction of a millisecond.
+constexpr int64_t kWorthComposing = 6000;
+
+/// Iterations of loops on the busiest core.
+int64_t most_iterations(const Launch& launch) {
+  int64_t most = 0;
+  for (const CoreProgram& core : launch.cores) {
+    int64_t iterations = 0;
+    for (const CoreProgram::Task& task : core.tasks) {
+      const Template& body = launch.templates[static_cast<size_t>(task.template_id)];
+      const std::span<const int64_t> bindings(core.bindings.data() + task.first_binding,
+                                              static_cast<size_t>(body.bindings));
+      iterations += body.count.at(bindings, launch.tables, 0);
+    }
+    most = std::max(most, iterations);
+  }
+  return most;
+}
+
+/// Whether a loop's loads are requested ahead of their turn: what each then hides of the other's
+/// latency depends on when exactly it starts.
+bool looks_ahead(const Launch& launch, const Machine& machine) {
+  for (const Template& body : launch.templates) {
+    for (const Instruction& instruction : body.body) {
+      if (instruction.opcode != Opcode::kLoad) continue;
+      const Tensor& tensor = launch.tensors[static_cast<size_t>(instruction.a.tensor)];
+      // Of the largest tile: the tensor's sectors are as large as the loads.
+      if (burst_bytes(tensor, tensor.sector_rows, tensor.sector_cols) >=
+          machine.mte2.lookahead_burst_bytes) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+/// Iterations whose loads go as one: more in a long run, where they matter less each.
+int64_t merge_for(const Launch& launch, const Machine& machine) {
+  constexpr int64_t kGroups = 48;
+  constexpr int64_t kMost = 8;
+  if (looks_ahead(launch, machine)) return 1;
+  return std::clamp<int64_t>(most_iterations(launch) / kGroups, 1, kMost);
+}
+
+}  // namespace
+
+std::string_view name_of(Fidelity fidelity) {
+  constexpr std::string_view kNames[] = {"auto", "detailed", "composed"};
+  return kNames[static_cast<size_t>(fidelity)];
+}
+
+Fidelity parse_fidelity(std::string_view name) {
+  std::vector<std::string> names;
+  for (Fidelity fidelity : kFidelities) {
+    if (name_of(fidelity) == name) return fidelity;
+    names.emplace_back(name_of(fidelity));
+  }
+  throw Error(ErrorKind::kUsage, fmt::format("unknown fidelity '{}'{} (known: {})", printable(name),
+                                             did_you_mean(name, names), join(names, ", ")));
+}
+
+Fidelity resolve(Fidelity fidelity, const Launch& launch) {
+  if (fidelity != Fidelity::kAuto) return fidelity;
+  const bool composed =
+      roles_of_flags(launch).has_value() && launch.instruction_count() >= kWorthComposing;
+  return composed ? Fidelity::kComposed : Fidelity::kDetailed;
+}
+
+TimingResult time_detailed(const Launch& launch, const Machine& machine, TimelineSink* sink) {
+  validate(launch, machine);
+  return DetailedTiming(launch, machine, sink).run();
+}
+
+TimingResult time_composed(const Launch& launch, const Machine& machine) {
+  validate(launch, machine);
+  std::optional<std::vector<FlagRole>> roles = roles_of_flags(launch);
+  if (!roles) {
+    throw Error(ErrorKind::kFailed,
+                fmt::format("launch {}: cannot be composed: only launches of cube cores that load, "
+                            "multiply and drain each for itself can; time it in detail",
+                            launch.name));
+  }
+  std::optional<TimingResult> result =
+      ComposedTiming(launch, machine, std::move(*roles), merge_for(launch, machine)).run();
+  // A flag was never set: the detailed model says where.
+  return result ? *result : DetailedTiming(launch, machine, nullptr).run();
+}
+
+TimingResult time_launch(const Launch& launch, const Machine& machine, Fidelity fidelity) {
+  return resolve(fidelity, launch) == Fidelity::kComposed ? time_composed(launch, machine)
+                                                          : time_detailed(launch, machine);
+}
+
+}  // namespace tilewright
