@@ -95,8 +95,18 @@ ComposedTiming::ResolvedSections& ComposedTiming::sections_of(const Core& core) 
     }
     section.block = LocalBlock(steps.sections[s], roles_, flag_ticks_, machine_.scalar.queue_depth);
   }
+  resolved->merge = hides_latency(*resolved) ? merge_ : 1;
   resolved_.push_back(std::move(resolved));
   return *resolved_.back();
+}
+
+bool ComposedTiming::hides_latency(const ResolvedSections& sections) const {
+  // Loads that are requested ahead hide each other's latency, by how much depends on when exactly
+  // they start; it matters unless the products of an iteration take longer anyway.
+  const Section& body = sections.sections[1];
+  const bool ahead = std::any_of(body.loads.begin(), body.loads.end(),
+                                 [](const Step* step) { return step->ahead; });
+  return !ahead || body.block.busy()[kCube] > to_ticks(machine_.hbm.read_latency_cycles);
 }
 
 bool ComposedTiming::enter_next_group(Core& core) {
@@ -114,11 +124,12 @@ bool ComposedTiming::enter_next_group(Core& core) {
       // Groups of equal size, so that a short last one does not wait for a long one before it.
       core.first += core.iterations;
       const int64_t left = core.count - core.first;
-      core.iterations = ceil_div(left, ceil_div(left, merge_));
+      core.iterations = ceil_div(left, ceil_div(left, core.sections->merge));
     } else if (core.section == 0) {
       core.section = 1;
       core.first = 0;
-      core.iterations = core.count == 0 ? 0 : ceil_div(core.count, ceil_div(core.count, merge_));
+      const int64_t groups = ceil_div(core.count, core.sections->merge);
+      core.iterations = core.count == 0 ? 0 : ceil_div(core.count, groups);
     } else if (core.section == 1) {
       core.section = 2;
       core.first = 0;

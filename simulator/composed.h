@@ -45,6 +45,7 @@ class ComposedTiming {
   };
   struct ResolvedSections {
     const ResolvedTemplate* steps = nullptr;
+    int64_t merge = 1;  // most iterations whose loads go as one
     std::array<Section, 3> sections;
   };
   /// A core and the group that it works on: some iterations of a body, or a prologue or epilogue.
@@ -90,6 +91,7 @@ class ComposedTiming {
     }
   };
 
+  bool hides_latency(const ResolvedSections& sections) const;
   void start_next_group(Core& core);
   bool enter_next_group(Core& core);
   ResolvedSections& sections_of(const Core& core);

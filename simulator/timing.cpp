@@ -9,7 +9,6 @@
 #include "core/base/text.h"
 #include "simulator/composed.h"
 #include "simulator/detailed.h"
-#include "simulator/memory.h"
 
 namespace tilewright {
 
@@ -36,28 +35,10 @@ int64_t most_iterations(const Launch& launch) {
   return most;
 }
 
-/// Whether a loop's loads are requested ahead of their turn: what each then hides of the other's
-/// latency depends on when exactly it starts.
-bool looks_ahead(const Launch& launch, const Machine& machine) {
-  for (const Template& body : launch.templates) {
-    for (const Instruction& instruction : body.body) {
-      if (instruction.opcode != Opcode::kLoad) continue;
-      const Tensor& tensor = launch.tensors[static_cast<size_t>(instruction.a.tensor)];
-      // Of the largest tile: the tensor's sectors are as large as the loads.
-      if (burst_bytes(tensor, tensor.sector_rows, tensor.sector_cols) >=
-          machine.mte2.lookahead_burst_bytes) {
-        return true;
-      }
-    }
-  }
-  return false;
-}
-
 /// Iterations whose loads go as one: more in a long run, where they matter less each.
-int64_t merge_for(const Launch& launch, const Machine& machine) {
+int64_t merge_for(const Launch& launch) {
   constexpr int64_t kGroups = 48;
   constexpr int64_t kMost = 8;
-  if (looks_ahead(launch, machine)) return 1;
   return std::clamp<int64_t>(most_iterations(launch) / kGroups, 1, kMost);
 }
 
@@ -100,7 +81,7 @@ TimingResult time_composed(const Launch& launch, const Machine& machine) {
                             launch.name));
   }
   std::optional<TimingResult> result =
-      ComposedTiming(launch, machine, std::move(*roles), merge_for(launch, machine)).run();
+      ComposedTiming(launch, machine, std::move(*roles), merge_for(launch)).run();
   // A flag was never set: the detailed model says where.
   return result ? *result : DetailedTiming(launch, machine, nullptr).run();
 }
