@@ -2,43 +2,51 @@
 
 #include <fmt/format.h>
 
-#include <Eigen/Core>
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "core/base/error.h"
+#include "core/base/integers.h"
+#include "simulator/convert.h"
 #include "simulator/layout.h"
 #include "simulator/serial_order.h"
+#include "simulator/tile_product.h"
 #include "simulator/vector_functional.h"
 
 namespace tilewright {
 
 namespace {
 
-template <typename Scalar>
-using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+/// The on-chip memories of a core. They hold NaN patterns where nothing was written, and take up
+/// room only as far as they are touched.
+class Buffers {
+ public:
+  uint8_t* at(Memory space, int64_t offset, int64_t size) {
+    std::vector<uint8_t>& bytes = bytes_[static_cast<size_t>(space)];
+    const auto end = static_cast<size_t>(offset + size);
+    if (bytes.size() < end) bytes.resize(end, uint8_t{0xff});
+    return bytes.data() + offset;
+  }
 
-/// The buffers of a core.
-using Buffers = std::array<std::vector<uint8_t>, kMemoryCount>;
+ private:
+  std::array<std::vector<uint8_t>, kMemoryCount> bytes_;
+};
+
+bool is_whole(DType type) {
+  return type == DType::kI8 || type == DType::kI32;
+}
 
 class FunctionalRun {
  public:
   FunctionalRun(const Launch& launch, const Machine& machine, GmImage& image)
-      : launch_(launch), image_(image), buffers_(launch.cores.size()) {
-    for (size_t c = 0; c < buffers_.size(); ++c) {
-      const bool aic = launch.cores[c].kind == CoreKind::kAic;
-      for (Memory space : {Memory::kL1, Memory::kL0A, Memory::kL0B, Memory::kL0C, Memory::kUb}) {
-        if (aic == (space == Memory::kUb)) continue;
-        buffers_[c][static_cast<size_t>(space)].assign(
-            static_cast<size_t>(capacity_of(machine, space)), 0xff);
-      }
-    }
-  }
+      : launch_(launch), machine_(machine), image_(image), buffers_(launch.cores.size()) {}
 
   void run() {
     const std::vector<SerialStep> stuck = walk_in_order(launch_, [&](const SerialStep& step) {
       step_ = &step;
-      execute(buffers_[static_cast<size_t>(step.core)], *step.instruction);
+      core_ = &buffers_[static_cast<size_t>(step.core)];
+      execute(*step.instruction);
     });
     if (!stuck.empty()) {
       throw Error(ErrorKind::kFailed,
@@ -49,165 +57,221 @@ class FunctionalRun {
   }
 
  private:
+  /// A tile's layout and bytes.
+  struct Operand {
+    TileLayout layout;
+    uint8_t* bytes = nullptr;
+    TilePlace place;  ///< of a tensor's tile in the tensor
+  };
+
   int64_t value(const Expr& expr) const { return step_->value(expr); }
 
-  TileLayout layout_of(const Tile& tile) const {
-    return {tile.layout, tile.type, value(tile.rows), value(tile.cols), tile.stride};
+  [[noreturn]] void fail(const std::string& what) const {
+    throw Error(ErrorKind::kFailed, fmt::format("launch {}: {}", step_->where(), what));
   }
 
-  uint8_t* bytes_of_tile(Buffers& core, const Tile& tile, const TileLayout& layout) {
-    std::vector<uint8_t>& buffer = core[static_cast<size_t>(tile.space)];
+  Operand on_chip(const Tile& tile) {
+    const TileLayout layout = layout_of(tile, value(tile.rows), value(tile.cols));
     const int64_t offset = value(tile.offset);
-    if (offset < 0 || layout.rows <= 0 || layout.cols <= 0 ||
-        offset + layout.bytes() > static_cast<int64_t>(buffer.size())) {
-      throw Error(
-          ErrorKind::kFailed,
-          fmt::format("{}: needs bytes {} to {} of {}, which has {}", "launch " + step_->where(),
-                      offset, offset + layout.bytes(), name_of(tile.space), buffer.size()));
+    const int64_t capacity = capacity_of(machine_, tile.space);
+    if (offset < 0 || layout.rows <= 0 || layout.cols <= 0 || offset + layout.bytes() > capacity) {
+      fail(fmt::format("needs bytes {} to {} of {}, which has {}", offset, offset + layout.bytes(),
+                       name_of(tile.space), capacity));
     }
-    return buffer.data() + offset;
+    return {layout, core_->at(tile.space, offset, layout.bytes()), {}};
   }
 
-  /// The tensor's layout, after checking that the tile lies inside.
-  TileLayout tensor_layout(const Tile& tile, int64_t rows, int64_t cols) const {
+  /// The tensor that holds the tile, after checking that a rectangle of that size lies inside.
+  Operand in_tensor(const Tile& tile, int64_t rows, int64_t cols) {
     const Tensor& tensor = launch_.tensors[static_cast<size_t>(tile.tensor)];
-    const int64_t row = value(tile.row);
-    const int64_t col = value(tile.col);
-    if (row < 0 || col < 0 || rows <= 0 || cols <= 0 || row + rows > tensor.rows ||
-        col + cols > tensor.cols) {
-      throw Error(
-          ErrorKind::kFailed,
-          fmt::format("{}: touches rows {}+{}, columns {}+{} of tensor {}, which has {} x {}",
-                      "launch " + step_->where(), row, rows, col, cols, tensor.name, tensor.rows,
-                      tensor.cols));
+    const TilePlace place{value(tile.row), value(tile.col)};
+    if (place.row < 0 || place.col < 0 || rows <= 0 || cols <= 0 ||
+        place.row + rows > tensor.rows || place.col + cols > tensor.cols) {
+      fail(fmt::format("touches rows {}+{}, columns {}+{} of tensor {}, which has {} x {}",
+                       place.row, rows, place.col, cols, tensor.name, tensor.rows, tensor.cols));
     }
-    return {tensor.layout, tensor.type, tensor.rows, tensor.cols, 0};
+    return {layout_of(tensor), image_[static_cast<size_t>(tile.tensor)].data(), place};
   }
 
-  void execute(Buffers& core, const Instruction& instruction) {
+  void copy(const Operand& from, const Operand& to, int64_t rows, int64_t cols,
+            bool transpose = false) const {
+    if (from.layout.type != to.layout.type) {
+      fail(fmt::format("copies {} to {}; only fixpipe and vector instructions convert",
+                       name_of(from.layout.type), name_of(to.layout.type)));
+    }
+    copy_rectangle(from.layout, from.bytes, from.place, to.layout, to.bytes, to.place, rows, cols,
+                   transpose);
+  }
+
+  void execute(const Instruction& instruction) {
     switch (instruction.opcode) {
       case Opcode::kLoad: {
-        const TileLayout to = layout_of(instruction.dst);
-        const TileLayout from = tensor_layout(instruction.a, to.rows, to.cols);
-        copy_rectangle(from, image_[static_cast<size_t>(instruction.a.tensor)].data(),
-                       {value(instruction.a.row), value(instruction.a.col)}, to,
-                       bytes_of_tile(core, instruction.dst, to), {}, to.rows, to.cols);
+        const Operand to = on_chip(instruction.dst);
+        copy(in_tensor(instruction.a, to.layout.rows, to.layout.cols), to, to.layout.rows,
+             to.layout.cols);
         return;
       }
       case Opcode::kStore: {
-        const TileLayout from = layout_of(instruction.a);
-        const TileLayout to = tensor_layout(instruction.dst, from.rows, from.cols);
-        copy_rectangle(from, bytes_of_tile(core, instruction.a, from), {}, to,
-                       image_[static_cast<size_t>(instruction.dst.tensor)].data(),
-                       {value(instruction.dst.row), value(instruction.dst.col)}, from.rows,
-                       from.cols);
+        const Operand from = on_chip(instruction.a);
+        copy(from, in_tensor(instruction.dst, from.layout.rows, from.layout.cols), from.layout.rows,
+             from.layout.cols);
         return;
       }
-      case Opcode::kMove: {
-        const TileLayout from = layout_of(instruction.a);
-        const TileLayout to = layout_of(instruction.dst);
-        copy_rectangle(from, bytes_of_tile(core, instruction.a, from), {}, to,
-                       bytes_of_tile(core, instruction.dst, to), {}, from.rows, from.cols,
-                       instruction.transpose);
+      case Opcode::kMove:
+        move(instruction);
         return;
-      }
-      case Opcode::kMmad: {
-        const bool add = instruction.accumulate == Accumulate::kAlways ||
-                         (instruction.accumulate == Accumulate::kUnlessFirst && !step_->first);
+      case Opcode::kMmad:
         if (instruction.a.type == DType::kI8) {
-          multiply<int32_t>(core, instruction, add);
+          multiply(instruction, left_i32_, right_i32_);
         } else {
-          multiply<float>(core, instruction, add);
+          multiply(instruction, left_f32_, right_f32_);
         }
         return;
-      }
       case Opcode::kFixpipe:
-        if (instruction.a.type == DType::kI32) {
-          drain<int32_t>(core, instruction);
-        } else {
-          drain<float>(core, instruction);
-        }
+        drain(instruction);
         return;
       case Opcode::kVector:
-        compute(core, instruction);
+        compute(instruction);
         return;
     }
   }
 
-  template <typename Scalar>
-  void multiply(Buffers& core, const Instruction& instruction, bool add) {
-    const TileLayout a = layout_of(instruction.a);
-    const TileLayout b = layout_of(instruction.b);
-    const TileLayout c = layout_of(instruction.dst);
-    if (a.cols != b.rows || c.rows != a.rows || c.cols != b.cols) {
-      throw Error(ErrorKind::kFailed, fmt::format("{}: {} x {} times {} x {} does not give {} x {}",
-                                                  "launch " + step_->where(), a.rows, a.cols,
-                                                  b.rows, b.cols, c.rows, c.cols));
+  void move(const Instruction& instruction) {
+    const Operand from = on_chip(instruction.a);
+    const Operand to = on_chip(instruction.dst);
+    const int64_t rows = instruction.transpose ? from.layout.cols : from.layout.rows;
+    const int64_t cols = instruction.transpose ? from.layout.rows : from.layout.cols;
+    if (to.layout.rows != rows || to.layout.cols != cols) {
+      fail(fmt::format("moves {} x {} elements to a tile of {} x {}", rows, cols, to.layout.rows,
+                       to.layout.cols));
     }
-    Matrix<Scalar> left(a.rows, a.cols);
-    Matrix<Scalar> right(b.rows, b.cols);
-    Matrix<Scalar> sum = Matrix<Scalar>::Zero(c.rows, c.cols);
-    unpack(a, bytes_of_tile(core, instruction.a, a), left.data());
-    unpack(b, bytes_of_tile(core, instruction.b, b), right.data());
-    uint8_t* target = bytes_of_tile(core, instruction.dst, c);
-    if (add) unpack(c, target, sum.data());
-    sum.noalias() += left * right;
-    pack(c, sum.data(), target);
+    copy(from, to, from.layout.rows, from.layout.cols, instruction.transpose);
+  }
+
+  void check_product(const Operand& a, const Operand& b, const Operand& c) const {
+    if (a.layout.cols != b.layout.rows || c.layout.rows != a.layout.rows ||
+        c.layout.cols != b.layout.cols) {
+      fail(fmt::format("{} x {} times {} x {} does not give {} x {}", a.layout.rows, a.layout.cols,
+                       b.layout.rows, b.layout.cols, c.layout.rows, c.layout.cols));
+    }
+    if (a.layout.layout != Layout::kZz || b.layout.layout != Layout::kNz ||
+        c.layout.layout != Layout::kZn) {
+      fail(fmt::format("multiplies {} by {} to {}; the cube unit multiplies {} by {} to {}",
+                       name_of(a.layout.layout), name_of(b.layout.layout), name_of(c.layout.layout),
+                       name_of(Layout::kZz), name_of(Layout::kNz), name_of(Layout::kZn)));
+    }
+    if (a.layout.type == DType::kI32 || b.layout.type != a.layout.type ||
+        c.layout.type != accumulator_of(a.layout.type)) {
+      fail(
+          fmt::format("multiplies {} by {} to {}; the cube unit multiplies i8 to i32 and f16, "
+                      "bf16 or f32 to f32",
+                      name_of(a.layout.type), name_of(b.layout.type), name_of(c.layout.type)));
+    }
   }
 
   template <typename Scalar>
-  void drain(Buffers& core, const Instruction& instruction) {
-    const TileLayout from = layout_of(instruction.a);
-    const TileLayout to = tensor_layout(instruction.dst, from.rows, from.cols);
-    std::vector<Scalar> values(static_cast<size_t>(from.rows * from.cols));
-    unpack(from, bytes_of_tile(core, instruction.a, from), values.data());
-    const TileLayout plain{Layout::kNd, to.type, from.rows, from.cols, 0};
-    std::vector<uint8_t> converted(static_cast<size_t>(plain.bytes()));
-    pack(plain, values.data(), converted.data());
-    copy_rectangle(plain, converted.data(), {}, to,
-                   image_[static_cast<size_t>(instruction.dst.tensor)].data(),
-                   {value(instruction.dst.row), value(instruction.dst.col)}, from.rows, from.cols);
+  void multiply(const Instruction& instruction, std::vector<Scalar>& left,
+                std::vector<Scalar>& right) {
+    const Operand a = on_chip(instruction.a);
+    const Operand b = on_chip(instruction.b);
+    const Operand c = on_chip(instruction.dst);
+    check_product(a, b, c);
+    const DType type = a.layout.type;
+    const int64_t width = bytes_of(type);
+    const auto convert = [&](const uint8_t* elements, int64_t bytes, std::vector<Scalar>& values) {
+      values.resize(static_cast<size_t>(bytes / width));
+      widen(type, elements, bytes / width, values.data());
+    };
+    convert(a.bytes, a.layout.bytes(), left);
+    // The padding takes part, as it does in the hardware: it ends in the padding of L0C.
+    TileLayout padded = b.layout;
+    padded.cols = round_up(padded.cols, kFractalRows);
+    const TileLayout by_rows{Layout::kZn, type, padded.rows, padded.cols, 0, kFractalRows * width};
+    bytes_.resize(static_cast<size_t>(by_rows.bytes()));
+    copy_rectangle(padded, b.bytes, {}, by_rows, bytes_.data(), {}, padded.rows, padded.cols);
+    convert(bytes_.data(), by_rows.bytes(), right);
+    const bool add = instruction.accumulate == Accumulate::kAlways ||
+                     (instruction.accumulate == Accumulate::kUnlessFirst && !step_->first);
+    const TileProduct product{c.layout.rows,
+                              c.layout.cols,
+                              a.layout.cols,
+                              kFractalRowBytes / width,
+                              round_up(std::max(c.layout.rows, c.layout.stride), kFractalRows),
+                              add};
+    multiply_tiles(product, left.data(), right.data(), reinterpret_cast<Scalar*>(c.bytes));
   }
 
-  VectorOperand operand(Buffers& core, const Tile& tile) {
-    VectorOperand operand;
-    if (!tile.used()) return operand;
-    const TileLayout layout = layout_of(tile);
-    operand.rows = layout.rows;
-    operand.cols = layout.cols;
-    operand.values.resize(static_cast<size_t>(layout.rows * layout.cols));
-    const uint8_t* bytes = bytes_of_tile(core, tile, layout);
-    if (tile.type == DType::kI32) {
-      std::vector<int32_t> whole(operand.values.size());
-      unpack(layout, bytes, whole.data());
-      std::copy(whole.begin(), whole.end(), operand.values.begin());
+  void drain(const Instruction& instruction) {
+    const Operand from = on_chip(instruction.a);
+    const int64_t rows = from.layout.rows;
+    const int64_t cols = from.layout.cols;
+    const Operand to = in_tensor(instruction.dst, rows, cols);
+    if (from.layout.type == to.layout.type) return copy(from, to, rows, cols);
+    if (bytes_of(from.layout.type) != 4 || is_whole(from.layout.type) != is_whole(to.layout.type)) {
+      fail(fmt::format("cannot convert {} to {}", name_of(from.layout.type),
+                       name_of(to.layout.type)));
+    }
+    if (from.layout.type == DType::kI32) {
+      convert(from, to, left_i32_);
     } else {
-      unpack(layout, bytes, operand.values.data());
+      convert(from, to, left_f32_);
     }
-    return operand;
   }
 
-  void compute(Buffers& core, const Instruction& instruction) {
-    const TileLayout to = layout_of(instruction.dst);
-    VectorOperand result{to.rows, to.cols, {}};
+  template <typename Scalar>
+  void convert(const Operand& from, const Operand& to, std::vector<Scalar>& values) {
+    values.resize(static_cast<size_t>(from.layout.rows * from.layout.cols));
+    unpack(from.layout, from.bytes, values.data());
+    const TileLayout plain{Layout::kNd, to.layout.type, from.layout.rows, from.layout.cols};
+    bytes_.resize(static_cast<size_t>(plain.bytes()));
+    pack(plain, values.data(), bytes_.data());
+    copy({plain, bytes_.data(), {}}, to, plain.rows, plain.cols);
+  }
+
+  void read(const Tile& tile, VectorOperand& operand) {
+    operand = {0, 0, std::move(operand.values)};
+    if (!tile.used()) return;
+    const Operand from = on_chip(tile);
+    operand.rows = from.layout.rows;
+    operand.cols = from.layout.cols;
+    operand.values.resize(static_cast<size_t>(operand.rows * operand.cols));
+    if (is_whole(tile.type)) {
+      left_i32_.resize(operand.values.size());
+      unpack(from.layout, from.bytes, left_i32_.data());
+      std::copy(left_i32_.begin(), left_i32_.end(), operand.values.begin());
+    } else {
+      unpack(from.layout, from.bytes, operand.values.data());
+    }
+  }
+
+  void compute(const Instruction& instruction) {
+    read(instruction.a, a_);
+    read(instruction.b, b_);
+    const Operand to = on_chip(instruction.dst);
+    result_ = {to.layout.rows, to.layout.cols, std::move(result_.values)};
     const double scalar = instruction.vector_op == VectorOp::kMask
                               ? static_cast<double>(value(instruction.scalar_expr))
                               : instruction.scalar;
-    apply_vector_op(instruction.vector_op, operand(core, instruction.a),
-                    operand(core, instruction.b), scalar, instruction.divisor, result);
-    uint8_t* target = bytes_of_tile(core, instruction.dst, to);
-    if (to.type == DType::kI32) {
-      const std::vector<int32_t> whole(result.values.begin(), result.values.end());
-      pack(to, whole.data(), target);
+    apply_vector_op(instruction.vector_op, a_, b_, scalar, instruction.divisor, result_);
+    if (is_whole(to.layout.type)) {
+      left_i32_.assign(result_.values.begin(), result_.values.end());
+      pack(to.layout, left_i32_.data(), to.bytes);
     } else {
-      pack(to, result.values.data(), target);
+      pack(to.layout, result_.values.data(), to.bytes);
     }
   }
 
   const Launch& launch_;
+  const Machine& machine_;
   GmImage& image_;
   std::vector<Buffers> buffers_;      // by core
   const SerialStep* step_ = nullptr;  // at hand
+  Buffers* core_ = nullptr;           // of the step
+  // Room for operands, kept from instruction to instruction.
+  std::vector<uint8_t> bytes_;
+  std::vector<float> left_f32_, right_f32_;
+  std::vector<int32_t> left_i32_, right_i32_;
+  VectorOperand a_, b_, result_;
 };
 
 }  // namespace
@@ -215,7 +279,7 @@ class FunctionalRun {
 GmImage make_image(const Launch& launch) {
   GmImage image;
   for (const Tensor& tensor : launch.tensors) {
-    const TileLayout layout{tensor.layout, tensor.type, tensor.rows, tensor.cols, 0};
+    const TileLayout layout = layout_of(tensor);
     image.emplace_back(static_cast<size_t>(layout.bytes()), uint8_t{0xff});
   }
   return image;
@@ -225,7 +289,7 @@ void run_functional(const Launch& launch, const Machine& machine, GmImage& image
   validate(launch, machine);
   for (size_t t = 0; t < launch.tensors.size(); ++t) {
     const Tensor& tensor = launch.tensors[t];
-    const TileLayout layout{tensor.layout, tensor.type, tensor.rows, tensor.cols, 0};
+    const TileLayout layout = layout_of(tensor);
     TW_CHECK(image.size() == launch.tensors.size() &&
                  static_cast<int64_t>(image[t].size()) == layout.bytes(),
              "the image has the launch's tensors");
@@ -234,9 +298,9 @@ void run_functional(const Launch& launch, const Machine& machine, GmImage& image
 }
 
 std::vector<float> read_tensor(const Tensor& tensor, const std::vector<uint8_t>& bytes) {
-  const TileLayout layout{tensor.layout, tensor.type, tensor.rows, tensor.cols, 0};
+  const TileLayout layout = layout_of(tensor);
   std::vector<float> values(static_cast<size_t>(tensor.rows * tensor.cols));
-  if (tensor.type == DType::kI8 || tensor.type == DType::kI32) {
+  if (is_whole(tensor.type)) {
     std::vector<int32_t> whole(values.size());
     unpack(layout, bytes.data(), whole.data());
     std::copy(whole.begin(), whole.end(), values.begin());
@@ -247,9 +311,9 @@ std::vector<float> read_tensor(const Tensor& tensor, const std::vector<uint8_t>&
 }
 
 std::vector<uint8_t> write_tensor(const Tensor& tensor, const std::vector<float>& values) {
-  const TileLayout layout{tensor.layout, tensor.type, tensor.rows, tensor.cols, 0};
+  const TileLayout layout = layout_of(tensor);
   std::vector<uint8_t> bytes(static_cast<size_t>(layout.bytes()));
-  if (tensor.type == DType::kI8 || tensor.type == DType::kI32) {
+  if (is_whole(tensor.type)) {
     const std::vector<int32_t> whole(values.begin(), values.end());
     pack(layout, whole.data(), bytes.data());
   } else {
