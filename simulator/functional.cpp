@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <utility>
 
 #include "core/base/error.h"
 #include "core/base/integers.h"
 #include "simulator/convert.h"
 #include "simulator/layout.h"
+#include "simulator/right_buffer.h"
 #include "simulator/serial_order.h"
 #include "simulator/tile_product.h"
 #include "simulator/vector_functional.h"
@@ -22,15 +24,53 @@ namespace {
 /// room only as far as they are touched.
 class Buffers {
  public:
+  /// Of a memory other than L0B.
   uint8_t* at(Memory space, int64_t offset, int64_t size) {
     std::vector<uint8_t>& bytes = bytes_[static_cast<size_t>(space)];
     const auto end = static_cast<size_t>(offset + size);
     if (bytes.size() < end) bytes.resize(end, uint8_t{0xff});
     return bytes.data() + offset;
   }
+  RightBuffer& l0b() { return l0b_; }
+
+  void clear() {
+    for (std::vector<uint8_t>& bytes : bytes_) std::fill(bytes.begin(), bytes.end(), uint8_t{0xff});
+    l0b_.clear();
+  }
 
  private:
   std::array<std::vector<uint8_t>, kMemoryCount> bytes_;
+  RightBuffer l0b_;
+};
+
+/// The cores' buffers. Those of a core that has run to its end serve the next core that begins.
+class AllBuffers {
+ public:
+  explicit AllBuffers(const Launch& launch) : cores_(launch.cores.size()) {
+    for (const CoreProgram& core : launch.cores) left_.push_back(launch.instruction_count(core));
+  }
+
+  Buffers& of(int core) {
+    std::unique_ptr<Buffers>& buffers = cores_[static_cast<size_t>(core)];
+    if (!buffers && !unused_.empty()) {
+      buffers = std::move(unused_.back());
+      unused_.pop_back();
+      buffers->clear();
+    }
+    if (!buffers) buffers = std::make_unique<Buffers>();
+    return *buffers;
+  }
+
+  /// The core has executed an instruction.
+  void count(int core) {
+    const auto c = static_cast<size_t>(core);
+    if (--left_[c] == 0) unused_.push_back(std::move(cores_[c]));
+  }
+
+ private:
+  std::vector<std::unique_ptr<Buffers>> cores_;
+  std::vector<int64_t> left_;  // instructions, by core
+  std::vector<std::unique_ptr<Buffers>> unused_;
 };
 
 bool is_whole(DType type) {
@@ -40,13 +80,14 @@ bool is_whole(DType type) {
 class FunctionalRun {
  public:
   FunctionalRun(const Launch& launch, const Machine& machine, GmImage& image)
-      : launch_(launch), machine_(machine), image_(image), buffers_(launch.cores.size()) {}
+      : launch_(launch), machine_(machine), image_(image), buffers_(launch) {}
 
   void run() {
     const std::vector<SerialStep> stuck = walk_in_order(launch_, [&](const SerialStep& step) {
       step_ = &step;
-      core_ = &buffers_[static_cast<size_t>(step.core)];
+      core_ = &buffers_.of(step.core);
       execute(*step.instruction);
+      buffers_.count(step.core);
     });
     if (!stuck.empty()) {
       throw Error(ErrorKind::kFailed,
@@ -60,8 +101,9 @@ class FunctionalRun {
   /// A tile's layout and bytes.
   struct Operand {
     TileLayout layout;
-    uint8_t* bytes = nullptr;
-    TilePlace place;  ///< of a tensor's tile in the tensor
+    uint8_t* bytes = nullptr;  ///< none in L0B
+    TilePlace place;           ///< of a tensor's tile in the tensor
+    int64_t offset = 0;        ///< in an on-chip memory
   };
 
   int64_t value(const Expr& expr) const { return step_->value(expr); }
@@ -78,7 +120,9 @@ class FunctionalRun {
       fail(fmt::format("needs bytes {} to {} of {}, which has {}", offset, offset + layout.bytes(),
                        name_of(tile.space), capacity));
     }
-    return {layout, core_->at(tile.space, offset, layout.bytes()), {}};
+    uint8_t* bytes =
+        tile.space == Memory::kL0B ? nullptr : core_->at(tile.space, offset, layout.bytes());
+    return {layout, bytes, {}, offset};
   }
 
   /// The tensor that holds the tile, after checking that a rectangle of that size lies inside.
@@ -90,15 +134,18 @@ class FunctionalRun {
       fail(fmt::format("touches rows {}+{}, columns {}+{} of tensor {}, which has {} x {}",
                        place.row, rows, place.col, cols, tensor.name, tensor.rows, tensor.cols));
     }
-    return {layout_of(tensor), image_[static_cast<size_t>(tile.tensor)].data(), place};
+    return {layout_of(tensor), image_[static_cast<size_t>(tile.tensor)].data(), place, 0};
+  }
+
+  void check_same_type(const Operand& from, const Operand& to) const {
+    if (from.layout.type == to.layout.type) return;
+    fail(fmt::format("copies {} to {}; only fixpipe and vector instructions convert",
+                     name_of(from.layout.type), name_of(to.layout.type)));
   }
 
   void copy(const Operand& from, const Operand& to, int64_t rows, int64_t cols,
             bool transpose = false) const {
-    if (from.layout.type != to.layout.type) {
-      fail(fmt::format("copies {} to {}; only fixpipe and vector instructions convert",
-                       name_of(from.layout.type), name_of(to.layout.type)));
-    }
+    check_same_type(from, to);
     copy_rectangle(from.layout, from.bytes, from.place, to.layout, to.bytes, to.place, rows, cols,
                    transpose);
   }
@@ -145,7 +192,12 @@ class FunctionalRun {
       fail(fmt::format("moves {} x {} elements to a tile of {} x {}", rows, cols, to.layout.rows,
                        to.layout.cols));
     }
-    copy(from, to, from.layout.rows, from.layout.cols, instruction.transpose);
+    if (instruction.dst.space == Memory::kL0B) {
+      check_same_type(from, to);
+      core_->l0b().write(to.layout, to.offset, from.layout, from.bytes, instruction.transpose);
+    } else {
+      copy(from, to, from.layout.rows, from.layout.cols, instruction.transpose);
+    }
   }
 
   void check_product(const Operand& a, const Operand& b, const Operand& c) const {
@@ -169,36 +221,38 @@ class FunctionalRun {
     }
   }
 
+  /// The elements as numbers of the cube unit: where they are, or else converted into `room`.
   template <typename Scalar>
-  void multiply(const Instruction& instruction, std::vector<Scalar>& left,
-                std::vector<Scalar>& right) {
+  static const Scalar* values_of(DType type, const uint8_t* elements, int64_t bytes,
+                                 std::vector<Scalar>& room) {
+    const auto address = reinterpret_cast<uintptr_t>(elements);
+    if (bytes_of(type) == static_cast<int>(sizeof(Scalar)) && address % alignof(Scalar) == 0) {
+      return reinterpret_cast<const Scalar*>(elements);
+    }
+    const int64_t count = bytes / bytes_of(type);
+    if (room.size() < static_cast<size_t>(count)) room.resize(static_cast<size_t>(count));
+    widen(type, elements, count, room.data());
+    return room.data();
+  }
+
+  template <typename Scalar>
+  void multiply(const Instruction& instruction, std::vector<Scalar>& left_room,
+                std::vector<Scalar>& right_room) {
     const Operand a = on_chip(instruction.a);
     const Operand b = on_chip(instruction.b);
     const Operand c = on_chip(instruction.dst);
     check_product(a, b, c);
     const DType type = a.layout.type;
-    const int64_t width = bytes_of(type);
-    const auto convert = [&](const uint8_t* elements, int64_t bytes, std::vector<Scalar>& values) {
-      values.resize(static_cast<size_t>(bytes / width));
-      widen(type, elements, bytes / width, values.data());
-    };
-    convert(a.bytes, a.layout.bytes(), left);
     // The padding takes part, as it does in the hardware: it ends in the padding of L0C.
-    TileLayout padded = b.layout;
-    padded.cols = round_up(padded.cols, kFractalRows);
-    const TileLayout by_rows{Layout::kZn, type, padded.rows, padded.cols, 0, kFractalRows * width};
-    bytes_.resize(static_cast<size_t>(by_rows.bytes()));
-    copy_rectangle(padded, b.bytes, {}, by_rows, bytes_.data(), {}, padded.rows, padded.cols);
-    convert(bytes_.data(), by_rows.bytes(), right);
+    const uint8_t* rows = core_->l0b().read_rows(b.layout, b.offset);
+    const Scalar* left = values_of(type, a.bytes, a.layout.bytes(), left_room);
+    const Scalar* right = values_of(type, rows, b.layout.bytes(), right_room);
     const bool add = instruction.accumulate == Accumulate::kAlways ||
                      (instruction.accumulate == Accumulate::kUnlessFirst && !step_->first);
-    const TileProduct product{c.layout.rows,
-                              c.layout.cols,
-                              a.layout.cols,
-                              kFractalRowBytes / width,
-                              round_up(std::max(c.layout.rows, c.layout.stride), kFractalRows),
-                              add};
-    multiply_tiles(product, left.data(), right.data(), reinterpret_cast<Scalar*>(c.bytes));
+    const int64_t sum_rows = round_up(std::max(c.layout.rows, c.layout.stride), kFractalRows);
+    multiply_tiles({c.layout.rows, c.layout.cols, a.layout.cols, kFractalRowBytes / bytes_of(type),
+                    sum_rows, add},
+                   left, right, reinterpret_cast<Scalar*>(c.bytes));
   }
 
   void drain(const Instruction& instruction) {
@@ -264,7 +318,7 @@ class FunctionalRun {
   const Launch& launch_;
   const Machine& machine_;
   GmImage& image_;
-  std::vector<Buffers> buffers_;      // by core
+  AllBuffers buffers_;
   const SerialStep* step_ = nullptr;  // at hand
   Buffers* core_ = nullptr;           // of the step
   // Room for operands, kept from instruction to instruction.

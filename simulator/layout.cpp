@@ -1,6 +1,7 @@
 #include "simulator/layout.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <limits>
 #include <utility>
@@ -35,7 +36,7 @@ Axes axes_of(const TileLayout& tile) {
   const int64_t width = bytes_of(tile.type);
   const int64_t row_bytes = tile.fractal_row_bytes;
   const int64_t c0 = row_bytes / width;
-  const int64_t fractal_bytes = kFractalRows * row_bytes;
+  const int64_t fractal_bytes = tile.fractal_rows * row_bytes;
   switch (tile.layout) {
     case Layout::kNd:
       return {{kUnbounded, (tile.stride > 0 ? tile.stride : tile.cols) * width, 0},
@@ -44,7 +45,7 @@ Axes axes_of(const TileLayout& tile) {
       return {{kUnbounded, row_bytes, 0},
               {c0, width, round_up(std::max(tile.rows, tile.stride), kFractalRows) * row_bytes}};
     case Layout::kZz:
-      return {{kFractalRows, row_bytes, ceil_div(tile.cols, c0) * fractal_bytes},
+      return {{tile.fractal_rows, row_bytes, ceil_div(tile.cols, c0) * fractal_bytes},
               {c0, width, fractal_bytes}};
     case Layout::kNz:
       // Fractals of c0 rows x 16 columns, each column-major: a column is contiguous.
@@ -159,43 +160,56 @@ void copy_runs(const Rectangle& all, int64_t width, const uint8_t* source, uint8
 /// As many elements as 16 bytes hold, one operation for all.
 template <typename Element>
 struct Lanes {
-  typedef Element Type __attribute__((vector_size(16)));
-  static constexpr int kCount = static_cast<int>(16 / sizeof(Element));
+  static constexpr size_t kCount = 16 / sizeof(Element);
+  typedef Element Vector __attribute__((vector_size(16)));
+  Vector vector;
 };
+template <typename Element>
+using Square = std::array<Lanes<Element>, Lanes<Element>::kCount>;
 
 /// Elements of the lower (kHalf 0) or upper halves (1) of two vectors in turns.
-template <int kHalf, typename Vector, int... kLane>
-Vector interleave(const Vector& a, const Vector& b, std::integer_sequence<int, kLane...>) {
-  constexpr int kCount = static_cast<int>(sizeof...(kLane));
-  return __builtin_shufflevector(
-      a, b, (kHalf * kCount / 2 + kLane / 2 + (kLane % 2 == 0 ? 0 : kCount))...);
+template <size_t kHalf, typename Element, size_t... kLane>
+Lanes<Element> interleave(const Lanes<Element>& a, const Lanes<Element>& b,
+                          std::index_sequence<kLane...>) {
+  constexpr size_t kCount = sizeof...(kLane);
+  return {__builtin_shufflevector(a.vector, b.vector,
+                                  (kHalf * kCount / 2 + kLane / 2 + kLane % 2 * kCount)...)};
 }
 
-/// Transposes a square of as many rows as a vector has lanes: interleaving row i with row i + half,
-/// log2(rows) times.
+/// Interleaves row i with row i + half, for each i; log2(rows) times is the transpose.
+template <typename Element, size_t... kRow>
+Square<Element> mix(const Square<Element>& rows, std::index_sequence<kRow...> all) {
+  return {interleave<kRow % 2>(rows[kRow / 2], rows[kRow / 2 + sizeof...(kRow) / 2], all)...};
+}
+
+template <size_t kRows, typename Element, typename All>
+Square<Element> mix_all(const Square<Element>& rows, All all) {
+  if constexpr (kRows == 1) {
+    return rows;
+  } else {
+    return mix_all<kRows / 2>(mix(rows, all), all);
+  }
+}
+
+/// Transposes a square of as many rows as a vector has lanes.
 template <typename Element>
 void transpose_square(const uint8_t* source, int64_t source_step, uint8_t* destination,
                       int64_t destination_step) {
-  using Vector = typename Lanes<Element>::Type;
-  constexpr int kCount = Lanes<Element>::kCount;
-  constexpr auto kAll = std::make_integer_sequence<int, kCount>();
-  Vector rows[kCount];
-  for (int r = 0; r < kCount; ++r) std::memcpy(&rows[r], source + r * source_step, 16);
-  for (int round = 1; round < kCount; round *= 2) {
-    Vector mixed[kCount];
-    for (int i = 0; i < kCount / 2; ++i) {
-      mixed[2 * i] = interleave<0>(rows[i], rows[i + kCount / 2], kAll);
-      mixed[2 * i + 1] = interleave<1>(rows[i], rows[i + kCount / 2], kAll);
-    }
-    std::copy(mixed, mixed + kCount, rows);
+  constexpr size_t kCount = Lanes<Element>::kCount;
+  Square<Element> rows;
+  for (size_t r = 0; r < kCount; ++r) {
+    std::memcpy(&rows[r], source + static_cast<int64_t>(r) * source_step, 16);
   }
-  for (int r = 0; r < kCount; ++r) std::memcpy(destination + r * destination_step, &rows[r], 16);
+  rows = mix_all<kCount>(rows, std::make_index_sequence<kCount>());
+  for (size_t r = 0; r < kCount; ++r) {
+    std::memcpy(destination + static_cast<int64_t>(r) * destination_step, &rows[r], 16);
+  }
 }
 
 /// The source holds the elements of a row one after another, the destination those of a column.
 template <typename Element>
 void copy_transposing(const Rectangle& all, const uint8_t* source, uint8_t* destination) {
-  constexpr int64_t kCount = Lanes<Element>::kCount;
+  constexpr auto kCount = static_cast<int64_t>(Lanes<Element>::kCount);
   constexpr auto kWidth = static_cast<int64_t>(sizeof(Element));
   const int64_t source_step = all.from.rows.step;
   const int64_t destination_step = all.to.cols.step;
@@ -274,7 +288,7 @@ int64_t TileLayout::bytes() const {
       return ((columns - 1) * column_rows + round_up(rows, kFractalRows)) * fractal_row_bytes;
     }
     case Layout::kZz:
-      return round_up(rows, kFractalRows) * round_up(cols, c0) * width;
+      return round_up(rows, fractal_rows) * round_up(cols, c0) * width;
     case Layout::kNz:
       return round_up(rows, c0) * round_up(cols, kFractalRows) * width;
   }

@@ -24,6 +24,7 @@ struct TileLayout {
   int64_t cols = 0;
   int64_t stride = 0;
   int64_t fractal_row_bytes = kFractalRowBytes;
+  int64_t fractal_rows = kFractalRows;  ///< of kZz
 
   /// Byte offset of element (row, col).
   int64_t offset(int64_t row, int64_t col) const;

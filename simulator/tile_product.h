@@ -5,16 +5,16 @@
 namespace tilewright {
 
 /// Size of a product of tiles as the cube unit sees it. Operands are already f32 or i32 but lie in
-/// the fractals of L0:
-///   left   rows x depth, zZ: fractals of 16 rows x `left_cols` columns (8, 16 or 32), padded;
-///   right  depth x cols, zN with 16 columns in a fractal, padded to 16 rows;
-///   sums   rows x cols, zN with 16 columns in a fractal, `sum_rows` rows from one column of
-///          fractals to the next.
+/// the fractals of L0, padded, with c0 = 8, 16 or 32 steps of depth in a fractal:
+///   left   rows x depth, zZ with fractals of 16 x c0;
+///   right  depth x cols, zZ with fractals of c0 x 16 (nZ, each fractal transposed);
+///   sums   rows x cols, zN with fractals of 16 x 16, `sum_rows` rows from one column of fractals
+///          to the next.
 struct TileProduct {
   int64_t rows = 0;
   int64_t cols = 0;
   int64_t depth = 0;
-  int64_t left_cols = 0;
+  int64_t c0 = 0;
   int64_t sum_rows = 0;
   bool add = false;  ///< to what is in `sums`; else to zero
 };
