@@ -9,7 +9,9 @@
 
 #include "core/base/error.h"
 #include "core/base/integers.h"
+#include "simulator/aligned_bytes.h"
 #include "simulator/convert.h"
+#include "simulator/l1_buffer.h"
 #include "simulator/layout.h"
 #include "simulator/right_buffer.h"
 #include "simulator/serial_order.h"
@@ -24,22 +26,22 @@ namespace {
 /// room only as far as they are touched.
 class Buffers {
  public:
-  /// Of a memory other than L0B.
+  /// Of L0A, L0C and UB.
   uint8_t* at(Memory space, int64_t offset, int64_t size) {
-    std::vector<uint8_t>& bytes = bytes_[static_cast<size_t>(space)];
-    const auto end = static_cast<size_t>(offset + size);
-    if (bytes.size() < end) bytes.resize(end, uint8_t{0xff});
-    return bytes.data() + offset;
+    return bytes_[static_cast<size_t>(space)].with_size(offset + size) + offset;
   }
+  L1Buffer& l1() { return l1_; }
   RightBuffer& l0b() { return l0b_; }
 
   void clear() {
-    for (std::vector<uint8_t>& bytes : bytes_) std::fill(bytes.begin(), bytes.end(), uint8_t{0xff});
+    for (AlignedBytes& bytes : bytes_) bytes.clear();
+    l1_.clear();
     l0b_.clear();
   }
 
  private:
-  std::array<std::vector<uint8_t>, kMemoryCount> bytes_;
+  std::array<AlignedBytes, kMemoryCount> bytes_;
+  L1Buffer l1_;
   RightBuffer l0b_;
 };
 
@@ -80,7 +82,21 @@ bool is_whole(DType type) {
 class FunctionalRun {
  public:
   FunctionalRun(const Launch& launch, const Machine& machine, GmImage& image)
-      : launch_(launch), machine_(machine), image_(image), buffers_(launch) {}
+      : launch_(launch),
+        machine_(machine),
+        image_(image),
+        buffers_(launch),
+        is_written_(launch.tensors.size()) {
+    for (const Template& body : launch.templates) {
+      for (const auto* list : {&body.prologue, &body.body, &body.epilogue}) {
+        for (const Instruction& instruction : *list) {
+          if (instruction.dst.space == Memory::kGm) {
+            is_written_[static_cast<size_t>(instruction.dst.tensor)] = true;
+          }
+        }
+      }
+    }
+  }
 
   void run() {
     const std::vector<SerialStep> stuck = walk_in_order(launch_, [&](const SerialStep& step) {
@@ -101,7 +117,7 @@ class FunctionalRun {
   /// A tile's layout and bytes.
   struct Operand {
     TileLayout layout;
-    uint8_t* bytes = nullptr;  ///< none in L0B
+    uint8_t* bytes = nullptr;  ///< none in L1 and L0B
     TilePlace place;           ///< of a tensor's tile in the tensor
     int64_t offset = 0;        ///< in an on-chip memory
   };
@@ -120,8 +136,8 @@ class FunctionalRun {
       fail(fmt::format("needs bytes {} to {} of {}, which has {}", offset, offset + layout.bytes(),
                        name_of(tile.space), capacity));
     }
-    uint8_t* bytes =
-        tile.space == Memory::kL0B ? nullptr : core_->at(tile.space, offset, layout.bytes());
+    const bool by_bytes = tile.space != Memory::kL1 && tile.space != Memory::kL0B;
+    uint8_t* bytes = by_bytes ? core_->at(tile.space, offset, layout.bytes()) : nullptr;
     return {layout, bytes, {}, offset};
   }
 
@@ -143,21 +159,16 @@ class FunctionalRun {
                      name_of(from.layout.type), name_of(to.layout.type)));
   }
 
-  void copy(const Operand& from, const Operand& to, int64_t rows, int64_t cols,
-            bool transpose = false) const {
+  void copy(const Operand& from, const Operand& to, int64_t rows, int64_t cols) const {
     check_same_type(from, to);
-    copy_rectangle(from.layout, from.bytes, from.place, to.layout, to.bytes, to.place, rows, cols,
-                   transpose);
+    copy_rectangle(from.layout, from.bytes, from.place, to.layout, to.bytes, to.place, rows, cols);
   }
 
   void execute(const Instruction& instruction) {
     switch (instruction.opcode) {
-      case Opcode::kLoad: {
-        const Operand to = on_chip(instruction.dst);
-        copy(in_tensor(instruction.a, to.layout.rows, to.layout.cols), to, to.layout.rows,
-             to.layout.cols);
+      case Opcode::kLoad:
+        load(instruction);
         return;
-      }
       case Opcode::kStore: {
         const Operand from = on_chip(instruction.a);
         copy(from, in_tensor(instruction.dst, from.layout.rows, from.layout.cols), from.layout.rows,
@@ -169,9 +180,9 @@ class FunctionalRun {
         return;
       case Opcode::kMmad:
         if (instruction.a.type == DType::kI8) {
-          multiply(instruction, left_i32_, right_i32_);
+          multiply<int32_t>(instruction);
         } else {
-          multiply(instruction, left_f32_, right_f32_);
+          multiply<float>(instruction);
         }
         return;
       case Opcode::kFixpipe:
@@ -183,6 +194,17 @@ class FunctionalRun {
     }
   }
 
+  void load(const Instruction& instruction) {
+    const Operand to = on_chip(instruction.dst);
+    const Operand from = in_tensor(instruction.a, to.layout.rows, to.layout.cols);
+    if (instruction.dst.space != Memory::kL1) {
+      return copy(from, to, to.layout.rows, to.layout.cols);
+    }
+    check_same_type(from, to);
+    core_->l1().load(to.layout, to.offset, {from.layout, from.bytes, from.place},
+                     !is_written_[static_cast<size_t>(instruction.a.tensor)]);
+  }
+
   void move(const Instruction& instruction) {
     const Operand from = on_chip(instruction.a);
     const Operand to = on_chip(instruction.dst);
@@ -192,11 +214,13 @@ class FunctionalRun {
       fail(fmt::format("moves {} x {} elements to a tile of {} x {}", rows, cols, to.layout.rows,
                        to.layout.cols));
     }
+    check_same_type(from, to);
+    const TileSource source = core_->l1().read(from.layout, from.offset);
     if (instruction.dst.space == Memory::kL0B) {
-      check_same_type(from, to);
-      core_->l0b().write(to.layout, to.offset, from.layout, from.bytes, instruction.transpose);
+      core_->l0b().write(to.layout, to.offset, source, instruction.transpose);
     } else {
-      copy(from, to, from.layout.rows, from.layout.cols, instruction.transpose);
+      copy_rectangle(source.layout, source.bytes, source.place, to.layout, to.bytes, {},
+                     from.layout.rows, from.layout.cols, instruction.transpose);
     }
   }
 
@@ -224,20 +248,20 @@ class FunctionalRun {
   /// The elements as numbers of the cube unit: where they are, or else converted into `room`.
   template <typename Scalar>
   static const Scalar* values_of(DType type, const uint8_t* elements, int64_t bytes,
-                                 std::vector<Scalar>& room) {
+                                 AlignedBytes& room) {
     const auto address = reinterpret_cast<uintptr_t>(elements);
     if (bytes_of(type) == static_cast<int>(sizeof(Scalar)) && address % alignof(Scalar) == 0) {
       return reinterpret_cast<const Scalar*>(elements);
     }
     const int64_t count = bytes / bytes_of(type);
-    if (room.size() < static_cast<size_t>(count)) room.resize(static_cast<size_t>(count));
-    widen(type, elements, count, room.data());
-    return room.data();
+    const auto values =
+        reinterpret_cast<Scalar*>(room.with_size(count * static_cast<int64_t>(sizeof(Scalar))));
+    widen(type, elements, count, values);
+    return values;
   }
 
   template <typename Scalar>
-  void multiply(const Instruction& instruction, std::vector<Scalar>& left_room,
-                std::vector<Scalar>& right_room) {
+  void multiply(const Instruction& instruction) {
     const Operand a = on_chip(instruction.a);
     const Operand b = on_chip(instruction.b);
     const Operand c = on_chip(instruction.dst);
@@ -245,8 +269,8 @@ class FunctionalRun {
     const DType type = a.layout.type;
     // The padding takes part, as it does in the hardware: it ends in the padding of L0C.
     const uint8_t* rows = core_->l0b().read_rows(b.layout, b.offset);
-    const Scalar* left = values_of(type, a.bytes, a.layout.bytes(), left_room);
-    const Scalar* right = values_of(type, rows, b.layout.bytes(), right_room);
+    const Scalar* left = values_of<Scalar>(type, a.bytes, a.layout.bytes(), left_);
+    const Scalar* right = values_of<Scalar>(type, rows, b.layout.bytes(), right_);
     const bool add = instruction.accumulate == Accumulate::kAlways ||
                      (instruction.accumulate == Accumulate::kUnlessFirst && !step_->first);
     const int64_t sum_rows = round_up(std::max(c.layout.rows, c.layout.stride), kFractalRows);
@@ -266,20 +290,25 @@ class FunctionalRun {
                        name_of(to.layout.type)));
     }
     if (from.layout.type == DType::kI32) {
-      convert(from, to, left_i32_);
+      convert<int32_t>(from, to);
     } else {
-      convert(from, to, left_f32_);
+      convert<float>(from, to);
     }
   }
 
+  /// Converts whole fractals, whatever lies in their padding, and copies the real elements.
   template <typename Scalar>
-  void convert(const Operand& from, const Operand& to, std::vector<Scalar>& values) {
-    values.resize(static_cast<size_t>(from.layout.rows * from.layout.cols));
-    unpack(from.layout, from.bytes, values.data());
-    const TileLayout plain{Layout::kNd, to.layout.type, from.layout.rows, from.layout.cols};
-    bytes_.resize(static_cast<size_t>(plain.bytes()));
-    pack(plain, values.data(), bytes_.data());
-    copy({plain, bytes_.data(), {}}, to, plain.rows, plain.cols);
+  void convert(const Operand& from, const Operand& to) {
+    const int64_t width = bytes_of(to.layout.type);
+    TileLayout converted = from.layout;
+    converted.type = to.layout.type;
+    converted.fractal_row_bytes = kFractalRows * width;
+    const int64_t bytes = from.layout.bytes();
+    uint8_t* elements = right_.with_size(bytes);
+    const int64_t count = bytes / bytes_of(from.layout.type);
+    narrow(values_of<Scalar>(from.layout.type, from.bytes, bytes, left_), count, to.layout.type,
+           elements);
+    copy({converted, elements, {}, 0}, to, from.layout.rows, from.layout.cols);
   }
 
   void read(const Tile& tile, VectorOperand& operand) {
@@ -290,9 +319,9 @@ class FunctionalRun {
     operand.cols = from.layout.cols;
     operand.values.resize(static_cast<size_t>(operand.rows * operand.cols));
     if (is_whole(tile.type)) {
-      left_i32_.resize(operand.values.size());
-      unpack(from.layout, from.bytes, left_i32_.data());
-      std::copy(left_i32_.begin(), left_i32_.end(), operand.values.begin());
+      wholes_.resize(operand.values.size());
+      unpack(from.layout, from.bytes, wholes_.data());
+      std::copy(wholes_.begin(), wholes_.end(), operand.values.begin());
     } else {
       unpack(from.layout, from.bytes, operand.values.data());
     }
@@ -308,8 +337,8 @@ class FunctionalRun {
                               : instruction.scalar;
     apply_vector_op(instruction.vector_op, a_, b_, scalar, instruction.divisor, result_);
     if (is_whole(to.layout.type)) {
-      left_i32_.assign(result_.values.begin(), result_.values.end());
-      pack(to.layout, left_i32_.data(), to.bytes);
+      wholes_.assign(result_.values.begin(), result_.values.end());
+      pack(to.layout, wholes_.data(), to.bytes);
     } else {
       pack(to.layout, result_.values.data(), to.bytes);
     }
@@ -319,12 +348,12 @@ class FunctionalRun {
   const Machine& machine_;
   GmImage& image_;
   AllBuffers buffers_;
+  std::vector<bool> is_written_;      // by tensor
   const SerialStep* step_ = nullptr;  // at hand
   Buffers* core_ = nullptr;           // of the step
   // Room for operands, kept from instruction to instruction.
-  std::vector<uint8_t> bytes_;
-  std::vector<float> left_f32_, right_f32_;
-  std::vector<int32_t> left_i32_, right_i32_;
+  AlignedBytes left_, right_;
+  std::vector<int32_t> wholes_;
   VectorOperand a_, b_, result_;
 };
 

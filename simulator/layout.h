@@ -26,6 +26,8 @@ struct TileLayout {
   int64_t fractal_row_bytes = kFractalRowBytes;
   int64_t fractal_rows = kFractalRows;  ///< of kZz
 
+  bool operator==(const TileLayout&) const = default;
+
   /// Byte offset of element (row, col).
   int64_t offset(int64_t row, int64_t col) const;
   /// Bytes that the tile occupies, padding included.

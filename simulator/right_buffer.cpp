@@ -56,24 +56,25 @@ uint8_t* RightBuffer::turn(int64_t offset, int64_t size, int width) {
   const auto last = static_cast<size_t>(ceil_div(offset + size, kFractalBytes));
   if (widths_.size() < last) {
     widths_.resize(last, 0);
-    bytes_.resize(last * kFractalBytes, uint8_t{0xff});
   }
+  uint8_t* bytes = bytes_.with_size(static_cast<int64_t>(last) * kFractalBytes);
   for (auto f = static_cast<size_t>(offset / kFractalBytes); f < last; ++f) {
     if (widths_[f] == width) continue;
-    uint8_t* fractal = bytes_.data() + f * kFractalBytes;
+    uint8_t* fractal = bytes + f * kFractalBytes;
     if (widths_[f] != 0) turn_fractal(fractal, widths_[f], false);
     if (width != 0) turn_fractal(fractal, width, true);
     widths_[f] = static_cast<uint8_t>(width);
   }
-  return bytes_.data() + offset;
+  return bytes + offset;
 }
 
-void RightBuffer::write(const TileLayout& tile, int64_t offset, const TileLayout& from,
-                        const uint8_t* source, bool transpose) {
+void RightBuffer::write(const TileLayout& tile, int64_t offset, const TileSource& from,
+                        bool transpose) {
   const bool aligned = is_aligned(tile, offset);
   uint8_t* target = turn(offset, tile.bytes(), aligned ? bytes_of(tile.type) : 0);
-  copy_rectangle(from, source, {}, aligned ? transposed_fractals(tile) : tile, target, {},
-                 from.rows, from.cols, transpose);
+  copy_rectangle(from.layout, from.bytes, from.place, aligned ? transposed_fractals(tile) : tile,
+                 target, {}, transpose ? tile.cols : tile.rows, transpose ? tile.rows : tile.cols,
+                 transpose);
 }
 
 const uint8_t* RightBuffer::read_rows(const TileLayout& tile, int64_t offset) {
@@ -81,13 +82,13 @@ const uint8_t* RightBuffer::read_rows(const TileLayout& tile, int64_t offset) {
   const uint8_t* source = turn(offset, tile.bytes(), 0);
   const TileLayout padded = with_padding(tile);
   const TileLayout turned = transposed_fractals(tile);
-  room_.resize(static_cast<size_t>(turned.bytes()));
-  copy_rectangle(padded, source, {}, turned, room_.data(), {}, padded.rows, padded.cols);
-  return room_.data();
+  uint8_t* rows = room_.with_size(turned.bytes());
+  copy_rectangle(padded, source, {}, turned, rows, {}, padded.rows, padded.cols);
+  return rows;
 }
 
 void RightBuffer::clear() {
-  std::fill(bytes_.begin(), bytes_.end(), uint8_t{0xff});
+  bytes_.clear();
   std::fill(widths_.begin(), widths_.end(), uint8_t{0});
 }
 

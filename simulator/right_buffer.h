@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "simulator/aligned_bytes.h"
+#include "simulator/l1_buffer.h"
 #include "simulator/layout.h"
 
 namespace tilewright {
@@ -14,8 +16,7 @@ namespace tilewright {
 class RightBuffer {
  public:
   /// Writes a tile at byte `offset`: `from`'s elements, or their transpose.
-  void write(const TileLayout& tile, int64_t offset, const TileLayout& from, const uint8_t* source,
-             bool transpose);
+  void write(const TileLayout& tile, int64_t offset, const TileSource& from, bool transpose);
 
   /// The nZ tile at byte `offset`, padding included, each fractal transposed: that is zZ with
   /// fractals of c0 rows x 16 columns. Valid until the next call.
@@ -27,9 +28,9 @@ class RightBuffer {
  private:
   uint8_t* turn(int64_t offset, int64_t size, int width);
 
-  std::vector<uint8_t> bytes_;
+  AlignedBytes bytes_;
   std::vector<uint8_t> widths_;  // of the elements of each transposed fractal; 0: as the hardware
-  std::vector<uint8_t> room_;
+  AlignedBytes room_;
 };
 
 }  // namespace tilewright

@@ -66,20 +66,22 @@ void multiply_block(const TileProduct& product, const Scalar* left, const Scalar
     block[r][p] = product.add ? ploadu<Packet<Scalar>>(at) : pset1<Packet<Scalar>>(Scalar{0});
     __builtin_prefetch(at + kRows * kWidth, 1);  // the next block's sums
   });
-  for (int64_t done = 0; done < product.depth; done += kDepth) {
-    const int64_t count = std::min<int64_t>(kDepth, product.depth - done);
-    for (int64_t k = 0; k < count; ++k) {
-      Packet<Scalar> row[kParts];
-      unrolled<kParts>(
-          [&](auto p) { row[p] = ploadu<Packet<Scalar>>(right + part(p, kFractal) + k * kWidth); });
-      unrolled<kRows>([&](auto r) {
-        const auto factor = pload1<Packet<Scalar>>(left + r * kDepth + k);
-        unrolled<kParts>([&](auto p) { block[r][p] = pmadd(factor, row[p], block[r][p]); });
-      });
-    }
+  const auto step = [&](int64_t k) {
+    Packet<Scalar> row[kParts];
+    unrolled<kParts>(
+        [&](auto p) { row[p] = ploadu<Packet<Scalar>>(right + part(p, kFractal) + k * kWidth); });
+    unrolled<kRows>([&](auto r) {
+      const auto factor = pload1<Packet<Scalar>>(left + r * kDepth + k);
+      unrolled<kParts>([&](auto p) { block[r][p] = pmadd(factor, row[p], block[r][p]); });
+    });
+  };
+  int64_t rest = product.depth;
+  for (; rest >= kDepth; rest -= kDepth) {
+    for (int64_t k = 0; k < kDepth; ++k) step(k);
     left += kFractal;
     right += fractal_row;
   }
+  for (int64_t k = 0; k < rest; ++k) step(k);
   for_each_sum([&](auto r, auto p, Scalar* at) { pstoreu(at, block[r][p]); });
 }
 
