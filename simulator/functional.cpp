@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <limits>
 #include <memory>
 #include <utility>
 
@@ -77,6 +79,14 @@ class AllBuffers {
 
 bool is_whole(DType type) {
   return type == DType::kI8 || type == DType::kI32;
+}
+
+/// Rounded to nearest even; beyond i32 its end, NaN 0.
+int32_t to_whole(float value) {
+  if (value != value) return 0;
+  if (value >= 0x1p31f) return std::numeric_limits<int32_t>::max();
+  if (value < -0x1p31f) return std::numeric_limits<int32_t>::min();
+  return static_cast<int32_t>(std::nearbyint(value));
 }
 
 class FunctionalRun {
@@ -311,14 +321,11 @@ class FunctionalRun {
     copy({converted, elements, {}, 0}, to, from.layout.rows, from.layout.cols);
   }
 
-  void read(const Tile& tile, VectorOperand& operand) {
-    operand = {0, 0, std::move(operand.values)};
-    if (!tile.used()) return;
-    const Operand from = on_chip(tile);
+  void read(const Operand& from, VectorOperand& operand) {
     operand.rows = from.layout.rows;
     operand.cols = from.layout.cols;
     operand.values.resize(static_cast<size_t>(operand.rows * operand.cols));
-    if (is_whole(tile.type)) {
+    if (is_whole(from.layout.type)) {
       wholes_.resize(operand.values.size());
       unpack(from.layout, from.bytes, wholes_.data());
       std::copy(wholes_.begin(), wholes_.end(), operand.values.begin());
@@ -327,17 +334,42 @@ class FunctionalRun {
     }
   }
 
+  /// An operand of a vector operation whose result has that size.
+  void read(const Tile& tile, const TileLayout& result, VectorOp op, VectorOperand& operand) {
+    if (!tile.used()) return;
+    const Operand from = on_chip(tile);
+    const TileLayout& layout = from.layout;
+    const bool reduces =
+        op == VectorOp::kRowSum || op == VectorOp::kRowMax || op == VectorOp::kRowArgMax;
+    const bool rows_fit = layout.rows == result.rows || (layout.rows == 1 && !reduces);
+    const bool cols_fit =
+        reduces ? result.cols == 1 : layout.cols == result.cols || layout.cols == 1;
+    if (!rows_fit || !cols_fit) {
+      fail(fmt::format("{} of {} x {} does not give {} x {}", name_of(op), layout.rows, layout.cols,
+                       result.rows, result.cols));
+    }
+    read(from, operand);
+  }
+
   void compute(const Instruction& instruction) {
-    read(instruction.a, a_);
-    read(instruction.b, b_);
+    const VectorOp op = instruction.vector_op;
     const Operand to = on_chip(instruction.dst);
-    result_ = {to.layout.rows, to.layout.cols, std::move(result_.values)};
-    const double scalar = instruction.vector_op == VectorOp::kMask
+    const bool binary = op <= VectorOp::kDiv;
+    if ((op != VectorOp::kDup && !instruction.a.used()) || (binary && !instruction.b.used())) {
+      fail(fmt::format("{} lacks an operand", name_of(op)));
+    }
+    if (instruction.divisor <= 0) fail("has a divisor below 1");
+    read(instruction.a, to.layout, op, a_);
+    read(instruction.b, to.layout, op, b_);
+    result_.rows = to.layout.rows;
+    result_.cols = to.layout.cols;
+    const double scalar = op == VectorOp::kMask
                               ? static_cast<double>(value(instruction.scalar_expr))
                               : instruction.scalar;
-    apply_vector_op(instruction.vector_op, a_, b_, scalar, instruction.divisor, result_);
+    apply_vector_op(op, a_, b_, scalar, instruction.divisor, result_);
     if (is_whole(to.layout.type)) {
-      wholes_.assign(result_.values.begin(), result_.values.end());
+      wholes_.resize(result_.values.size());
+      std::transform(result_.values.begin(), result_.values.end(), wholes_.begin(), to_whole);
       pack(to.layout, wholes_.data(), to.bytes);
     } else {
       pack(to.layout, result_.values.data(), to.bytes);
@@ -397,7 +429,8 @@ std::vector<uint8_t> write_tensor(const Tensor& tensor, const std::vector<float>
   const TileLayout layout = layout_of(tensor);
   std::vector<uint8_t> bytes(static_cast<size_t>(layout.bytes()));
   if (is_whole(tensor.type)) {
-    const std::vector<int32_t> whole(values.begin(), values.end());
+    std::vector<int32_t> whole(values.size());
+    std::transform(values.begin(), values.end(), whole.begin(), to_whole);
     pack(layout, whole.data(), bytes.data());
   } else {
     pack(layout, values.data(), bytes.data());
