@@ -1,36 +1,17 @@
 #include "simulator/convert.h"
 
-#include <Eigen/Core>
 #include <algorithm>
 #include <cstring>
 
 #include "core/base/error.h"
 
+#ifdef __F16C__
+#include <immintrin.h>
+#endif
+
 namespace tilewright {
 
 namespace {
-
-/// f16 goes through Eigen, which uses the processor's conversions, in pieces of this size.
-constexpr int kPiece = 512;
-using Halves = Eigen::Array<Eigen::half, Eigen::Dynamic, 1, Eigen::ColMajor, kPiece, 1>;
-
-void widen_f16(const uint8_t* elements, int64_t count, float* values) {
-  Halves halves(kPiece);
-  for (int64_t i = 0; i < count; i += kPiece) {
-    const int64_t piece = std::min<int64_t>(kPiece, count - i);
-    std::memcpy(halves.data(), elements + i * 2, static_cast<size_t>(piece) * 2);
-    Eigen::Map<Eigen::ArrayXf>(values + i, piece) = halves.head(piece).cast<float>();
-  }
-}
-
-void narrow_f16(const float* values, int64_t count, uint8_t* elements) {
-  Halves halves(kPiece);
-  for (int64_t i = 0; i < count; i += kPiece) {
-    const int64_t piece = std::min<int64_t>(kPiece, count - i);
-    halves.head(piece) = Eigen::Map<const Eigen::ArrayXf>(values + i, piece).cast<Eigen::half>();
-    std::memcpy(elements + i * 2, halves.data(), static_cast<size_t>(piece) * 2);
-  }
-}
 
 template <typename Element>
 Element element_at(const uint8_t* elements, int64_t i) {
@@ -42,6 +23,38 @@ Element element_at(const uint8_t* elements, int64_t i) {
 template <typename Element>
 void put_element(uint8_t* elements, int64_t i, Element element) {
   std::memcpy(elements + i * static_cast<int64_t>(sizeof element), &element, sizeof element);
+}
+
+#ifdef __F16C__
+/// f16 takes the processor's conversions: Eigen 3.4 uses them with clang only.
+constexpr int64_t kAtOnce = 8;
+
+void widen_8(const uint8_t* elements, float* values) {
+  _mm256_storeu_ps(values,
+                   _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(elements))));
+}
+
+void narrow_8(const float* values, uint8_t* elements) {
+  _mm_storeu_si128(
+      reinterpret_cast<__m128i*>(elements),
+      _mm256_cvtps_ph(_mm256_loadu_ps(values), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+#endif
+
+void widen_f16(const uint8_t* elements, int64_t count, float* values) {
+  int64_t i = 0;
+#ifdef __F16C__
+  for (; i + kAtOnce <= count; i += kAtOnce) widen_8(elements + 2 * i, values + i);
+#endif
+  for (; i < count; ++i) values[i] = f16_to_f32(element_at<uint16_t>(elements, i));
+}
+
+void narrow_f16(const float* values, int64_t count, uint8_t* elements) {
+  int64_t i = 0;
+#ifdef __F16C__
+  for (; i + kAtOnce <= count; i += kAtOnce) narrow_8(values + i, elements + 2 * i);
+#endif
+  for (; i < count; ++i) put_element(elements, i, f32_to_f16(values[i]));
 }
 
 }  // namespace
