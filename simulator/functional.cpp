@@ -351,6 +351,21 @@ class FunctionalRun {
     read(from, operand);
   }
 
+  /// Copies of whole numbers do not go through f32, which is too narrow for them.
+  bool copy_whole_numbers(const Instruction& instruction, const Operand& to) {
+    const VectorOp op = instruction.vector_op;
+    if (op != VectorOp::kCopy && op != VectorOp::kConvert) return false;
+    const Operand from = on_chip(instruction.a);
+    if (!is_whole(from.layout.type) || !is_whole(to.layout.type) ||
+        from.layout.rows != to.layout.rows || from.layout.cols != to.layout.cols) {
+      return false;
+    }
+    wholes_.resize(static_cast<size_t>(to.layout.rows * to.layout.cols));
+    unpack(from.layout, from.bytes, wholes_.data());
+    pack(to.layout, wholes_.data(), to.bytes);
+    return true;
+  }
+
   void compute(const Instruction& instruction) {
     const VectorOp op = instruction.vector_op;
     const Operand to = on_chip(instruction.dst);
@@ -359,6 +374,7 @@ class FunctionalRun {
       fail(fmt::format("{} lacks an operand", name_of(op)));
     }
     if (instruction.divisor <= 0) fail("has a divisor below 1");
+    if (copy_whole_numbers(instruction, to)) return;
     read(instruction.a, to.layout, op, a_);
     read(instruction.b, to.layout, op, b_);
     result_.rows = to.layout.rows;

@@ -394,6 +394,23 @@ TEST(VectorOperation, FollowsIeee) {
   EXPECT_EQ(std::signbit(vector_result(VectorOp::kMin, {0.0f, -0.0f}, {-0.0f, 0.0f})[0]), true);
 }
 
+TEST(VectorOperation, CopiesWholeNumbersThatF32CannotHold) {
+  const DType i32 = DType::kI32;
+  const Tile from = on_chip(Memory::kUb, Layout::kNd, i32, 1, 2);
+  const Tile to = on_chip(Memory::kUb, Layout::kNd, i32, 1, 2, 32);
+  Instruction work = instruction(Opcode::kVector, to, from);
+  work.vector_op = VectorOp::kCopy;
+  const Launch launch = one_core({tensor("a", i32, 1, 2), tensor("c", i32, 1, 2)},
+                                 {instruction(Opcode::kLoad, from, in_gm(0, 0, 0, 1, 2, i32)), work,
+                                  instruction(Opcode::kStore, in_gm(1, 0, 0, 1, 2, i32), to)},
+                                 CoreKind::kAiv);
+  GmImage image = make_image(launch);
+  const int32_t values[] = {(1 << 24) + 1, -2147483647};
+  std::memcpy(image[0].data(), values, sizeof values);
+  run_functional(launch, toy_machine(), image);
+  EXPECT_EQ(image[1], image[0]);
+}
+
 TEST(VectorOperation, RoundsItsResultToTheTypeInUb) {
   EXPECT_EQ(vector_result(VectorOp::kAdd, {2048, 2050, 65504}, {1, 1, 16}, DType::kF16),
             (std::vector<float>{2048, 2052, kInf}));
