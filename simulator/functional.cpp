@@ -368,12 +368,16 @@ class FunctionalRun {
 
   void compute(const Instruction& instruction) {
     const VectorOp op = instruction.vector_op;
-    const Operand to = on_chip(instruction.dst);
     const bool binary = op <= VectorOp::kDiv;
     if ((op != VectorOp::kDup && !instruction.a.used()) || (binary && !instruction.b.used())) {
       fail(fmt::format("{} lacks an operand", name_of(op)));
     }
     if (instruction.divisor <= 0) fail("has a divisor below 1");
+    // UB may move when it grows, so every operand has to be there before one is used.
+    for (const Tile* tile : {&instruction.a, &instruction.b}) {
+      if (tile->used()) on_chip(*tile);
+    }
+    const Operand to = on_chip(instruction.dst);
     if (copy_whole_numbers(instruction, to)) return;
     read(instruction.a, to.layout, op, a_);
     read(instruction.b, to.layout, op, b_);

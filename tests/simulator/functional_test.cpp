@@ -292,6 +292,23 @@ TEST(FunctionalRun, SeesBytesThatNobodyWroteAsNan) {
   for (float value : read_tensor(launch.tensors[2], image[2])) EXPECT_TRUE(std::isnan(value));
 }
 
+TEST(VectorOperation, ReadsNanFromTheFarEndOfUb) {
+  const DType f32 = DType::kF32;
+  const Tile near = on_chip(Memory::kUb, Layout::kNd, f32, 1, 8);
+  const int64_t capacity = toy_machine().buffers.ub_bytes;
+  Instruction work = instruction(Opcode::kVector, near, near,
+                                 on_chip(Memory::kUb, Layout::kNd, f32, 1, 8, capacity - 32));
+  work.vector_op = VectorOp::kAdd;
+  const Launch launch = one_core({tensor("a", f32, 1, 8), tensor("c", f32, 1, 8)},
+                                 {instruction(Opcode::kLoad, near, in_gm(0, 0, 0, 1, 8, f32)), work,
+                                  instruction(Opcode::kStore, in_gm(1, 0, 0, 1, 8, f32), near)},
+                                 CoreKind::kAiv);
+  GmImage image = make_image(launch);
+  image[0] = write_tensor(launch.tensors[0], std::vector<float>(8, 1));
+  run_functional(launch, toy_machine(), image);
+  for (float value : read_tensor(launch.tensors[1], image[1])) EXPECT_TRUE(std::isnan(value));
+}
+
 TEST(FunctionalRun, LoadsATensorAsItIsAtTheLoad) {
   // c = a b, then a is loaded into L1, overwritten in GM by a drain, and only then multiplied.
   const DType f32 = DType::kF32;
