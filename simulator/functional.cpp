@@ -2,35 +2,108 @@
 
 #include <fmt/format.h>
 
-#include <Eigen/Core>
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <utility>
 
 #include "core/base/error.h"
+#include "core/base/integers.h"
+#include "simulator/aligned_bytes.h"
+#include "simulator/convert.h"
+#include "simulator/l1_buffer.h"
 #include "simulator/layout.h"
+#include "simulator/right_buffer.h"
 #include "simulator/serial_order.h"
+#include "simulator/tile_product.h"
 #include "simulator/vector_functional.h"
 
 namespace tilewright {
 
 namespace {
 
-template <typename Scalar>
-using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+/// The on-chip memories of a core. They hold NaN patterns where nothing was written, and take up
+/// room only as far as they are touched.
+class Buffers {
+ public:
+  /// Of L0A, L0C and UB.
+  uint8_t* at(Memory space, int64_t offset, int64_t size) {
+    return bytes_[static_cast<size_t>(space)].with_size(offset + size) + offset;
+  }
+  L1Buffer& l1() { return l1_; }
+  RightBuffer& l0b() { return l0b_; }
 
-/// The buffers of a core.
-using Buffers = std::array<std::vector<uint8_t>, kMemoryCount>;
+  void clear() {
+    for (AlignedBytes& bytes : bytes_) bytes.clear();
+    l1_.clear();
+    l0b_.clear();
+  }
+
+ private:
+  std::array<AlignedBytes, kMemoryCount> bytes_;
+  L1Buffer l1_;
+  RightBuffer l0b_;
+};
+
+/// The cores' buffers. Those of a core that has run to its end serve the next core that begins.
+class AllBuffers {
+ public:
+  explicit AllBuffers(const Launch& launch) : cores_(launch.cores.size()) {
+    for (const CoreProgram& core : launch.cores) left_.push_back(launch.instruction_count(core));
+  }
+
+  Buffers& of(int core) {
+    std::unique_ptr<Buffers>& buffers = cores_[static_cast<size_t>(core)];
+    if (!buffers && !unused_.empty()) {
+      buffers = std::move(unused_.back());
+      unused_.pop_back();
+      buffers->clear();
+    }
+    if (!buffers) buffers = std::make_unique<Buffers>();
+    return *buffers;
+  }
+
+  /// The core has executed an instruction.
+  void count(int core) {
+    const auto c = static_cast<size_t>(core);
+    if (--left_[c] == 0) unused_.push_back(std::move(cores_[c]));
+  }
+
+ private:
+  std::vector<std::unique_ptr<Buffers>> cores_;
+  std::vector<int64_t> left_;  // instructions, by core
+  std::vector<std::unique_ptr<Buffers>> unused_;
+};
+
+bool is_whole(DType type) {
+  return type == DType::kI8 || type == DType::kI32;
+}
+
+/// Rounded to nearest even; beyond i32 its end, NaN 0.
+int32_t to_whole(float value) {
+  if (value != value) return 0;
+  if (value >= 0x1p31f) return std::numeric_limits<int32_t>::max();
+  if (value < -0x1p31f) return std::numeric_limits<int32_t>::min();
+  return static_cast<int32_t>(std::nearbyint(value));
+}
 
 class FunctionalRun {
  public:
   FunctionalRun(const Launch& launch, const Machine& machine, GmImage& image)
-      : launch_(launch), image_(image), buffers_(launch.cores.size()) {
-    for (size_t c = 0; c < buffers_.size(); ++c) {
-      const bool aic = launch.cores[c].kind == CoreKind::kAic;
-      for (Memory space : {Memory::kL1, Memory::kL0A, Memory::kL0B, Memory::kL0C, Memory::kUb}) {
-        if (aic == (space == Memory::kUb)) continue;
-        buffers_[c][static_cast<size_t>(space)].assign(
-            static_cast<size_t>(capacity_of(machine, space)), 0xff);
+      : launch_(launch),
+        machine_(machine),
+        image_(image),
+        buffers_(launch),
+        is_written_(launch.tensors.size()) {
+    for (const Template& body : launch.templates) {
+      for (const auto* list : {&body.prologue, &body.body, &body.epilogue}) {
+        for (const Instruction& instruction : *list) {
+          if (instruction.dst.space == Memory::kGm) {
+            is_written_[static_cast<size_t>(instruction.dst.tensor)] = true;
+          }
+        }
       }
     }
   }
@@ -38,7 +111,9 @@ class FunctionalRun {
   void run() {
     const std::vector<SerialStep> stuck = walk_in_order(launch_, [&](const SerialStep& step) {
       step_ = &step;
-      execute(buffers_[static_cast<size_t>(step.core)], *step.instruction);
+      core_ = &buffers_.of(step.core);
+      execute(*step.instruction);
+      buffers_.count(step.core);
     });
     if (!stuck.empty()) {
       throw Error(ErrorKind::kFailed,
@@ -49,165 +124,289 @@ class FunctionalRun {
   }
 
  private:
+  /// A tile's layout and bytes.
+  struct Operand {
+    TileLayout layout;
+    uint8_t* bytes = nullptr;  ///< none in L1 and L0B
+    TilePlace place;           ///< of a tensor's tile in the tensor
+    int64_t offset = 0;        ///< in an on-chip memory
+  };
+
   int64_t value(const Expr& expr) const { return step_->value(expr); }
 
-  TileLayout layout_of(const Tile& tile) const {
-    return {tile.layout, tile.type, value(tile.rows), value(tile.cols), tile.stride};
+  [[noreturn]] void fail(const std::string& what) const {
+    throw Error(ErrorKind::kFailed, fmt::format("launch {}: {}", step_->where(), what));
   }
 
-  uint8_t* bytes_of_tile(Buffers& core, const Tile& tile, const TileLayout& layout) {
-    std::vector<uint8_t>& buffer = core[static_cast<size_t>(tile.space)];
+  Operand on_chip(const Tile& tile) {
+    const TileLayout layout = layout_of(tile, value(tile.rows), value(tile.cols));
     const int64_t offset = value(tile.offset);
-    if (offset < 0 || layout.rows <= 0 || layout.cols <= 0 ||
-        offset + layout.bytes() > static_cast<int64_t>(buffer.size())) {
-      throw Error(
-          ErrorKind::kFailed,
-          fmt::format("{}: needs bytes {} to {} of {}, which has {}", "launch " + step_->where(),
-                      offset, offset + layout.bytes(), name_of(tile.space), buffer.size()));
+    const int64_t capacity = capacity_of(machine_, tile.space);
+    if (offset < 0 || layout.rows <= 0 || layout.cols <= 0 || offset + layout.bytes() > capacity) {
+      fail(fmt::format("needs bytes {} to {} of {}, which has {}", offset, offset + layout.bytes(),
+                       name_of(tile.space), capacity));
     }
-    return buffer.data() + offset;
+    const bool by_bytes = tile.space != Memory::kL1 && tile.space != Memory::kL0B;
+    uint8_t* bytes = by_bytes ? core_->at(tile.space, offset, layout.bytes()) : nullptr;
+    return {layout, bytes, {}, offset};
   }
 
-  /// The tensor's layout, after checking that the tile lies inside.
-  TileLayout tensor_layout(const Tile& tile, int64_t rows, int64_t cols) const {
+  /// The tensor that holds the tile, after checking that a rectangle of that size lies inside.
+  Operand in_tensor(const Tile& tile, int64_t rows, int64_t cols) {
     const Tensor& tensor = launch_.tensors[static_cast<size_t>(tile.tensor)];
-    const int64_t row = value(tile.row);
-    const int64_t col = value(tile.col);
-    if (row < 0 || col < 0 || rows <= 0 || cols <= 0 || row + rows > tensor.rows ||
-        col + cols > tensor.cols) {
-      throw Error(
-          ErrorKind::kFailed,
-          fmt::format("{}: touches rows {}+{}, columns {}+{} of tensor {}, which has {} x {}",
-                      "launch " + step_->where(), row, rows, col, cols, tensor.name, tensor.rows,
-                      tensor.cols));
+    const TilePlace place{value(tile.row), value(tile.col)};
+    if (place.row < 0 || place.col < 0 || rows <= 0 || cols <= 0 ||
+        place.row + rows > tensor.rows || place.col + cols > tensor.cols) {
+      fail(fmt::format("touches rows {}+{}, columns {}+{} of tensor {}, which has {} x {}",
+                       place.row, rows, place.col, cols, tensor.name, tensor.rows, tensor.cols));
     }
-    return {tensor.layout, tensor.type, tensor.rows, tensor.cols, 0};
+    return {layout_of(tensor), image_[static_cast<size_t>(tile.tensor)].data(), place, 0};
   }
 
-  void execute(Buffers& core, const Instruction& instruction) {
+  void check_same_type(const Operand& from, const Operand& to) const {
+    if (from.layout.type == to.layout.type) return;
+    fail(fmt::format("copies {} to {}; only fixpipe and vector instructions convert",
+                     name_of(from.layout.type), name_of(to.layout.type)));
+  }
+
+  void copy(const Operand& from, const Operand& to, int64_t rows, int64_t cols) const {
+    check_same_type(from, to);
+    copy_rectangle(from.layout, from.bytes, from.place, to.layout, to.bytes, to.place, rows, cols);
+  }
+
+  void execute(const Instruction& instruction) {
     switch (instruction.opcode) {
-      case Opcode::kLoad: {
-        const TileLayout to = layout_of(instruction.dst);
-        const TileLayout from = tensor_layout(instruction.a, to.rows, to.cols);
-        copy_rectangle(from, image_[static_cast<size_t>(instruction.a.tensor)].data(),
-                       {value(instruction.a.row), value(instruction.a.col)}, to,
-                       bytes_of_tile(core, instruction.dst, to), {}, to.rows, to.cols);
+      case Opcode::kLoad:
+        load(instruction);
         return;
-      }
       case Opcode::kStore: {
-        const TileLayout from = layout_of(instruction.a);
-        const TileLayout to = tensor_layout(instruction.dst, from.rows, from.cols);
-        copy_rectangle(from, bytes_of_tile(core, instruction.a, from), {}, to,
-                       image_[static_cast<size_t>(instruction.dst.tensor)].data(),
-                       {value(instruction.dst.row), value(instruction.dst.col)}, from.rows,
-                       from.cols);
+        const Operand from = on_chip(instruction.a);
+        copy(from, in_tensor(instruction.dst, from.layout.rows, from.layout.cols), from.layout.rows,
+             from.layout.cols);
         return;
       }
-      case Opcode::kMove: {
-        const TileLayout from = layout_of(instruction.a);
-        const TileLayout to = layout_of(instruction.dst);
-        copy_rectangle(from, bytes_of_tile(core, instruction.a, from), {}, to,
-                       bytes_of_tile(core, instruction.dst, to), {}, from.rows, from.cols,
-                       instruction.transpose);
+      case Opcode::kMove:
+        move(instruction);
         return;
-      }
-      case Opcode::kMmad: {
-        const bool add = instruction.accumulate == Accumulate::kAlways ||
-                         (instruction.accumulate == Accumulate::kUnlessFirst && !step_->first);
+      case Opcode::kMmad:
         if (instruction.a.type == DType::kI8) {
-          multiply<int32_t>(core, instruction, add);
+          multiply<int32_t>(instruction);
         } else {
-          multiply<float>(core, instruction, add);
+          multiply<float>(instruction);
         }
         return;
-      }
       case Opcode::kFixpipe:
-        if (instruction.a.type == DType::kI32) {
-          drain<int32_t>(core, instruction);
-        } else {
-          drain<float>(core, instruction);
-        }
+        drain(instruction);
         return;
       case Opcode::kVector:
-        compute(core, instruction);
+        compute(instruction);
         return;
     }
   }
 
-  template <typename Scalar>
-  void multiply(Buffers& core, const Instruction& instruction, bool add) {
-    const TileLayout a = layout_of(instruction.a);
-    const TileLayout b = layout_of(instruction.b);
-    const TileLayout c = layout_of(instruction.dst);
-    if (a.cols != b.rows || c.rows != a.rows || c.cols != b.cols) {
-      throw Error(ErrorKind::kFailed, fmt::format("{}: {} x {} times {} x {} does not give {} x {}",
-                                                  "launch " + step_->where(), a.rows, a.cols,
-                                                  b.rows, b.cols, c.rows, c.cols));
+  void load(const Instruction& instruction) {
+    const Operand to = on_chip(instruction.dst);
+    const Operand from = in_tensor(instruction.a, to.layout.rows, to.layout.cols);
+    if (instruction.dst.space != Memory::kL1) {
+      return copy(from, to, to.layout.rows, to.layout.cols);
     }
-    Matrix<Scalar> left(a.rows, a.cols);
-    Matrix<Scalar> right(b.rows, b.cols);
-    Matrix<Scalar> sum = Matrix<Scalar>::Zero(c.rows, c.cols);
-    unpack(a, bytes_of_tile(core, instruction.a, a), left.data());
-    unpack(b, bytes_of_tile(core, instruction.b, b), right.data());
-    uint8_t* target = bytes_of_tile(core, instruction.dst, c);
-    if (add) unpack(c, target, sum.data());
-    sum.noalias() += left * right;
-    pack(c, sum.data(), target);
+    check_same_type(from, to);
+    core_->l1().load(to.layout, to.offset, {from.layout, from.bytes, from.place},
+                     !is_written_[static_cast<size_t>(instruction.a.tensor)]);
   }
 
-  template <typename Scalar>
-  void drain(Buffers& core, const Instruction& instruction) {
-    const TileLayout from = layout_of(instruction.a);
-    const TileLayout to = tensor_layout(instruction.dst, from.rows, from.cols);
-    std::vector<Scalar> values(static_cast<size_t>(from.rows * from.cols));
-    unpack(from, bytes_of_tile(core, instruction.a, from), values.data());
-    const TileLayout plain{Layout::kNd, to.type, from.rows, from.cols, 0};
-    std::vector<uint8_t> converted(static_cast<size_t>(plain.bytes()));
-    pack(plain, values.data(), converted.data());
-    copy_rectangle(plain, converted.data(), {}, to,
-                   image_[static_cast<size_t>(instruction.dst.tensor)].data(),
-                   {value(instruction.dst.row), value(instruction.dst.col)}, from.rows, from.cols);
-  }
-
-  VectorOperand operand(Buffers& core, const Tile& tile) {
-    VectorOperand operand;
-    if (!tile.used()) return operand;
-    const TileLayout layout = layout_of(tile);
-    operand.rows = layout.rows;
-    operand.cols = layout.cols;
-    operand.values.resize(static_cast<size_t>(layout.rows * layout.cols));
-    const uint8_t* bytes = bytes_of_tile(core, tile, layout);
-    if (tile.type == DType::kI32) {
-      std::vector<int32_t> whole(operand.values.size());
-      unpack(layout, bytes, whole.data());
-      std::copy(whole.begin(), whole.end(), operand.values.begin());
+  void move(const Instruction& instruction) {
+    const Operand from = on_chip(instruction.a);
+    const Operand to = on_chip(instruction.dst);
+    const int64_t rows = instruction.transpose ? from.layout.cols : from.layout.rows;
+    const int64_t cols = instruction.transpose ? from.layout.rows : from.layout.cols;
+    if (to.layout.rows != rows || to.layout.cols != cols) {
+      fail(fmt::format("moves {} x {} elements to a tile of {} x {}", rows, cols, to.layout.rows,
+                       to.layout.cols));
+    }
+    check_same_type(from, to);
+    const TileSource source = core_->l1().read(from.layout, from.offset);
+    if (instruction.dst.space == Memory::kL0B) {
+      core_->l0b().write(to.layout, to.offset, source, instruction.transpose);
     } else {
-      unpack(layout, bytes, operand.values.data());
+      copy_rectangle(source.layout, source.bytes, source.place, to.layout, to.bytes, {},
+                     from.layout.rows, from.layout.cols, instruction.transpose);
     }
-    return operand;
   }
 
-  void compute(Buffers& core, const Instruction& instruction) {
-    const TileLayout to = layout_of(instruction.dst);
-    VectorOperand result{to.rows, to.cols, {}};
-    const double scalar = instruction.vector_op == VectorOp::kMask
+  void check_product(const Operand& a, const Operand& b, const Operand& c) const {
+    if (a.layout.cols != b.layout.rows || c.layout.rows != a.layout.rows ||
+        c.layout.cols != b.layout.cols) {
+      fail(fmt::format("{} x {} times {} x {} does not give {} x {}", a.layout.rows, a.layout.cols,
+                       b.layout.rows, b.layout.cols, c.layout.rows, c.layout.cols));
+    }
+    if (a.layout.layout != Layout::kZz || b.layout.layout != Layout::kNz ||
+        c.layout.layout != Layout::kZn) {
+      fail(fmt::format("multiplies {} by {} to {}; the cube unit multiplies {} by {} to {}",
+                       name_of(a.layout.layout), name_of(b.layout.layout), name_of(c.layout.layout),
+                       name_of(Layout::kZz), name_of(Layout::kNz), name_of(Layout::kZn)));
+    }
+    if (a.layout.type == DType::kI32 || b.layout.type != a.layout.type ||
+        c.layout.type != accumulator_of(a.layout.type)) {
+      fail(
+          fmt::format("multiplies {} by {} to {}; the cube unit multiplies i8 to i32 and f16, "
+                      "bf16 or f32 to f32",
+                      name_of(a.layout.type), name_of(b.layout.type), name_of(c.layout.type)));
+    }
+  }
+
+  /// The elements as numbers of the cube unit: where they are, or else converted into `room`.
+  template <typename Scalar>
+  static const Scalar* values_of(DType type, const uint8_t* elements, int64_t bytes,
+                                 AlignedBytes& room) {
+    const auto address = reinterpret_cast<uintptr_t>(elements);
+    if (bytes_of(type) == static_cast<int>(sizeof(Scalar)) && address % alignof(Scalar) == 0) {
+      return reinterpret_cast<const Scalar*>(elements);
+    }
+    const int64_t count = bytes / bytes_of(type);
+    const auto values =
+        reinterpret_cast<Scalar*>(room.with_size(count * static_cast<int64_t>(sizeof(Scalar))));
+    widen(type, elements, count, values);
+    return values;
+  }
+
+  template <typename Scalar>
+  void multiply(const Instruction& instruction) {
+    const Operand a = on_chip(instruction.a);
+    const Operand b = on_chip(instruction.b);
+    const Operand c = on_chip(instruction.dst);
+    check_product(a, b, c);
+    const DType type = a.layout.type;
+    // The padding takes part, as it does in the hardware: it ends in the padding of L0C.
+    const uint8_t* rows = core_->l0b().read_rows(b.layout, b.offset);
+    const Scalar* left = values_of<Scalar>(type, a.bytes, a.layout.bytes(), left_);
+    const Scalar* right = values_of<Scalar>(type, rows, b.layout.bytes(), right_);
+    const bool add = instruction.accumulate == Accumulate::kAlways ||
+                     (instruction.accumulate == Accumulate::kUnlessFirst && !step_->first);
+    const int64_t sum_rows = round_up(std::max(c.layout.rows, c.layout.stride), kFractalRows);
+    multiply_tiles({c.layout.rows, c.layout.cols, a.layout.cols, kFractalRowBytes / bytes_of(type),
+                    sum_rows, add},
+                   left, right, reinterpret_cast<Scalar*>(c.bytes));
+  }
+
+  void drain(const Instruction& instruction) {
+    const Operand from = on_chip(instruction.a);
+    const int64_t rows = from.layout.rows;
+    const int64_t cols = from.layout.cols;
+    const Operand to = in_tensor(instruction.dst, rows, cols);
+    if (from.layout.type == to.layout.type) return copy(from, to, rows, cols);
+    if (bytes_of(from.layout.type) != 4 || is_whole(from.layout.type) != is_whole(to.layout.type)) {
+      fail(fmt::format("cannot convert {} to {}", name_of(from.layout.type),
+                       name_of(to.layout.type)));
+    }
+    if (from.layout.type == DType::kI32) {
+      convert<int32_t>(from, to);
+    } else {
+      convert<float>(from, to);
+    }
+  }
+
+  /// Converts whole fractals, whatever lies in their padding, and copies the real elements.
+  template <typename Scalar>
+  void convert(const Operand& from, const Operand& to) {
+    const int64_t width = bytes_of(to.layout.type);
+    TileLayout converted = from.layout;
+    converted.type = to.layout.type;
+    converted.fractal_row_bytes = kFractalRows * width;
+    const int64_t bytes = from.layout.bytes();
+    uint8_t* elements = right_.with_size(bytes);
+    const int64_t count = bytes / bytes_of(from.layout.type);
+    narrow(values_of<Scalar>(from.layout.type, from.bytes, bytes, left_), count, to.layout.type,
+           elements);
+    copy({converted, elements, {}, 0}, to, from.layout.rows, from.layout.cols);
+  }
+
+  void read(const Operand& from, VectorOperand& operand) {
+    operand.rows = from.layout.rows;
+    operand.cols = from.layout.cols;
+    operand.values.resize(static_cast<size_t>(operand.rows * operand.cols));
+    if (is_whole(from.layout.type)) {
+      wholes_.resize(operand.values.size());
+      unpack(from.layout, from.bytes, wholes_.data());
+      std::copy(wholes_.begin(), wholes_.end(), operand.values.begin());
+    } else {
+      unpack(from.layout, from.bytes, operand.values.data());
+    }
+  }
+
+  /// An operand of a vector operation whose result has that size.
+  void read(const Tile& tile, const TileLayout& result, VectorOp op, VectorOperand& operand) {
+    if (!tile.used()) return;
+    const Operand from = on_chip(tile);
+    const TileLayout& layout = from.layout;
+    const bool reduces =
+        op == VectorOp::kRowSum || op == VectorOp::kRowMax || op == VectorOp::kRowArgMax;
+    const bool rows_fit = layout.rows == result.rows || (layout.rows == 1 && !reduces);
+    const bool cols_fit =
+        reduces ? result.cols == 1 : layout.cols == result.cols || layout.cols == 1;
+    if (!rows_fit || !cols_fit) {
+      fail(fmt::format("{} of {} x {} does not give {} x {}", name_of(op), layout.rows, layout.cols,
+                       result.rows, result.cols));
+    }
+    read(from, operand);
+  }
+
+  /// Copies of whole numbers do not go through f32, which is too narrow for them.
+  bool copy_whole_numbers(const Instruction& instruction, const Operand& to) {
+    const VectorOp op = instruction.vector_op;
+    if (op != VectorOp::kCopy && op != VectorOp::kConvert) return false;
+    const Operand from = on_chip(instruction.a);
+    if (!is_whole(from.layout.type) || !is_whole(to.layout.type) ||
+        from.layout.rows != to.layout.rows || from.layout.cols != to.layout.cols) {
+      return false;
+    }
+    wholes_.resize(static_cast<size_t>(to.layout.rows * to.layout.cols));
+    unpack(from.layout, from.bytes, wholes_.data());
+    pack(to.layout, wholes_.data(), to.bytes);
+    return true;
+  }
+
+  void compute(const Instruction& instruction) {
+    const VectorOp op = instruction.vector_op;
+    const bool binary = op <= VectorOp::kDiv;
+    if ((op != VectorOp::kDup && !instruction.a.used()) || (binary && !instruction.b.used())) {
+      fail(fmt::format("{} lacks an operand", name_of(op)));
+    }
+    if (instruction.divisor <= 0) fail("has a divisor below 1");
+    // UB may move when it grows, so every operand has to be there before one is used.
+    for (const Tile* tile : {&instruction.a, &instruction.b}) {
+      if (tile->used()) on_chip(*tile);
+    }
+    const Operand to = on_chip(instruction.dst);
+    if (copy_whole_numbers(instruction, to)) return;
+    read(instruction.a, to.layout, op, a_);
+    read(instruction.b, to.layout, op, b_);
+    result_.rows = to.layout.rows;
+    result_.cols = to.layout.cols;
+    const double scalar = op == VectorOp::kMask
                               ? static_cast<double>(value(instruction.scalar_expr))
                               : instruction.scalar;
-    apply_vector_op(instruction.vector_op, operand(core, instruction.a),
-                    operand(core, instruction.b), scalar, instruction.divisor, result);
-    uint8_t* target = bytes_of_tile(core, instruction.dst, to);
-    if (to.type == DType::kI32) {
-      const std::vector<int32_t> whole(result.values.begin(), result.values.end());
-      pack(to, whole.data(), target);
+    apply_vector_op(op, a_, b_, scalar, instruction.divisor, result_);
+    if (is_whole(to.layout.type)) {
+      wholes_.resize(result_.values.size());
+      std::transform(result_.values.begin(), result_.values.end(), wholes_.begin(), to_whole);
+      pack(to.layout, wholes_.data(), to.bytes);
     } else {
-      pack(to, result.values.data(), target);
+      pack(to.layout, result_.values.data(), to.bytes);
     }
   }
 
   const Launch& launch_;
+  const Machine& machine_;
   GmImage& image_;
-  std::vector<Buffers> buffers_;      // by core
+  AllBuffers buffers_;
+  std::vector<bool> is_written_;      // by tensor
   const SerialStep* step_ = nullptr;  // at hand
+  Buffers* core_ = nullptr;           // of the step
+  // Room for operands, kept from instruction to instruction.
+  AlignedBytes left_, right_;
+  std::vector<int32_t> wholes_;
+  VectorOperand a_, b_, result_;
 };
 
 }  // namespace
@@ -215,7 +414,7 @@ class FunctionalRun {
 GmImage make_image(const Launch& launch) {
   GmImage image;
   for (const Tensor& tensor : launch.tensors) {
-    const TileLayout layout{tensor.layout, tensor.type, tensor.rows, tensor.cols, 0};
+    const TileLayout layout = layout_of(tensor);
     image.emplace_back(static_cast<size_t>(layout.bytes()), uint8_t{0xff});
   }
   return image;
@@ -225,7 +424,7 @@ void run_functional(const Launch& launch, const Machine& machine, GmImage& image
   validate(launch, machine);
   for (size_t t = 0; t < launch.tensors.size(); ++t) {
     const Tensor& tensor = launch.tensors[t];
-    const TileLayout layout{tensor.layout, tensor.type, tensor.rows, tensor.cols, 0};
+    const TileLayout layout = layout_of(tensor);
     TW_CHECK(image.size() == launch.tensors.size() &&
                  static_cast<int64_t>(image[t].size()) == layout.bytes(),
              "the image has the launch's tensors");
@@ -234,9 +433,9 @@ void run_functional(const Launch& launch, const Machine& machine, GmImage& image
 }
 
 std::vector<float> read_tensor(const Tensor& tensor, const std::vector<uint8_t>& bytes) {
-  const TileLayout layout{tensor.layout, tensor.type, tensor.rows, tensor.cols, 0};
+  const TileLayout layout = layout_of(tensor);
   std::vector<float> values(static_cast<size_t>(tensor.rows * tensor.cols));
-  if (tensor.type == DType::kI8 || tensor.type == DType::kI32) {
+  if (is_whole(tensor.type)) {
     std::vector<int32_t> whole(values.size());
     unpack(layout, bytes.data(), whole.data());
     std::copy(whole.begin(), whole.end(), values.begin());
@@ -247,10 +446,11 @@ std::vector<float> read_tensor(const Tensor& tensor, const std::vector<uint8_t>&
 }
 
 std::vector<uint8_t> write_tensor(const Tensor& tensor, const std::vector<float>& values) {
-  const TileLayout layout{tensor.layout, tensor.type, tensor.rows, tensor.cols, 0};
+  const TileLayout layout = layout_of(tensor);
   std::vector<uint8_t> bytes(static_cast<size_t>(layout.bytes()));
-  if (tensor.type == DType::kI8 || tensor.type == DType::kI32) {
-    const std::vector<int32_t> whole(values.begin(), values.end());
+  if (is_whole(tensor.type)) {
+    std::vector<int32_t> whole(values.size());
+    std::transform(values.begin(), values.end(), whole.begin(), to_whole);
     pack(layout, whole.data(), bytes.data());
   } else {
     pack(layout, values.data(), bytes.data());

@@ -15,12 +15,14 @@ using GmImage = std::vector<std::vector<uint8_t>>;
 GmImage make_image(const Launch& launch);
 
 /// Runs the launch on real bytes: every instruction of every core acts on modelled buffers (L1,
-/// L0A, L0B, L0C, UB of each core) and on `image`. f16 and bf16 products accumulate in f32, i8 in
-/// i32; conversions round to nearest even. Buffers start as NaN patterns, so that a read of bytes
-/// nobody wrote shows in the result.
+/// L0A, L0B, L0C, UB of each core) and on `image`. f16, bf16 and f32 products accumulate in f32,
+/// one fused multiply-add after another in order of k; i8 in i32. Vector operations compute in f32.
+/// Conversions round to nearest even. Buffers start as NaN patterns, so that a read of bytes nobody
+/// wrote shows in the result.
 ///
-/// Error (failed), naming instruction and core: an access outside its tensor or buffer, a flag that
-/// is waited for in program order but never set.
+/// Error (failed), naming instruction and core: an access outside its tensor or buffer,
+/// operands whose sizes, types or layouts do not go together, a flag that is waited for in program
+/// order but never set.
 void run_functional(const Launch& launch, const Machine& machine, GmImage& image);
 
 /// Tensor contents as row-major f32, and back (rounding to the tensor's type).

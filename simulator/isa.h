@@ -14,7 +14,7 @@ std::string_view name_of(CoreKind kind);
 
 /// Order of the elements of a tile. The lower-case letter is the order inside a fractal, the
 /// capital the order of the fractals; z is row-major, n column-major. A fractal holds 16 rows of 32
-/// bytes (kNz in GM is the same as zN).
+/// bytes, in L0C 16 x 16 sums (kNz in GM is the same as zN).
 enum class Layout : uint8_t {
   kNd,  ///< plain row-major
   kZn,  ///< fractals column-major, each row-major: L1, L0C, NZ tensors in GM

@@ -204,15 +204,19 @@ int Launch::add_template(Template body) {
 
 int64_t Launch::instruction_count() const {
   int64_t count = 0;
-  for (const CoreProgram& core : cores) {
-    for (const CoreProgram::Task& task : core.tasks) {
-      const Template& body = templates[static_cast<size_t>(task.template_id)];
-      const std::span<const int64_t> bindings(core.bindings);
-      const int64_t iterations =
-          body.count.at(bindings.subspan(static_cast<size_t>(task.first_binding)), tables, 0);
-      count += static_cast<int64_t>(body.prologue.size() + body.epilogue.size()) +
-               iterations * static_cast<int64_t>(body.body.size());
-    }
+  for (const CoreProgram& core : cores) count += instruction_count(core);
+  return count;
+}
+
+int64_t Launch::instruction_count(const CoreProgram& core) const {
+  int64_t count = 0;
+  for (const CoreProgram::Task& task : core.tasks) {
+    const Template& body = templates[static_cast<size_t>(task.template_id)];
+    const std::span<const int64_t> bindings(core.bindings);
+    const int64_t iterations = std::max<int64_t>(
+        body.count.at(bindings.subspan(static_cast<size_t>(task.first_binding)), tables, 0), 0);
+    count += static_cast<int64_t>(body.prologue.size() + body.epilogue.size()) +
+             iterations * static_cast<int64_t>(body.body.size());
   }
   return count;
 }

@@ -148,8 +148,9 @@ struct Launch {
   int add_table(std::vector<int64_t> table);
   int add_template(Template body);
 
-  /// Instructions of all cores, every iteration counted.
+  /// Instructions of all cores or of one, every iteration counted.
   int64_t instruction_count() const;
+  int64_t instruction_count(const CoreProgram& core) const;
 };
 
 /// Throws Error (failed), naming template and instruction, when the launch is malformed: unknown

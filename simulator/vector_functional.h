@@ -13,14 +13,14 @@ struct VectorOperand {
   int64_t cols = 0;
   std::vector<float> values;
 
-  /// Broadcasting read: a single row or column stands for all.
-  float at(int64_t row, int64_t col) const {
-    return values[static_cast<size_t>((rows == 1 ? 0 : row) * cols + (cols == 1 ? 0 : col))];
-  }
+  /// First element of a row; a single row stands for all.
+  const float* row(int64_t r) const { return values.data() + (rows == 1 ? 0 : r * cols); }
+  float* row(int64_t r) { return values.data() + r * cols; }
 };
 
-/// dst = op(a, b, scalar); dst has its size set and gets its values. Row reductions have
-/// dst.cols 1.
+/// dst = op(a, b, scalar) as IEEE 754 says for f32; a NaN operand gives a NaN, in maxima too. `dst`
+/// has its size set and gets its values. Operands have dst's rows and columns, or a single one that
+/// stands for all; row reductions have dst.cols 1 and a.rows = dst.rows. divisor > 0.
 void apply_vector_op(VectorOp op, const VectorOperand& a, const VectorOperand& b, double scalar,
                      int64_t divisor, VectorOperand& dst);
 

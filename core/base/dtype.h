@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <string_view>
 
@@ -33,10 +34,21 @@ constexpr DType accumulator_of(DType type) {
   return type == DType::kI8 ? DType::kI32 : DType::kF32;
 }
 
-/// IEEE 754 conversions, round to nearest even, with subnormals, infinities and NaN.
+/// IEEE 754 conversions, round to nearest even, with subnormals and infinities. NaN becomes a quiet
+/// NaN of the same sign with as much of its payload as fits.
 uint16_t f32_to_f16(float value);
 float f16_to_f32(uint16_t bits);
-uint16_t f32_to_bf16(float value);
-float bf16_to_f32(uint16_t bits);
+
+inline uint16_t f32_to_bf16(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  const uint32_t rounded = bits + 0x7fffu + ((bits >> 16) & 1u);
+  const uint32_t quiet = bits | 0x400000u;
+  return static_cast<uint16_t>(((bits & 0x7fffffffu) > 0x7f800000u ? quiet : rounded) >> 16);
+}
+
+inline float bf16_to_f32(uint16_t element) {
+  const uint32_t bits = static_cast<uint32_t>(element) << 16;
+  return std::bit_cast<float>((bits & 0x7fffffffu) > 0x7f800000u ? bits | 0x400000u : bits);
+}
 
 }  // namespace tilewright

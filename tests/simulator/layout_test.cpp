@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 #include <set>
+#include <utility>
 #include <vector>
 
 namespace tilewright {
@@ -26,6 +27,60 @@ TEST(TileLayout, PlacesElementsAsTheirNamesSay) {
   EXPECT_EQ(nz.offset(0, 1), 32);
   EXPECT_EQ(nz.offset(0, 16), 512);
   EXPECT_EQ(nz.offset(16, 0), 2 * 512);
+}
+
+/// Byte offsets by the definition of the layouts, fractal by fractal.
+int64_t offset_by_definition(const TileLayout& tile, int64_t row, int64_t col) {
+  const int64_t width = bytes_of(tile.type);
+  const int64_t c0 = tile.fractal_row_bytes / width;
+  const auto ceil = [](int64_t a, int64_t b) { return (a + b - 1) / b; };
+  switch (tile.layout) {
+    case Layout::kNd:
+      return (row * tile.cols + col) * width;
+    case Layout::kZn: {
+      const int64_t fractal = col / c0 * ceil(tile.rows, 16) + row / 16;
+      return (fractal * 16 * c0 + row % 16 * c0 + col % c0) * width;
+    }
+    case Layout::kZz: {
+      const int64_t fractal = row / 16 * ceil(tile.cols, c0) + col / c0;
+      return (fractal * 16 * c0 + row % 16 * c0 + col % c0) * width;
+    }
+    case Layout::kNz: {
+      const int64_t fractal = row / c0 * ceil(tile.cols, 16) + col / 16;
+      return (fractal * 16 * c0 + col % 16 * c0 + row % c0) * width;
+    }
+  }
+  return -1;
+}
+
+constexpr Layout kLayouts[] = {Layout::kNd, Layout::kZn, Layout::kZz, Layout::kNz};
+constexpr DType kTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kI8, DType::kI32};
+
+TEST(TileLayout, PlacesElementsOfEveryTypeByTheDefinition) {
+  for (DType type : kTypes) {
+    for (Layout layout : kLayouts) {
+      for (auto [rows, cols] : {std::pair<int64_t, int64_t>{64, 64}, {37, 53}, {1, 1}, {16, 33}}) {
+        const TileLayout tile{layout, type, rows, cols};
+        for (int64_t r = 0; r < rows; ++r) {
+          for (int64_t c = 0; c < cols; ++c) {
+            ASSERT_EQ(tile.offset(r, c), offset_by_definition(tile, r, c));
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(TileLayout, L0CHasFractalsOf16By16Sums) {
+  const Tile sums{.space = Memory::kL0C, .type = DType::kF32, .layout = Layout::kZn};
+  const TileLayout tile = layout_of(sums, 40, 35);
+  EXPECT_EQ(tile.offset(0, 15), 60);
+  EXPECT_EQ(tile.offset(1, 0), 64);
+  EXPECT_EQ(tile.offset(16, 0), 1024);
+  EXPECT_EQ(tile.offset(0, 16), 3 * 1024);
+  EXPECT_EQ(tile.bytes(), 3 * 3 * 1024);
+  const Tile operand{.space = Memory::kL1, .type = DType::kF32, .layout = Layout::kZn};
+  EXPECT_EQ(layout_of(operand, 40, 35).offset(0, 8), 48 * 32);
 }
 
 TEST(TileLayout, StrideMakesATileAPartOfALargerOne) {
@@ -54,29 +109,88 @@ TEST(TileLayout, EveryElementHasItsOwnPlaceInsideTheTile) {
   }
 }
 
+/// A tile of that layout, a part of a larger one where the layout allows it.
+TileLayout strided(Layout layout, DType type, int64_t rows, int64_t cols) {
+  TileLayout tile{layout, type, rows, cols};
+  if (layout == Layout::kNd) tile.stride = cols + 3;
+  if (layout == Layout::kZn) tile.stride = (rows + 15) / 16 * 16 + 32;
+  return tile;
+}
+
+/// Copies rows x cols elements and compares every byte of the target with an element-wise copy.
+void expect_copied(const TileLayout& from, TilePlace at, const TileLayout& to, TilePlace place,
+                   int64_t rows, int64_t cols, bool transposed) {
+  std::vector<uint8_t> source(static_cast<size_t>(from.bytes()));
+  for (size_t i = 0; i < source.size(); ++i) source[i] = static_cast<uint8_t>(i * 37 + i / 251);
+  std::vector<uint8_t> target(static_cast<size_t>(to.bytes()), 0xee);
+  std::vector<uint8_t> expected = target;
+  copy_rectangle(from, source.data(), at, to, target.data(), place, rows, cols, transposed);
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t c = 0; c < cols; ++c) {
+      const int64_t offset = transposed ? to.offset(place.row + c, place.col + r)
+                                        : to.offset(place.row + r, place.col + c);
+      std::memcpy(&expected.at(static_cast<size_t>(offset)),
+                  &source.at(static_cast<size_t>(from.offset(at.row + r, at.col + c))),
+                  static_cast<size_t>(bytes_of(from.type)));
+    }
+  }
+  ASSERT_EQ(target, expected) << name_of(from.layout) << " to " << name_of(to.layout) << " of "
+                              << name_of(from.type);
+}
+
 TEST(CopyRectangle, KeepsValuesBetweenAnyTwoLayouts) {
-  const Layout layouts[] = {Layout::kNd, Layout::kZn, Layout::kZz, Layout::kNz};
-  for (Layout from : layouts) {
-    for (Layout to : layouts) {
-      for (bool transposed : {false, true}) {
-        const TileLayout source{from, DType::kF16, 40, 70, 0};
-        const TileLayout target{to, DType::kF16, transposed ? 33 : 21, transposed ? 21 : 33, 0};
-        std::vector<uint8_t> in(static_cast<size_t>(source.bytes()));
-        std::vector<uint8_t> out(static_cast<size_t>(target.bytes()));
-        for (int64_t r = 0; r < 40; ++r) {
-          for (int64_t c = 0; c < 70; ++c) {
-            const auto value = static_cast<uint16_t>(r * 100 + c);
-            std::memcpy(in.data() + source.offset(r, c), &value, 2);
-          }
+  for (DType type : {DType::kI8, DType::kF16, DType::kF32}) {
+    for (Layout from : kLayouts) {
+      for (Layout to : kLayouts) {
+        for (bool transposed : {false, true}) {
+          const auto sized = [&](int64_t rows, int64_t cols, bool gaps) {
+            const int64_t r = transposed ? cols : rows;
+            const int64_t c = transposed ? rows : cols;
+            return gaps ? strided(to, type, r, c) : TileLayout{to, type, r, c};
+          };
+          // Whole tiles, ragged tiles, and rectangles at odd places of larger ones.
+          expect_copied({from, type, 64, 64}, {}, sized(64, 64, false), {}, 64, 64, transposed);
+          expect_copied({from, type, 37, 53}, {}, sized(37, 53, false), {}, 37, 53, transposed);
+          expect_copied(strided(from, type, 40, 70), {5, 17}, sized(40, 70, true), {2, 3}, 21, 33,
+                        transposed);
+          expect_copied(strided(from, type, 80, 90), {16, 32}, sized(48, 48, true), {}, 48, 48,
+                        transposed);
+          expect_copied({from, type, 3, 2}, {1, 1}, sized(1, 1, false), {}, 1, 1, transposed);
         }
-        copy_rectangle(source, in.data(), {5, 17}, target, out.data(), {}, 21, 33, transposed);
-        for (int64_t r = 0; r < 21; ++r) {
-          for (int64_t c = 0; c < 33; ++c) {
-            uint16_t value = 0;
-            std::memcpy(&value,
-                        out.data() + (transposed ? target.offset(c, r) : target.offset(r, c)), 2);
-            ASSERT_EQ(value, (r + 5) * 100 + c + 17);
-          }
+      }
+    }
+  }
+}
+
+TEST(Pack, AndUnpackRoundTripEveryLayoutAndType) {
+  for (DType type : kTypes) {
+    for (Layout layout : kLayouts) {
+      const TileLayout tile = strided(layout, type, 37, 53);
+      std::vector<uint8_t> bytes(static_cast<size_t>(tile.bytes()), 0xee);
+      std::vector<int32_t> whole(37 * 53);
+      for (size_t i = 0; i < whole.size(); ++i) whole[i] = static_cast<int32_t>(i % 255) - 127;
+      if (type == DType::kI8 || type == DType::kI32) {
+        pack(tile, whole.data(), bytes.data());
+        std::vector<int32_t> back(whole.size());
+        unpack(tile, bytes.data(), back.data());
+        EXPECT_EQ(back, whole);
+      } else {
+        const std::vector<float> values(whole.begin(), whole.end());
+        pack(tile, values.data(), bytes.data());
+        std::vector<float> back(values.size());
+        unpack(tile, bytes.data(), back.data());
+        EXPECT_EQ(back, values);
+      }
+      // Nothing but the elements has been written.
+      std::set<int64_t> written;
+      for (int64_t r = 0; r < 37; ++r) {
+        for (int64_t c = 0; c < 53; ++c) {
+          for (int b = 0; b < bytes_of(type); ++b) written.insert(tile.offset(r, c) + b);
+        }
+      }
+      for (int64_t i = 0; i < tile.bytes(); ++i) {
+        if (!written.contains(i)) {
+          ASSERT_EQ(bytes[static_cast<size_t>(i)], 0xee);
         }
       }
     }
