@@ -203,13 +203,13 @@ int64_t MemorySystem::alone(const GmAccess& access, MemoryClient client) const {
 }
 
 bool MemorySystem::read_sector(int32_t id, int32_t bytes, int32_t transfer, int32_t flow,
-                               int64_t now) {
+                               int32_t access, int64_t now) {
   Sector& sector = sectors_[static_cast<size_t>(id)];
   Transfer& reader = transfers_[static_cast<size_t>(transfer)];
   if (!sector.present) {
     insert(id, bytes, now);
     sector.flow = flow;
-    flows_[static_cast<size_t>(flow)].sectors.push_back(id);
+    flows_[static_cast<size_t>(flow)].sectors.push_back({id, access});
     return true;
   }
   touch(id);
@@ -237,14 +237,14 @@ void MemorySystem::write_access(const GmAccess& access, int64_t now) {
   });
 }
 
-bool MemorySystem::read_access(const GmAccess& access, int32_t transfer, int32_t flow, int64_t now,
-                               int64_t& missing) {
+bool MemorySystem::read_access(const GmAccess& access, int32_t number, int32_t transfer,
+                               int32_t flow, int64_t now, int64_t& missing) {
   bool late = false;
   bool first = true;
   for_each_sector(access, [&](int32_t sector, int32_t part) {
     if (first) transfers_[static_cast<size_t>(transfer)].first_sectors.push_back(sector);
     first = false;
-    if (read_sector(sector, part, transfer, flow, now)) missing += part;
+    if (read_sector(sector, part, transfer, flow, number, now)) missing += part;
     const Sector& read = sectors_[static_cast<size_t>(sector)];
     late = late || read.flow >= 0 || read.ready > now;
   });
@@ -258,18 +258,14 @@ void MemorySystem::read_accesses(std::span<const GmAccess> accesses, int32_t tra
   int64_t from_hbm = 0;
   int64_t late = 0;
   int64_t streamed = 0;  // elements of accesses that hit: nothing comes from HBM meanwhile
-  for (const GmAccess& access : accesses) {
+  const auto count = static_cast<int64_t>(accesses.size());
+  for (int64_t i = 0; i < count; ++i) {
+    const GmAccess& access = accesses[static_cast<size_t>(i)];
     int64_t missing = 0;
-    const size_t before = flows_[static_cast<size_t>(id)].sectors.size();
-    const bool is_late = read_access(access, transfer, id, now, missing);
+    const bool is_late = read_access(access, static_cast<int32_t>(i), transfer, id, now, missing);
     all_missing += missing;
     if (missing > 0) from_hbm += hbm_bytes(access, missing);
-    if (accesses.size() == 1) break;
-    const std::vector<int32_t>& sectors = flows_[static_cast<size_t>(id)].sectors;
-    for (size_t i = before; i < sectors.size(); ++i) {
-      transfers_[static_cast<size_t>(transfer)].brought.push_back(
-          {sectors[i], static_cast<int32_t>(&access - accesses.data())});
-    }
+    if (count == 1) break;
     if (is_late) {
       ++late;
     } else {
@@ -283,11 +279,12 @@ void MemorySystem::read_accesses(std::span<const GmAccess> accesses, int32_t tra
   counters_.hbm_read_bytes += all_missing;
   HbmFlow& flow = flows_[static_cast<size_t>(id)];
   flow.begin = now;
+  flow.accesses = count;
+  if (count > 1) transfers_[static_cast<size_t>(transfer)].brought = flow.sectors;
   flow.reader = transfer;
   flow.serial = 0;
   if (late > 0) {
     // One after another, each behind the access that hides some of its latency.
-    const auto count = static_cast<int64_t>(accesses.size());
     const Transfer& reader = transfers_[static_cast<size_t>(transfer)];
     const Tensor& tensor = launch_.tensors[static_cast<size_t>(accesses[0].tensor)];
     const int64_t hits = streamed * bytes_of(tensor.type);
@@ -380,16 +377,15 @@ MemorySystem::Done MemorySystem::process() {
 void MemorySystem::finish_flow(int32_t id, int64_t now) {
   HbmFlow& flow = flows_[static_cast<size_t>(id)];
   // The sectors of several accesses arrive one after another.
-  const auto count = static_cast<int64_t>(flow.sectors.size());
   const int64_t serial = flow.serial;
-  for (int64_t i = 0; i < count; ++i) {
-    Sector& sector = sectors_[static_cast<size_t>(flow.sectors[static_cast<size_t>(i)])];
+  for (const auto& [id_of_sector, access] : flow.sectors) {
+    Sector& sector = sectors_[static_cast<size_t>(id_of_sector)];
     if (sector.flow != id) continue;  // evicted meanwhile
     sector.flow = -1;
     sector.ready = now + latency_;
-    if (serial > 0) {
-      sector.ready = flow.begin + (now - flow.begin + serial) * (i + 1) / count + latency_;
-    }
+    if (serial <= 0) continue;
+    sector.ready = flow.begin + (now - flow.begin) * (access + 1) / flow.accesses +
+                   serial * access / (flow.accesses - 1) + latency_;
   }
   for (auto waiting = flow.transfers.rbegin(); waiting != flow.transfers.rend(); ++waiting) {
     Transfer& reader = transfers_[static_cast<size_t>(*waiting)];

@@ -70,11 +70,12 @@ class MemorySystem {
   int64_t bytes_of_transfer(int32_t transfer) const {
     return transfers_[static_cast<size_t>(transfer)].bytes;
   }
-  /// A sector that a transfer of several accesses brings, and the access that it belongs to.
+  /// A sector that a transfer brings, and which of its accesses it belongs to.
   struct Brought {
     int32_t sector = 0;
     int32_t access = 0;
   };
+  /// Of a transfer of several accesses.
   const std::vector<Brought>& brought_by(int32_t transfer) const {
     return transfers_[static_cast<size_t>(transfer)].brought;
   }
@@ -121,9 +122,10 @@ class MemorySystem {
   struct HbmFlow {
     int64_t begin = 0;
     int64_t serial = 0;              // latencies of several accesses one after another, beyond one
+    int64_t accesses = 1;
     int32_t reader = -1;             // the transfer that asked for it
     std::vector<int32_t> transfers;  // that wait for it
-    std::vector<int32_t> sectors;
+    std::vector<Brought> sectors;
   };
 
   void touch(int32_t id);
@@ -131,13 +133,14 @@ class MemorySystem {
   void insert(int32_t id, int32_t bytes, int64_t now);
   void evict(int64_t now);
   /// Whether the sector was missing and `flow` now brings it.
-  bool read_sector(int32_t id, int32_t bytes, int32_t transfer, int32_t flow, int64_t now);
+  bool read_sector(int32_t id, int32_t bytes, int32_t transfer, int32_t flow, int32_t access,
+                   int64_t now);
   void write_access(const GmAccess& access, int64_t now);
   void read_accesses(std::span<const GmAccess> accesses, int32_t transfer, int64_t now,
                      int64_t hidden);
   /// Whether some bytes are not in L2 yet; adds those that `flow` now brings to `missing`.
-  bool read_access(const GmAccess& access, int32_t transfer, int32_t flow, int64_t now,
-                   int64_t& missing);
+  bool read_access(const GmAccess& access, int32_t number, int32_t transfer, int32_t flow,
+                   int64_t now, int64_t& missing);
   template <typename Visit>
   void for_each_sector(const GmAccess& access, Visit visit) const;
   int64_t stream_bytes(const GmAccess& access) const;
