@@ -54,13 +54,33 @@ MemorySystem::MemorySystem(const Launch& launch, const Machine& machine)
     }
   }
   sectors_.resize(static_cast<size_t>(count));
-  for (size_t t = 0; t < launch.tensors.size(); ++t) {
-    const Tensor& tensor = launch.tensors[t];
+  warm_up();
+}
+
+void MemorySystem::warm_up() {
+  // Sectors in the order in which the launch before walked them: all warm tensors in step.
+  std::vector<std::vector<std::pair<int32_t, int32_t>>> walks;  // sector, bytes
+  std::vector<bool> dirty;
+  size_t steps = 0;
+  for (size_t t = 0; t < launch_.tensors.size(); ++t) {
+    const Tensor& tensor = launch_.tensors[t];
     if (!tensor.warm) continue;
+    dirty.push_back(tensor.dirty);
+    auto& walk = walks.emplace_back();
     for_each_sector({static_cast<int>(t), 0, 0, tensor.rows, tensor.cols},
-                    [&](int32_t id, int32_t bytes) {
-                      if (used_bytes_ + bytes <= machine_.l2.capacity_bytes) insert(id, bytes, 0);
-                    });
+                    [&](int32_t id, int32_t bytes) { walk.emplace_back(id, bytes); });
+    steps = std::max(steps, walk.size());
+  }
+  for (size_t step = 0; step < steps; ++step) {
+    for (size_t w = 0; w < walks.size(); ++w) {
+      const size_t count = walks[w].size();
+      for (size_t i = count * step / steps; i < count * (step + 1) / steps; ++i) {
+        const auto [id, bytes] = walks[w][i];
+        while (oldest_ >= 0 && used_bytes_ + bytes > machine_.l2.capacity_bytes) remove_oldest();
+        insert(id, bytes, 0);
+        sectors_[static_cast<size_t>(id)].dirty = dirty[w];
+      }
+    }
   }
 }
 
@@ -110,18 +130,23 @@ void MemorySystem::touch(int32_t id) {
   newest_ = id;
 }
 
-void MemorySystem::evict(int64_t now) {
+MemorySystem::Sector MemorySystem::remove_oldest() {
   const int32_t id = oldest_;
   Sector& victim = sectors_[static_cast<size_t>(id)];
   unlink(id);
   used_bytes_ -= victim.bytes;
-  if (victim.dirty) {
-    counters_.hbm_write_bytes += victim.bytes;
-    start_hbm(new_flow(), victim.bytes, victim.bytes, now);
-  }
+  const Sector removed = victim;
   victim.present = false;
   victim.dirty = false;
   victim.flow = -1;
+  return removed;
+}
+
+void MemorySystem::evict(int64_t now) {
+  const Sector victim = remove_oldest();
+  if (!victim.dirty) return;
+  counters_.hbm_write_bytes += victim.bytes;
+  start_hbm(new_flow(), victim.bytes, victim.bytes, now);
 }
 
 void MemorySystem::insert(int32_t id, int32_t bytes, int64_t now) {

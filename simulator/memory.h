@@ -91,9 +91,11 @@ class MemorySystem {
     std::vector<int32_t> sectors;
   };
 
+  void warm_up();
   void touch(int32_t id);
   void unlink(int32_t id);
   void insert(int32_t id, int32_t bytes, int64_t now);
+  Sector remove_oldest();
   void evict(int64_t now);
   void read_sector(int32_t id, int32_t bytes, int32_t transfer, int32_t flow, int64_t now,
                    int64_t& missing);
