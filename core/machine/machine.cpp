@@ -222,6 +222,7 @@ Machine parse_machine(std::string_view text, const std::string& where, bool cali
   read_texts(root, machine);
   read_fields(root.at("datasheet"), true, machine);
   if (calibrated && root.has("calibrated")) read_fields(root.at("calibrated"), false, machine);
+  if (!calibrated) machine.sources.clear();
   check_consistency(machine, root);
   return machine;
 }

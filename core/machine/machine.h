@@ -44,7 +44,7 @@ struct Machine {
   std::string description;
   /// Hardware names of measured data that this file stands for.
   std::vector<MeasuredAs> measured_as;
-  /// Where values come from, by path of the parameter: "fitted to ..." after a calibration.
+  /// Where calibrated values come from, by path of the parameter: "fitted to ...".
   std::vector<std::pair<std::string, std::string>> sources;
 
   struct {
