@@ -149,7 +149,9 @@ Space gemm_space(const Problem& problem, const Machine& machine) {
       {"tile_k0", "depth of a step in L0", useful(steps, k)},
       {"l1_buffers", "K chunks that L1 holds", {1, 2}},
       {"l0c_buffers", "tiles of sums that L0C holds", {1, 2}},
-      {"swizzle", "rows of tiles in a band walked column by column", {1, 2, 4, 8}},
+      {"swizzle",
+       "rows of tiles in a band walked column by column, every other one backwards; 0: row by row",
+       {0, 1, 2, 4, 8}},
       {"core_rows", "rows of a grid of cores with a rectangle of tiles each; 0: dealt in turn",
        core_grid_rows(machine.cores.aic)},
   };
@@ -177,7 +179,7 @@ Space gemm_space(const Problem& problem, const Machine& machine) {
   const int64_t m = problem.size("m");
   constraints.push_back({"band", {"tile_m", "swizzle"}, [m](auto v) -> std::string {
                            const int64_t rows = (m + v[0] - 1) / v[0];
-                           if (v[1] == 1 || v[1] < 2 * rows) return "";
+                           if (v[1] <= 1 || v[1] < 2 * rows) return "";
                            return fmt::format(
                                "swizzle={} with only {} rows of tiles repeats a smaller "
                                "one; use swizzle=1",
@@ -329,7 +331,8 @@ struct Dealing {
   double a_sharers = 0, b_sharers = 0;
 };
 
-Dealing dealing_of(const Config& config, int64_t tile_rows, int64_t tile_columns, int64_t aics) {
+Dealing dealing_of(const Config& config, int64_t tile_rows, int64_t tile_columns, int64_t aics,
+                   bool l2_holds_b) {
   if (const int64_t core_rows = config.at("core_rows"); core_rows > 0) {
     // A core walks its rectangle row by row: A misses on the first tile of a row, B on the first
     // row; a row of cores shares A, a column of cores B.
@@ -342,12 +345,15 @@ Dealing dealing_of(const Config& config, int64_t tile_rows, int64_t tile_columns
   // The first band of tiles misses on B, the first wave of each band on A. A wave's cores share the
   // HBM, and what tiles of one row or column have in common comes only once.
   const int64_t tiles = tile_rows * tile_columns;
-  const int64_t band = std::min(config.at("swizzle"), tile_rows);
+  const int64_t swizzle = config.at("swizzle");
+  const int64_t band = std::clamp<int64_t>(swizzle, 1, tile_rows);
   const auto waves = static_cast<double>(ceil_div(tiles, aics));
   const auto bands = static_cast<double>(ceil_div(tile_rows, band));
   const auto sharers = static_cast<double>(band);
   const auto cores = static_cast<double>(std::min(tiles, aics));
-  return {waves, std::min(1.0, bands / waves), 1 / bands, std::max(1.0, cores / sharers), sharers};
+  // Walked always forwards, a B that L2 does not hold misses in every row.
+  const double b_misses = swizzle == 0 && !l2_holds_b ? 1 : 1 / bands;
+  return {waves, std::min(1.0, bands / waves), b_misses, std::max(1.0, cores / sharers), sharers};
 }
 
 }  // namespace
@@ -362,7 +368,9 @@ double gemm_estimate_us(const Problem& problem, const Config& config, const Mach
   const int64_t tile_n = config.at("tile_n");
   const int64_t tile_rows = (m + tile_m - 1) / tile_m;
   const int64_t tiles = tile_rows * ceil_div(n, tile_n);
-  const Dealing dealing = dealing_of(config, tile_rows, ceil_div(n, tile_n), machine.cores.aic);
+  const Dealing dealing = dealing_of(
+      config, tile_rows, ceil_div(n, tile_n), machine.cores.aic,
+      k * width * static_cast<double>(n) < static_cast<double>(machine.l2.capacity_bytes));
   const auto rows = static_cast<double>(std::min(tile_m, round_up(m, 16)));
   const auto cols = static_cast<double>(std::min(tile_n, round_up(n, 16)));
   const auto cores = static_cast<double>(std::min(tiles, machine.cores.aic));

@@ -265,11 +265,12 @@ class GemmBuilder {
 std::vector<std::pair<int64_t, int64_t>> tile_order(int64_t rows, int64_t columns, int64_t band) {
   std::vector<std::pair<int64_t, int64_t>> order;
   order.reserve(static_cast<size_t>(rows * columns));
-  for (int64_t top = 0; top < rows; top += band) {
-    const bool backwards = top / band % 2 == 1;
+  const int64_t height = std::max<int64_t>(1, band);
+  for (int64_t top = 0; top < rows; top += height) {
+    const bool backwards = band > 0 && top / band % 2 == 1;
     for (int64_t i = 0; i < columns; ++i) {
       const int64_t column = backwards ? columns - 1 - i : i;
-      for (int64_t row = top; row < std::min(rows, top + band); ++row)
+      for (int64_t row = top; row < std::min(rows, top + height); ++row)
         order.emplace_back(row, column);
     }
   }

@@ -21,7 +21,8 @@ std::vector<std::vector<std::pair<int64_t, int64_t>>> grid_tiles(int64_t rows, i
 
 /// The order in which tiles (row, column) of a rows x columns grid are dealt to the cores: bands of
 /// `band` rows, walked column by column, every other band backwards, so that neighbours in time
-/// share operands in L2 (XY-Serve, linear Task-Table).
+/// share operands in L2 (XY-Serve, linear Task-Table). With a band of 0 rows: row by row, none
+/// backwards.
 std::vector<std::pair<int64_t, int64_t>> tile_order(int64_t rows, int64_t columns, int64_t band);
 
 }  // namespace tilewright

@@ -178,6 +178,7 @@ TEST(TileOrder, WalksBandsColumnByColumnAndTurnsAround) {
   using Order = std::vector<std::pair<int64_t, int64_t>>;
   EXPECT_EQ(tile_order(2, 3, 1), (Order{{0, 0}, {0, 1}, {0, 2}, {1, 2}, {1, 1}, {1, 0}}));
   EXPECT_EQ(tile_order(3, 2, 2), (Order{{0, 0}, {1, 0}, {0, 1}, {1, 1}, {2, 1}, {2, 0}}));
+  EXPECT_EQ(tile_order(2, 2, 0), (Order{{0, 0}, {0, 1}, {1, 0}, {1, 1}}));
   EXPECT_EQ(tile_order(7, 5, 3).size(), 35u);
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -150,18 +151,61 @@ void check_size(const Problem& problem) {
     throw Error(ErrorKind::kInfeasible, problem.text() + " is too large to simulate here");
 }
 
+/// How far two configs of the same parameters are apart, in doublings.
+double distance(const Config& a, const Config& b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.values.size(); ++i) {
+    sum += std::abs(std::log2(static_cast<double>(1 + a.values[i].second) /
+                              static_cast<double>(1 + b.values[i].second)));
+  }
+  return sum;
+}
+
+/// The legal config with the values that are wanted, else nearest to the default.
+Config nearest_config(const Kernel& kernel, const Problem& problem, const Machine& machine,
+                      const Config& wanted) {
+  const Space space = kernel.space(problem, machine);
+  const Config fallback = kernel.default_config(problem, machine);
+  try {
+    return space.complete(wanted, fallback);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kInfeasible) throw;
+    Config best;
+    for (Config& config : space.enumerate()) {
+      const bool has_all =
+          std::all_of(wanted.values.begin(), wanted.values.end(),
+                      [&](const auto& value) { return config.at(value.first) == value.second; });
+      if (!has_all) continue;
+      if (best.values.empty() || distance(config, fallback) < distance(best, fallback))
+        best = std::move(config);
+    }
+    if (best.values.empty()) throw;
+    return best;
+  }
+}
+
+/// Adds a value; tiles that are larger than the problem are the largest that make a difference.
+void want(Config& wanted, const Space& space, const std::string& name, int64_t value) {
+  for (const Parameter& parameter : space.parameters()) {
+    if (parameter.name == name && name.starts_with("tile_"))
+      value = std::min(value, parameter.values.back());
+  }
+  std::erase_if(wanted.values, [&](const auto& known) { return known.first == name; });
+  wanted.values.emplace_back(name, value);
+}
+
 Config config_of(const Kernel& kernel, const Problem& problem, const Machine& machine,
                  const RowMeaning& meaning) {
+  const Space space = kernel.space(problem, machine);
   Config wanted;
   for (const auto& [name, expression] : meaning.run.config)
-    wanted.values.emplace_back(name, value_of(expression, meaning.names));
-  Config config = complete_config(kernel, problem, machine, wanted);
+    want(wanted, space, name, value_of(expression, meaning.names));
+  Config config = nearest_config(kernel, problem, machine, wanted);
   for (const auto& [name, expression] : meaning.run.prefer) {
     Config more = wanted;
-    std::erase_if(more.values, [&](const auto& value) { return value.first == name; });
-    more.values.emplace_back(name, value_of(expression, meaning.names));
+    want(more, space, name, value_of(expression, meaning.names));
     try {
-      config = complete_config(kernel, problem, machine, more);
+      config = nearest_config(kernel, problem, machine, more);
       wanted = std::move(more);
     } catch (const Error&) {  // it does not fit: the default stays
     }

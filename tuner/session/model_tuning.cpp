@@ -39,6 +39,7 @@ std::vector<Config> promising(const std::vector<Config>& configs,
   std::set<std::vector<int64_t>> seen;
   for (size_t i : order) {
     if (chosen.size() == kSeeds) break;
+    if (configs[i].at("swizzle") == 0) continue;  // at best as good as 1, which turns around
     if (seen.insert(traffic_of(configs[i])).second) chosen.push_back(configs[i]);
   }
   return chosen;
