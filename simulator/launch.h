@@ -25,10 +25,12 @@ struct Tensor {
   int64_t sector_rows = 0;
   int64_t sector_cols = 0;
   /// In L2 when the launch begins, as a launch before it would have left it that walked all warm
-  /// tensors in step from begin to end: what does not fit has been evicted, oldest first.
+  /// tensors in step, each in `warm_parts` equal parts side by side, from begin to end: what does
+  /// not fit has been evicted, oldest first.
   bool warm = false;
   bool workspace = false;  ///< holds nothing before the launch writes it
-  bool dirty = false;      ///< of a warm tensor: written by that launch, so eviction writes to HBM
+  int64_t warm_parts = 1;
+  bool dirty = false;  ///< of a warm tensor: written by that launch, so eviction writes to HBM
 
   int64_t bytes() const { return rows * cols * bytes_of(type); }
 };

@@ -58,27 +58,39 @@ MemorySystem::MemorySystem(const Launch& launch, const Machine& machine)
 }
 
 void MemorySystem::warm_up() {
-  // Sectors in the order in which the launch before walked them: all warm tensors in step.
-  std::vector<std::vector<std::pair<int32_t, int32_t>>> walks;  // sector, bytes
-  std::vector<bool> dirty;
+  struct Walk {
+    std::vector<std::pair<int32_t, int32_t>> sectors;  // sector, bytes, in the order of the walk
+    bool dirty = false;
+  };
+  std::vector<Walk> walks;
   size_t steps = 0;
   for (size_t t = 0; t < launch_.tensors.size(); ++t) {
     const Tensor& tensor = launch_.tensors[t];
     if (!tensor.warm) continue;
-    dirty.push_back(tensor.dirty);
-    auto& walk = walks.emplace_back();
+    std::vector<std::pair<int32_t, int32_t>> in_place;
     for_each_sector({static_cast<int>(t), 0, 0, tensor.rows, tensor.cols},
-                    [&](int32_t id, int32_t bytes) { walk.emplace_back(id, bytes); });
-    steps = std::max(steps, walk.size());
+                    [&](int32_t id, int32_t bytes) { in_place.emplace_back(id, bytes); });
+    Walk walk{{}, tensor.dirty};
+    const auto parts =
+        std::clamp<size_t>(static_cast<size_t>(tensor.warm_parts), 1, in_place.size());
+    const auto begin_of = [&](size_t part) { return in_place.size() * part / parts; };
+    for (size_t i = 0; walk.sectors.size() < in_place.size(); ++i) {
+      for (size_t part = 0; part < parts; ++part) {
+        if (begin_of(part) + i < begin_of(part + 1))
+          walk.sectors.push_back(in_place[begin_of(part) + i]);
+      }
+    }
+    steps = std::max(steps, walk.sectors.size());
+    walks.push_back(std::move(walk));
   }
   for (size_t step = 0; step < steps; ++step) {
-    for (size_t w = 0; w < walks.size(); ++w) {
-      const size_t count = walks[w].size();
+    for (const Walk& walk : walks) {
+      const size_t count = walk.sectors.size();
       for (size_t i = count * step / steps; i < count * (step + 1) / steps; ++i) {
-        const auto [id, bytes] = walks[w][i];
+        const auto [id, bytes] = walk.sectors[i];
         while (oldest_ >= 0 && used_bytes_ + bytes > machine_.l2.capacity_bytes) remove_oldest();
         insert(id, bytes, 0);
-        sectors_[static_cast<size_t>(id)].dirty = dirty[w];
+        sectors_[static_cast<size_t>(id)].dirty = walk.dirty;
       }
     }
   }

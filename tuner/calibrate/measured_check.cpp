@@ -112,7 +112,10 @@ ErrorSummary summary_of(std::vector<double> errors) {
 }  // namespace
 
 Launch repeated(Launch launch) {
-  for (Tensor& tensor : launch.tensors) tensor.warm = !tensor.workspace;
+  for (Tensor& tensor : launch.tensors) {
+    tensor.warm = !tensor.workspace;
+    tensor.warm_parts = std::ssize(launch.cores);
+  }
   for (const Template& body : launch.templates) {
     for (const auto* list : {&body.prologue, &body.body, &body.epilogue}) {
       for (const Instruction& instruction : *list) {

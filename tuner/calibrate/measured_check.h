@@ -109,8 +109,8 @@ CheckReport report_rows(const MeasuredPlan& plan, const std::vector<double>& sim
 /// Absolute errors of the rows chosen, by kernel and metric, and of all times and all ratios last.
 std::vector<ErrorSummary> summarize_errors(const std::vector<CheckRow>& rows);
 
-/// The launch as it runs right after itself: every tensor that is no workspace was walked before,
-/// those that it stores to are dirty.
+/// A launch whose cores each walk an equal part of every tensor, as it runs right after itself:
+/// every tensor that is no workspace was walked before, those that it stores to are dirty.
 Launch repeated(Launch launch);
 
 }  // namespace tilewright
