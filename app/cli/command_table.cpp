@@ -214,7 +214,7 @@ Command calibrate_entry() {
       {"fit", 0, "NAME[=LOW:HIGH],...", "",
        "parameters to fit, with bounds where the default ones are not wanted", true},
       {"validate", 0, "SHARE", "0", "share of the rows that is only looked at, 0 to 0.9"},
-      {"iterations", 0, "N", "12", "most steps of the search"},
+      {"iterations", 0, "N", "12", "most steps of each part of the search"},
       {"output", 'o', "FILE", "", "where to write the machine file; - prints it"},
   };
   command.details =

@@ -176,6 +176,63 @@ std::vector<double> standard_errors(const SmallMatrix& slopes, const std::vector
   return errors;
 }
 
+/// Where a search stands.
+struct Place {
+  Point point;
+  std::vector<double> residuals;
+};
+
+/// Moves to the best of the points when it gains enough.
+bool move_to_best(const Objective& objective, const std::vector<Point>& points, Place& place,
+                  size_t& best) {
+  std::vector<std::vector<double>> tried = objective.residuals(points);
+  best = 0;
+  for (size_t c = 1; c < tried.size(); ++c) {
+    if (cost_of(tried[c]) < cost_of(tried[best])) best = c;
+  }
+  const double before = cost_of(place.residuals);
+  if (!(before - cost_of(tried[best]) > kEnough * before)) return false;
+  place = {points[best], std::move(tried[best])};
+  return true;
+}
+
+/// Damped Gauss-Newton steps until none gains.
+int descend(const Objective& objective, const FitOptions& options, Place& place) {
+  int steps = 0;
+  for (double damping = 0.01; steps < options.most_steps; ++steps) {
+    options.progress(steps, cost_of(place.residuals));
+    const SmallMatrix slopes = derivatives(objective, place.point, place.residuals);
+    std::vector<Point> candidates;
+    for (double factor : {0.1, 1.0, 10.0, 100.0})
+      candidates.push_back(damped_step(place.point, place.residuals, slopes, damping * factor));
+    size_t best = 0;
+    if (!move_to_best(objective, candidates, place, best)) break;
+    damping = std::clamp(damping * std::pow(10.0, static_cast<double>(best) - 1), 1e-6, 1e6);
+  }
+  return steps;
+}
+
+/// Simulated times have small jumps, at which slopes mislead: single coordinates are moved as long
+/// as that gains, by steps that grow smaller.
+int probe(const Objective& objective, const FitOptions& options, Place& place) {
+  int steps = 0;
+  for (double size : {0.1, 0.03, 0.01}) {
+    for (; steps < options.most_steps; ++steps) {
+      options.progress(steps, cost_of(place.residuals));
+      std::vector<Point> candidates;
+      for (size_t p = 0; p < place.point.size(); ++p) {
+        for (double move : {-size, size}) {
+          candidates.push_back(place.point);
+          candidates.back()[p] = std::clamp(place.point[p] + move, 0.0, 1.0);
+        }
+      }
+      size_t best = 0;
+      if (!move_to_best(objective, candidates, place, best)) break;
+    }
+  }
+  return steps;
+}
+
 }  // namespace
 
 FitParameter fit_parameter(const std::string& name, const Machine& datasheet) {
@@ -240,31 +297,17 @@ FitResult fit_machine(const MeasuredPlan& plan, const Machine& start,
                       const std::vector<FitParameter>& parameters, const FitOptions& options) {
   const Objective objective(plan, start, parameters, options.jobs);
   FitResult result;
-  Point point = objective.origin();
-  std::vector<double> here = objective.residuals({point})[0];
-  result.cost_before = cost_of(here);
-  SmallMatrix slopes = derivatives(objective, point, here);
-  for (double damping = 0.01; result.steps < options.most_steps;) {
-    options.progress(result.steps, cost_of(here));
-    std::vector<Point> candidates;
-    for (double factor : {0.1, 1.0, 10.0, 100.0})
-      candidates.push_back(damped_step(point, here, slopes, damping * factor));
-    const auto tried = objective.residuals(candidates);
-    size_t best = 0;
-    for (size_t c = 1; c < tried.size(); ++c) {
-      if (cost_of(tried[c]) < cost_of(tried[best])) best = c;
-    }
-    const double gain = cost_of(here) - cost_of(tried[best]);
-    if (!(gain > kEnough * cost_of(here))) break;
-    damping = std::clamp(damping * std::pow(10.0, static_cast<double>(best) - 1), 1e-6, 1e6);
-    point = candidates[best];
-    here = tried[best];
-    slopes = derivatives(objective, point, here);
-    ++result.steps;
+  Place place{objective.origin(), objective.residuals({objective.origin()})[0]};
+  result.cost_before = cost_of(place.residuals);
+  for (int round = 0; round < 2; ++round) {
+    result.steps += descend(objective, options, place);
+    result.steps += probe(objective, options, place);
   }
-  result.cost_after = cost_of(here);
+  result.cost_after = cost_of(place.residuals);
+  const Point& point = place.point;
   result.machine = objective.machine(point);
-  const std::vector<double> errors = standard_errors(slopes, here);
+  const SmallMatrix slopes = derivatives(objective, point, place.residuals);
+  const std::vector<double> errors = standard_errors(slopes, place.residuals);
   for (size_t p = 0; p < parameters.size(); ++p) {
     result.parameters.push_back(
         {parameters[p], fit_value(start, parameters[p].name), objective.value(p, point[p]),

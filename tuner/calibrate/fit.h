@@ -34,7 +34,7 @@ void set_fit_value(Machine& machine, const std::string& name, double value);
 
 struct FitOptions {
   int jobs = 1;
-  int most_steps = 12;
+  int most_steps = 12;  ///< of each of the four searches
   std::function<void(int step, double cost)> progress = [](int, double) {};
 };
 
@@ -60,7 +60,8 @@ struct FitResult {
 /// Least squares over the rows of a plan. The residual of a time is ln(simulated / measured), of a
 /// ratio simulated - measured; a weak pull of 0.02 of the range holds parameters that the rows do
 /// not determine where they are. Search: Levenberg and Marquardt's damped Gauss-Newton steps with
-/// forward differences of 2 % of the range, projected into the bounds. Same result for any `jobs`.
+/// forward differences of 2 % of the range, projected into the bounds, then probes along single
+/// parameters; both twice. Same result for any `jobs`.
 FitResult fit_machine(const MeasuredPlan& plan, const Machine& start,
                       const std::vector<FitParameter>& parameters, const FitOptions& options);
 

@@ -165,7 +165,10 @@ double row_value(const MeasuredPlan::Row& row, const RunResult& result, const Ma
   const double total = result.us + boundary;
   if (row.metric.is_time()) return total;
   for (const auto& [name, value] : result.counters) {
-    if (name == row.metric.counter) return value * row.metric.counter_scale;
+    if (name != row.metric.counter) continue;
+    // Shares of the time are shares of all that was measured.
+    const double share = name.ends_with("_ratio") ? result.us / total : 1;
+    return value * share * row.metric.counter_scale;
   }
   return 0;
 }
