@@ -55,9 +55,11 @@ TEST(MachinePresets, StateTheirDatasheets) {
 TEST(MachinePresets, CalibratedValuesReplaceTheDatasheetsOnlyWhereTheyStand) {
   const Machine calibrated = load_machine("ascend-910b2");
   const Machine datasheet = load_machine("ascend-910b2:datasheet");
-  EXPECT_EQ(calibrated.hbm.gb_per_s, 1440);
+  EXPECT_EQ(calibrated.hbm.gb_per_s, 1600);
   EXPECT_EQ(datasheet.hbm.gb_per_s, 1760);
   EXPECT_EQ(calibrated.fixpipe.head_cycles, datasheet.fixpipe.head_cycles);
+  EXPECT_FALSE(calibrated.sources.empty()) << "every calibrated value says where it comes from";
+  EXPECT_TRUE(datasheet.sources.empty());
   EXPECT_NE(calibrated.fingerprint(), datasheet.fingerprint());
 }
 
