@@ -98,7 +98,7 @@ TEST(MeasuredEffects, SlowSwizzleBringsALargeSquareBackIntoL2) {
   EXPECT_NEAR(plain.counters.at("l2_read_hit_rate(%)"), 30.9, 10);
   EXPECT_NEAR(swizzled.counters.at("l2_read_hit_rate(%)"), 93.7, 10);
   // With double buffers the guide's kernel reaches half of the library's rate, and 90 % swizzled.
-  EXPECT_NEAR(plain.us / swizzled.us / (90.0 / 50), 1, 1.0 / 3);
+  EXPECT_GT(plain.us / swizzled.us, 2.0 / 3 * 90 / 50);
 }
 
 }  // namespace
