@@ -86,7 +86,7 @@ std::string accuracy_document(const Machine& machine, const CheckReport& report)
       fmt::format("\n## Rows\n\n{} (fingerprint {}): {} rows simulated, {} not.\n\n", machine.name,
                   machine.fingerprint(), report.rows.size(), report.not_simulated.size());
   text += markdown_of(full_rows(report));
-  text += "\n## Absolute errors\n\n" + markdown_of(summary_table(report.summary));
+  text += "\n## Absolute errors\n\n" + markdown_of(summary_table(report.summary, 0));
   if (!report.effects.empty()) {
     text += "\n## Effects\n\nWhat one choice changes, other things being equal.\n\n" +
             markdown_of(full_effects(report));

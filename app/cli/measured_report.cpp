@@ -22,15 +22,25 @@ Json identity_of(const MeasuredPoint& point) {
           {"metric", point.metric}};
 }
 
+/// A kernel's name without the remark in parentheses.
+std::string short_name(const std::string& kernel) {
+  return kernel.substr(0, kernel.find(" ("));
+}
+
+/// A text in at most `width` columns; 0: all of it.
+std::string fitted(const std::string& text, size_t width) {
+  return width == 0 ? text : elide_middle(text, width);
+}
+
 QueryResult short_rows(const CheckReport& report) {
-  constexpr size_t kCaseWidth = 25;
+  constexpr size_t kCaseWidth = 29;
   QueryResult table;
   table.columns = {"case", "metric", "measured", "simulated", "error"};
   for (const CheckRow& row : report.rows) {
-    const std::string name = row.point.kernel + " " + row.point.params;
+    const std::string name = short_name(row.point.kernel) + " " + row.point.params;
     table.rows.push_back({elide_middle(name, kCaseWidth), elide_middle(row.point.metric, 17),
-                          fmt::format("{:>11}", shown_value(row.measured, row.is_time)),
-                          fmt::format("{:>11}", shown_value(row.simulated, row.is_time)),
+                          fmt::format("{:>9}", shown_value(row.measured, row.is_time)),
+                          fmt::format("{:>9}", shown_value(row.simulated, row.is_time)),
                           fmt::format("{:>8}", shown_error(row.error, row.is_time))});
   }
   return table;
@@ -42,11 +52,11 @@ QueryResult effects_table(const CheckReport& report) {
   for (const Effect& effect : report.effects) {
     const bool is_time = effect.metric == "time";
     const auto shown = [&](double value) {
-      return fmt::format("{:>11}", is_time ? format_us(value) : shown_error(value, false));
+      return fmt::format("{:>10}", is_time ? format_us(value) : shown_error(value, false));
     };
     table.rows.push_back(
-        {elide_middle(effect.kernel + " " + effect.params, 28),
-         elide_middle(fmt::format("{} {} to {}", effect.parameter, effect.from, effect.to), 24),
+        {elide_middle(effect.kernel + " " + effect.params, 22),
+         elide_middle(fmt::format("{} {} to {}", effect.parameter, effect.from, effect.to), 22),
          shown(effect.measured), shown(effect.simulated),
          fmt::format("{:>+6.0f} %", 100 * effect.error)});
   }
@@ -129,16 +139,17 @@ std::string shown_error(double error, bool is_time) {
   return fmt::format("{:+.1f} {}", 100 * error, is_time ? "%" : "pt");
 }
 
-QueryResult summary_table(const std::vector<ErrorSummary>& summaries) {
+QueryResult summary_table(const std::vector<ErrorSummary>& summaries, size_t name_width) {
   QueryResult table;
   table.columns = {"kernel", "metric", "rows", "mean", "median", "p90", "max"};
   for (const ErrorSummary& summary : summaries) {
     const auto shown = [&](double error) {
       return fmt::format("{:.1f} {}", 100 * error, summary.is_time ? "%" : "pt");
     };
-    table.rows.push_back({summary.kernel.empty() ? "all" : elide_middle(summary.kernel, 24),
-                          elide_middle(summary.metric, 17), summary.count, shown(summary.mean),
-                          shown(summary.median), shown(summary.p90), shown(summary.largest)});
+    table.rows.push_back(
+        {summary.kernel.empty() ? "all" : fitted(short_name(summary.kernel), name_width),
+         fitted(summary.metric, name_width), summary.count, shown(summary.mean),
+         shown(summary.median), shown(summary.p90), shown(summary.largest)});
   }
   return table;
 }
@@ -164,11 +175,10 @@ QueryResult left_out_table(const CheckReport& report, size_t reason_width) {
   }
   QueryResult table;
   table.columns = {"hardware", "kernel", "rows", "reason"};
-  const size_t width = reason_width == 0 ? SIZE_MAX : reason_width;
+  const size_t name_width = reason_width == 0 ? 0 : 20;
   for (const Group& group : groups) {
-    table.rows.push_back({elide_middle(group.hardware, width / 2 + width / 8),
-                          elide_middle(group.kernel, width / 2 + width / 8), group.rows,
-                          elide_middle(group.reason, width)});
+    table.rows.push_back({fitted(group.hardware, name_width), fitted(group.kernel, name_width),
+                          group.rows, fitted(group.reason, reason_width)});
   }
   return table;
 }
@@ -179,13 +189,13 @@ std::string report_text(Context& context, const Machine& machine, const CheckRep
                   machine.fingerprint(), report.rows.size(), report.not_simulated.size());
   if (!report.rows.empty()) text += to_table(short_rows(report)) + "\n";
   if (!report.summary.empty()) {
-    text += context.heading("absolute errors") + "\n" + to_table(summary_table(report.summary));
+    text += context.heading("absolute errors") + "\n" + to_table(summary_table(report.summary, 17));
   }
   if (!report.effects.empty()) {
     text += "\n" + context.heading("effects") + "\n" + to_table(effects_table(report));
   }
   if (!report.not_simulated.empty()) {
-    text += "\n" + context.heading("not simulated") + "\n" + to_table(left_out_table(report, 32));
+    text += "\n" + context.heading("not simulated") + "\n" + to_table(left_out_table(report, 30));
   }
   return text;
 }

@@ -29,10 +29,11 @@ std::string shown_error(double error, bool is_time);
 /// "38.80 us", "54.5 %".
 std::string shown_value(double value, bool is_time);
 
-/// Errors by kernel and metric.
-QueryResult summary_table(const std::vector<ErrorSummary>& summaries);
+/// Errors by kernel and metric; names in at most `name_width` columns, 0: whole.
+QueryResult summary_table(const std::vector<ErrorSummary>& summaries, size_t name_width);
 
-/// Kernels that were not simulated: hardware, kernel, rows, reason.
+/// Kernels that were not simulated: hardware, kernel, rows, reason (in at most `reason_width`
+/// columns, 0: whole).
 QueryResult left_out_table(const CheckReport& report, size_t reason_width);
 
 }  // namespace tilewright

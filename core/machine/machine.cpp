@@ -296,8 +296,11 @@ std::string calibrated_machine_json(const Machine& datasheet, const Machine& mac
   Machine before = datasheet;
   Machine after = machine;
   for (const FieldEntry& entry : field_entries()) {
-    if (value_of(pointer_to(before, entry)) == value_of(pointer_to(after, entry))) continue;
-    put_value(machine, entry, calibrated);
+    const bool has_source =
+        std::any_of(machine.sources.begin(), machine.sources.end(),
+                    [&](const auto& source) { return source.first == entry.field.path; });
+    if (has_source || value_of(pointer_to(before, entry)) != value_of(pointer_to(after, entry)))
+      put_value(machine, entry, calibrated);
   }
   put_sources(machine, document);
   return document.dump(2) + "\n";

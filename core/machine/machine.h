@@ -169,7 +169,7 @@ std::vector<std::string> machine_names();
 std::string machine_json(const Machine& machine);
 
 /// The file of a calibrated machine: every parameter as `datasheet` has it, and those of `machine`
-/// that differ as its "calibrated" section.
+/// that differ or that have a source as its "calibrated" section.
 std::string calibrated_machine_json(const Machine& datasheet, const Machine& machine);
 
 }  // namespace tilewright

@@ -217,7 +217,7 @@ size_t find_hardware(const MeasuredPoint& point, const Machine& machine) {
   for (size_t i = 0; i < machine.measured_as.size(); ++i) {
     if (machine.measured_as[i].hardware == point.hardware) return i;
   }
-  throw Error(ErrorKind::kInfeasible, fmt::format("{} is not this hardware", machine.name));
+  throw Error(ErrorKind::kInfeasible, "other hardware");
 }
 
 int64_t cores_of(const MeasuredAs& as, const std::map<std::string, int64_t>& names,
