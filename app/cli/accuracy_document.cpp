@@ -27,7 +27,9 @@ after itself where the measurement repeats it. Errors are simulated / measured -
 differences of the busy shares for ratios (points, pt).
 
 `tilewright calibrate` fits parameters of the machine to such rows. Values that were fitted are
-marked so in the machine file; every other value is what its source states.
+marked so in the machine file; every other value is what its source states. Published effects (tile
+orientation, swizzle, sizes of transfers, double buffers) are tests:
+`tests/kernels/measured_effects_test.cpp`.
 )";
 
 std::string markdown_of(const QueryResult& table) {

@@ -131,6 +131,19 @@ TEST(RowRules, TakeCoresTileLayoutAndSwizzleFromTheRow) {
   EXPECT_EQ(planned(gemm_point("Ascend 910B2", square + "3")).config.at("swizzle"), 8);
 }
 
+TEST(RowRules, ReadStreamsByTheirTensors) {
+  MeasuredPoint point = gemm_point("Ascend 910B2 (page says 20 AI cores)", "B,S,D=4,512,256;ns=4");
+  point.kernel = "mhc_post (elementwise 1 read 4 writes, fp32)";
+  const MeasuredRun post = planned(point);
+  EXPECT_EQ(post.problem.text(),
+            "elementwise f32 f32 nd nd rows=2048 cols=256 reads=1 writes=4 epilogue=none");
+  EXPECT_EQ(post.condition, RunCondition::kRepeated);
+  EXPECT_EQ(post.cores, 20);
+  point.kernel = "mix (elementwise 3 reads 2 writes, bf16)";
+  EXPECT_EQ(planned(point).problem.text(),
+            "elementwise bf16 bf16 nd nd rows=2048 cols=256 reads=3 writes=2 epilogue=none");
+}
+
 TEST(RowRules, SayWhyARowIsNotSimulated) {
   EXPECT_NE(reason_of(gemm_point("Ascend 910B4", "M=1;N=1;K=1")).find("other hardware"),
             std::string::npos);
