@@ -22,22 +22,12 @@ Json identity_of(const MeasuredPoint& point) {
           {"metric", point.metric}};
 }
 
-/// A kernel's name without the remark in parentheses.
-std::string short_name(const std::string& kernel) {
-  return kernel.substr(0, kernel.find(" ("));
-}
-
-/// A text in at most `width` columns; 0: all of it.
-std::string fitted(const std::string& text, size_t width) {
-  return width == 0 ? text : elide_middle(text, width);
-}
-
 QueryResult short_rows(const CheckReport& report) {
   constexpr size_t kCaseWidth = 29;
   QueryResult table;
   table.columns = {"case", "metric", "measured", "simulated", "error"};
   for (const CheckRow& row : report.rows) {
-    const std::string name = short_name(row.point.kernel) + " " + row.point.params;
+    const std::string name = short_name(row.point.kernel, 0) + " " + row.point.params;
     table.rows.push_back({elide_middle(name, kCaseWidth), elide_middle(row.point.metric, 17),
                           fmt::format("{:>9}", shown_value(row.measured, row.is_time)),
                           fmt::format("{:>9}", shown_value(row.simulated, row.is_time)),
@@ -64,6 +54,11 @@ QueryResult effects_table(const CheckReport& report) {
 }
 
 }  // namespace
+
+std::string short_name(const std::string& name, size_t width) {
+  const std::string whole = name.substr(0, name.find(" ("));
+  return width == 0 ? whole : elide_middle(whole, width);
+}
 
 std::string points_path(const Context& context) {
   if (context.arguments().has("points")) return context.arguments().text("points");
@@ -146,10 +141,10 @@ QueryResult summary_table(const std::vector<ErrorSummary>& summaries, size_t nam
     const auto shown = [&](double error) {
       return fmt::format("{:.1f} {}", 100 * error, summary.is_time ? "%" : "pt");
     };
-    table.rows.push_back(
-        {summary.kernel.empty() ? "all" : fitted(short_name(summary.kernel), name_width),
-         fitted(summary.metric, name_width), summary.count, shown(summary.mean),
-         shown(summary.median), shown(summary.p90), shown(summary.largest)});
+    table.rows.push_back({summary.kernel.empty() ? "all" : short_name(summary.kernel, name_width),
+                          short_name(summary.metric, name_width), summary.count,
+                          shown(summary.mean), shown(summary.median), shown(summary.p90),
+                          shown(summary.largest)});
   }
   return table;
 }
@@ -175,10 +170,13 @@ QueryResult left_out_table(const CheckReport& report, size_t reason_width) {
   }
   QueryResult table;
   table.columns = {"hardware", "kernel", "rows", "reason"};
+  const auto cut = [](const std::string& text, size_t width) {
+    return width == 0 ? text : elide_middle(text, width);
+  };
   const size_t name_width = reason_width == 0 ? 0 : 20;
   for (const Group& group : groups) {
-    table.rows.push_back({fitted(group.hardware, name_width), fitted(group.kernel, name_width),
-                          group.rows, fitted(group.reason, reason_width)});
+    table.rows.push_back({cut(group.hardware, name_width), cut(group.kernel, name_width),
+                          group.rows, cut(group.reason, reason_width)});
   }
   return table;
 }

@@ -24,6 +24,9 @@ QueryResult rows_table(const CheckReport& report);
 /// The whole check for people.
 std::string report_text(Context& context, const Machine& machine, const CheckReport& report);
 
+/// A name without the remark in parentheses, in at most `width` columns; 0: any.
+std::string short_name(const std::string& name, size_t width);
+
 /// "+1.2 %" of a time, "-0.5 pt" of a ratio.
 std::string shown_error(double error, bool is_time);
 /// "38.80 us", "54.5 %".

@@ -111,6 +111,7 @@ QueryResult parameter_table(const FitResult& fit) {
   table.columns = {"parameter", "before", "after", "+-", "bounds", "note"};
   for (const FittedParameter& fitted : fit.parameters) {
     const FitParameter& parameter = fitted.parameter;
+    const bool is_known = fitted.uncertainty < parameter.high - parameter.low;
     const bool at_bound =
         fitted.after <= rounded(parameter.low) || fitted.after >= rounded(parameter.high);
     table.rows.push_back(
@@ -122,18 +123,19 @@ QueryResult parameter_table(const FitResult& fit) {
   return table;
 }
 
+/// Errors before and after, "19.2->4.8 %".
 QueryResult error_table(const Part& part) {
   QueryResult table;
-  table.columns = {"kernel", "metric",       "rows",   "mean", "median",
-                   "p90",    "before: mean", "median", "p90"};
+  table.columns = {"kernel", "metric", "rows", "mean", "median", "p90"};
   for (size_t i = 0; i < part.after.summary.size(); ++i) {
     const ErrorSummary& after = part.after.summary[i];
     const ErrorSummary& before = part.before.summary[i];
-    const auto shown = [&](double error) { return fmt::format("{:.1f}", 100 * error); };
-    table.rows.push_back({after.kernel.empty() ? "all" : elide_middle(after.kernel, 18),
-                          elide_middle(after.metric, 14) + (after.is_time ? " %" : " pt"),
-                          after.count, shown(after.mean), shown(after.median), shown(after.p90),
-                          shown(before.mean), shown(before.median), shown(before.p90)});
+    const auto shown = [&](double was, double is) {
+      return fmt::format("{:.1f}->{:.1f} {}", 100 * was, 100 * is, after.is_time ? "%" : "pt");
+    };
+    table.rows.push_back({after.kernel.empty() ? "all" : short_name(after.kernel, 12),
+                          short_name(after.metric, 17), after.count, shown(before.mean, after.mean),
+                          shown(before.median, after.median), shown(before.p90, after.p90)});
   }
   return table;
 }
@@ -190,6 +192,10 @@ int run_calibrate(Context& context) {
                             path, start.name));
   }
 
+  if (plan.rows.size() < parameters.size()) {
+    context.warn(fmt::format("{} rows cannot determine {} parameters; name fewer with --fit",
+                             plan.rows.size(), parameters.size()));
+  }
   Progress progress(context.console().err(), context.globals().quiet);
   FitOptions options;
   options.jobs = context.globals().jobs;
