@@ -114,11 +114,10 @@ QueryResult parameter_table(const FitResult& fit) {
     const bool is_known = fitted.uncertainty < parameter.high - parameter.low;
     const bool at_bound =
         fitted.after <= rounded(parameter.low) || fitted.after >= rounded(parameter.high);
-    table.rows.push_back(
-        {parameter.name, fitted.before, fitted.after,
-         std::isfinite(fitted.uncertainty) ? Cell(rounded(fitted.uncertainty)) : Cell("any"),
-         fmt::format("{:.4g}:{:.4g}", parameter.low, parameter.high),
-         fitted.is_determined ? at_bound ? "at its bound" : "" : "undetermined"});
+    table.rows.push_back({parameter.name, fitted.before, fitted.after,
+                          is_known ? Cell(rounded(fitted.uncertainty)) : Cell("any"),
+                          fmt::format("{:.4g}:{:.4g}", parameter.low, parameter.high),
+                          fitted.is_determined ? at_bound ? "at its bound" : "" : "undetermined"});
   }
   return table;
 }
