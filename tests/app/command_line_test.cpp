@@ -141,7 +141,7 @@ TEST(Program, EveryCommandPrintsOneJsonObjectWithASchema) {
       {"machine", "show"},
       {"machine", "diff", "ascend-910b2", "ascend-910b4"},
       {"machine", "check", "--points", points},
-      {"calibrate", "ascend-910b2", "--points", points, "--iterations", "1"},
+      {"calibrate", "ascend-910b2", "--points", points, "--fit", "mte2.fixed_cycles"},
       {"model", "list"},
       {"model", "show", "qwen2-7b", "--tokens", "7"},
       {"model", "show", model},
