@@ -21,7 +21,8 @@ struct ProblemRequest {
   std::map<std::string, int64_t> sizes;
   std::string dtype;
   std::string layout;  ///< of the weights, where a kernel has some: "nd" or "nz"
-  std::string epilogue;
+  std::string epilogue = {};
+  std::string out_dtype = {};  ///< of the result, where a kernel can store another type
 };
 
 /// A size that a kernel's problem has.

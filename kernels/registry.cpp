@@ -2,6 +2,7 @@
 #include "kernels/gemm/gemm.h"
 #include "kernels/kernel.h"
 #include "kernels/vector/argmax.h"
+#include "kernels/vector/elementwise.h"
 #include "kernels/vector/gather.h"
 #include "kernels/vector/norm.h"
 #include "kernels/vector/rope.h"
@@ -19,9 +20,10 @@ const std::vector<const Kernel*>& all_kernels() {
   static const RopeKernel rope;
   static const GatherKernel gather;
   static const ArgmaxKernel argmax;
-  static const std::vector<const Kernel*> kernels = {&gemm,     &gemm_padded,  &attention,
-                                                     &rms_norm, &add_rms_norm, &silu_mul,
-                                                     &rope,     &gather,       &argmax};
+  static const ElementwiseKernel elementwise;
+  static const std::vector<const Kernel*> kernels = {
+      &gemm,     &gemm_padded, &attention, &rms_norm, &add_rms_norm,
+      &silu_mul, &rope,        &gather,    &argmax,   &elementwise};
   return kernels;
 }
 

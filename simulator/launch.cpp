@@ -258,6 +258,8 @@ uint64_t hash_of(const Launch& launch) {
     hasher.add(tensor.name).add(static_cast<int64_t>(tensor.type));
     hasher.add(static_cast<int64_t>(tensor.layout)).add(tensor.rows).add(tensor.cols);
     hasher.add(tensor.sector_rows).add(tensor.sector_cols).add(int64_t{tensor.warm});
+    if (tensor.dirty || tensor.warm_parts != 1)
+      hasher.add(int64_t{tensor.dirty}).add(tensor.warm_parts);
   }
   for (const auto& table : launch.tables) {
     for (int64_t value : table) hasher.add(value);

@@ -24,8 +24,13 @@ struct Tensor {
   int64_t cols = 0;
   int64_t sector_rows = 0;
   int64_t sector_cols = 0;
-  bool warm = false;       ///< in L2 when the launch begins (as far as it fits)
+  /// In L2 when the launch begins, as a launch before it would have left it that walked all warm
+  /// tensors in step, each in `warm_parts` equal parts side by side, from begin to end: what does
+  /// not fit has been evicted, oldest first.
+  bool warm = false;
   bool workspace = false;  ///< holds nothing before the launch writes it
+  int64_t warm_parts = 1;
+  bool dirty = false;  ///< of a warm tensor: written by that launch, so eviction writes to HBM
 
   int64_t bytes() const { return rows * cols * bytes_of(type); }
 };

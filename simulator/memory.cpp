@@ -69,13 +69,45 @@ MemorySystem::MemorySystem(const Launch& launch, const Machine& machine)
     }
   }
   sectors_.resize(static_cast<size_t>(count));
-  for (size_t t = 0; t < launch.tensors.size(); ++t) {
-    const Tensor& tensor = launch.tensors[t];
+  warm_up();
+}
+
+void MemorySystem::warm_up() {
+  struct Walk {
+    std::vector<std::pair<int32_t, int32_t>> sectors;  // sector, bytes, in the order of the walk
+    bool dirty = false;
+  };
+  std::vector<Walk> walks;
+  size_t steps = 0;
+  for (size_t t = 0; t < launch_.tensors.size(); ++t) {
+    const Tensor& tensor = launch_.tensors[t];
     if (!tensor.warm) continue;
+    std::vector<std::pair<int32_t, int32_t>> in_place;
     for_each_sector({static_cast<int>(t), 0, 0, tensor.rows, tensor.cols},
-                    [&](int32_t id, int32_t bytes) {
-                      if (used_bytes_ + bytes <= machine_.l2.capacity_bytes) insert(id, bytes, 0);
-                    });
+                    [&](int32_t id, int32_t bytes) { in_place.emplace_back(id, bytes); });
+    Walk walk{{}, tensor.dirty};
+    const auto parts =
+        std::clamp<size_t>(static_cast<size_t>(tensor.warm_parts), 1, in_place.size());
+    const auto begin_of = [&](size_t part) { return in_place.size() * part / parts; };
+    for (size_t i = 0; walk.sectors.size() < in_place.size(); ++i) {
+      for (size_t part = 0; part < parts; ++part) {
+        if (begin_of(part) + i < begin_of(part + 1))
+          walk.sectors.push_back(in_place[begin_of(part) + i]);
+      }
+    }
+    steps = std::max(steps, walk.sectors.size());
+    walks.push_back(std::move(walk));
+  }
+  for (size_t step = 0; step < steps; ++step) {
+    for (const Walk& walk : walks) {
+      const size_t count = walk.sectors.size();
+      for (size_t i = count * step / steps; i < count * (step + 1) / steps; ++i) {
+        const auto [id, bytes] = walk.sectors[i];
+        while (oldest_ >= 0 && used_bytes_ + bytes > machine_.l2.capacity_bytes) remove_oldest();
+        insert(id, bytes, 0);
+        sectors_[static_cast<size_t>(id)].dirty = walk.dirty;
+      }
+    }
   }
 }
 
@@ -145,18 +177,23 @@ void MemorySystem::touch(int32_t id) {
   newest_ = id;
 }
 
-void MemorySystem::evict(int64_t now) {
+MemorySystem::Sector MemorySystem::remove_oldest() {
   const int32_t id = oldest_;
   Sector& victim = sectors_[static_cast<size_t>(id)];
   unlink(id);
   used_bytes_ -= victim.bytes;
-  if (victim.dirty) {
-    counters_.hbm_write_bytes += victim.bytes;
-    start_hbm(new_flow(), victim.bytes, now);
-  }
+  const Sector removed = victim;
   victim.present = false;
   victim.dirty = false;
   victim.flow = -1;
+  return removed;
+}
+
+void MemorySystem::evict(int64_t now) {
+  const Sector victim = remove_oldest();
+  if (!victim.dirty) return;
+  counters_.hbm_write_bytes += victim.bytes;
+  start_hbm(new_flow(), victim.bytes, now);
 }
 
 void MemorySystem::insert(int32_t id, int32_t bytes, int64_t now) {

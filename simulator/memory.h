@@ -128,9 +128,11 @@ class MemorySystem {
     std::vector<Brought> sectors;
   };
 
+  void warm_up();
   void touch(int32_t id);
   void unlink(int32_t id);
   void insert(int32_t id, int32_t bytes, int64_t now);
+  Sector remove_oldest();
   void evict(int64_t now);
   /// Whether the sector was missing and `flow` now brings it.
   bool read_sector(int32_t id, int32_t bytes, int32_t transfer, int32_t flow, int32_t access,

@@ -36,6 +36,13 @@ std::vector<Option> serving_options() {
   };
 }
 
+/// Published measurements to compare with or to fit to.
+Option points_option() {
+  return {
+      "points", 0, "FILE", "",
+      "table of measurements (default: measured/ascend/ascend_measured.csv in TILEWRIGHT_DATA)"};
+}
+
 std::vector<Option> operator+(std::vector<Option> a, const std::vector<Option>& b) {
   a.insert(a.end(), b.begin(), b.end());
   return a;
@@ -175,18 +182,56 @@ Command machine_entry() {
   command.name = "machine";
   command.summary = "what machines there are and what their parameters mean";
   command.positionals = {
-      {"ACTION", "list, show or diff"},
+      {"ACTION", "list, show, diff or check"},
       {"A", "a machine or the path of a machine file (default: --machine)", false},
       {"B", "the other one of diff", false}};
+  command.options = {
+      points_option(),
+      {"markdown", 0, "FILE", "", "of check: write the document of accuracy"},
+  };
   command.details =
       "A preset is calibrated where measurements exist; NAME:datasheet is the uncalibrated one.\n"
-      "`machine show NAME --json` prints a complete machine file.\n";
+      "`machine show NAME --json` prints a complete machine file. `machine check` simulates the "
+      "rows\n"
+      "of a table of measurements that are of this hardware and compares.\n";
   command.examples = {
       {"tilewright machine show ascend-910b2", "every parameter with unit and meaning"},
       {"tilewright machine diff ascend-910b2 ascend-910b2:datasheet", "what calibration changed"},
+      {"tilewright machine check ascend-910b2 --points measured.csv",
+       "how far is it from measured hardware?"},
   };
   command.has_csv = true;
   command.run = run_machine;
+  return command;
+}
+
+Command calibrate_entry() {
+  Command command;
+  command.name = "calibrate";
+  command.summary = "fit a machine's parameters to measurements";
+  command.positionals = {{"MACHINE", "a machine or the path of a machine file"}};
+  command.options = {
+      points_option(),
+      {"fit", 0, "NAME[=LOW:HIGH],...", "",
+       "parameters to fit, with bounds where the default ones are not wanted", true},
+      {"validate", 0, "SHARE", "0", "share of the rows that is only looked at, 0 to 0.9"},
+      {"iterations", 0, "N", "12", "most steps of each part of the search"},
+      {"output", 'o', "FILE", "", "where to write the machine file; - prints it"},
+  };
+  command.details =
+      "Rows of the same kernel and params stay together, and whether they are fitted or looked at\n"
+      "follows from a hash of the two. `measured_as.N.boundary_us` fits what the times of the "
+      "N-th\n"
+      "hardware name hold beyond the kernel. Prints the errors before and after, and which\n"
+      "parameters the rows do not determine.\n";
+  command.examples = {
+      {"tilewright calibrate ascend-910b2 --points measured.csv -o mine.json",
+       "fit the usual parameters"},
+      {"tilewright calibrate mine.json --fit mte2.fixed_cycles,hbm.gb_per_s=1000:1760",
+       "fit two, one of them within bounds"},
+  };
+  command.has_csv = true;
+  command.run = run_calibrate;
   return command;
 }
 
@@ -231,8 +276,9 @@ Command help_entry() {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> kCommands = {
-      run_entry(),     tune_entry(),  export_entry(), replay_entry(), query_entry(),
-      machine_entry(), model_entry(), kernel_entry(), db_entry(),     help_entry(),
+      run_entry(),    tune_entry(),    export_entry(),    replay_entry(),
+      query_entry(),  machine_entry(), calibrate_entry(), model_entry(),
+      kernel_entry(), db_entry(),      help_entry(),
   };
   return kCommands;
 }

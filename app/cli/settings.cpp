@@ -31,7 +31,7 @@ struct Known {
 constexpr Known kKnown[] = {
     {"db", "TILEWRIGHT_DB", false},       {"machine", "TILEWRIGHT_MACHINE", false},
     {"color", "TILEWRIGHT_COLOR", false}, {"seed", "TILEWRIGHT_SEED", true},
-    {"jobs", "TILEWRIGHT_JOBS", true},
+    {"jobs", "TILEWRIGHT_JOBS", true},    {"data", "TILEWRIGHT_DATA", false},
 };
 
 std::optional<std::string> variable(const char* name) {
@@ -142,6 +142,8 @@ Globals resolve_globals(const Arguments& arguments, bool out_is_terminal, bool e
   globals.db = globals.settings.at("db").value;
   globals.db_is_default = globals.settings.at("db").source == "built-in";
   globals.machine = globals.settings.at("machine").value;
+  if (const auto data = globals.settings.find("data"); data != globals.settings.end())
+    globals.data = data->second.value;
   globals.seed = whole(globals.settings, "seed", 0, INT64_MAX);
   globals.jobs = static_cast<int>(whole(globals.settings, "jobs", 1, kMaxJobs));
   globals.json = arguments.has("json");

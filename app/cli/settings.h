@@ -20,6 +20,7 @@ struct Globals {
   std::string db;
   bool db_is_default = false;  ///< its folder may be created
   std::string machine;
+  std::string data;  ///< folder of published measurements; empty: none
   bool json = false;
   bool csv = false;
   bool quiet = false;
@@ -28,7 +29,7 @@ struct Globals {
   int jobs = 1;
   bool color_out = false;
   bool color_err = false;
-  std::map<std::string, Setting> settings;  ///< db, machine, color, seed, jobs
+  std::map<std::string, Setting> settings;  ///< db, machine, color, seed, jobs, data
 };
 
 /// The global options of the command line.

@@ -81,6 +81,59 @@ void fill_half_costs(Machine& machine) {
   }
 }
 
+MeasuredAs read_measured_as(const JsonReader& reader) {
+  MeasuredAs as;
+  if (reader.is_string()) {  // the short form
+    as.hardware = reader.string();
+    return as;
+  }
+  reader.only({"hardware", "cores", "boundary_us", "boundary"});
+  as.hardware = reader.at("hardware").string();
+  if (reader.has("cores")) {
+    const JsonReader cores = reader.at("cores");
+    as.row_cores = cores.is_string() && cores.string() == "row";
+    if (!as.row_cores && !cores.is_number()) cores.fail("expected a whole number or \"row\"");
+    if (!as.row_cores) as.cores = cores.integer(1, 4096);
+  }
+  if (reader.has("boundary_us")) as.boundary_us = reader.at("boundary_us").number(0, 1e6);
+  if (reader.has("boundary")) as.boundary = reader.at("boundary").string();
+  return as;
+}
+
+Json to_json(const MeasuredAs& as) {
+  Json json = {{"hardware", as.hardware}};
+  if (as.row_cores) json["cores"] = "row";
+  if (as.cores > 0) json["cores"] = as.cores;
+  json["boundary_us"] = as.boundary_us;
+  if (!as.boundary.empty()) json["boundary"] = as.boundary;
+  return json;
+}
+
+/// Reads names, measured_as and sources: what is not a parameter.
+void read_texts(const JsonReader& root, Machine& machine) {
+  machine.name = root.at("name").string();
+  if (machine.name.empty() || machine.name.size() > 100)
+    root.at("name").fail("must have 1 to 100 characters");
+  if (root.has("description")) machine.description = root.at("description").string();
+  if (root.has("measured_as")) {
+    for (const JsonReader& item : root.at("measured_as").items()) {
+      machine.measured_as.push_back(read_measured_as(item));
+      for (size_t i = 0; i + 1 < machine.measured_as.size(); ++i) {
+        if (machine.measured_as[i].hardware == machine.measured_as.back().hardware) {
+          item.fail(fmt::format("'{}' stands twice", printable(machine.measured_as[i].hardware)));
+        }
+      }
+    }
+  }
+  if (!root.has("sources")) return;
+  const JsonReader sources = root.at("sources");
+  std::set<std::string> paths;
+  for (const FieldEntry& entry : field_entries()) paths.insert(entry.field.path);
+  sources.only(paths);
+  for (const std::string& path : sources.keys())
+    machine.sources.emplace_back(path, sources.at(path).string());
+}
+
 /// What the fields' own ranges cannot say.
 void check_consistency(const Machine& machine, const JsonReader& where) {
   const auto refuse = [&](const char* path, const std::string& why) {
@@ -141,6 +194,20 @@ double get_field(const Machine& machine, std::string_view path) {
   return 0;
 }
 
+void set_field(Machine& machine, std::string_view path, double value) {
+  for (const FieldEntry& entry : field_entries()) {
+    if (entry.field.path != path) continue;
+    const FieldPointer pointer = pointer_to(machine, entry);
+    if (auto* const* whole = std::get_if<int64_t*>(&pointer)) {
+      **whole = std::llround(value);
+    } else {
+      *std::get<double*>(pointer) = value;
+    }
+    return;
+  }
+  TW_CHECK(false, "a machine field of that path exists");
+}
+
 std::string Machine::fingerprint() const {
   Hasher hasher;
   Machine copy = *this;
@@ -165,26 +232,19 @@ double Machine::peak_flops(DType type) const {
 Machine parse_machine(std::string_view text, const std::string& where, bool calibrated) {
   const Json document = parse_json(text, where);
   const JsonReader root(document, where);
-  root.only({"schema", "name", "description", "measured_as", "datasheet", "calibrated"});
+  root.only({"schema", "name", "description", "measured_as", "datasheet", "calibrated", "sources"});
   const int64_t schema = root.at("schema").integer(1, INT32_MAX);
   if (schema > kMachineSchema) {
     root.fail(fmt::format("schema {} is newer than this program knows ({}); update tilewright",
                           schema, kMachineSchema));
   }
   Machine machine;
-  machine.name = root.at("name").string();
-  if (machine.name.empty() || machine.name.size() > 100)
-    root.at("name").fail("must have 1 to 100 characters");
-  if (root.has("description")) machine.description = root.at("description").string();
-  if (root.has("measured_as")) {
-    for (const JsonReader& item : root.at("measured_as").items()) {
-      machine.measured_as.push_back(item.string());
-    }
-  }
+  read_texts(root, machine);
   forget_half_costs(machine);
   read_fields(root.at("datasheet"), true, machine);
   if (calibrated && root.has("calibrated")) read_fields(root.at("calibrated"), false, machine);
   fill_half_costs(machine);
+  if (!calibrated) machine.sources.clear();
   check_consistency(machine, root);
   return machine;
 }
@@ -225,28 +285,59 @@ bool is_stated(const Machine& machine, const FieldEntry& entry) {
   return value_of(pointer_to(copy, entry)) != value_of(pointer_to(copy, of_others));
 }
 
+void put_value(const Machine& machine, const FieldEntry& entry, Json& values) {
+  Machine copy = machine;
+  Json* at = &values;
+  for (std::string_view key : split(entry.field.path, '.')) at = &(*at)[std::string(key)];
+  const FieldPointer pointer = pointer_to(copy, entry);
+  if (std::holds_alternative<int64_t*>(pointer)) {
+    *at = *std::get<int64_t*>(pointer);
+  } else {
+    *at = *std::get<double*>(pointer);
+  }
+}
+
+Json document_of(const Machine& texts, const Machine& datasheet) {
+  Json document;
+  document["schema"] = kMachineSchema;
+  document["name"] = texts.name;
+  document["description"] = texts.description;
+  document["measured_as"] = Json::array();
+  for (const MeasuredAs& as : texts.measured_as) document["measured_as"].push_back(to_json(as));
+  Json& values = document["datasheet"] = Json::object();
+  for (const FieldEntry& entry : field_entries()) {
+    if (is_stated(datasheet, entry)) put_value(datasheet, entry, values);
+  }
+  return document;
+}
+
+void put_sources(const Machine& machine, Json& document) {
+  for (const auto& [path, source] : machine.sources) document["sources"][path] = source;
+}
+
 }  // namespace
 
 std::string machine_json(const Machine& machine) {
-  Json values = Json::object();
-  Machine copy = machine;
+  Json document = document_of(machine, machine);
+  put_sources(machine, document);
+  return document.dump(2) + "\n";
+}
+
+std::string calibrated_machine_json(const Machine& datasheet, const Machine& machine) {
+  Json document = document_of(machine, datasheet);
+  Json& calibrated = document["calibrated"] = Json::object();
+  Machine before = datasheet;
+  Machine after = machine;
   for (const FieldEntry& entry : field_entries()) {
-    if (!is_stated(machine, entry)) continue;
-    Json* at = &values;
-    for (std::string_view key : split(entry.field.path, '.')) at = &(*at)[std::string(key)];
-    const FieldPointer pointer = pointer_to(copy, entry);
-    if (std::holds_alternative<int64_t*>(pointer)) {
-      *at = *std::get<int64_t*>(pointer);
-    } else {
-      *at = *std::get<double*>(pointer);
-    }
+    const bool has_source =
+        std::any_of(machine.sources.begin(), machine.sources.end(),
+                    [&](const auto& source) { return source.first == entry.field.path; });
+    const bool unlike_others = entry.half && is_stated(machine, entry);
+    if (has_source || unlike_others ||
+        value_of(pointer_to(before, entry)) != value_of(pointer_to(after, entry)))
+      put_value(machine, entry, calibrated);
   }
-  Json document;
-  document["schema"] = kMachineSchema;
-  document["name"] = machine.name;
-  document["description"] = machine.description;
-  document["measured_as"] = machine.measured_as;
-  document["datasheet"] = values;
+  put_sources(machine, document);
   return document.dump(2) + "\n";
 }
 

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/base/dtype.h"
@@ -24,6 +25,17 @@ struct VectorCost {
   double tail = 0;
 };
 
+/// A name that published measurements give hardware, and how their figures are to be read.
+struct MeasuredAs {
+  std::string hardware;       ///< exactly as the table of measurements writes it
+  int64_t cores = 0;          ///< cube cores that its kernels had; 0: those of the machine
+  bool row_cores = false;     ///< each row of the table names its cores
+  double boundary_us = 0;     ///< what a measured time holds beyond the simulated kernel time
+  std::string boundary = {};  ///< what that is, and where the value comes from
+
+  friend bool operator==(const MeasuredAs&, const MeasuredAs&) = default;
+};
+
 /// A description of an NPU chip (split architecture: AIC cube cores, each with its AIV vector
 /// cores, which meet only in L2 and HBM). Every number is a parameter of the machine file, with
 /// unit, range and meaning in machine_fields(); docs/model.md says which formula uses it.
@@ -31,7 +43,9 @@ struct Machine {
   std::string name;
   std::string description;
   /// Hardware names of measured data that this file stands for.
-  std::vector<std::string> measured_as;
+  std::vector<MeasuredAs> measured_as;
+  /// Where calibrated values come from, by path of the parameter: "fitted to ...".
+  std::vector<std::pair<std::string, std::string>> sources;
 
   struct {
     int64_t aic = 0;
@@ -150,6 +164,10 @@ const std::vector<MachineField>& machine_fields();
 /// Value of a parameter by path; the path must exist.
 double get_field(const Machine& machine, std::string_view path);
 
+/// Changes a parameter by path, which must exist; whole parameters are rounded. The caller keeps to
+/// the field's range.
+void set_field(Machine& machine, std::string_view path, double value);
+
 /// Reads a machine file (JSON with comments). `calibrated` applies its "calibrated" section over
 /// the datasheet values. Errors give file and key path.
 Machine parse_machine(std::string_view text, const std::string& where, bool calibrated);
@@ -163,5 +181,9 @@ std::vector<std::string> machine_names();
 
 /// The machine as canonical JSON text: datasheet form with every parameter.
 std::string machine_json(const Machine& machine);
+
+/// The file of a calibrated machine: every parameter as `datasheet` has it, and those of `machine`
+/// that differ or that have a source as its "calibrated" section.
+std::string calibrated_machine_json(const Machine& datasheet, const Machine& machine);
 
 }  // namespace tilewright

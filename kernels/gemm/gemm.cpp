@@ -87,6 +87,15 @@ Problem GemmKernel::problem(const ProblemRequest& request) const {
     throw Error(ErrorKind::kUsage, "gemm multiplies f16, bf16, f32 or i8, not i32");
   }
   problem.types = {type, type, type == DType::kI8 ? DType::kI32 : type};
+  if (!request.out_dtype.empty()) {
+    const DType out = parse_dtype(request.out_dtype);
+    if (out != problem.types[2] && (out != DType::kF32 || type == DType::kI8)) {
+      throw Error(ErrorKind::kUsage,
+                  fmt::format("gemm of {} stores {} or f32, not {}", name_of(type),
+                              name_of(problem.types[2]), name_of(out)));
+    }
+    problem.types[2] = out;
+  }
   const std::string layout = request.layout.empty() ? "nd" : request.layout;
   if (layout != "nd" && layout != "nz") {
     throw Error(ErrorKind::kUsage,
@@ -109,6 +118,19 @@ Problem GemmKernel::problem(const ProblemRequest& request) const {
 
 namespace {
 
+/// 0, and the heights of core grids that are not much longer than wide (a grid of r x c cores reads
+/// r + c rows and columns of tiles at a time).
+std::vector<int64_t> core_grid_rows(int64_t cores) {
+  constexpr int64_t kMostStretch = 3;
+  std::vector<int64_t> rows = {0};
+  for (int64_t r = 1; r <= cores; ++r) {
+    const int64_t columns = cores / r;
+    if (r * columns != cores || cores == 1) continue;
+    if (r <= kMostStretch * columns && columns <= kMostStretch * r) rows.push_back(r);
+  }
+  return rows;
+}
+
 Space gemm_space(const Problem& problem, const Machine& machine) {
   const int64_t width = bytes_of(problem.types[0]);
   const auto& buffers = machine.buffers;
@@ -127,7 +149,11 @@ Space gemm_space(const Problem& problem, const Machine& machine) {
       {"tile_k0", "depth of a step in L0", useful(steps, k)},
       {"l1_buffers", "K chunks that L1 holds", {1, 2}},
       {"l0c_buffers", "tiles of sums that L0C holds", {1, 2}},
-      {"swizzle", "rows of tiles in a band walked column by column", {1, 2, 4, 8}},
+      {"swizzle",
+       "rows of tiles in a band walked column by column, every other one backwards; 0: row by row",
+       {0, 1, 2, 4, 8}},
+      {"core_rows", "rows of a grid of cores with a rectangle of tiles each; 0: dealt in turn",
+       core_grid_rows(machine.cores.aic)},
   };
   std::vector<Constraint> constraints;
   constraints.push_back(fits("L0C", Memory::kL0C, buffers.l0c_bytes, parameters,
@@ -153,12 +179,29 @@ Space gemm_space(const Problem& problem, const Machine& machine) {
   const int64_t m = problem.size("m");
   constraints.push_back({"band", {"tile_m", "swizzle"}, [m](auto v) -> std::string {
                            const int64_t rows = (m + v[0] - 1) / v[0];
-                           if (v[1] == 1 || v[1] < 2 * rows) return "";
+                           if (v[1] <= 1 || v[1] < 2 * rows) return "";
                            return fmt::format(
                                "swizzle={} with only {} rows of tiles repeats a smaller "
                                "one; use swizzle=1",
                                v[1], rows);
                          }});
+  const int64_t n = problem.size("n");
+  const int64_t cores = machine.cores.aic;
+  constraints.push_back(
+      {"grid", {"tile_m", "tile_n", "swizzle", "core_rows"}, [m, n, cores](auto v) -> std::string {
+         if (v[3] == 0) return "";
+         if (v[2] != 1) {
+           return fmt::format(
+               "core_rows={} deals rectangles, which swizzle={} does not order; use "
+               "swizzle=1 or core_rows=0",
+               v[3], v[2]);
+         }
+         const int64_t rows = ceil_div(m, v[0]);
+         const int64_t columns = ceil_div(n, v[1]);
+         if (v[3] <= rows && cores / v[3] <= columns) return "";
+         return fmt::format("core_rows={} makes {} x {} cores for {} x {} tiles; use core_rows=0",
+                            v[3], v[3], cores / v[3], rows, columns);
+       }});
   return {std::move(parameters), std::move(constraints)};
 }
 
@@ -180,7 +223,8 @@ Config gemm_default(const Problem& problem, const Machine& machine) {
                    {"tile_k0", at_most(3, 128 / width)},
                    {"l1_buffers", 2},
                    {"l0c_buffers", 1},
-                   {"swizzle", 1}};
+                   {"swizzle", 1},
+                   {"core_rows", 0}};
   if (const std::string why = all.violation(config); !why.empty()) {
     // A machine with smaller buffers: the first legal config stands in.
     const std::vector<Config> legal = all.enumerate();
@@ -277,6 +321,43 @@ Launch GemmPaddedKernel::build(const Problem& problem, const Config& config,
   return build_gemm_launch(problem, config, machine, round_up(problem.size("m"), tile));
 }
 
+namespace {
+
+/// What the order of tiles means for the estimate: tiles that a core does one after another, the
+/// share of loads of A and B that miss in L2, and how many cores wait for the same missing bytes.
+struct Dealing {
+  double waves = 0;
+  double a_misses = 0, b_misses = 0;
+  double a_sharers = 0, b_sharers = 0;
+};
+
+Dealing dealing_of(const Config& config, int64_t tile_rows, int64_t tile_columns, int64_t aics,
+                   bool l2_holds_b) {
+  if (const int64_t core_rows = config.at("core_rows"); core_rows > 0) {
+    // A core walks its rectangle row by row: A misses on the first tile of a row, B on the first
+    // row; a row of cores shares A, a column of cores B.
+    const int64_t core_columns = aics / core_rows;
+    const auto rows = static_cast<double>(ceil_div(tile_rows, core_rows));
+    const auto columns = static_cast<double>(ceil_div(tile_columns, core_columns));
+    return {rows * columns, 1 / columns, 1 / rows, static_cast<double>(core_columns),
+            static_cast<double>(core_rows)};
+  }
+  // The first band of tiles misses on B, the first wave of each band on A. A wave's cores share the
+  // HBM, and what tiles of one row or column have in common comes only once.
+  const int64_t tiles = tile_rows * tile_columns;
+  const int64_t swizzle = config.at("swizzle");
+  const int64_t band = std::clamp<int64_t>(swizzle, 1, tile_rows);
+  const auto waves = static_cast<double>(ceil_div(tiles, aics));
+  const auto bands = static_cast<double>(ceil_div(tile_rows, band));
+  const auto sharers = static_cast<double>(band);
+  const auto cores = static_cast<double>(std::min(tiles, aics));
+  // Walked always forwards, a B that L2 does not hold misses in every row.
+  const double b_misses = swizzle == 0 && !l2_holds_b ? 1 : 1 / bands;
+  return {waves, std::min(1.0, bands / waves), b_misses, std::max(1.0, cores / sharers), sharers};
+}
+
+}  // namespace
+
 double gemm_estimate_us(const Problem& problem, const Config& config, const Machine& machine) {
   const auto width = static_cast<double>(bytes_of(problem.types[0]));
   const auto out_width = static_cast<double>(bytes_of(problem.types[2]));
@@ -286,8 +367,10 @@ double gemm_estimate_us(const Problem& problem, const Config& config, const Mach
   const int64_t tile_m = config.at("tile_m");
   const int64_t tile_n = config.at("tile_n");
   const int64_t tile_rows = (m + tile_m - 1) / tile_m;
-  const int64_t tiles = tile_rows * ((n + tile_n - 1) / tile_n);
-  const auto waves = static_cast<double>((tiles + machine.cores.aic - 1) / machine.cores.aic);
+  const int64_t tiles = tile_rows * ceil_div(n, tile_n);
+  const Dealing dealing = dealing_of(
+      config, tile_rows, ceil_div(n, tile_n), machine.cores.aic,
+      k * width * static_cast<double>(n) < static_cast<double>(machine.l2.capacity_bytes));
   const auto rows = static_cast<double>(std::min(tile_m, round_up(m, 16)));
   const auto cols = static_cast<double>(std::min(tile_n, round_up(n, 16)));
   const auto cores = static_cast<double>(std::min(tiles, machine.cores.aic));
@@ -300,24 +383,18 @@ double gemm_estimate_us(const Problem& problem, const Config& config, const Mach
       k * width *
       (rows / machine.mte1.l0a_bytes_per_cycle + cols / machine.mte1.l0b_bytes_per_cycle);
 
-  // The first band of tiles misses on B, the first wave of each band on A. A wave's cores share the
-  // HBM, and what tiles of one row or column have in common comes only once.
-  const int64_t band = std::min(config.at("swizzle"), tile_rows);
-  const auto bands = static_cast<double>((tile_rows + band - 1) / band);
-  const double b_misses = 1 / bands;
-  const double a_misses = std::min(1.0, bands / waves);
   const double share =
       std::min(machine.mte2.l1_bytes_per_cycle, machine.l2.read_bytes_per_cycle / cores);
   const double hbm_share = hbm_bytes_per_cycle(machine) / cores;
   const auto cycles_of = [&](double bytes, double missing, double sharers) {
     return bytes * (1 - missing) / share + bytes * missing / std::min(share, hbm_share * sharers);
   };
-  const auto sharers = static_cast<double>(band);
   const double chunks = std::ceil(k / static_cast<double>(config.at("tile_k")));
-  const double loads = cycles_of(k * width * cols, b_misses, sharers) +
-                       cycles_of(k * width * rows, a_misses, std::max(1.0, cores / sharers)) +
-                       chunks * (2 * machine.mte2.fixed_cycles +
-                                 (a_misses + b_misses) * machine.hbm.read_latency_cycles);
+  const double loads =
+      cycles_of(k * width * cols, dealing.b_misses, dealing.b_sharers) +
+      cycles_of(k * width * rows, dealing.a_misses, dealing.a_sharers) +
+      chunks * (2 * machine.mte2.fixed_cycles +
+                (dealing.a_misses + dealing.b_misses) * machine.hbm.read_latency_cycles);
 
   const double drain = machine.fixpipe.head_cycles +
                        rows * std::max(machine.fixpipe.row_cycles,
@@ -328,7 +405,7 @@ double gemm_estimate_us(const Problem& problem, const Config& config, const Mach
   const double per_tile = config.at("l0c_buffers") > 1 ? std::max(inner, drain) : inner + drain;
   const double start =
       machine.launch.dispatch_cycles + machine.launch.launch_us * machine.cores.clock_mhz;
-  return (start + waves * per_tile + drain) / machine.cores.clock_mhz;
+  return (start + dealing.waves * per_tile + drain) / machine.cores.clock_mhz;
 }
 
 }  // namespace tilewright

@@ -30,6 +30,7 @@ class GemmBuilder {
         l1_buffers_(config.at("l1_buffers")),
         l0c_buffers_(config.at("l0c_buffers")),
         band_(config.at("swizzle")),
+        core_rows_(config.at("core_rows")),
         cores_(machine.cores.aic) {
     launch_.name = problem.text();
     launch_.flops = 2.0 * static_cast<double>(problem.size("m")) * static_cast<double>(n_) *
@@ -219,19 +220,30 @@ class GemmBuilder {
   }
 
   void deal_tiles(int64_t chunks, int64_t steps) {
-    const auto order = tile_order(ceil_div(m_, tile_m_), ceil_div(n_, tile_n_), band_);
-    const int64_t used = std::min<int64_t>(cores_, static_cast<int64_t>(order.size()));
-    launch_.cores.resize(static_cast<size_t>(used));
-    for (int64_t c = 0; c < used; ++c)
-      launch_.cores[static_cast<size_t>(c)].group = static_cast<int>(c);
-    for (size_t t = 0; t < order.size(); ++t) {
-      const int64_t row = order[t].first * tile_m_;
-      const int64_t col = order[t].second * tile_n_;
-      const auto before = static_cast<int64_t>(t) / used;
-      launch_.cores[t % static_cast<size_t>(used)].add(
-          0, {row, col, std::min(tile_m_, m_ - row), std::min(tile_n_, n_ - col), before * chunks,
-              before * steps, before});
+    const auto dealt = tiles_by_core();
+    launch_.cores.resize(dealt.size());
+    for (size_t c = 0; c < dealt.size(); ++c) {
+      launch_.cores[c].group = static_cast<int>(c);
+      int64_t before = 0;
+      for (const auto& [tile_row, tile_column] : dealt[c]) {
+        const int64_t row = tile_row * tile_m_;
+        const int64_t col = tile_column * tile_n_;
+        launch_.cores[c].add(0, {row, col, std::min(tile_m_, m_ - row), std::min(tile_n_, n_ - col),
+                                 before * chunks, before * steps, before});
+        ++before;
+      }
     }
+  }
+
+  std::vector<std::vector<std::pair<int64_t, int64_t>>> tiles_by_core() const {
+    const int64_t rows = ceil_div(m_, tile_m_);
+    const int64_t columns = ceil_div(n_, tile_n_);
+    if (core_rows_ > 0) return grid_tiles(rows, columns, core_rows_, cores_ / core_rows_);
+    const auto order = tile_order(rows, columns, band_);
+    std::vector<std::vector<std::pair<int64_t, int64_t>>> dealt(
+        std::min(static_cast<size_t>(cores_), order.size()));
+    for (size_t t = 0; t < order.size(); ++t) dealt[t % dealt.size()].push_back(order[t]);
+    return dealt;
   }
 
   Launch launch_;
@@ -243,6 +255,7 @@ class GemmBuilder {
   int64_t chunk_, step_;
   int64_t l1_buffers_, l0c_buffers_;
   int64_t band_;
+  int64_t core_rows_;
   int64_t cores_;
   int l1_full_ = 0, l1_free_ = 0, l0_full_ = 0, l0_free_ = 0, c_full_ = 0, c_free_ = 0;
 };
@@ -252,15 +265,34 @@ class GemmBuilder {
 std::vector<std::pair<int64_t, int64_t>> tile_order(int64_t rows, int64_t columns, int64_t band) {
   std::vector<std::pair<int64_t, int64_t>> order;
   order.reserve(static_cast<size_t>(rows * columns));
-  for (int64_t top = 0; top < rows; top += band) {
-    const bool backwards = top / band % 2 == 1;
+  const int64_t height = std::max<int64_t>(1, band);
+  for (int64_t top = 0; top < rows; top += height) {
+    const bool backwards = band > 0 && top / band % 2 == 1;
     for (int64_t i = 0; i < columns; ++i) {
       const int64_t column = backwards ? columns - 1 - i : i;
-      for (int64_t row = top; row < std::min(rows, top + band); ++row)
+      for (int64_t row = top; row < std::min(rows, top + height); ++row)
         order.emplace_back(row, column);
     }
   }
   return order;
+}
+
+std::vector<std::vector<std::pair<int64_t, int64_t>>> grid_tiles(int64_t rows, int64_t columns,
+                                                                 int64_t core_rows,
+                                                                 int64_t core_columns) {
+  std::vector<std::vector<std::pair<int64_t, int64_t>>> dealt;
+  for (int64_t r = 0; r < core_rows; ++r) {
+    for (int64_t c = 0; c < core_columns; ++c) {
+      std::vector<std::pair<int64_t, int64_t>> tiles;
+      for (int64_t row = rows * r / core_rows; row < rows * (r + 1) / core_rows; ++row) {
+        for (int64_t col = columns * c / core_columns; col < columns * (c + 1) / core_columns;
+             ++col)
+          tiles.emplace_back(row, col);
+      }
+      if (!tiles.empty()) dealt.push_back(std::move(tiles));
+    }
+  }
+  return dealt;
 }
 
 Launch build_gemm_launch(const Problem& problem, const Config& config, const Machine& machine,

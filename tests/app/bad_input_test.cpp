@@ -33,6 +33,31 @@ void expect_refused(Sandbox& sandbox, const Case& each) {
   }
 }
 
+TEST(BadInput, MeasurementsAndFitsAreCheckedBeforeAnythingRuns) {
+  Sandbox sandbox;
+  const std::string table = sandbox.file(
+      "points.csv", "hardware,kernel,params,metric,unit,value\nAscend 910B4,gemm,,time,us,1\n");
+  const std::string bad = sandbox.file("bad.csv", "hardware,kernel\nx,y\n");
+  const auto fit = [&](const std::string& what) {
+    return Arguments{"calibrate", "ascend-910b2", "--points", table, "--fit", what};
+  };
+  const Case cases[] = {
+      {{"machine", "check", "--points", "none.csv"}, 3, {"none.csv"}},
+      {{"machine", "check", "--points", bad}, 1, {"bad.csv:1", "'params' is missing"}},
+      {fit("hbm.gb_per_sec"), 2, {"did you mean 'hbm.gb_per_s'?"}},
+      {fit("cores.aic"), 2, {"'cores.aic' is no parameter that can be fitted"}},
+      {fit("hbm.gb_per_s=5"), 2, {"expected bounds"}},
+      {fit("hbm.gb_per_s=9:5"), 2, {"hold nothing"}},
+      {fit("hbm.gb_per_s=0:5"), 2, {"go beyond"}},
+      {fit("hbm.gb_per_s,hbm.gb_per_s"), 2, {"twice"}},
+      {fit("measured_as.77.boundary_us"), 2, {"measured_as.77"}},
+      {fit("hbm.gb_per_s"), 3, {"no rows to fit to"}},
+      {{"calibrate", "none"}, 3, {"unknown machine 'none'"}},
+      {{"calibrate", "ascend-910b2", "--validate", "2", "--points", table}, 2, {"validate"}},
+  };
+  for (const Case& each : cases) expect_refused(sandbox, each);
+}
+
 TEST(BadInput, UnknownNamesSuggestTheNearest) {
   Sandbox sandbox;
   const Case cases[] = {

@@ -23,6 +23,70 @@ bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
+constexpr const char* kPoints =
+    "hardware,kernel,params,metric,unit,value\n"
+    "Ascend 910B2,gemm,M=256;N=512;K=512,time,us,10\n"
+    "Ascend 910B2,gemm,M=256;N=512;K=512,cube_busy_pct,%,50\n"
+    "Ascend 910B2,gemm,M=512;N=512;K=512,time,us,11\n"
+    "Ascend 910B4,gemm,M=256;N=512;K=512,time,us,12\n";
+
+TEST(Program, ChecksAMachineAgainstTheRowsOfItsHardware) {
+  Sandbox sandbox;
+  const std::string points = sandbox.file("points.csv", kPoints);
+  const Outcome outcome = sandbox.run({"machine", "check", "ascend-910b2:datasheet", "--points",
+                                       points, "--json", "--markdown", "accuracy.md"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto json = nlohmann::json::parse(outcome.out);
+  ASSERT_EQ(json["rows"].size(), 3u);
+  const auto& row = json["rows"][0];
+  EXPECT_EQ(row["hardware"], "Ascend 910B2");
+  EXPECT_EQ(row["params"], "M=256;N=512;K=512");
+  EXPECT_DOUBLE_EQ(row["error"].get<double>(), row["simulated"].get<double>() / 10 - 1);
+  EXPECT_DOUBLE_EQ(json["rows"][1]["measured"].get<double>(), 0.5);
+  ASSERT_EQ(json["not_simulated"].size(), 1u);
+  EXPECT_TRUE(contains(json["not_simulated"][0]["reason"], "other hardware"));
+  EXPECT_TRUE(contains(sandbox.read("accuracy.md"), "| Ascend 910B2 | gemm | M=256;N=512;K=512 |"));
+
+  const Outcome text = sandbox.run({"machine", "check", "--points", points});
+  for (size_t from = 0, end = 0; end != std::string::npos; from = end + 1) {
+    end = text.out.find('\n', from);
+    EXPECT_LE(std::min(end, text.out.size()) - from, 80u) << text.out.substr(from, 100);
+  }
+  EXPECT_TRUE(sandbox.run({"machine", "check", "--points", points, "--csv"})
+                  .out.starts_with("hardware,kernel,params,metric,unit,measured,simulated,error"));
+}
+
+TEST(Program, FindsMeasurementsInTheDataFolder) {
+  Sandbox sandbox;
+  sandbox.environment["TILEWRIGHT_DATA"] = "";
+  const Outcome nowhere = sandbox.run({"machine", "check"});
+  EXPECT_EQ(nowhere.status, 3);
+  EXPECT_TRUE(contains(nowhere.err, "give --points FILE.csv, or set TILEWRIGHT_DATA"));
+  std::filesystem::create_directories(sandbox.path("data/measured/ascend"));
+  sandbox.file("data/measured/ascend/ascend_measured.csv", kPoints);
+  sandbox.environment["TILEWRIGHT_DATA"] = sandbox.path("data");
+  EXPECT_EQ(sandbox.run({"machine", "check"}).status, 0);
+}
+
+TEST(Program, WritesACalibratedMachineThatOtherCommandsTake) {
+  Sandbox sandbox;
+  const std::string points = sandbox.file("points.csv", kPoints);
+  const Arguments fit = {"calibrate", "ascend-910b2", "--points",
+                         points,      "--fit",        "mte2.fixed_cycles=50:400",
+                         "-o",        "mine.json",    "--json"};
+  const Outcome outcome = sandbox.run(fit + Arguments{"--jobs", "1"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const std::string file = sandbox.read("mine.json");
+  EXPECT_EQ(sandbox.run(fit + Arguments{"--jobs", "3"}).out, outcome.out);
+  EXPECT_EQ(sandbox.read("mine.json"), file) << "the same bytes for any number of threads";
+  EXPECT_TRUE(contains(file, "fitted to 3 rows of points.csv"));
+  const auto machine = nlohmann::json::parse(file);
+  const double fitted = nlohmann::json::parse(outcome.out)["parameters"][0]["after"];
+  EXPECT_EQ(machine["calibrated"]["mte2"]["fixed_cycles"], fitted);
+  EXPECT_EQ(machine["datasheet"]["mte2"]["fixed_cycles"], 50);
+  EXPECT_EQ(sandbox.run(kSmallRun + Arguments{"--machine", "./mine.json"}).status, 0);
+}
+
 TEST(Program, WithoutCommandGivesHelpAndUsageStatus) {
   Sandbox sandbox;
   const Outcome outcome = sandbox.run({});
@@ -37,8 +101,8 @@ TEST(Program, HelpIsDataAndNamesEveryCommand) {
     const Outcome outcome = sandbox.run(tokens);
     EXPECT_EQ(outcome.status, 0);
     EXPECT_EQ(outcome.err, "");
-    for (const char* command :
-         {"run", "tune", "replay", "export", "query", "machine", "model", "kernel", "db", "help"}) {
+    for (const char* command : {"run", "tune", "replay", "export", "query", "machine", "calibrate",
+                                "model", "kernel", "db", "help"}) {
       EXPECT_TRUE(contains(outcome.out, std::string("\n  ") + command)) << command;
       const Outcome help = sandbox.run({"help", command});
       EXPECT_EQ(help.status, 0);
@@ -64,6 +128,7 @@ TEST(Program, GlobalsStandBeforeOrBehindTheCommand) {
 TEST(Program, EveryCommandPrintsOneJsonObjectWithASchema) {
   Sandbox sandbox;
   const std::string model = sandbox.file("config.json", kSmallModel);
+  const std::string points = sandbox.file("points.csv", kPoints);
   const Arguments cases[] = {
       kSmallRun,
       {"run", "gemm", "--shape", "m=33,n=65,k=70", "--check", "--hazards"},
@@ -75,6 +140,8 @@ TEST(Program, EveryCommandPrintsOneJsonObjectWithASchema) {
       {"machine", "list"},
       {"machine", "show"},
       {"machine", "diff", "ascend-910b2", "ascend-910b4"},
+      {"machine", "check", "--points", points},
+      {"calibrate", "ascend-910b2", "--points", points, "--fit", "mte2.fixed_cycles"},
       {"model", "list"},
       {"model", "show", "qwen2-7b", "--tokens", "7"},
       {"model", "show", model},

@@ -55,9 +55,11 @@ TEST(MachinePresets, StateTheirDatasheets) {
 TEST(MachinePresets, CalibratedValuesReplaceTheDatasheetsOnlyWhereTheyStand) {
   const Machine calibrated = load_machine("ascend-910b2");
   const Machine datasheet = load_machine("ascend-910b2:datasheet");
-  EXPECT_EQ(calibrated.hbm.gb_per_s, 1440);
+  EXPECT_EQ(calibrated.hbm.gb_per_s, 1600);
   EXPECT_EQ(datasheet.hbm.gb_per_s, 1760);
   EXPECT_EQ(calibrated.fixpipe.head_cycles, datasheet.fixpipe.head_cycles);
+  EXPECT_FALSE(calibrated.sources.empty()) << "every calibrated value says where it comes from";
+  EXPECT_TRUE(datasheet.sources.empty());
   EXPECT_NE(calibrated.fingerprint(), datasheet.fingerprint());
 }
 
@@ -66,7 +68,8 @@ TEST(MachineFingerprint, FollowsValuesAndNothingElse) {
   Machine renamed = machine;
   renamed.name = "mine";
   renamed.description = "x";
-  renamed.measured_as = {"something"};
+  renamed.measured_as = {{.hardware = "something", .boundary_us = 5}};
+  renamed.sources = {{"hbm.gb_per_s", "fitted"}};
   EXPECT_EQ(renamed.fingerprint(), machine.fingerprint());
   for (const MachineField& field : machine_fields()) {
     Json document = parse_json(machine_json(machine), "preset");
@@ -97,6 +100,43 @@ TEST(MachineFile, RoundTrips) {
     EXPECT_EQ(parse_machine(machine_json(machine), "m.json", true).fingerprint(),
               machine.fingerprint());
   }
+}
+
+TEST(MachineFile, SaysWhichMeasuredHardwareItStandsFor) {
+  Json document = parse_json(machine_json(load_machine("ascend-910b2")), "preset");
+  document["measured_as"] = parse_json(
+      R"(["a", {"hardware": "b", "cores": 20, "boundary_us": 3.5, "boundary": "host"},
+          {"hardware": "c", "cores": "row"}])",
+      "m");
+  document["sources"] = {{"hbm.gb_per_s", "fitted to points.csv"}};
+  const Machine machine = parse_machine(document.dump(), "m.json", true);
+  const std::vector<MeasuredAs> expected = {
+      {.hardware = "a"},
+      {.hardware = "b", .cores = 20, .boundary_us = 3.5, .boundary = "host"},
+      {.hardware = "c", .row_cores = true}};
+  EXPECT_EQ(machine.measured_as, expected);
+  const Machine again = parse_machine(machine_json(machine), "m.json", true);
+  EXPECT_EQ(again.measured_as, expected);
+  EXPECT_EQ(again.sources, machine.sources);
+
+  document["measured_as"] = {"a", "a"};
+  EXPECT_NE(message_of(document.dump()).find("measured_as[1]: 'a' stands twice"),
+            std::string::npos);
+  document["measured_as"] = parse_json(R"([{"hardware": "b", "cores": "many"}])", "m");
+  EXPECT_NE(message_of(document.dump()).find("measured_as[0].cores"), std::string::npos);
+  document.erase("measured_as");
+  document["sources"] = {{"hbm.gb_per_sec", "x"}};
+  EXPECT_NE(message_of(document.dump()).find("did you mean 'hbm.gb_per_s'?"), std::string::npos);
+}
+
+TEST(MachineFile, KeepsTheDatasheetBesideFittedValues) {
+  const Machine datasheet = load_machine("ascend-910b2:datasheet");
+  Machine fitted = datasheet;
+  set_field(fitted, "hbm.gb_per_s", 1500);
+  set_field(fitted, "vector.cost.exp.slope", 3);
+  const std::string text = calibrated_machine_json(datasheet, fitted);
+  EXPECT_EQ(parse_machine(text, "m.json", true).fingerprint(), fitted.fingerprint());
+  EXPECT_EQ(parse_machine(text, "m.json", false).fingerprint(), datasheet.fingerprint());
 }
 
 TEST(MachineFile, RefusesImpossibleValuesWithTheirPath) {

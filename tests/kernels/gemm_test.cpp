@@ -178,7 +178,62 @@ TEST(TileOrder, WalksBandsColumnByColumnAndTurnsAround) {
   using Order = std::vector<std::pair<int64_t, int64_t>>;
   EXPECT_EQ(tile_order(2, 3, 1), (Order{{0, 0}, {0, 1}, {0, 2}, {1, 2}, {1, 1}, {1, 0}}));
   EXPECT_EQ(tile_order(3, 2, 2), (Order{{0, 0}, {1, 0}, {0, 1}, {1, 1}, {2, 1}, {2, 0}}));
+  EXPECT_EQ(tile_order(2, 2, 0), (Order{{0, 0}, {0, 1}, {1, 0}, {1, 1}}));
   EXPECT_EQ(tile_order(7, 5, 3).size(), 35u);
+}
+
+TEST(GridTiles, AreRectanglesOfContiguousTilesWalkedRowByRow) {
+  using Order = std::vector<std::pair<int64_t, int64_t>>;
+  const auto dealt = grid_tiles(4, 5, 2, 2);
+  ASSERT_EQ(dealt.size(), 4u);
+  EXPECT_EQ(dealt[0], (Order{{0, 0}, {0, 1}, {1, 0}, {1, 1}}));
+  EXPECT_EQ(dealt[1], (Order{{0, 2}, {0, 3}, {0, 4}, {1, 2}, {1, 3}, {1, 4}}));
+  EXPECT_EQ(dealt[3].back(), (std::pair<int64_t, int64_t>{3, 4}));
+  EXPECT_EQ(grid_tiles(1, 2, 2, 3).size(), 2u) << "cores without a tile are left out";
+}
+
+TEST(Gemm, IsRightAndFreeOfHazardsOnAGridOfCores) {
+  const Problem problem = gemm(800, 700, 200);
+  for (const char* text : {"tile_m=128,tile_n=96,core_rows=4", "tile_m=96,tile_n=64,core_rows=8",
+                           "tile_m=64,tile_n=64,core_rows=3,l0c_buffers=2"}) {
+    const Config config =
+        complete_config(find_kernel("gemm"), problem, machine(), parse_config(text));
+    expect_right(problem, config, 5);
+    EXPECT_TRUE(
+        find_hazards(find_kernel("gemm").build(problem, config, machine()), machine()).empty());
+  }
+}
+
+TEST(Gemm, RefusesGridsThatLeaveCoresIdleOrSwizzle) {
+  const Problem problem = gemm(256, 256, 256);
+  for (const char* text : {"tile_m=128,tile_n=128,core_rows=4", "swizzle=2,core_rows=4"}) {
+    EXPECT_THROW(complete_config(find_kernel("gemm"), problem, machine(), parse_config(text)),
+                 Error);
+  }
+}
+
+TEST(Gemm, GridsReadLessFromHbmThanTilesDealtInTurn) {
+  // 512 MiB of B beside an L2 of 192 MiB: in turn, every row of tiles reads B again.
+  const Problem problem = gemm(2048, 16384, 16384);
+  const auto missing = [&](const char* text) {
+    const Config config =
+        complete_config(find_kernel("gemm"), problem, machine(), parse_config(text));
+    return time_detailed(find_kernel("gemm").build(problem, config, machine()), machine())
+        .memory.hbm_read_bytes;
+  };
+  EXPECT_LT(missing("tile_m=128,tile_n=256,core_rows=4"),
+            missing("tile_m=128,tile_n=256,core_rows=0") * 9 / 10);
+}
+
+TEST(Gemm, StoresF32SumsOnRequest) {
+  ProblemRequest request;
+  request.sizes = {{"m", 33}, {"n", 50}, {"k", 70}};
+  request.out_dtype = "f32";
+  const Problem problem = find_kernel("gemm").problem(request);
+  EXPECT_EQ(problem.text(), "gemm f16 f16 f32 nd nd nd m=33 n=50 k=70 epilogue=none");
+  expect_right(problem, find_kernel("gemm").default_config(problem, machine()), 3);
+  request.out_dtype = "i32";
+  EXPECT_THROW(find_kernel("gemm").problem(request), Error);
 }
 
 TEST(GemmEstimate, PutsGoodConfigsFirst) {

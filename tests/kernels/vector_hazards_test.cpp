@@ -22,6 +22,8 @@ const Case kCases[] = {
     {"silu_mul", {{"rows", 9}, {"cols", 9000}}},
     {"rope", {{"rows", 9}, {"heads", 12}, {"kv_heads", 2}, {"dim", 64}}},
     {"gather", {{"rows", 9}, {"cols", 5000}, {"vocab", 50}}},
+    {"elementwise", {{"rows", 9}, {"cols", 5000}, {"reads", 2}, {"writes", 4}}},
+    {"elementwise", {{"rows", 9}, {"cols", 5000}}},
     {"argmax", {{"rows", 3}, {"cols", 5001}}},
     {"argmax", {{"rows", 5}, {"cols", 152064}}},
 };

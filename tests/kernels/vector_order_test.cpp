@@ -139,6 +139,7 @@ struct Case {
 
 // Several tiles for each of a few cores.
 const Case kCases[] = {
+    {"elementwise", {{"rows", 64}, {"cols", 700}, {"reads", 2}, {"writes", 3}}},
     {"rms_norm", {{"rows", 64}, {"cols", 700}}},
     {"rms_norm", {{"rows", 25}, {"cols", 4500}}},
     {"add_rms_norm", {{"rows", 64}, {"cols", 700}}},

@@ -62,7 +62,7 @@ TEST(VectorSpeed, DefaultsStreamNearTheHbmRate) {
       {{"rope", {{"rows", 4096}, {"heads", 32}, {"kv_heads", 4}, {"dim", 128}}}, "f16", 1.25},
       {{"argmax", {{"rows", 64}, {"cols", 152064}}}, "f32", 1.25},
       // The reductions of halves, which cost as many cycles as those of f32, are the limit.
-      {{"argmax", {{"rows", 256}, {"cols", 152064}}}, "f16", 1.5},
+      {{"argmax", {{"rows", 256}, {"cols", 152064}}}, "f16", 1.6},
   };
   for (const Target& target : targets) {
     const double ratio = bandwidth_ratio(target.problem, target.dtype);

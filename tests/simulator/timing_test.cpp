@@ -250,7 +250,7 @@ TEST(LocalCost, MatrixInstructionCountsFractals) {
 }
 
 TEST(LocalCost, FixpipeFollowsTheDrainFormula) {
-  const Machine machine = load_machine("ascend-910b2");
+  const Machine machine = load_machine("ascend-910b2:datasheet");
   Instruction drain;
   drain.opcode = Opcode::kFixpipe;
   drain.dst.type = DType::kF32;

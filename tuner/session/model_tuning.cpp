@@ -20,7 +20,8 @@ constexpr size_t kSeeds = 8;
 
 /// What of a config decides its first-order estimate for the most part: the traffic of its tiles.
 std::vector<int64_t> traffic_of(const Config& config) {
-  return {config.at("tile_m"), config.at("tile_n"), config.at("tile_k"), config.at("swizzle")};
+  return {config.at("tile_m"), config.at("tile_n"), config.at("tile_k"), config.at("swizzle"),
+          config.at("core_rows")};
 }
 
 /// The configs with the least estimates, one for each traffic, so that they differ in what matters.
@@ -38,6 +39,7 @@ std::vector<Config> promising(const std::vector<Config>& configs,
   std::set<std::vector<int64_t>> seen;
   for (size_t i : order) {
     if (chosen.size() == kSeeds) break;
+    if (configs[i].at("swizzle") == 0) continue;  // at best as good as 1, which turns around
     if (seen.insert(traffic_of(configs[i])).second) chosen.push_back(configs[i]);
   }
   return chosen;

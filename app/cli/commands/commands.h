@@ -11,6 +11,7 @@ int run_replay(Context& context);
 int run_export(Context& context);
 int run_query(Context& context);
 int run_machine(Context& context);
+int run_calibrate(Context& context);
 int run_model(Context& context);
 int run_kernel(Context& context);
 int run_db(Context& context);

@@ -4,10 +4,15 @@
 
 #include <nlohmann/json.hpp>
 
+#include "app/cli/accuracy_document.h"
 #include "app/cli/actions.h"
 #include "app/cli/command.h"
 #include "app/cli/commands/commands.h"
+#include "app/cli/measured_report.h"
+#include "app/cli/progress.h"
 #include "app/cli/table.h"
+#include "core/base/file.h"
+#include "tuner/calibrate/measured_check.h"
 
 namespace tilewright {
 
@@ -100,11 +105,40 @@ int diff_machines(Context& context, Names names) {
   return kExitOk;
 }
 
+int check_machine(Context& context, Names names) {
+  const Machine machine = names.empty() ? context.machine() : load_machine(names[0]);
+  const std::string path = points_path(context);
+  const MeasuredPlan plan = plan_rows(read_measured_points(path), row_rules(), machine);
+  Progress progress(context.console().err(), context.globals().quiet);
+  const std::vector<double> simulated =
+      simulate_rows(plan, machine, context.globals().jobs, [&](size_t done) {
+        progress.update([&] { return fmt::format("{} of {} runs", done, plan.runs.size()); });
+      });
+  progress.clear();
+  const CheckReport report = report_rows(plan, simulated);
+  if (context.arguments().has("markdown")) {
+    write_file(context.arguments().text("markdown"), accuracy_document(machine, report));
+  }
+  if (context.globals().json) {
+    Json json = output_object();
+    json["machine"] = machine_identity(machine);
+    put_report(report, json);
+    context.print_json(json);
+  } else if (context.globals().csv) {
+    context.print_table(rows_table(report));
+  } else {
+    context.print(report_text(context, machine, report));
+  }
+  return kExitOk;
+}
+
 }  // namespace
 
 int run_machine(Context& context) {
-  const Action actions[] = {
-      {"list", 0, 0, list_machines}, {"show", 0, 1, show_machine}, {"diff", 2, 2, diff_machines}};
+  const Action actions[] = {{"list", 0, 0, list_machines},
+                            {"show", 0, 1, show_machine},
+                            {"diff", 2, 2, diff_machines},
+                            {"check", 0, 1, check_machine}};
   return run_action(context, "machine", actions);
 }
 
