@@ -50,7 +50,6 @@ ComposedTiming::ComposedTiming(const Launch& launch, const Machine& machine,
       machine_(machine),
       merge_(merge),
       cache_(launch, machine),
-      memory_(launch, machine),
       launch_ticks_(launch_ticks_of(machine)),
       log_(launch_ticks_, kLogCapacity),
       flag_ticks_(to_ticks(machine.sync.flag_cycles)),
@@ -58,6 +57,7 @@ ComposedTiming::ComposedTiming(const Launch& launch, const Machine& machine,
       flag_setters_(setters_of(launch)),
       cores_(launch.cores.size()),
       last_end_(launch_ticks_) {
+  memory_.emplace(launch, machine, merged_grids());
   for (size_t c = 0; c < cores_.size(); ++c) {
     Core& core = cores_[c];
     core.id = static_cast<int>(c);
@@ -95,18 +95,78 @@ ComposedTiming::ResolvedSections& ComposedTiming::sections_of(const Core& core) 
     }
     section.block = LocalBlock(steps.sections[s], roles_, flag_ticks_, machine_.scalar.queue_depth);
   }
-  resolved->merge = hides_latency(*resolved) ? merge_ : 1;
   resolved_.push_back(std::move(resolved));
   return *resolved_.back();
 }
 
-bool ComposedTiming::hides_latency(const ResolvedSections& sections) const {
+bool ComposedTiming::can_merge(const Template& body, std::span<const int64_t> bindings) {
+  const auto at = [&](const Expr& expr, int64_t index) {
+    return expr.at(bindings, launch_.tables, index);
+  };
+  bool ahead = false;
+  for (const Instruction& instruction : body.body) {
+    if (instruction.opcode != Opcode::kLoad) continue;
+    // Side by side along one dimension, each as wide as a sector.
+    const Tile& tile = instruction.a;
+    const Tensor& tensor = launch_.tensors[static_cast<size_t>(tile.tensor)];
+    if (!tile.row.is_affine() || !tile.col.is_affine()) return false;
+    const int64_t down = at(tile.row, 1) - at(tile.row, 0);
+    const int64_t right = at(tile.col, 1) - at(tile.col, 0);
+    const bool by_rows = right == 0 && down == at(tile.rows, 0) && down == tensor.sector_rows;
+    const bool by_cols = down == 0 && right == at(tile.cols, 0) && right == tensor.sector_cols;
+    if (!by_rows && !by_cols) return false;
+    ahead = ahead || burst_bytes(tensor, at(tile.rows, 0), at(tile.cols, 0)) >=
+                         machine_.mte2.lookahead_burst_bytes;
+  }
+  if (!ahead) return true;
   // Loads that are requested ahead hide each other's latency, by how much depends on when exactly
   // they start; it matters unless the products of an iteration take longer anyway.
-  const Section& body = sections.sections[1];
-  const bool ahead = std::any_of(body.loads.begin(), body.loads.end(),
-                                 [](const Step* step) { return step->ahead; });
-  return !ahead || body.block.busy()[kCube] > to_ticks(machine_.hbm.read_latency_cycles);
+  const auto id = static_cast<int>(&body - launch_.templates.data());
+  int64_t products = 0;
+  for (const Step& step : cache_.resolve(id, bindings).sections[1]) {
+    if (step.pipe == Pipe::kCube) products += step.cost.busy;
+  }
+  return products > to_ticks(machine_.hbm.read_latency_cycles);
+}
+
+std::vector<SectorGrid> ComposedTiming::merged_grids() {
+  std::vector<SectorGrid> grids = sector_grids(launch_);
+  for (size_t t = 0; t < launch_.templates.size() && merge_ > 1; ++t) {
+    const CoreProgram& core = launch_.cores[0];
+    const auto task = std::find_if(core.tasks.begin(), core.tasks.end(), [&](const auto& entry) {
+      return entry.template_id == static_cast<int32_t>(t);
+    });
+    if (task == core.tasks.end()) continue;
+    const Template& body = launch_.templates[t];
+    const std::span<const int64_t> bindings(core.bindings.data() + task->first_binding,
+                                            static_cast<size_t>(body.bindings));
+    if (!can_merge(body, bindings)) {
+      merge_ = 1;
+      return sector_grids(launch_);
+    }
+    coarsen(body, bindings, grids);
+  }
+  return grids;
+}
+
+void ComposedTiming::coarsen(const Template& body, std::span<const int64_t> bindings,
+                             std::vector<SectorGrid>& grids) const {
+  // Sectors end where groups end. The first group is the short one, so that what follows the loop
+  // has sectors of its own.
+  const int64_t count = body.count.at(bindings, launch_.tables, 0);
+  const int64_t cut = (merge_ - count % merge_) % merge_;
+  for (const Instruction& instruction : body.body) {
+    if (instruction.opcode != Opcode::kLoad) continue;
+    const Expr& row = instruction.a.row;
+    SectorGrid& grid = grids[static_cast<size_t>(instruction.a.tensor)];
+    if (row.at(bindings, launch_.tables, 1) != row.at(bindings, launch_.tables, 0)) {
+      grid.cut_rows = cut * grid.rows;
+      grid.rows *= merge_;
+    } else {
+      grid.cut_cols = cut * grid.cols;
+      grid.cols *= merge_;
+    }
+  }
 }
 
 bool ComposedTiming::enter_next_group(Core& core) {
@@ -121,15 +181,12 @@ bool ComposedTiming::enter_next_group(Core& core) {
       core.first = 0;
       core.iterations = 1;
     } else if (core.section == 1 && core.first + core.iterations < core.count) {
-      // Groups of equal size, so that a short last one does not wait for a long one before it.
       core.first += core.iterations;
-      const int64_t left = core.count - core.first;
-      core.iterations = ceil_div(left, ceil_div(left, core.sections->merge));
+      core.iterations = merge_;
     } else if (core.section == 0) {
       core.section = 1;
       core.first = 0;
-      const int64_t groups = ceil_div(core.count, core.sections->merge);
-      core.iterations = core.count == 0 ? 0 : ceil_div(core.count, groups);
+      core.iterations = core.count % merge_ != 0 ? core.count % merge_ : std::min(merge_, core.count);
     } else if (core.section == 1) {
       core.section = 2;
       core.first = 0;
@@ -196,10 +253,10 @@ void ComposedTiming::take_turn(const Turn& turn) {
     return;
   }
   const GmAccess access = cache_.access(*turn.drain, bindings_of(core, turn.task), 0);
-  const int32_t transfer = memory_.request({&access, 1}, turn.drain->client, turn.time);
-  core.counters.store_bytes += memory_.bytes_of_transfer(transfer);
+  const int32_t transfer = memory_->request(access, turn.drain->client, turn.time);
+  core.counters.store_bytes += memory_->bytes_of_transfer(transfer);
   set_owner(transfer, -1);
-  memory_.stream(transfer, turn.time);
+  memory_->stream(transfer, turn.time);
 }
 
 void ComposedTiming::set_owner(int32_t transfer, int32_t core) {
@@ -211,12 +268,13 @@ void ComposedTiming::set_owner(int32_t transfer, int32_t core) {
 
 int32_t ComposedTiming::request_load(Core& core, size_t load, int64_t now) {
   const Step& step = *section_of(core).loads[load];
-  cache_.accesses(step, bindings_of(core, core.task), core.first, core.iterations, accesses_);
+  const GmAccess access =
+      cache_.access(step, bindings_of(core, core.task), core.first, core.iterations);
   // What a load that is requested ahead hides of its latency is the time of the load before it.
   const int64_t hidden =
       step.ahead && load > 0 && load <= core.load_ticks.size() ? core.load_ticks[load - 1] : 0;
-  const int32_t transfer = memory_.request(accesses_, step.client, now, hidden);
-  core.counters.load_bytes += memory_.bytes_of_transfer(transfer);
+  const int32_t transfer = memory_->request(access, step.client, now, hidden);
+  core.counters.load_bytes += memory_->bytes_of_transfer(transfer);
   most_merged_ = std::max(most_merged_, core.iterations);
   set_owner(transfer, core.id);
   return transfer;
@@ -226,7 +284,7 @@ void ComposedTiming::stream_load(Core& core, int64_t now) {
   const int32_t transfer =
       core.ahead >= 0 ? std::exchange(core.ahead, -1) : request_load(core, core.load, now);
   core.stream_start = now;
-  memory_.stream(transfer, now);
+  memory_->stream(transfer, now);
   const std::vector<const Step*>& loads = section_of(core).loads;
   const size_t next = core.load + 1;
   if (next < loads.size() && loads[next]->ahead) core.ahead = request_load(core, next, now);
@@ -238,7 +296,7 @@ void ComposedTiming::load_done(Core& core, const MemorySystem::Done& done) {
   core.parts.l2 += done.l2_ticks;
   core.parts.hbm += done.hbm_ticks;
   core.parts.conflict += done.conflict_ticks;
-  const auto& brought = memory_.brought_by(done.transfer);
+  const auto& brought = memory_->brought_by(done.transfer);
   core.brought.insert(core.brought.end(), brought.begin(), brought.end());
   if (++core.load < section_of(core).loads.size()) {
     push_turn({done.end, core.id, nullptr, core.task});
@@ -257,21 +315,17 @@ void ComposedTiming::ended(PathLog::Moment moment, int64_t time) {
 void ComposedTiming::loads_done(Core& core, int64_t total) {
   const int64_t count = core.iterations;
   const int64_t begin = core.load_start;
-  core.load_ends.clear();
   for (int64_t i = 0; i < count && !stuck_; ++i) {
     const uint8_t when = when_of(core, core.first + i);
     load_iteration(core, when, share(total, i, i + 1, count),
                    {share(core.parts.l2, i, i + 1, count), share(core.parts.hbm, i, i + 1, count),
                     share(core.parts.conflict, i, i + 1, count)});
-    core.load_ends.push_back(core.load_free);
     run_block(core, when, core.load_free + flag_ticks_);
     i += repeat_iterations(core, i + 1, total);
   }
   if (core.load_free > begin + total) {
     // The core had no room in time: what it brings for others arrives later, too.
-    for (const auto& [sector, access] : core.brought) {
-      if (!stuck_) memory_.delay(sector, core.load_ends[static_cast<size_t>(access)]);
-    }
+    for (int32_t sector : core.brought) memory_->delay(sector, core.load_free);
   }
   core.brought.clear();
   if (log_.full()) compact_log();
@@ -313,7 +367,6 @@ int64_t ComposedTiming::repeat_iterations(Core& core, int64_t next, int64_t tota
       }
     }
     core.load_free = begin + share(total, next, i + 1, core.iterations);
-    core.load_ends.push_back(core.load_free);
     run = section.block.repeat(core.state, core.load_free + flag_ticks_);
   }
   core.issued = run.issued;
@@ -472,7 +525,7 @@ void ComposedTiming::run_drains(Core& core) {
       }
     }
     const GmAccess access = cache_.access(*step, bindings_of(core, core.task), 0);
-    const int64_t ticks = std::max(step->cost.busy, memory_.alone(access, step->client));
+    const int64_t ticks = std::max(step->cost.busy, memory_->alone(access, step->client));
     const int32_t record = log_.begin(start, from, Cause::issue(), Pipe::kFixp);
     log_.end(record, start + ticks);
     core.drained = PathLog::end_of(record);
@@ -500,7 +553,7 @@ void ComposedTiming::compact_log() {
 std::optional<TimingResult> ComposedTiming::run() {
   for (Core& core : cores_) start_next_group(core);
   while (!stuck_) {
-    const int64_t memory_time = memory_.next_event();
+    const int64_t memory_time = memory_->next_event();
     const int64_t turn_time = turns_.empty() ? SharedPort::kNever : turns_.back().time;
     if (memory_time == SharedPort::kNever && turn_time == SharedPort::kNever) break;
     if (memory_time > turn_time) {
@@ -509,7 +562,7 @@ std::optional<TimingResult> ComposedTiming::run() {
       take_turn(turn);
       continue;
     }
-    const MemorySystem::Done done = memory_.process();
+    const MemorySystem::Done done = memory_->process();
     if (done.transfer < 0) continue;
     const int32_t owner = owners_[static_cast<size_t>(done.transfer)];
     if (owner < 0) {
@@ -525,7 +578,7 @@ std::optional<TimingResult> ComposedTiming::run() {
 TimingResult ComposedTiming::result() {
   TimingResult result;
   result.merged_iterations = most_merged_;
-  result.memory = memory_.counters();
+  result.memory = memory_->counters();
   const PathLog::Ticks path = log_.path_to(last_);
   std::copy(path.begin(), path.end(), result.critical_path.ticks.begin());
   // The last stores may have met others on the L2 port.
@@ -552,7 +605,7 @@ TimingResult ComposedTiming::result() {
     TW_CHECK(sum == result.ticks, "every cycle of the cube has one cause");
   }
   for (int64_t& ticks : result.engine.ticks) ticks /= std::max<int64_t>(1, working);
-  memory_.check_conservation(result.ticks);
+  memory_->check_conservation(result.ticks);
   return result;
 }
 

@@ -45,7 +45,6 @@ class ComposedTiming {
   };
   struct ResolvedSections {
     const ResolvedTemplate* steps = nullptr;
-    int64_t merge = 1;  // most iterations whose loads go as one
     std::array<Section, 3> sections;
   };
   /// A core and the group that it works on: some iterations of a body, or a prologue or epilogue.
@@ -73,8 +72,7 @@ class ComposedTiming {
     std::vector<int64_t> load_ticks;  // of one iteration, by load of the section, last seen
     int32_t ahead = -1;               // transfer that was requested already
     PathLog::Parts parts;             // of the group's transfers
-    std::vector<MemorySystem::Brought> brought;  // by them
-    std::vector<int64_t> load_ends;              // of the group's iterations
+    std::vector<int32_t> brought;  // sectors, by them
     std::array<int64_t, kPipeCount> busy{};
     std::array<int64_t, kPipeCount> waited{};
     std::array<int64_t, Cause::kCount> engine{};
@@ -91,7 +89,8 @@ class ComposedTiming {
     }
   };
 
-  bool hides_latency(const ResolvedSections& sections) const;
+  /// Whether the loads of a template's iterations can be merged without changing what they cost.
+  bool can_merge(const Template& body, std::span<const int64_t> bindings);
   void start_next_group(Core& core);
   bool enter_next_group(Core& core);
   ResolvedSections& sections_of(const Core& core);
@@ -102,6 +101,9 @@ class ComposedTiming {
   uint8_t when_of(const Core& core, int64_t iteration) const;
   void push_turn(const Turn& turn);
   void take_turn(const Turn& turn);
+  std::vector<SectorGrid> merged_grids();
+  void coarsen(const Template& body, std::span<const int64_t> bindings,
+               std::vector<SectorGrid>& grids) const;
   void set_owner(int32_t transfer, int32_t core);
   int32_t request_load(Core& core, size_t load, int64_t now);
   void stream_load(Core& core, int64_t now);
@@ -129,7 +131,7 @@ class ComposedTiming {
   int64_t merge_ = 1;
   int64_t most_merged_ = 1;
   StepCache cache_;
-  MemorySystem memory_;
+  std::optional<MemorySystem> memory_;
   int64_t launch_ticks_ = 0;
   PathLog log_;
   int64_t flag_ticks_ = 0;
@@ -139,7 +141,6 @@ class ComposedTiming {
   std::vector<std::unique_ptr<ResolvedSections>> resolved_;
   std::vector<Turn> turns_;         // latest first
   std::vector<int32_t> owners_;     // core by transfer; -1: a drain
-  std::vector<GmAccess> accesses_;  // scratch
   int64_t last_end_ = 0;
   PathLog::Moment last_ = 0;
   int64_t drain_end_ = 0;  // of the last transfer of a drain

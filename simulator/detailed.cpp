@@ -365,7 +365,7 @@ void DetailedTiming::look_ahead(int core_id) {
 int32_t DetailedTiming::request(const Turn& turn, const Entry& entry) {
   const Core& core = cores_[static_cast<size_t>(turn.core)];
   const GmAccess access = cache_.access(*entry.step, bindings_of(core, entry), entry.iteration);
-  const int32_t transfer = memory_.request({&access, 1}, entry.step->client, turn.time);
+  const int32_t transfer = memory_.request(access, entry.step->client, turn.time);
   if (static_cast<size_t>(transfer) >= owners_.size()) {
     owners_.resize(static_cast<size_t>(transfer) + 1);
   }

@@ -43,7 +43,16 @@ int64_t to_ticks(double cycles) {
   return std::llround(cycles * static_cast<double>(kTicksPerCycle));
 }
 
-MemorySystem::MemorySystem(const Launch& launch, const Machine& machine)
+std::vector<SectorGrid> sector_grids(const Launch& launch) {
+  std::vector<SectorGrid> grids;
+  for (const Tensor& tensor : launch.tensors) {
+    grids.push_back({tensor.sector_rows, tensor.sector_cols, 0, 0});
+  }
+  return grids;
+}
+
+MemorySystem::MemorySystem(const Launch& launch, const Machine& machine,
+                           std::vector<SectorGrid> grids)
     : launch_(launch),
       machine_(machine),
       read_port_(machine.l2.read_bytes_per_cycle,
@@ -57,10 +66,12 @@ MemorySystem::MemorySystem(const Launch& launch, const Machine& machine)
       fixed_{to_ticks(machine.mte2.fixed_cycles), to_ticks(machine.mte2.fixed_cycles), 0,
              to_ticks(machine.mte3.fixed_cycles)} {
   int64_t count = 0;
-  for (const Tensor& tensor : launch.tensors) {
-    const int64_t columns = (tensor.cols + tensor.sector_cols - 1) / tensor.sector_cols;
-    const int64_t rows = (tensor.rows + tensor.sector_rows - 1) / tensor.sector_rows;
-    tensors_.push_back({count, columns});
+  for (size_t t = 0; t < launch.tensors.size(); ++t) {
+    const Tensor& tensor = launch.tensors[t];
+    const SectorGrid& grid = grids[t];
+    const int64_t columns = ceil_div(tensor.cols + grid.cut_cols, grid.cols);
+    const int64_t rows = ceil_div(tensor.rows + grid.cut_rows, grid.rows);
+    tensors_.push_back({count, columns, grid});
     count += columns * rows;
     if (count > kMaxSectors) {
       throw Error(ErrorKind::kFailed, "launch " + launch.name +
@@ -120,11 +131,18 @@ int64_t burst_bytes(const Tensor& tensor, int64_t rows, int64_t cols) {
   return cols == tensor.cols ? rows * cols * width : cols * width;
 }
 
+int64_t MemorySystem::burst_of(const GmAccess& access) const {
+  const Tensor& tensor = launch_.tensors[static_cast<size_t>(access.tensor)];
+  const bool one = access.count == 1;
+  return burst_bytes(tensor, one ? access.rows : access.each_rows,
+                     one ? access.cols : access.each_cols);
+}
+
 int64_t MemorySystem::stream_bytes(const GmAccess& access) const {
   const Tensor& tensor = launch_.tensors[static_cast<size_t>(access.tensor)];
   const int64_t width = bytes_of(tensor.type);
   const int64_t bytes = access.rows * access.cols * width;
-  const int64_t burst = burst_bytes(tensor, access.rows, access.cols);
+  const int64_t burst = burst_of(access);
   // Pieces shorter than the smallest one that the memory handles cost as much as that.
   const bool short_pieces = burst < machine_.l2.piece_bytes;
   const int64_t whole = short_pieces ? ceil_div(bytes, burst) * machine_.l2.piece_bytes : bytes;
@@ -140,21 +158,23 @@ template <typename Visit>
 void MemorySystem::for_each_sector(const GmAccess& access, Visit visit) const {
   const Tensor& tensor = launch_.tensors[static_cast<size_t>(access.tensor)];
   const TensorInfo& info = tensors_[static_cast<size_t>(access.tensor)];
+  const SectorGrid& grid = info.grid;
   const int64_t width = bytes_of(tensor.type);
-  const int64_t last_row = access.row + access.rows;
-  const int64_t last_col = access.col + access.cols;
+  const int64_t first_row = access.row + grid.cut_rows;
+  const int64_t first_col = access.col + grid.cut_cols;
+  const int64_t last_row = first_row + access.rows;
+  const int64_t last_col = first_col + access.cols;
   // Sizes fit 32 bits, whose division is much faster.
   const auto quotient = [](int64_t a, int64_t b) {
     return int64_t{static_cast<uint32_t>(a) / static_cast<uint32_t>(b)};
   };
-  const int64_t first_c = quotient(access.col, tensor.sector_cols);
-  for (int64_t r = quotient(access.row, tensor.sector_rows); r * tensor.sector_rows < last_row;
-       ++r) {
-    const int64_t top = std::max(access.row, r * tensor.sector_rows);
-    const int64_t bottom = std::min(last_row, (r + 1) * tensor.sector_rows);
-    for (int64_t c = first_c; c * tensor.sector_cols < last_col; ++c) {
-      const int64_t left = std::max(access.col, c * tensor.sector_cols);
-      const int64_t right = std::min(last_col, (c + 1) * tensor.sector_cols);
+  const int64_t first_c = quotient(first_col, grid.cols);
+  for (int64_t r = quotient(first_row, grid.rows); r * grid.rows < last_row; ++r) {
+    const int64_t top = std::max(first_row, r * grid.rows);
+    const int64_t bottom = std::min(last_row, (r + 1) * grid.rows);
+    for (int64_t c = first_c; c * grid.cols < last_col; ++c) {
+      const int64_t left = std::max(first_col, c * grid.cols);
+      const int64_t right = std::min(last_col, (c + 1) * grid.cols);
       visit(static_cast<int32_t>(info.first_sector + r * info.sector_columns + c),
             static_cast<int32_t>((bottom - top) * (right - left) * width));
     }
@@ -222,8 +242,7 @@ int32_t MemorySystem::new_flow() {
 }
 
 int64_t MemorySystem::hbm_bytes(const GmAccess& access, int64_t missing) const {
-  const Tensor& tensor = launch_.tensors[static_cast<size_t>(access.tensor)];
-  const int64_t burst = burst_bytes(tensor, access.rows, access.cols);
+  const int64_t burst = burst_of(access);
   const double overhead =
       machine_.hbm.burst_overhead_bytes / static_cast<double>(std::max<int64_t>(1, burst));
   return missing + std::llround(static_cast<double>(missing) * overhead);
@@ -240,13 +259,13 @@ int64_t MemorySystem::alone(const GmAccess& access, MemoryClient client) const {
 }
 
 bool MemorySystem::read_sector(int32_t id, int32_t bytes, int32_t transfer, int32_t flow,
-                               int32_t access, int64_t now) {
+                               int64_t now) {
   Sector& sector = sectors_[static_cast<size_t>(id)];
   Transfer& reader = transfers_[static_cast<size_t>(transfer)];
   if (!sector.present) {
     insert(id, bytes, now);
     sector.flow = flow;
-    flows_[static_cast<size_t>(flow)].sectors.push_back({id, access});
+    flows_[static_cast<size_t>(flow)].sectors.push_back(id);
     return true;
   }
   touch(id);
@@ -274,66 +293,42 @@ void MemorySystem::write_access(const GmAccess& access, int64_t now) {
   });
 }
 
-bool MemorySystem::read_access(const GmAccess& access, int32_t number, int32_t transfer,
-                               int32_t flow, int64_t now, int64_t& missing) {
-  bool late = false;
-  bool first = true;
-  for_each_sector(access, [&](int32_t sector, int32_t part) {
-    if (first) transfers_[static_cast<size_t>(transfer)].first_sectors.push_back(sector);
-    first = false;
-    if (read_sector(sector, part, transfer, flow, number, now)) missing += part;
-    const Sector& read = sectors_[static_cast<size_t>(sector)];
-    late = late || read.flow >= 0 || read.ready > now;
-  });
-  return late;
-}
-
-void MemorySystem::read_accesses(std::span<const GmAccess> accesses, int32_t transfer, int64_t now,
-                                 int64_t hidden) {
+void MemorySystem::read_access(const GmAccess& access, int32_t transfer, int64_t now,
+                               int64_t hidden) {
   const int32_t id = new_flow();
-  int64_t all_missing = 0;
-  int64_t from_hbm = 0;
-  int64_t late = 0;
-  int64_t streamed = 0;  // elements of accesses that hit: nothing comes from HBM meanwhile
-  const auto count = static_cast<int64_t>(accesses.size());
-  for (int64_t i = 0; i < count; ++i) {
-    const GmAccess& access = accesses[static_cast<size_t>(i)];
-    int64_t missing = 0;
-    const bool is_late = read_access(access, static_cast<int32_t>(i), transfer, id, now, missing);
-    all_missing += missing;
-    if (missing > 0) from_hbm += hbm_bytes(access, missing);
-    if (count == 1) break;
-    if (is_late) {
-      ++late;
-    } else {
-      streamed += access.rows * access.cols;
-    }
-  }
-  if (all_missing == 0) {
+  int64_t missing = 0;
+  int64_t sectors = 0;
+  int64_t late = 0;  // sectors whose bytes are not in L2 yet
+  for_each_sector(access, [&](int32_t sector, int32_t part) {
+    if (sectors++ == 0) transfers_[static_cast<size_t>(transfer)].first_sector = sector;
+    if (read_sector(sector, part, transfer, id, now)) missing += part;
+    const Sector& read = sectors_[static_cast<size_t>(sector)];
+    if (read.flow >= 0 || read.ready > now) ++late;
+  });
+  if (missing == 0) {
     free_flows_.push_back(id);
     return;
   }
-  counters_.hbm_read_bytes += all_missing;
+  counters_.hbm_read_bytes += missing;
   HbmFlow& flow = flows_[static_cast<size_t>(id)];
-  flow.begin = now;
-  flow.accesses = count;
-  if (count > 1) transfers_[static_cast<size_t>(transfer)].brought = flow.sectors;
+  Transfer& reader = transfers_[static_cast<size_t>(transfer)];
   flow.reader = transfer;
   flow.serial = 0;
-  if (late > 0) {
-    // One after another, each behind the access that hides some of its latency.
-    const Transfer& reader = transfers_[static_cast<size_t>(transfer)];
-    const Tensor& tensor = launch_.tensors[static_cast<size_t>(accesses[0].tensor)];
-    const int64_t hits = streamed * bytes_of(tensor.type);
-    flow.serial = read_port_.alone(class_of(reader.client), hits) + count * hidden +
-                  late * std::max<int64_t>(0, latency_ - hidden) - latency_;
+  if (access.count > 1) {
+    // One after another: those that hit stream while nothing comes from HBM, and each that is late
+    // waits for what the transfer before it does not hide of the latency.
+    const int64_t waits = access.count * late / sectors;
+    const int64_t streamed = reader.stream_bytes * (access.count - waits) / access.count;
+    flow.serial = read_port_.alone(class_of(reader.client), streamed) + access.count * hidden +
+                  waits * std::max<int64_t>(0, latency_ - hidden) - latency_;
+    reader.brought = flow.sectors;
   }
   flow.transfers.push_back(transfer);
-  ++transfers_[static_cast<size_t>(transfer)].waiting;
-  start_hbm(id, from_hbm, now);
+  ++reader.waiting;
+  start_hbm(id, hbm_bytes(access, missing), now);
 }
 
-int32_t MemorySystem::request(std::span<const GmAccess> accesses, MemoryClient client, int64_t now,
+int32_t MemorySystem::request(const GmAccess& access, MemoryClient client, int64_t now,
                               int64_t hidden) {
   if (free_transfers_.empty()) {
     free_transfers_.push_back(static_cast<int32_t>(transfers_.size()));
@@ -341,23 +336,25 @@ int32_t MemorySystem::request(std::span<const GmAccess> accesses, MemoryClient c
   }
   const int32_t id = free_transfers_.back();
   free_transfers_.pop_back();
-  Transfer transfer;
+  Transfer& transfer = transfers_[static_cast<size_t>(id)];
+  const bool write = is_write(client);
   transfer.client = client;
-  transfer.write = is_write(client);
+  transfer.write = write;
   transfer.waiting = 1;
-  transfer.fixed = fixed_[static_cast<size_t>(client)] * static_cast<int64_t>(accesses.size());
-  for (const GmAccess& access : accesses) {
-    transfer.bytes += access.rows * access.cols *
-                      bytes_of(launch_.tensors[static_cast<size_t>(access.tensor)].type);
-    transfer.stream_bytes += stream_bytes(access);
-  }
-  transfers_[static_cast<size_t>(id)] = transfer;
-  if (transfer.write) {
+  transfer.ready = transfer.own_ready = transfer.conflict = 0;
+  transfer.fixed = fixed_[static_cast<size_t>(client)] * access.count;
+  transfer.bytes = access.rows * access.cols *
+                   bytes_of(launch_.tensors[static_cast<size_t>(access.tensor)].type);
+  transfer.stream_bytes = stream_bytes(access);
+  transfer.count = access.count;
+  transfer.first_sector = -1;
+  transfer.brought.clear();
+  if (write) {
     counters_.l2_write_bytes += transfer.bytes;
-    for (const GmAccess& access : accesses) write_access(access, now);
+    write_access(access, now);
   } else {
     counters_.l2_read_bytes += transfer.bytes;
-    read_accesses(accesses, id, now, hidden);
+    read_access(access, id, now, hidden);
   }
   return id;
 }
@@ -365,8 +362,10 @@ int32_t MemorySystem::request(std::span<const GmAccess> accesses, MemoryClient c
 void MemorySystem::stream(int32_t transfer, int64_t now) {
   Transfer& moving = transfers_[static_cast<size_t>(transfer)];
   moving.begin = now;
-  for (int32_t sector : moving.first_sectors) {
-    moving.conflict += same_address_ * sectors_[static_cast<size_t>(sector)].readers++;
+  if (moving.first_sector >= 0) {
+    // Those that stand for several meet as often.
+    int32_t& readers = sectors_[static_cast<size_t>(moving.first_sector)].readers;
+    moving.conflict = moving.count * same_address_ * readers++;
   }
   SharedPort& port = moving.write ? write_port_ : read_port_;
   port.start(class_of(moving.client), moving.stream_bytes, transfer, now);
@@ -389,7 +388,7 @@ MemorySystem::Done MemorySystem::finish_part(int32_t transfer) {
       std::max<int64_t>(0, std::max(moving.ready, moving.own_ready) - moving.stream_end);
   done.conflict_ticks = moving.conflict;
   done.end = moving.stream_end + done.hbm_ticks + moving.conflict + moving.fixed;
-  for (int32_t sector : moving.first_sectors) --sectors_[static_cast<size_t>(sector)].readers;
+  if (moving.first_sector >= 0) --sectors_[static_cast<size_t>(moving.first_sector)].readers;
   free_transfers_.push_back(transfer);
   return done;
 }
@@ -413,21 +412,17 @@ MemorySystem::Done MemorySystem::process() {
 
 void MemorySystem::finish_flow(int32_t id, int64_t now) {
   HbmFlow& flow = flows_[static_cast<size_t>(id)];
-  // The sectors of several accesses arrive one after another.
-  const int64_t serial = flow.serial;
-  for (const auto& [id_of_sector, access] : flow.sectors) {
-    Sector& sector = sectors_[static_cast<size_t>(id_of_sector)];
+  const int64_t ready = now + latency_ + flow.serial;
+  for (int32_t brought : flow.sectors) {
+    Sector& sector = sectors_[static_cast<size_t>(brought)];
     if (sector.flow != id) continue;  // evicted meanwhile
     sector.flow = -1;
-    sector.ready = now + latency_;
-    if (serial <= 0) continue;
-    sector.ready = flow.begin + (now - flow.begin) * (access + 1) / flow.accesses +
-                   serial * access / (flow.accesses - 1) + latency_;
+    sector.ready = ready;
   }
   for (auto waiting = flow.transfers.rbegin(); waiting != flow.transfers.rend(); ++waiting) {
     Transfer& reader = transfers_[static_cast<size_t>(*waiting)];
-    int64_t& ready = *waiting == flow.reader ? reader.own_ready : reader.ready;
-    ready = std::max(ready, now + latency_ + serial);
+    int64_t& arrival = *waiting == flow.reader ? reader.own_ready : reader.ready;
+    arrival = std::max(arrival, ready);
     resolved_.push_back(*waiting);
   }
   flow.sectors.clear();

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "core/machine/machine.h"
@@ -28,6 +27,11 @@ struct GmAccess {
   int64_t col = 0;
   int64_t rows = 0;
   int64_t cols = 0;
+  /// Transfers one after another that it stands for (composed timing), each of so many rows and
+  /// columns.
+  int64_t count = 1;
+  int64_t each_rows = 0;
+  int64_t each_cols = 0;
 };
 
 /// Bytes of one contiguous piece of a rectangle in GM.
@@ -36,13 +40,26 @@ int64_t burst_bytes(const Tensor& tensor, int64_t rows, int64_t cols);
 /// Who loads or stores: each has its own cap on the way to the L2.
 enum class MemoryClient : uint8_t { kL1Load, kUbLoad, kFixpipeStore, kUbStore };
 
+/// How a tensor is divided into L2 sectors: rectangles of rows x cols elements, the first of them
+/// cut off by so many rows and columns.
+struct SectorGrid {
+  int64_t rows = 0;
+  int64_t cols = 0;
+  int64_t cut_rows = 0;
+  int64_t cut_cols = 0;
+};
+/// The grids that the launch's tensors state.
+std::vector<SectorGrid> sector_grids(const Launch& launch);
+
 /// The memory that all cores share: L2 as an LRU cache over sectors, HBM behind it, and the
 /// bandwidth of both shared fairly. A load ends when its bytes have come over the L2 port and those
 /// that missed have arrived from HBM, plus the client's fixed cost; a sector in flight makes later
 /// readers wait for the same arrival. Time is in ticks; calls come in the order of time.
 class MemorySystem {
  public:
-  MemorySystem(const Launch& launch, const Machine& machine);
+  MemorySystem(const Launch& launch, const Machine& machine)
+      : MemorySystem(launch, machine, sector_grids(launch)) {}
+  MemorySystem(const Launch& launch, const Machine& machine, std::vector<SectorGrid> grids);
 
   /// How one transfer ended and what its duration consists of.
   struct Done {
@@ -53,12 +70,10 @@ class MemorySystem {
     int64_t conflict_ticks = 0;  ///< behind other readers of the same address
   };
 
-  /// Looks the bytes up in L2 and asks HBM for what is missing. Several accesses stand for as many
-  /// transfers one after another (composed timing): the fixed cost of each is paid, and of the
-  /// latency of each that misses all but `hidden` ticks. Returns the transfer's number, which is
-  /// free again after its Done.
-  int32_t request(std::span<const GmAccess> accesses, MemoryClient client, int64_t now,
-                  int64_t hidden = 0);
+  /// Looks the bytes up in L2 and asks HBM for what is missing. Of several transfers in one the
+  /// fixed cost of each is paid, and of the latency of each that misses all but `hidden` ticks.
+  /// Returns the transfer's number, which is free again after its Done.
+  int32_t request(const GmAccess& access, MemoryClient client, int64_t now, int64_t hidden = 0);
   /// The pipe is free: the transfer's bytes start to move. Once for each transfer.
   void stream(int32_t transfer, int64_t now);
 
@@ -70,13 +85,8 @@ class MemorySystem {
   int64_t bytes_of_transfer(int32_t transfer) const {
     return transfers_[static_cast<size_t>(transfer)].bytes;
   }
-  /// A sector that a transfer brings, and which of its accesses it belongs to.
-  struct Brought {
-    int32_t sector = 0;
-    int32_t access = 0;
-  };
-  /// Of a transfer of several accesses.
-  const std::vector<Brought>& brought_by(int32_t transfer) const {
+  /// Sectors that a transfer brings.
+  const std::vector<int32_t>& brought_by(int32_t transfer) const {
     return transfers_[static_cast<size_t>(transfer)].brought;
   }
   /// The sector turned out to arrive later than its transfer said: the core could not take it yet.
@@ -103,6 +113,7 @@ class MemorySystem {
   struct TensorInfo {
     int64_t first_sector = 0;
     int64_t sector_columns = 0;
+    SectorGrid grid;
   };
   struct Transfer {
     MemoryClient client = MemoryClient::kL1Load;
@@ -116,16 +127,16 @@ class MemorySystem {
     int64_t fixed = 0;      // at its end
     int64_t conflict = 0;   // at its end
     int32_t waiting = 0;    // HBM flows not yet ended, plus 1 until the stream has ended
-    std::vector<int32_t> first_sectors;  // of the accesses of a load
-    std::vector<Brought> brought;        // when there are several
+    int64_t count = 1;             // that it stands for
+    int32_t first_sector = -1;     // of a load
+    std::vector<int32_t> brought;  // of a load that stands for several
   };
   struct HbmFlow {
     int64_t begin = 0;
     int64_t serial = 0;              // latencies of several accesses one after another, beyond one
-    int64_t accesses = 1;
     int32_t reader = -1;             // the transfer that asked for it
     std::vector<int32_t> transfers;  // that wait for it
-    std::vector<Brought> sectors;
+    std::vector<int32_t> sectors;
   };
 
   void warm_up();
@@ -135,16 +146,13 @@ class MemorySystem {
   Sector remove_oldest();
   void evict(int64_t now);
   /// Whether the sector was missing and `flow` now brings it.
-  bool read_sector(int32_t id, int32_t bytes, int32_t transfer, int32_t flow, int32_t access,
-                   int64_t now);
+  bool read_sector(int32_t id, int32_t bytes, int32_t transfer, int32_t flow, int64_t now);
   void write_access(const GmAccess& access, int64_t now);
-  void read_accesses(std::span<const GmAccess> accesses, int32_t transfer, int64_t now,
-                     int64_t hidden);
-  /// Whether some bytes are not in L2 yet; adds those that `flow` now brings to `missing`.
-  bool read_access(const GmAccess& access, int32_t number, int32_t transfer, int32_t flow,
-                   int64_t now, int64_t& missing);
+  void read_access(const GmAccess& access, int32_t transfer, int64_t now, int64_t hidden);
   template <typename Visit>
   void for_each_sector(const GmAccess& access, Visit visit) const;
+  /// Bytes of one contiguous piece.
+  int64_t burst_of(const GmAccess& access) const;
   int64_t stream_bytes(const GmAccess& access) const;
   int64_t hbm_bytes(const GmAccess& access, int64_t missing) const;
   int32_t new_flow();

@@ -200,26 +200,18 @@ GmAccess StepCache::access(const Step& step, std::span<const int64_t> bindings,
   return access;
 }
 
-void StepCache::accesses(const Step& step, std::span<const int64_t> bindings, int64_t first,
-                         int64_t count, std::vector<GmAccess>& out) const {
-  out.clear();
-  out.push_back(access(step, bindings, first));
-  const Instruction& instruction = *step.source;
-  const Tile& tile = instruction.opcode == Opcode::kLoad ? instruction.a : instruction.dst;
-  if (!tile.row.is_affine() || !tile.col.is_affine() || step.varies || count < 3) {
-    for (int64_t i = 1; i < count; ++i) out.push_back(access(step, bindings, first + i));
-    return;
-  }
-  // Equal strides: when the last one is inside its tensor, so are those between.
+GmAccess StepCache::access(const Step& step, std::span<const int64_t> bindings, int64_t first,
+                           int64_t count) const {
+  GmAccess merged = access(step, bindings, first);
+  if (count == 1) return merged;
   const GmAccess last = access(step, bindings, first + count - 1);
-  const int64_t rows = (last.row - out[0].row) / (count - 1);
-  const int64_t cols = (last.col - out[0].col) / (count - 1);
-  for (int64_t i = 1; i < count; ++i) {
-    GmAccess next = out.back();
-    next.row += rows;
-    next.col += cols;
-    out.push_back(next);
-  }
+  merged.count = count;
+  merged.each_rows = merged.rows;
+  merged.each_cols = merged.cols;
+  merged.rows = last.row + last.rows - merged.row;
+  merged.cols = last.col + last.cols - merged.col;
+  TW_CHECK(merged.rows * merged.cols == count * last.rows * last.cols, "loads lie side by side");
+  return merged;
 }
 
 }  // namespace tilewright

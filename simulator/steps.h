@@ -66,9 +66,9 @@ class StepCache {
   /// The rectangle of GM that a load, store or fixpipe moves; Error (failed) when it is empty or
   /// leaves the tensor.
   GmAccess access(const Step& step, std::span<const int64_t> bindings, int64_t index) const;
-  /// Those of `count` iterations in a row.
-  void accesses(const Step& step, std::span<const int64_t> bindings, int64_t first, int64_t count,
-                std::vector<GmAccess>& out) const;
+  /// Those of `count` iterations in a row as one, for a load whose rectangles lie side by side.
+  GmAccess access(const Step& step, std::span<const int64_t> bindings, int64_t first,
+                  int64_t count) const;
   /// Cost of a step that varies or may conflict.
   LocalCost cost(const Step& step, std::span<const int64_t> bindings, int64_t index) const;
   int64_t flops(const Step& step, std::span<const int64_t> bindings, int64_t index) const;

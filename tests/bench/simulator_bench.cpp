@@ -7,7 +7,12 @@
 #include <algorithm>
 #include <ctime>
 #include <limits>
+#include <numeric>
+#include <vector>
 
+#include "core/model/model_config.h"
+#include "core/model/ops.h"
+#include "kernels/model_executor.h"
 #include "simulator/functional.h"
 #include "simulator/hazards.h"
 #include "simulator/timing.h"
@@ -35,6 +40,61 @@ void DetailedTimingDecodeAttention(benchmark::State& state) {
   time_launch(state, decode_launch());
 }
 BENCHMARK(DetailedTimingDecodeAttention)->Unit(benchmark::kMillisecond);
+
+/// Building the launch included.
+void DetailedTimingGemm4096F16WithBuilding(benchmark::State& state) {
+  for (auto _ : state) {
+    const Launch launch = gemm_launch(4096, "f16");
+    benchmark::DoNotOptimize(time_detailed(launch, bench_machine()).ticks);
+  }
+}
+BENCHMARK(DetailedTimingGemm4096F16WithBuilding)->Unit(benchmark::kMillisecond);
+
+void ComposedTimingGemm4096F16(benchmark::State& state) {
+  for (auto _ : state) {
+    const Launch launch = gemm_launch(4096, "f16");
+    benchmark::DoNotOptimize(time_composed(launch, bench_machine()).ticks);
+  }
+}
+BENCHMARK(ComposedTimingGemm4096F16)->Unit(benchmark::kMillisecond);
+
+/// The GEMMs of one layer of llama-3.1-8b for 4096 tokens: queries, keys and values in one, the
+/// projection of the attention's output, gate and up in one, and down.
+void ComposedTimingLlamaLayer4096Tokens(benchmark::State& state) {
+  const ModelConfig model = load_model("llama-3.1-8b");
+  std::vector<Problem> problems;
+  for (const ModelOp& op : decoder_ops(model, 4096, 1)) {
+    if (op.kind == OpKind::kGemm && op.name != "lm_head") {
+      problems.push_back(gemm_problem(model, op));
+    }
+  }
+  const Kernel& gemm = find_kernel("gemm");
+  for (auto _ : state) {
+    for (const Problem& problem : problems) {
+      const Launch launch = gemm.build(
+          problem, gemm.default_config(problem, bench_machine()), bench_machine());
+      benchmark::DoNotOptimize(time_launch(launch, bench_machine(), Fidelity::kAuto).ticks);
+    }
+  }
+  state.counters["gemms"] = static_cast<double>(problems.size());
+}
+BENCHMARK(ComposedTimingLlamaLayer4096Tokens)->Unit(benchmark::kMillisecond);
+
+/// The same layer once more, through the executor's memory of times: all its ops, attention too.
+void RememberedLlamaLayer4096Tokens(benchmark::State& state) {
+  ModelConfig model = load_model("llama-3.1-8b");
+  model.layers = 1;
+  ModelExecutorOptions options;
+  options.max_num_batched_tokens = 4096;
+  ModelExecutor executor(model, bench_machine(), options);
+  Batch batch;
+  std::vector<int32_t> blocks(32);
+  std::iota(blocks.begin(), blocks.end(), 0);
+  batch.slices.push_back({0, 0, 4096, false, blocks});
+  executor.execute(batch, 0);
+  for (auto _ : state) benchmark::DoNotOptimize(executor.execute(batch, 0).end_ns);
+}
+BENCHMARK(RememberedLlamaLayer4096Tokens)->Unit(benchmark::kMicrosecond);
 
 void check_hazards(benchmark::State& state, const Launch& launch) {
   for (auto _ : state) benchmark::DoNotOptimize(find_hazards(launch, bench_machine()).size());
