@@ -10,12 +10,8 @@ namespace tilewright {
 
 namespace {
 
-constexpr size_t kLogCapacity = size_t{1} << 16;
-
-int64_t launch_ticks_of(const Machine& machine) {
-  return to_ticks(machine.launch.launch_us * machine.cores.clock_mhz +
-                  machine.launch.dispatch_cycles);
-}
+/// Records of the critical path that are kept before they are folded into sums.
+constexpr size_t kComposedLogCapacity = size_t{1} << 14;
 
 /// The pipe that sets each flag.
 std::vector<Pipe> setters_of(const Launch& launch) {
@@ -51,7 +47,7 @@ ComposedTiming::ComposedTiming(const Launch& launch, const Machine& machine,
       merge_(merge),
       cache_(launch, machine),
       launch_ticks_(launch_ticks_of(machine)),
-      log_(launch_ticks_, kLogCapacity),
+      log_(launch_ticks_, kComposedLogCapacity),
       flag_ticks_(to_ticks(machine.sync.flag_cycles)),
       roles_(std::move(roles)),
       flag_setters_(setters_of(launch)),

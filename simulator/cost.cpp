@@ -128,6 +128,11 @@ int64_t bank_conflict_cost(const Machine& machine, const Instruction& instructio
                   static_cast<double>(repeats_of(machine, instruction, sizes)));
 }
 
+int64_t launch_ticks_of(const Machine& machine) {
+  return to_ticks(machine.launch.launch_us * machine.cores.clock_mhz +
+                  machine.launch.dispatch_cycles);
+}
+
 int64_t flops_of(const Instruction& instruction, const OperandSizes& sizes) {
   if (instruction.opcode == Opcode::kMmad) return 2 * sizes.a_rows * sizes.a_cols * sizes.b_cols;
   if (instruction.opcode == Opcode::kVector)

@@ -36,6 +36,9 @@ LocalCost local_cost(const Machine& machine, const Instruction& instruction,
 int64_t bank_conflict_cost(const Machine& machine, const Instruction& instruction,
                            const OperandSizes& sizes, const std::array<int64_t, 3>& places);
 
+/// Ticks from the start of a launch until its cores begin.
+int64_t launch_ticks_of(const Machine& machine);
+
 /// Multiply-adds count as two; 0 for what moves bytes.
 int64_t flops_of(const Instruction& instruction, const OperandSizes& sizes);
 

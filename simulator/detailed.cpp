@@ -27,11 +27,6 @@ Cause cause_of(FlagScope scope) {
   return Cause::issue();
 }
 
-int64_t launch_ticks_of(const Machine& machine) {
-  return to_ticks(machine.launch.launch_us * machine.cores.clock_mhz +
-                  machine.launch.dispatch_cycles);
-}
-
 /// The pipe that does the op's work on cores of this program: the cube, else the vector unit, else
 /// the loads.
 Pipe work_pipe(const Launch& launch, const CoreProgram& program) {

@@ -314,6 +314,7 @@ void LocalBlock::remember(uint8_t when, const Key& before, size_t size, int64_t 
   met.at_rest = is_at_rest(when, before);
   met.size = size;
   last_met_ = next_met_;
+  last_is_met_ = true;
   next_met_ = (next_met_ + 1) % kMetStates;
 }
 
@@ -334,8 +335,11 @@ bool LocalBlock::is_at_rest(uint8_t when, const Key& before) const {
 BlockRun LocalBlock::run(LocalState& state, uint8_t when, int64_t data) {
   if (ops_.empty()) return {};
   const int64_t base = start_of_first(state, data);
+  // Data that arrive while products are under way find them at any point: hardly ever the same.
+  const bool recurs = base != data || state.free[static_cast<size_t>(Pipe::kCube)] <= base;
   Key key;
-  const size_t size = output_flags_.size() <= kMaxSets ? key_of(state, when, base, key) : 0;
+  const size_t size =
+      recurs && output_flags_.size() <= kMaxSets ? key_of(state, when, base, key) : 0;
   for (size_t i = 0; size > 0 && i < met_.size(); ++i) {
     size_t candidate = last_met_ + i;
     if (candidate >= met_.size()) candidate -= met_.size();
@@ -345,12 +349,14 @@ BlockRun LocalBlock::run(LocalState& state, uint8_t when, int64_t data) {
       continue;
     }
     last_met_ = candidate;
+    last_is_met_ = true;
     return apply(met, state, base);
   }
   Counts counts{};
   for (size_t f = 0; size > 0 && f < output_flags_.size(); ++f) {
     counts[f] = state.flags[static_cast<size_t>(output_flags_[f])].count;
   }
+  last_is_met_ = false;
   const BlockRun run = work_out(state, when, data);
   if (size > 0 && !run.stuck) remember(when, key, size, base, state, counts, run);
   return run;

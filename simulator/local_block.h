@@ -84,7 +84,7 @@ class LocalBlock {
   /// Whether the last run found all pipes at rest, and they and all that it set came to rest
   /// again within `ticks` of its start: with WhenBits `when`, iterations that far apart are alike.
   bool rests_within(uint8_t when, int64_t ticks) const {
-    return !met_.empty() && met_[last_met_].when == when && met_[last_met_].at_rest &&
+    return last_is_met_ && met_[last_met_].when == when && met_[last_met_].at_rest &&
            met_[last_met_].span <= ticks;
   }
   /// One more iteration like the last, when that is so.
@@ -150,6 +150,7 @@ class LocalBlock {
   int64_t flops_ = 0;
   std::vector<Met> met_;
   size_t last_met_ = 0;
+  bool last_is_met_ = false;  // the last run is in met_
   size_t next_met_ = 0;
 };
 

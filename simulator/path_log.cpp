@@ -57,13 +57,15 @@ std::vector<int32_t> PathLog::compact(std::span<Moment* const> live,
   std::sort(wanted.begin(), wanted.end());
   wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
 
-  // Backwards: which records lie on a wanted path. A predecessor is older than its successor.
-  std::vector<char> on_path(records_.size(), 0);
-  for (Moment moment : wanted) on_path[static_cast<size_t>(record_of(moment))] = 1;
+  // Backwards: how often each record is needed, by a wanted moment or by a successor on a path to
+  // one. A predecessor is older than its successor.
+  std::vector<int32_t> needed(records_.size(), 0);
+  for (Moment moment : wanted) ++needed[static_cast<size_t>(record_of(moment))];
   for (size_t r = records_.size(); r-- > bases_.size();) {
-    if (on_path[r]) on_path[static_cast<size_t>(record_of(records_[r].from))] = 1;
+    if (needed[r] > 0) ++needed[static_cast<size_t>(record_of(records_[r].from))];
   }
-  // Forwards: the paths to the starts of those records.
+  // Forwards: the paths to the starts of those records. One that is needed once hands its sums on,
+  // so that only branches are copied.
   std::vector<int32_t> place(records_.size(), -1);
   std::vector<Ticks> starts;
   const auto path = [&](Moment moment) {
@@ -73,9 +75,25 @@ std::vector<int32_t> PathLog::compact(std::span<Moment* const> live,
     return ticks;
   };
   for (size_t r = 0; r < records_.size(); ++r) {
-    if (!on_path[r]) continue;
-    Ticks ticks = r < bases_.size() ? bases_[r] : path(records_[r].from);
-    if (r >= bases_.size()) add_gap(records_[r], ticks);
+    if (needed[r] == 0) continue;
+    const Record& record = records_[r];
+    const auto before = static_cast<size_t>(record_of(record.from));
+    if (r < bases_.size()) {
+      place[r] = static_cast<int32_t>(starts.size());
+      starts.push_back(bases_[r]);
+      continue;
+    }
+    if (needed[before] == 1) {
+      place[r] = place[before];
+      Ticks& ticks = starts[static_cast<size_t>(place[r])];
+      if (record.from % 2 == 0 && !is_base(record_of(record.from))) {
+        add_own(records_[before], ticks);
+      }
+      add_gap(record, ticks);
+      continue;
+    }
+    Ticks ticks = path(record.from);
+    add_gap(record, ticks);
     place[r] = static_cast<int32_t>(starts.size());
     starts.push_back(ticks);
   }

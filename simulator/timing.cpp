@@ -38,7 +38,7 @@ int64_t most_iterations(const Launch& launch) {
 /// Iterations whose loads go as one: more in a long run, where they matter less each.
 int64_t merge_for(const Launch& launch) {
   constexpr int64_t kGroups = 48;
-  constexpr int64_t kMost = 4;
+  constexpr int64_t kMost = 8;
   return std::clamp<int64_t>(most_iterations(launch) / kGroups, 1, kMost);
 }
 
