@@ -11,7 +11,7 @@ namespace tilewright {
 namespace {
 
 /// Records of the critical path that are kept before they are folded into sums.
-constexpr size_t kComposedLogCapacity = size_t{1} << 14;
+constexpr size_t kComposedLogCapacity = size_t{1} << 12;
 
 /// The pipe that sets each flag.
 std::vector<Pipe> setters_of(const Launch& launch) {
@@ -213,6 +213,7 @@ void ComposedTiming::start_next_group(Core& core) {
       for (int64_t i = 0; i < core.iterations; ++i) {
         run_block(core, when_of(core, core.first + i), launch_ticks_);
       }
+      log_stretches(core);
       run_drains(core);
       continue;
     }
@@ -224,7 +225,7 @@ void ComposedTiming::start_next_group(Core& core) {
         if ((step->waits[i].when & when) == 0) continue;
         const TimeQueue& queue = core.state.flags[static_cast<size_t>(step->waits[i].flag)];
         stuck_ = stuck_ || queue.count == 0;
-        if (queue.count > 0) start = std::max(start, queue.times[0]);
+        if (queue.count > 0) start = std::max(start, queue.at(0));
       }
     }
     push_turn({start, core.id, nullptr, core.task});
@@ -324,6 +325,7 @@ void ComposedTiming::loads_done(Core& core, int64_t total) {
     for (int32_t sector : core.brought) memory_->delay(sector, core.load_free);
   }
   core.brought.clear();
+  log_stretches(core);
   if (log_.full()) compact_log();
   run_drains(core);
   start_next_group(core);
@@ -338,7 +340,7 @@ int64_t ComposedTiming::like_the_last(const Core& core, int64_t next, int64_t to
   for (const Step* step : section_of(core).loads) {
     for (uint8_t i = 0; i < step->wait_count; ++i) {
       const TimeQueue& queue = core.state.flags[static_cast<size_t>(step->waits[i].flag)];
-      if (queue.count == 0 || queue.times[0] > core.load_free) return 0;
+      if (queue.count == 0 || queue.at(0) > core.load_free) return 0;
     }
   }
   return block.rests_within(kIsAny, total / core.iterations - flag_ticks_) ? until - next : 0;
@@ -369,13 +371,13 @@ int64_t ComposedTiming::repeat_iterations(Core& core, int64_t next, int64_t tota
   const auto part = [&](int64_t ticks) {
     return share(ticks, next, next + count, core.iterations);
   };
-  const int32_t record = log_.begin(begin, core.loaded, Cause::issue(), Pipe::kMte2);
-  log_.end(record, core.load_free,
-           {part(core.parts.l2), part(core.parts.hbm), part(core.parts.conflict)});
-  core.loaded = PathLog::end_of(record);
+  if (!core.loading.open) core.loading = {true, begin, begin, 0, core.loaded, false, 0, {}};
+  core.loading.end = core.load_free;
+  core.loading.parts.l2 += part(core.parts.l2);
+  core.loading.parts.hbm += part(core.parts.hbm);
+  core.loading.parts.conflict += part(core.parts.conflict);
   core.busy[kMte2] += core.load_free - begin;
   core.counters.instructions[kMte2] += count * static_cast<int64_t>(section.loads.size());
-  ended(core.loaded, core.load_free);
   account_repeats(core, run, count, moves_free, cube_free);
   return count;
 }
@@ -398,7 +400,7 @@ void ComposedTiming::account_repeats(Core& core, const BlockRun& run, int64_t co
   core.busy[kCube] += busy;
   core.waited[kCube] += waits;
   core.counters.end_ticks = std::max({core.counters.end_ticks, run.work_end, core.load_free});
-  record_block(core, run, core.load_free, cube_free);
+  extend_working(core, run, true, cube_free);
 }
 
 void ComposedTiming::load_iteration(Core& core, uint8_t when, int64_t ticks,
@@ -416,21 +418,25 @@ void ComposedTiming::load_iteration(Core& core, uint8_t when, int64_t ticks,
     }
     ++core.counters.instructions[kMte2];
   }
-  PathLog::Moment from = core.loaded;
   if (start > core.load_free) {
     // Room came with the moves of an iteration before, which ended before its products.
+    log_stretches(core);
+    PathLog::Moment from = core.loaded;
     for (PathLog::Moment moment : {core.worked_before, core.worked}) {
       if (log_.time_of(moment) <= start && log_.time_of(moment) > log_.time_of(from)) from = moment;
     }
+    core.loading = {true, start, start, 0, from, false, 0, {}};
+  } else if (!core.loading.open) {
+    core.loading = {true, start, start, 0, core.loaded, false, 0, {}};
   }
-  const int32_t record = log_.begin(start, from, Cause::busy(Pipe::kMte1), Pipe::kMte2);
-  log_.end(record, start + ticks, parts);
+  core.loading.end = start + ticks;
+  core.loading.parts.l2 += parts.l2;
+  core.loading.parts.hbm += parts.hbm;
+  core.loading.parts.conflict += parts.conflict;
   core.busy[kMte2] += ticks;
   core.waited[kMte2] += start - core.load_free;
   core.load_free = start + ticks;
-  core.loaded = PathLog::end_of(record);
   core.counters.end_ticks = std::max(core.counters.end_ticks, core.load_free);
-  ended(core.loaded, core.load_free);
 }
 
 void ComposedTiming::run_block(Core& core, uint8_t when, int64_t data) {
@@ -452,7 +458,7 @@ void ComposedTiming::run_block(Core& core, uint8_t when, int64_t data) {
   core.counters.flops += block.flops();
   if (run.work_start < 0) return;
   account_block(core, run, before[kCube]);
-  record_block(core, run, std::max(data, before[kMte1]), before[kCube]);
+  extend_working(core, run, data >= before[kMte1], before[kCube]);
   core.counters.end_ticks = std::max(core.counters.end_ticks, run.work_end);
 }
 
@@ -476,32 +482,71 @@ void ComposedTiming::account_block(Core& core, const BlockRun& run, int64_t cube
   core.waited[kCube] += gap + run.waited;
 }
 
-void ComposedTiming::record_block(Core& core, const BlockRun& run, int64_t data,
-                                  int64_t cube_free) {
-  int64_t start = cube_free;
-  PathLog::Moment from = core.worked;
+void ComposedTiming::extend_working(Core& core, const BlockRun& run, bool after_load,
+                                    int64_t cube_free) {
+  const int64_t products = run.work_end - run.work_start - run.waited;
+  Stretch& working = core.working;
   if (run.work_start > cube_free) {
     const bool after_drain =
         run.reason >= 0 && roles_[static_cast<size_t>(run.reason)] == FlagRole::kDrained;
-    const bool after_load = data >= log_.time_of(core.loaded) && !after_drain;
-    if (after_drain || after_load) {
-      from = after_drain ? core.drained : core.loaded;
-      start = std::max(log_.time_of(from), cube_free);
+    if (after_drain) {
+      log_stretches(core);
+      working = {true, std::max(log_.time_of(core.drained), cube_free), 0, 0, core.drained,
+                 false, 0, {}};
+    } else if (after_load) {
+      // What the cube did before no longer matters.
+      if (working.open) core.worked_before = core.worked;
+      working = {true, std::max(core.load_free, cube_free), 0, 0, 0, true, core.load_free, {}};
     }
   }
-  // What is not the cube's own time until the end is the moves'.
-  const int64_t products = run.work_end - run.work_start - run.waited;
-  const int64_t middle = std::max(start, run.work_end - products);
-  if (middle > start) {
-    const int32_t moves = log_.begin(start, from, Cause::issue(), Pipe::kMte1);
-    log_.end(moves, middle);
-    from = PathLog::end_of(moves);
+  if (!working.open) working = {true, cube_free, 0, 0, core.worked, false, 0, {}};
+  working.end = run.work_end;
+  working.products += products;
+}
+
+void ComposedTiming::log_loading(Core& core, int64_t time) {
+  Stretch& loading = core.loading;
+  if (!loading.open || time <= loading.start) return;
+  const int64_t whole = loading.end - loading.start;
+  const int64_t part = time - loading.start;
+  const auto of_part = [&](int64_t ticks) { return part == whole ? ticks : ticks * part / whole; };
+  const PathLog::Parts parts{of_part(loading.parts.l2), of_part(loading.parts.hbm),
+                             of_part(loading.parts.conflict)};
+  const int32_t record =
+      log_.begin(loading.start, loading.from, Cause::busy(Pipe::kMte1), Pipe::kMte2);
+  log_.end(record, time, parts);
+  core.loaded = PathLog::end_of(record);
+  ended(core.loaded, time);
+  loading.start = time;
+  loading.from = core.loaded;
+  loading.parts.l2 -= parts.l2;
+  loading.parts.hbm -= parts.hbm;
+  loading.parts.conflict -= parts.conflict;
+  loading.open = time < loading.end;
+}
+
+void ComposedTiming::log_stretches(Core& core) {
+  Stretch& working = core.working;
+  if (working.open) {
+    if (working.after_load) {
+      log_loading(core, working.loaded_at);
+      working.from = core.loaded;
+    }
+    // What is not the cube's own time until the end is the moves'.
+    const int64_t middle = std::max(working.start, working.end - working.products);
+    if (middle > working.start) {
+      const int32_t moves = log_.begin(working.start, working.from, Cause::issue(), Pipe::kMte1);
+      log_.end(moves, middle);
+      working.from = PathLog::end_of(moves);
+    }
+    const int32_t record = log_.begin(middle, working.from, Cause::issue(), Pipe::kCube);
+    log_.end(record, working.end);
+    core.worked_before = core.worked;
+    core.worked = PathLog::end_of(record);
+    ended(core.worked, working.end);
+    working.open = false;
   }
-  const int32_t record = log_.begin(middle, from, Cause::issue(), Pipe::kCube);
-  log_.end(record, run.work_end);
-  core.worked_before = core.worked;
-  core.worked = PathLog::end_of(record);
-  ended(core.worked, run.work_end);
+  log_loading(core, core.loading.end);
 }
 
 void ComposedTiming::run_drains(Core& core) {

@@ -47,6 +47,18 @@ class ComposedTiming {
     const ResolvedTemplate* steps = nullptr;
     std::array<Section, 3> sections;
   };
+  /// Back-to-back work of a pipe that the log does not know yet: it goes there as one record when
+  /// something else may have waited for its end.
+  struct Stretch {
+    bool open = false;
+    int64_t start = 0;
+    int64_t end = 0;
+    int64_t products = 0;  // of its time, by the cube
+    PathLog::Moment from = 0;
+    bool after_load = false;  // of working: `from` is the end of loading at...
+    int64_t loaded_at = 0;    // ...this time
+    PathLog::Parts parts;     // of loading
+  };
   /// A core and the group that it works on: some iterations of a body, or a prologue or epilogue.
   struct Core {
     int id = 0;
@@ -73,6 +85,8 @@ class ComposedTiming {
     int32_t ahead = -1;               // transfer that was requested already
     PathLog::Parts parts;             // of the group's transfers
     std::vector<int32_t> brought;  // sectors, by them
+    Stretch loading;
+    Stretch working;
     std::array<int64_t, kPipeCount> busy{};
     std::array<int64_t, kPipeCount> waited{};
     std::array<int64_t, Cause::kCount> engine{};
@@ -115,7 +129,11 @@ class ComposedTiming {
   int64_t repeat_iterations(Core& core, int64_t next, int64_t total);
   int64_t like_the_last(const Core& core, int64_t next, int64_t total) const;
   void run_block(Core& core, uint8_t when, int64_t data);
-  void record_block(Core& core, const BlockRun& run, int64_t data, int64_t cube_free);
+  /// Adds a block to what the cube has been doing, from data that came with the last load.
+  void extend_working(Core& core, const BlockRun& run, bool after_load, int64_t cube_free);
+  /// Writes the log of what the core has been doing until `time` on MTE2, or of all.
+  void log_loading(Core& core, int64_t time);
+  void log_stretches(Core& core);
   void account_block(Core& core, const BlockRun& run, int64_t cube_free);
   void account_repeats(Core& core, const BlockRun& run, int64_t count, int64_t moves_free,
                        int64_t cube_free);

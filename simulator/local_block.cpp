@@ -247,7 +247,7 @@ size_t LocalBlock::key_of(const LocalState& state, uint8_t when, int64_t base, K
     if (size + 1 + queue.count > kMaxKey) return 0;
     key[size++] = queue.count;
     for (uint32_t i = 0; i < queue.count; ++i) {
-      key[size++] = std::max<int64_t>(0, queue.times[i] - base);
+      key[size++] = std::max<int64_t>(0, queue.at(i) - base);
     }
   }
   return size;
@@ -261,8 +261,8 @@ BlockRun LocalBlock::apply(const Met& met, LocalState& state, int64_t base) cons
   }
   for (int16_t flag : state_flags(met.when)) {
     TimeQueue& queue = state.flags[static_cast<size_t>(flag)];
-    queue.count = static_cast<uint32_t>(met.after[at++]);
-    for (uint32_t i = 0; i < queue.count; ++i) queue.times[i] = base + met.after[at++];
+    queue.count = 0;
+    for (int64_t left = met.after[at++]; left > 0; --left) queue.push(base + met.after[at++]);
   }
   for (uint32_t i = 0; i < met.set_count; ++i) {
     state.flags[static_cast<size_t>(met.sets[i].first)].push(base + met.sets[i].second);
@@ -300,15 +300,15 @@ void LocalBlock::remember(uint8_t when, const Key& before, size_t size, int64_t 
     const TimeQueue& queue = state.flags[static_cast<size_t>(flag)];
     if (at + 1 + queue.count > kMaxKey) return;
     add(queue.count, false);
-    for (uint32_t i = 0; i < queue.count; ++i) add(queue.times[i] - base, true);
+    for (uint32_t i = 0; i < queue.count; ++i) add(queue.at(i) - base, true);
   }
   met.set_count = 0;
   for (size_t f = 0; f < output_flags_.size(); ++f) {
     const TimeQueue& queue = state.flags[static_cast<size_t>(output_flags_[f])];
     for (uint32_t i = counts[f]; i < queue.count; ++i) {
       if (met.set_count == kMaxSets) return;
-      met.sets[met.set_count++] = {output_flags_[f], queue.times[i] - base};
-      met.span = std::max(met.span, queue.times[i] - base);
+      met.sets[met.set_count++] = {output_flags_[f], queue.at(i) - base};
+      met.span = std::max(met.span, queue.at(i) - base);
     }
   }
   met.at_rest = is_at_rest(when, before);

@@ -28,21 +28,23 @@ enum class FlagRole : uint8_t {
 /// iteration, and local work that hangs together (LocalBlock).
 std::optional<std::vector<FlagRole>> roles_of_flags(const Launch& launch);
 
-/// Times of sets that were not waited for yet, earliest first.
+/// Times of sets that were not waited for yet, earliest first: a ring.
 struct TimeQueue {
   uint32_t count = 0;
+  uint32_t first = 0;
   std::array<int64_t, kFlagDepth> times{};
 
+  int64_t at(uint32_t i) const { return times[(first + i) % kFlagDepth]; }
   void push(int64_t time) {
     TW_CHECK(count < kFlagDepth, "a flag is at most so many sets ahead");
-    times[count++] = time;
+    times[(first + count++) % kFlagDepth] = time;
   }
   /// False when nobody has set the flag.
   bool pop(int64_t& time) {
     if (count == 0) return false;
-    time = times[0];
+    time = at(0);
+    first = (first + 1) % kFlagDepth;
     --count;
-    for (uint32_t i = 0; i < count; ++i) times[i] = times[i + 1];
     return true;
   }
 };

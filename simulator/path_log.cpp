@@ -1,6 +1,7 @@
 #include "simulator/path_log.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/base/error.h"
 
@@ -8,6 +9,7 @@ namespace tilewright {
 
 PathLog::PathLog(int64_t launch_ticks, size_t capacity) : capacity_(capacity) {
   records_.reserve(capacity);
+  parts_.reserve(capacity / 2);
   records_.push_back({launch_ticks, launch_ticks, 0, -1, 0, 0});
   bases_.emplace_back();
   bases_[0][Cause::launch().id()] = launch_ticks;
@@ -59,33 +61,33 @@ std::vector<int32_t> PathLog::compact(std::span<Moment* const> live,
 
   // Backwards: how often each record is needed, by a wanted moment or by a successor on a path to
   // one. A predecessor is older than its successor.
-  std::vector<int32_t> needed(records_.size(), 0);
-  for (Moment moment : wanted) ++needed[static_cast<size_t>(record_of(moment))];
+  needed_.assign(records_.size(), 0);
+  for (Moment moment : wanted) ++needed_[static_cast<size_t>(record_of(moment))];
   for (size_t r = records_.size(); r-- > bases_.size();) {
-    if (needed[r] > 0) ++needed[static_cast<size_t>(record_of(records_[r].from))];
+    if (needed_[r] > 0) ++needed_[static_cast<size_t>(record_of(records_[r].from))];
   }
   // Forwards: the paths to the starts of those records. One that is needed once hands its sums on,
   // so that only branches are copied.
-  std::vector<int32_t> place(records_.size(), -1);
-  std::vector<Ticks> starts;
+  place_.assign(records_.size(), -1);
+  starts_.clear();
   const auto path = [&](Moment moment) {
     const auto record = static_cast<size_t>(record_of(moment));
-    Ticks ticks = starts[static_cast<size_t>(place[record])];
+    Ticks ticks = starts_[static_cast<size_t>(place_[record])];
     if (moment % 2 == 0 && !is_base(record_of(moment))) add_own(records_[record], ticks);
     return ticks;
   };
   for (size_t r = 0; r < records_.size(); ++r) {
-    if (needed[r] == 0) continue;
+    if (needed_[r] == 0) continue;
     const Record& record = records_[r];
     const auto before = static_cast<size_t>(record_of(record.from));
     if (r < bases_.size()) {
-      place[r] = static_cast<int32_t>(starts.size());
-      starts.push_back(bases_[r]);
+      place_[r] = static_cast<int32_t>(starts_.size());
+      starts_.push_back(bases_[r]);
       continue;
     }
-    if (needed[before] == 1) {
-      place[r] = place[before];
-      Ticks& ticks = starts[static_cast<size_t>(place[r])];
+    if (needed_[before] == 1) {
+      place_[r] = place_[before];
+      Ticks& ticks = starts_[static_cast<size_t>(place_[r])];
       if (record.from % 2 == 0 && !is_base(record_of(record.from))) {
         add_own(records_[before], ticks);
       }
@@ -94,11 +96,12 @@ std::vector<int32_t> PathLog::compact(std::span<Moment* const> live,
     }
     Ticks ticks = path(record.from);
     add_gap(record, ticks);
-    place[r] = static_cast<int32_t>(starts.size());
-    starts.push_back(ticks);
+    place_[r] = static_cast<int32_t>(starts_.size());
+    starts_.push_back(ticks);
   }
 
-  std::vector<Record> records;
+  old_records_.clear();
+  std::vector<Record>& records = old_records_;
   std::vector<Ticks> bases;
   std::vector<int32_t> old_numbers;
   for (Moment moment : wanted) {
@@ -122,7 +125,7 @@ std::vector<int32_t> PathLog::compact(std::span<Moment* const> live,
   // What is still of interest may be more than half of the log on a very wide machine.
   capacity_ = std::max(capacity_, records.size() * 4);
   records.reserve(capacity_);
-  records_ = std::move(records);
+  std::swap(records_, old_records_);
   bases_ = std::move(bases);
   parts_.clear();
   return old_numbers;

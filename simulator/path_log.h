@@ -76,6 +76,11 @@ class PathLog {
   std::vector<Record> records_;  // the first ones are bases: moments with known sums
   std::vector<Ticks> bases_;
   std::vector<Parts> parts_;
+  // Scratch of compact().
+  std::vector<Record> old_records_;
+  std::vector<Ticks> starts_;
+  std::vector<int32_t> needed_;
+  std::vector<int32_t> place_;
 };
 
 }  // namespace tilewright
