@@ -19,27 +19,37 @@ constexpr std::array kFidelities = {Fidelity::kAuto, Fidelity::kDetailed, Fideli
 /// Below this the detailed model is done within a fraction of a millisecond.
 constexpr int64_t kWorthComposing = 6000;
 
-/// Iterations of loops on the busiest core.
-int64_t most_iterations(const Launch& launch) {
-  int64_t most = 0;
+struct Iterations {
+  int64_t most = 0;     // of loops on the busiest core
+  int64_t longest = 0;  // of one loop
+};
+
+Iterations iterations_of(const Launch& launch) {
+  Iterations all;
   for (const CoreProgram& core : launch.cores) {
     int64_t iterations = 0;
     for (const CoreProgram::Task& task : core.tasks) {
       const Template& body = launch.templates[static_cast<size_t>(task.template_id)];
       const std::span<const int64_t> bindings(core.bindings.data() + task.first_binding,
                                               static_cast<size_t>(body.bindings));
-      iterations += body.count.at(bindings, launch.tables, 0);
+      const int64_t count = body.count.at(bindings, launch.tables, 0);
+      iterations += count;
+      all.longest = std::max(all.longest, count);
     }
-    most = std::max(most, iterations);
+    all.most = std::max(all.most, iterations);
   }
-  return most;
+  return all;
 }
 
-/// Iterations whose loads go as one: more in a long run, where they matter less each.
+/// Iterations whose loads go as one: more in a long run, where they matter less each, and not most
+/// of a loop.
 int64_t merge_for(const Launch& launch) {
   constexpr int64_t kGroups = 48;
-  constexpr int64_t kMost = 8;
-  return std::clamp<int64_t>(most_iterations(launch) / kGroups, 1, kMost);
+  constexpr int64_t kLoop = 3;
+  constexpr int64_t kMost = 16;
+  const Iterations iterations = iterations_of(launch);
+  const int64_t most = std::min(iterations.most / kGroups, std::max<int64_t>(8, iterations.longest / kLoop));
+  return std::clamp<int64_t>(most, 1, kMost);
 }
 
 }  // namespace
