@@ -182,7 +182,8 @@ bool ComposedTiming::enter_next_group(Core& core) {
     } else if (core.section == 0) {
       core.section = 1;
       core.first = 0;
-      core.iterations = core.count % merge_ != 0 ? core.count % merge_ : std::min(merge_, core.count);
+      core.iterations =
+          core.count % merge_ != 0 ? core.count % merge_ : std::min(merge_, core.count);
     } else if (core.section == 1) {
       core.section = 2;
       core.first = 0;
@@ -491,8 +492,8 @@ void ComposedTiming::extend_working(Core& core, const BlockRun& run, bool after_
         run.reason >= 0 && roles_[static_cast<size_t>(run.reason)] == FlagRole::kDrained;
     if (after_drain) {
       log_stretches(core);
-      working = {true, std::max(log_.time_of(core.drained), cube_free), 0, 0, core.drained,
-                 false, 0, {}};
+      working = {
+          true, std::max(log_.time_of(core.drained), cube_free), 0, 0, core.drained, false, 0, {}};
     } else if (after_load) {
       // What the cube did before no longer matters.
       if (working.open) core.worked_before = core.worked;

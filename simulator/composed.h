@@ -84,7 +84,7 @@ class ComposedTiming {
     std::vector<int64_t> load_ticks;  // of one iteration, by load of the section, last seen
     int32_t ahead = -1;               // transfer that was requested already
     PathLog::Parts parts;             // of the group's transfers
-    std::vector<int32_t> brought;  // sectors, by them
+    std::vector<int32_t> brought;     // sectors, by them
     Stretch loading;
     Stretch working;
     std::array<int64_t, kPipeCount> busy{};
@@ -157,8 +157,8 @@ class ComposedTiming {
   std::vector<Pipe> flag_setters_;  // by flag
   std::vector<Core> cores_;
   std::vector<std::unique_ptr<ResolvedSections>> resolved_;
-  std::vector<Turn> turns_;         // latest first
-  std::vector<int32_t> owners_;     // core by transfer; -1: a drain
+  std::vector<Turn> turns_;      // latest first
+  std::vector<int32_t> owners_;  // core by transfer; -1: a drain
   int64_t last_end_ = 0;
   PathLog::Moment last_ = 0;
   int64_t drain_end_ = 0;  // of the last transfer of a drain

@@ -1,6 +1,7 @@
 #include "simulator/memory.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "core/base/error.h"
@@ -149,9 +150,15 @@ int64_t MemorySystem::stream_bytes(const GmAccess& access) const {
   if (tensor.layout == Layout::kZn) return whole;  // fractals are aligned
   const int64_t start = (access.row * tensor.cols + access.col) * width;
   const int64_t pitch = burst < bytes ? tensor.cols * width : 0;
-  const bool aligned = ((start | pitch) & (machine_.l2.align_bytes - 1)) == 0;
-  if (aligned) return whole;
-  return std::llround(static_cast<double>(whole) / machine_.l2.misaligned_rate);
+  // From misaligned_rate at 32 B, the least alignment, each doubling gains as much.
+  const auto doublings = [](int64_t bytes) {
+    return std::max(0, std::countr_zero(static_cast<uint64_t>(bytes)) - 5);
+  };
+  const int full = doublings(machine_.l2.align_bytes);
+  const int reached = (start | pitch) == 0 ? full : std::min(full, doublings(start | pitch));
+  if (reached == full) return whole;
+  const double lost = (1 - machine_.l2.misaligned_rate) * (full - reached) / full;
+  return std::llround(static_cast<double>(whole) / (1 - lost));
 }
 
 template <typename Visit>

@@ -122,11 +122,11 @@ class MemorySystem {
     int64_t stream_bytes = 0;  // of the port's time, with what small and misaligned pieces lose
     int64_t begin = 0;         // of its stream
     int64_t stream_end = 0;
-    int64_t ready = 0;      // of its last byte that others brought from HBM
-    int64_t own_ready = 0;  // of its last byte that itself asked HBM for
-    int64_t fixed = 0;      // at its end
-    int64_t conflict = 0;   // at its end
-    int32_t waiting = 0;    // HBM flows not yet ended, plus 1 until the stream has ended
+    int64_t ready = 0;             // of its last byte that others brought from HBM
+    int64_t own_ready = 0;         // of its last byte that itself asked HBM for
+    int64_t fixed = 0;             // at its end
+    int64_t conflict = 0;          // at its end
+    int32_t waiting = 0;           // HBM flows not yet ended, plus 1 until the stream has ended
     int64_t count = 1;             // that it stands for
     int32_t first_sector = -1;     // of a load
     std::vector<int32_t> brought;  // of a load that stands for several

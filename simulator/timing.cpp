@@ -48,7 +48,8 @@ int64_t merge_for(const Launch& launch) {
   constexpr int64_t kLoop = 3;
   constexpr int64_t kMost = 16;
   const Iterations iterations = iterations_of(launch);
-  const int64_t most = std::min(iterations.most / kGroups, std::max<int64_t>(8, iterations.longest / kLoop));
+  const int64_t most =
+      std::min(iterations.most / kGroups, std::max<int64_t>(8, iterations.longest / kLoop));
   return std::clamp<int64_t>(most, 1, kMost);
 }
 

@@ -70,7 +70,7 @@ std::vector<FieldEntry> make_entries() {
       TW_FIELD(l2.piece_bytes, "B", true, 1, 4096,
                "least piece of a transfer: shorter rows cost as much"),
       TW_FIELD(l2.align_bytes, "B", true, 1, 4096, "alignment in GM that reaches the full rate"),
-      TW_FIELD(l2.misaligned_rate, "", false, 0.01, 1, "share of the rate that others reach"),
+      TW_FIELD(l2.misaligned_rate, "", false, 0.01, 1, "share of the rate at an alignment of 32 B"),
       TW_CYCLES(l2.same_address_cycles,
                 "that a load waits for each other core reading the same sector"),
       TW_BYTES(hbm.capacity_bytes, 1024, "device memory"),

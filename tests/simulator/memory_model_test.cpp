@@ -40,6 +40,10 @@ TEST(MemoryModel, MisalignedRowsReachTheStatedShareOfTheRate) {
   launch.tensors[0].cols += 16;  // column 16 begins at byte 32
   launch.templates[0].body[0].a.col = 16;
   EXPECT_EQ(cycles(time_detailed(launch, machine).ticks), 64 + 4 + 64);
+  // Aligned to 128 B, half of the doublings from 32 to 512, it loses half as much.
+  launch.tensors[0].cols = 512 + 64;
+  launch.templates[0].body[0].a.col = 64;
+  EXPECT_NEAR(static_cast<double>(cycles(time_detailed(launch, machine).ticks)), 32 / 0.75 + 68, 1);
 }
 
 TEST(MemoryModel, CoresThatReadOneSectorTogetherQueueForIt) {
