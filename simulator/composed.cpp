@@ -1,6 +1,7 @@
 #include "simulator/composed.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "core/base/error.h"
@@ -99,7 +100,6 @@ bool ComposedTiming::can_merge(const Template& body, std::span<const int64_t> bi
   const auto at = [&](const Expr& expr, int64_t index) {
     return expr.at(bindings, launch_.tables, index);
   };
-  bool ahead = false;
   for (const Instruction& instruction : body.body) {
     if (instruction.opcode != Opcode::kLoad) continue;
     // Side by side along one dimension, each as wide as a sector.
@@ -111,18 +111,8 @@ bool ComposedTiming::can_merge(const Template& body, std::span<const int64_t> bi
     const bool by_rows = right == 0 && down == at(tile.rows, 0) && down == tensor.sector_rows;
     const bool by_cols = down == 0 && right == at(tile.cols, 0) && right == tensor.sector_cols;
     if (!by_rows && !by_cols) return false;
-    ahead = ahead || burst_bytes(tensor, at(tile.rows, 0), at(tile.cols, 0)) >=
-                         machine_.mte2.lookahead_burst_bytes;
   }
-  if (!ahead) return true;
-  // Loads that are requested ahead hide each other's latency, by how much depends on when exactly
-  // they start; it matters unless the products of an iteration take longer anyway.
-  const auto id = static_cast<int>(&body - launch_.templates.data());
-  int64_t products = 0;
-  for (const Step& step : cache_.resolve(id, bindings).sections[1]) {
-    if (step.pipe == Pipe::kCube) products += step.cost.busy;
-  }
-  return products > to_ticks(machine_.hbm.read_latency_cycles);
+  return true;
 }
 
 std::vector<SectorGrid> ComposedTiming::merged_grids() {
@@ -268,10 +258,15 @@ int32_t ComposedTiming::request_load(Core& core, size_t load, int64_t now) {
   const Step& step = *section_of(core).loads[load];
   const GmAccess access =
       cache_.access(step, bindings_of(core, core.task), core.first, core.iterations);
-  // What a load that is requested ahead hides of its latency is the time of the load before it.
-  const int64_t hidden =
-      step.ahead && load > 0 && load <= core.load_ticks.size() ? core.load_ticks[load - 1] : 0;
-  const int32_t transfer = memory_->request(access, step.client, now, hidden);
+  // A load that is requested ahead goes out with the load before it, or with the one before that
+  // when that is not: its latency passes while they run.
+  int64_t lead = 0;
+  int64_t hidden = 0;
+  if (step.ahead && core.load_ticks.size() == section_of(core).loads.size()) {
+    if (load > 0) lead = core.load_ticks[load - 1];
+    hidden = std::accumulate(core.load_ticks.begin(), core.load_ticks.end(), int64_t{0});
+  }
+  const int32_t transfer = memory_->request(access, step.client, now, lead, hidden);
   core.counters.load_bytes += memory_->bytes_of_transfer(transfer);
   most_merged_ = std::max(most_merged_, core.iterations);
   set_owner(transfer, core.id);

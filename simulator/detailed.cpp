@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <span>
+#include <utility>
 
 #include "core/base/error.h"
 
@@ -339,6 +340,11 @@ void DetailedTiming::account_end(Core& core, Pipe pipe_id, int32_t record, int64
   }
 }
 
+const DetailedTiming::Entry& DetailedTiming::queued(const PipeState& pipe, uint32_t number) const {
+  const uint32_t slot = uint32_t{pipe.head} + number;
+  return pipe.queue[slot >= depth_ ? slot - depth_ : slot];
+}
+
 void DetailedTiming::look_ahead(int core_id) {
   Core& core = cores_[static_cast<size_t>(core_id)];
   PipeState& pipe = core.pipes[static_cast<size_t>(Pipe::kMte2)];
@@ -346,14 +352,22 @@ void DetailedTiming::look_ahead(int core_id) {
       pipe.ahead >= 0) {
     return;
   }
-  const Entry& next = pipe.queue[pipe.head];
-  if (!next.step->ahead || !flags_are_set(core, next)) return;
-  int64_t time = std::max(pipe.start, next.time);
-  for (uint8_t i = 0; i < next.step->wait_count; ++i) {
-    const StepFlag& use = next.step->waits[i];
-    if ((use.when & next.when) != 0) time = std::max(time, find_set(core, use)->time);
+  // Long contiguous bursts keep requests going: the next load's, or that of the one behind it.
+  uint32_t number = 0;
+  if (!queued(pipe, 0).step->ahead) number = 1;
+  if (pipe.count <= number || !queued(pipe, number).step->ahead) return;
+  int64_t time = pipe.start;
+  for (uint32_t i = 0; i <= number; ++i) {
+    const Entry& entry = queued(pipe, i);
+    if (!flags_are_set(core, entry)) return;
+    time = std::max(time, entry.time);
+    for (uint8_t w = 0; w < entry.step->wait_count; ++w) {
+      const StepFlag& use = entry.step->waits[w];
+      if ((use.when & entry.when) != 0) time = std::max(time, find_set(core, use)->time);
+    }
   }
   pipe.ahead_pending = true;
+  pipe.ahead_in = static_cast<int32_t>(number) + 1;
   push_turn({time, core_id, Pipe::kMte2, true});
 }
 
@@ -381,12 +395,13 @@ void DetailedTiming::take_turn(const Turn& turn) {
   if (turn.ahead) {
     pipe.ahead_pending = false;
     // The transfer may meanwhile have started by itself.
-    const bool still_waiting = pipe.in_flight && pipe.streaming && pipe.count > 0;
-    if (still_waiting) pipe.ahead = request(turn, pipe.queue[pipe.head]);
+    const auto number = static_cast<uint32_t>(pipe.ahead_in - 1);
+    const bool still_waiting = pipe.in_flight && pipe.streaming && pipe.count > number;
+    if (still_waiting) pipe.ahead = request(turn, queued(pipe, number));
     return;
   }
-  pipe.transfer = pipe.ahead >= 0 ? pipe.ahead : request(turn, pipe.current);
-  pipe.ahead = -1;
+  const bool requested = pipe.ahead >= 0 && --pipe.ahead_in == 0;
+  pipe.transfer = requested ? std::exchange(pipe.ahead, -1) : request(turn, pipe.current);
   pipe.streaming = true;
   pipe.bytes = memory_.bytes_of_transfer(pipe.transfer);
   memory_.stream(pipe.transfer, turn.time);

@@ -51,6 +51,7 @@ class DetailedTiming {
     bool streaming = false;      // its bytes move
     bool ahead_pending = false;  // the next transfer's request is on its way to the memory
     int32_t ahead = -1;          // or made
+    int32_t ahead_in = 0;        // starts on this pipe until it is used
     int32_t transfer = -1;
     int32_t record = -1;
     int64_t start = 0;
@@ -122,6 +123,7 @@ class DetailedTiming {
   bool find_start(Core& core, const Entry& entry, const PipeState& pipe, Start& start);
   void run_local(Core& core, Pipe pipe, const Entry& entry, int32_t record, int64_t start,
                  bool was_idle);
+  const Entry& queued(const PipeState& pipe, uint32_t number) const;
   void look_ahead(int core);
   const FlagSet* find_set(Core& core, const StepFlag& use) {
     if (!use.local) return find_far_set(core, use);

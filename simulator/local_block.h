@@ -28,6 +28,11 @@ enum class FlagRole : uint8_t {
 /// iteration, and local work that hangs together (LocalBlock).
 std::optional<std::vector<FlagRole>> roles_of_flags(const Launch& launch);
 
+/// Whether the loads of a composable launch can be timed by the iteration. Loads that are requested
+/// ahead of their turn hide each other's latency, by how much depends on when exactly each starts;
+/// it matters unless the products of an iteration take longer than the latency.
+bool hides_latency(const Launch& launch, const Machine& machine);
+
 /// Times of sets that were not waited for yet, earliest first: a ring.
 struct TimeQueue {
   uint32_t count = 0;

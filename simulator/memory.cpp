@@ -300,7 +300,7 @@ void MemorySystem::write_access(const GmAccess& access, int64_t now) {
   });
 }
 
-void MemorySystem::read_access(const GmAccess& access, int32_t transfer, int64_t now,
+void MemorySystem::read_access(const GmAccess& access, int32_t transfer, int64_t now, int64_t lead,
                                int64_t hidden) {
   const int32_t id = new_flow();
   int64_t missing = 0;
@@ -326,7 +326,7 @@ void MemorySystem::read_access(const GmAccess& access, int32_t transfer, int64_t
     // waits for what the transfer before it does not hide of the latency.
     const int64_t waits = access.count * late / sectors;
     const int64_t streamed = reader.stream_bytes * (access.count - waits) / access.count;
-    flow.serial = read_port_.alone(class_of(reader.client), streamed) + access.count * hidden +
+    flow.serial = read_port_.alone(class_of(reader.client), streamed) + access.count * lead +
                   waits * std::max<int64_t>(0, latency_ - hidden) - latency_;
     reader.brought = flow.sectors;
   }
@@ -336,7 +336,7 @@ void MemorySystem::read_access(const GmAccess& access, int32_t transfer, int64_t
 }
 
 int32_t MemorySystem::request(const GmAccess& access, MemoryClient client, int64_t now,
-                              int64_t hidden) {
+                              int64_t lead, int64_t hidden) {
   if (free_transfers_.empty()) {
     free_transfers_.push_back(static_cast<int32_t>(transfers_.size()));
     transfers_.emplace_back();
@@ -361,7 +361,7 @@ int32_t MemorySystem::request(const GmAccess& access, MemoryClient client, int64
     write_access(access, now);
   } else {
     counters_.l2_read_bytes += transfer.bytes;
-    read_access(access, id, now, hidden);
+    read_access(access, id, now, lead, hidden);
   }
   return id;
 }

@@ -71,9 +71,11 @@ class MemorySystem {
   };
 
   /// Looks the bytes up in L2 and asks HBM for what is missing. Of several transfers in one the
-  /// fixed cost of each is paid, and of the latency of each that misses all but `hidden` ticks.
-  /// Returns the transfer's number, which is free again after its Done.
-  int32_t request(const GmAccess& access, MemoryClient client, int64_t now, int64_t hidden = 0);
+  /// fixed cost of each is paid, and of the latency of each that misses all but `hidden` ticks;
+  /// each begins `lead` ticks after its request. Returns the transfer's number, which is free again
+  /// after its Done.
+  int32_t request(const GmAccess& access, MemoryClient client, int64_t now, int64_t lead = 0,
+                  int64_t hidden = 0);
   /// The pipe is free: the transfer's bytes start to move. Once for each transfer.
   void stream(int32_t transfer, int64_t now);
 
@@ -148,7 +150,8 @@ class MemorySystem {
   /// Whether the sector was missing and `flow` now brings it.
   bool read_sector(int32_t id, int32_t bytes, int32_t transfer, int32_t flow, int64_t now);
   void write_access(const GmAccess& access, int64_t now);
-  void read_access(const GmAccess& access, int32_t transfer, int64_t now, int64_t hidden);
+  void read_access(const GmAccess& access, int32_t transfer, int64_t now, int64_t lead,
+                   int64_t hidden);
   template <typename Visit>
   void for_each_sector(const GmAccess& access, Visit visit) const;
   /// Bytes of one contiguous piece.

@@ -70,10 +70,10 @@ Fidelity parse_fidelity(std::string_view name) {
                                              did_you_mean(name, names), join(names, ", ")));
 }
 
-Fidelity resolve(Fidelity fidelity, const Launch& launch) {
+Fidelity resolve(Fidelity fidelity, const Launch& launch, const Machine& machine) {
   if (fidelity != Fidelity::kAuto) return fidelity;
-  const bool composed =
-      roles_of_flags(launch).has_value() && launch.instruction_count() >= kWorthComposing;
+  const bool composed = launch.instruction_count() >= kWorthComposing &&
+                        roles_of_flags(launch).has_value() && hides_latency(launch, machine);
   return composed ? Fidelity::kComposed : Fidelity::kDetailed;
 }
 
@@ -91,15 +91,16 @@ TimingResult time_composed(const Launch& launch, const Machine& machine) {
                             "multiply and drain each for itself can; time it in detail",
                             launch.name));
   }
+  // Where each load's start matters, and where a flag is never set, the detailed model answers.
+  if (!hides_latency(launch, machine)) return DetailedTiming(launch, machine, nullptr).run();
   std::optional<TimingResult> result =
       ComposedTiming(launch, machine, std::move(*roles), merge_for(launch)).run();
-  // A flag was never set: the detailed model says where.
   return result ? *result : DetailedTiming(launch, machine, nullptr).run();
 }
 
 TimingResult time_launch(const Launch& launch, const Machine& machine, Fidelity fidelity) {
-  return resolve(fidelity, launch) == Fidelity::kComposed ? time_composed(launch, machine)
-                                                          : time_detailed(launch, machine);
+  return resolve(fidelity, launch, machine) == Fidelity::kComposed ? time_composed(launch, machine)
+                                                                   : time_detailed(launch, machine);
 }
 
 }  // namespace tilewright

@@ -57,9 +57,10 @@ std::string_view name_of(Fidelity fidelity);
 Fidelity parse_fidelity(std::string_view name);
 
 /// What kAuto means for a launch: composed for long launches that can be composed.
-Fidelity resolve(Fidelity fidelity, const Launch& launch);
+Fidelity resolve(Fidelity fidelity, const Launch& launch, const Machine& machine);
 
-/// Composed timing: within 15 % of detailed (half of the cases within 2 %), and many times faster.
+/// Composed timing: within 15 % of detailed (half of the cases within 2 %), and several times
+/// faster. Loads whose latencies hide each other are timed in detail all the same.
 /// Error (failed) when the launch cannot be composed: only cube cores, each for itself, can.
 TimingResult time_composed(const Launch& launch, const Machine& machine);
 

@@ -153,7 +153,8 @@ TEST(ComposedTiming, AutoComposesLongGemmsAndNothingElse) {
     const Kernel& kernel = find_kernel(name);
     const Problem problem = kernel.problem({.sizes = std::move(sizes)});
     return resolve(Fidelity::kAuto,
-                   kernel.build(problem, kernel.default_config(problem, machine), machine));
+                   kernel.build(problem, kernel.default_config(problem, machine), machine),
+                   machine);
   };
   EXPECT_EQ(resolved("gemm", {{"m", 4096}, {"n", 4096}, {"k", 4096}}), Fidelity::kComposed);
   EXPECT_EQ(resolved("gemm", {{"m", 64}, {"n", 512}, {"k", 512}}), Fidelity::kDetailed);

@@ -91,7 +91,7 @@ double check_bytes(const Launch& launch) {
 
 /// A timeline shows every instruction, so it is always detailed.
 void time_run(const Launch& launch, Fidelity fidelity, bool wants_trace, KernelRun& run) {
-  run.fidelity = wants_trace ? Fidelity::kDetailed : resolve(fidelity, launch);
+  run.fidelity = wants_trace ? Fidelity::kDetailed : resolve(fidelity, launch, run.machine);
   if (!wants_trace) {
     run.timing = time_launch(launch, run.machine, run.fidelity);
   } else {
