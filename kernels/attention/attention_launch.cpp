@@ -8,6 +8,7 @@
 
 #include "core/base/integers.h"
 #include "kernels/attention/attention.h"
+#include "kernels/attention/attention_ub.h"
 
 namespace tilewright {
 
@@ -69,7 +70,8 @@ class AttentionBuilder {
         blocks_per_tile_(std::max<int64_t>(1, tile_kv_ / shape.block_size)),
         width_(bytes_of(shape.type)),
         cores_(machine.cores.aic),
-        halves_(static_cast<int>(std::min<int64_t>(kHalves, machine.cores.aiv_per_aic))) {}
+        halves_(static_cast<int>(std::min<int64_t>(kHalves, machine.cores.aiv_per_aic))),
+        ub_(shape, tile_q_, tile_kv_, machine) {}
 
   Launch build(std::span<const AttentionSequence> sequences, std::vector<int64_t> block_of) {
     launch_.name = "attention";
@@ -423,21 +425,6 @@ class AttentionBuilder {
 
   // --- a vector core: `half` of the rows ---
 
-  int64_t half_rows() const { return vector_rows(tile_q_, group_); }
-  int64_t ub_score_slot() const { return half_rows() * tile_kv_ * 4; }
-  int64_t ub_p() const { return 2 * ub_score_slot(); }
-  int64_t ub_p_slot() const { return half_rows() * tile_kv_ * width_; }
-  int64_t ub_o() const { return ub_p() + 2 * ub_p_slot(); }
-  int64_t ub_acc() const { return ub_o() + half_rows() * shape_.dim * 4; }
-  int64_t ub_out() const { return ub_acc() + half_rows() * shape_.dim * 4; }
-  int64_t ub_small(int64_t index) const {
-    return ub_out() + half_rows() * shape_.dim * width_ +
-           index * ceil_div(half_rows() * 4, 32) * 32;
-  }
-  // Columns of one value a row: running maximum, running sum, this tile's maximum and sum, and the
-  // rescaling factors of two tiles.
-  enum Small { kMaximum, kSum, kTileMaximum, kTileSum, kFactor, kSmallCount = kFactor + 2 };
-
   Tile ub(const Expr& offset, const Expr& cols, DType type) const {
     return {.space = Memory::kUb,
             .offset = offset,
@@ -445,10 +432,9 @@ class AttentionBuilder {
             .cols = cols,
             .type = type};
   }
-  Tile column(Small index) const { return ub(ub_small(index), 1, DType::kF32); }
+  Tile column(int64_t offset) const { return ub(offset, 1, DType::kF32); }
   Tile factor(const KvTile& tile) const {
-    return ub(ring(tile, vTilesBefore) * (ub_small(1) - ub_small(0)) + ub_small(kFactor), 1,
-              DType::kF32);
+    return ub(ring(tile, vTilesBefore) * ub_.factor_slot + ub_.factors, 1, DType::kF32);
   }
 
   static Instruction vector(VectorOp op, Tile dst, Tile a, Tile b = {}, double scalar = 0) {
@@ -467,7 +453,7 @@ class AttentionBuilder {
                     bool masked) const {
     const Expr tokens = tokens_of(tile, vLastRows);
     const Expr slot = ring(tile, vTilesBefore);
-    const Tile s = ub(slot * ub_score_slot(), tokens, DType::kF32);
+    const Tile s = ub(slot * ub_.score_slot + ub_.scores, tokens, DType::kF32);
     Instruction load;
     load.opcode = Opcode::kLoad;
     load.a = {.space = Memory::kGm,
@@ -487,18 +473,20 @@ class AttentionBuilder {
       mask.divisor = group_;
       list.push_back(mask);
     }
-    list.push_back(vector(VectorOp::kRowMax, column(kTileMaximum), s));
+    list.push_back(vector(VectorOp::kRowMax, column(ub_.tile_maximum), s));
+    list.push_back(vector(VectorOp::kMax, column(ub_.tile_maximum), column(ub_.tile_maximum),
+                          column(ub_.maximum)));
     list.push_back(
-        vector(VectorOp::kMax, column(kTileMaximum), column(kTileMaximum), column(kMaximum)));
-    list.push_back(vector(VectorOp::kSub, factor(tile), column(kMaximum), column(kTileMaximum)));
+        vector(VectorOp::kSub, factor(tile), column(ub_.maximum), column(ub_.tile_maximum)));
     list.push_back(vector(VectorOp::kExp, factor(tile), factor(tile)));
-    list.push_back(vector(VectorOp::kCopy, column(kMaximum), column(kTileMaximum)));
-    list.push_back(vector(VectorOp::kSub, s, s, column(kMaximum)));
+    list.push_back(vector(VectorOp::kCopy, column(ub_.maximum), column(ub_.tile_maximum)));
+    list.push_back(vector(VectorOp::kSub, s, s, column(ub_.maximum)));
     list.push_back(vector(VectorOp::kExp, s, s));
-    list.push_back(vector(VectorOp::kRowSum, column(kTileSum), s));
-    list.push_back(vector(VectorOp::kMul, column(kSum), column(kSum), factor(tile)));
-    list.push_back(vector(VectorOp::kAdd, column(kSum), column(kSum), column(kTileSum)));
-    const Tile p = ub(slot * ub_p_slot() + ub_p(), tokens, shape_.type);
+    list.push_back(vector(VectorOp::kRowSum, column(ub_.tile_sum), s));
+    list.push_back(vector(VectorOp::kMul, column(ub_.row_sum), column(ub_.row_sum), factor(tile)));
+    list.push_back(
+        vector(VectorOp::kAdd, column(ub_.row_sum), column(ub_.row_sum), column(ub_.tile_sum)));
+    const Tile p = ub(slot * ub_.probability_slot + ub_.probabilities, tokens, shape_.type);
     list.push_back(with(vector(VectorOp::kConvert, p, s), {ub_p_free_}, {ub_s_free_, ub_p_full_}));
     Instruction store;
     store.opcode = Opcode::kStore;
@@ -516,8 +504,8 @@ class AttentionBuilder {
 
   /// acc = acc * factor + O.
   void emit_update(std::vector<Instruction>& list, const KvTile& tile, int half) const {
-    const Tile o = ub(ub_o(), shape_.dim, DType::kF32);
-    const Tile acc = ub(ub_acc(), shape_.dim, DType::kF32);
+    const Tile o = ub(ub_.partial, shape_.dim, DType::kF32);
+    const Tile acc = ub(ub_.sum, shape_.dim, DType::kF32);
     Instruction load;
     load.opcode = Opcode::kLoad;
     load.a = {.space = Memory::kGm,
@@ -536,15 +524,15 @@ class AttentionBuilder {
 
   void emit_start(std::vector<Instruction>& list) const {
     // A finite stand-in for minus infinity: the difference of two of them must stay a number.
-    list.push_back(vector(VectorOp::kDup, column(kMaximum), {}, {}, -1e30));
-    list.push_back(vector(VectorOp::kDup, column(kSum), {}, {}, 0));
-    list.push_back(vector(VectorOp::kDup, ub(ub_acc(), shape_.dim, DType::kF32), {}, {}, 0));
+    list.push_back(vector(VectorOp::kDup, column(ub_.maximum), {}, {}, -1e30));
+    list.push_back(vector(VectorOp::kDup, column(ub_.row_sum), {}, {}, 0));
+    list.push_back(vector(VectorOp::kDup, ub(ub_.sum, shape_.dim, DType::kF32), {}, {}, 0));
   }
 
   void emit_end(std::vector<Instruction>& list) const {
-    const Tile acc = ub(ub_acc(), shape_.dim, DType::kF32);
-    const Tile out = ub(ub_out(), shape_.dim, shape_.type);
-    list.push_back(vector(VectorOp::kDiv, acc, acc, column(kSum)));
+    const Tile acc = ub(ub_.sum, shape_.dim, DType::kF32);
+    const Tile out = ub(ub_.out, shape_.dim, shape_.type);
+    list.push_back(vector(VectorOp::kDiv, acc, acc, column(ub_.row_sum)));
     list.push_back(with(vector(VectorOp::kConvert, out, acc), {ub_out_free_}, {ub_out_full_}));
     Instruction store;
     store.opcode = Opcode::kStore;
@@ -674,6 +662,7 @@ class AttentionBuilder {
   AttentionShape shape_;
   int64_t group_, tile_q_, tile_kv_, blocks_per_tile_, width_, cores_;
   int halves_;
+  AttentionUb ub_;
   std::map<std::tuple<int64_t, bool, int>, int> cube_templates_;  // number + 1
   std::map<std::tuple<int, int64_t, bool, bool>, int> vector_templates_;
   int q_full_ = 0, q_free_ = 0, k_full_ = 0, k_free_ = 0, v_full_ = 0, v_free_ = 0, p_full_ = 0,
