@@ -189,10 +189,9 @@ class HazardSearch {
                          offset + layout.bytes() - capacity),
              {event.name, -2, static_cast<int>(tile.space)});
     }
-    // Sub-tiles of a larger tile start at fractals or rows of it; whole tiles are aligned.
+    // Sub-tiles of a larger tile start at blocks of 32 bytes of it; whole tiles are aligned.
     const int64_t align = tile.stride > 0 ? kFractalRowBytes : alignment_of(tile.space);
-    const bool columns = tile.space == Memory::kUb && tile.stride > 0;
-    if (!columns && offset % align != 0) {
+    if (offset % align != 0) {
       report("misaligned",
              fmt::format("{} starts at byte {} of {}, which is not a multiple of {}", step.where(),
                          offset, name_of(tile.space), align),

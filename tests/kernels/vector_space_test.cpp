@@ -88,7 +88,7 @@ TEST(VectorSpace, SlowEveryConfigOfSmallAndLongRowsIsRightAndTimed) {
 TEST(VectorSpace, EveryConfigOfLongRowsIsTimed) {
   for (const Case& c : kLong) {
     for_each_config(
-        c, "f16", 7,
+        c, "f16", 19,
         [](const auto& kernel, const auto& problem, const auto& config, const auto& machine) {
           const Launch launch = kernel.build(problem, config, machine);
           EXPECT_GT(time_detailed(launch, machine).ticks, 0) << problem.text() << config.text();
