@@ -81,8 +81,8 @@ LocalCost vector_cost(const Machine& machine, const Instruction& instruction,
 }
 
 /// An operand in UB, whose rows of bank_row_bytes go round the groups; the banks of a group follow
-/// each other in the address. Work that treats rows apart touches no more of the banks than a row
-/// has bytes; a column beside a wider operand is touched once a row, not once a repeat.
+/// each other in the address. A touch covers no more than the operand, or than its row in work that
+/// treats rows apart; a column beside a wider operand is touched once a row, not once a repeat.
 struct BankUse {
   int64_t place = -1;     ///< its first byte; -1: there is none
   int64_t bank_rows = 0;  ///< that a touch covers
@@ -132,15 +132,16 @@ int64_t bank_conflict_cost(const Machine& machine, const Instruction& instructio
   const int64_t rows = std::max(sizes.a_rows, sizes.dst_rows);
   const int64_t width = std::max(sizes.a_cols, sizes.dst_cols);
   const bool by_rows = is_row_operation(instruction, sizes);
-  const auto operand = [&](int64_t place, const Tile& tile, int64_t cols) {
-    int64_t bytes = machine.vector.repeat_bytes;
-    if (by_rows) bytes = std::min(bytes, cols * bytes_of(tile.type));
-    return BankUse{place, ceil_div(bytes, machine.vector.bank_row_bytes),
-                   cols == 1 && width > 1 ? rows : repeats};
+  const auto operand = [&](int64_t place, const Tile& tile, int64_t tile_rows, int64_t cols) {
+    const int64_t bytes = (by_rows ? 1 : tile_rows) * cols * bytes_of(tile.type);
+    return BankUse{
+        place,
+        ceil_div(std::min(bytes, machine.vector.repeat_bytes), machine.vector.bank_row_bytes),
+        cols == 1 && width > 1 ? rows : repeats};
   };
-  const BankUse a = operand(places[0], instruction.a, sizes.a_cols);
-  const BankUse b = operand(places[1], instruction.b, sizes.b_cols);
-  const BankUse dst = operand(places[2], instruction.dst, sizes.dst_cols);
+  const BankUse a = operand(places[0], instruction.a, sizes.a_rows, sizes.a_cols);
+  const BankUse b = operand(places[1], instruction.b, sizes.b_rows, sizes.b_cols);
+  const BankUse dst = operand(places[2], instruction.dst, sizes.dst_rows, sizes.dst_cols);
   const auto read_and_write = [&](const BankUse& read) -> int64_t {
     // Working in place reads a row before it is written.
     if (read.place < 0 || read.place == dst.place || !share_banks(machine, read, dst)) return 0;

@@ -57,8 +57,9 @@ struct RopePlan {
     UbPlan slot(machine);
     slot.take(plan.tile_bytes(tile.rows, tile.cols, type));
     slot_bytes = slot.slot_bytes();
-    slots = plan.take_ring(slot, tile.buffers);
-    if (type != DType::kF32) {
+    const bool narrow = type != DType::kF32;
+    slots = plan.take_ring(slot, tile.buffers, narrow ? BankHalf::kUpper : BankHalf::kLower);
+    if (narrow) {
       // Products fill the gaps between halves of heads that all begin in the lower half.
       UbPlan row(machine);
       row.take(half * 4);

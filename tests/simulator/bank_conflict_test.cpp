@@ -70,5 +70,19 @@ TEST(BankConflicts, NarrowRowsTouchOnlyTheirBytes) {
   EXPECT_EQ(lost(65536 + 128), 0);
 }
 
+TEST(BankConflicts, ShortColumnsBesideEachOtherDoNotMeet) {
+  // 16 rows of f32 are 64 B: two bank rows.
+  Instruction add;
+  add.opcode = Opcode::kVector;
+  add.vector_op = VectorOp::kAdd;
+  add.dst = add.a = add.b = f32_tile(16, 1);
+  const OperandSizes sizes{16, 1, 16, 1, 16, 1};
+  const auto lost = [&](int64_t b) {
+    return cycles(bank_conflict_cost(machine_with_banks(), add, sizes, {0, b, 0}));
+  };
+  EXPECT_EQ(lost(32), 2);  // the read and the write of a
+  EXPECT_EQ(lost(64), 0);
+}
+
 }  // namespace
 }  // namespace tilewright
