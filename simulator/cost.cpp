@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstdlib>
 
 #include "core/base/integers.h"
 #include "simulator/memory.h"
@@ -81,6 +80,32 @@ LocalCost vector_cost(const Machine& machine, const Instruction& instruction,
           to_ticks(cost.tail)};
 }
 
+/// An operand in UB, whose rows of bank_row_bytes go round the groups; the banks of a group follow
+/// each other in the address. A touch covers no more than the operand, or than its row in work that
+/// treats rows apart; a column beside a wider operand is touched once a row, not once a repeat.
+struct BankUse {
+  int64_t place = -1;     ///< its first byte; -1: there is none
+  int64_t bank_rows = 0;  ///< that a touch covers
+  int64_t touches = 0;
+};
+
+/// Touches at which two operands meet in a group.
+int64_t conflicts_of(const Machine& machine, const BankUse& x, const BankUse& y) {
+  const int64_t groups = machine.vector.bank_groups;
+  const auto group = [&](const BankUse& use) {
+    return use.place / machine.vector.bank_row_bytes % groups;
+  };
+  const int64_t from_x = (group(y) - group(x) + groups) % groups;
+  const int64_t from_y = (groups - from_x) % groups;
+  const bool meet = from_x < x.bank_rows || from_y < y.bank_rows;
+  return meet ? std::min(x.touches, y.touches) : 0;
+}
+
+bool share_banks(const Machine& machine, const BankUse& x, const BankUse& y) {
+  const int64_t span = machine.vector.bank_groups * machine.vector.bank_bytes;
+  return x.place / span == y.place / span;
+}
+
 }  // namespace
 
 LocalCost local_cost(const Machine& machine, const Instruction& instruction,
@@ -103,29 +128,30 @@ LocalCost local_cost(const Machine& machine, const Instruction& instruction,
 
 int64_t bank_conflict_cost(const Machine& machine, const Instruction& instruction,
                            const OperandSizes& sizes, const std::array<int64_t, 3>& places) {
-  // UB rows of bank_row_bytes go round the groups; the banks of a group follow each other in the
-  // address. A repeat touches several rows of each operand: two reads conflict where they meet in a
-  // group, a read and the write where they meet in a bank.
-  const auto& vector = machine.vector;
-  const int64_t rows = machine.vector.repeat_bytes / vector.bank_row_bytes;
-  const auto same_groups = [&](int64_t x, int64_t y) {
-    const int64_t apart = std::abs(x - y) / vector.bank_row_bytes % vector.bank_groups;
-    return std::min(apart, vector.bank_groups - apart) < rows;
+  const int64_t repeats = repeats_of(machine, instruction, sizes);
+  const int64_t rows = std::max(sizes.a_rows, sizes.dst_rows);
+  const int64_t width = std::max(sizes.a_cols, sizes.dst_cols);
+  const bool by_rows = is_row_operation(instruction, sizes);
+  const auto operand = [&](int64_t place, const Tile& tile, int64_t tile_rows, int64_t cols) {
+    const int64_t bytes = (by_rows ? 1 : tile_rows) * cols * bytes_of(tile.type);
+    return BankUse{
+        place,
+        ceil_div(std::min(bytes, machine.vector.repeat_bytes), machine.vector.bank_row_bytes),
+        cols == 1 && width > 1 ? rows : repeats};
   };
-  const auto same_bank = [&](int64_t x, int64_t y) {
-    const int64_t span = vector.bank_groups * vector.bank_bytes;  // one bank of every group
-    return x / span == y / span;
-  };
-  const auto [a, b, dst] = places;
-  int64_t conflicts = 0;
-  if (a >= 0 && b >= 0 && a != b && same_groups(a, b)) ++conflicts;
-  for (int64_t read : {a, b}) {
+  const BankUse a = operand(places[0], instruction.a, sizes.a_rows, sizes.a_cols);
+  const BankUse b = operand(places[1], instruction.b, sizes.b_rows, sizes.b_cols);
+  const BankUse dst = operand(places[2], instruction.dst, sizes.dst_rows, sizes.dst_cols);
+  const auto read_and_write = [&](const BankUse& read) -> int64_t {
     // Working in place reads a row before it is written.
-    if (read >= 0 && read != dst && same_groups(read, dst) && same_bank(read, dst)) ++conflicts;
+    if (read.place < 0 || read.place == dst.place || !share_banks(machine, read, dst)) return 0;
+    return conflicts_of(machine, read, dst);
+  };
+  int64_t conflicts = read_and_write(a);
+  if (b.place >= 0 && b.place != a.place) {
+    conflicts += read_and_write(b) + (a.place >= 0 ? conflicts_of(machine, a, b) : 0);
   }
-  if (conflicts == 0) return 0;
-  return to_ticks(vector.bank_conflict_cycles * static_cast<double>(conflicts) *
-                  static_cast<double>(repeats_of(machine, instruction, sizes)));
+  return to_ticks(machine.vector.bank_conflict_cycles * static_cast<double>(conflicts));
 }
 
 int64_t launch_ticks_of(const Machine& machine) {

@@ -141,7 +141,6 @@ class HazardSearch {
   void access(const SerialStep& step, const Tile& tile, const Event& event, const Clock& clock,
               bool writes) {
     if (tile.space == Memory::kGm) {
-      if (!is_written_[static_cast<size_t>(tile.tensor)]) return;
       const Tensor& tensor = launch_.tensors[static_cast<size_t>(tile.tensor)];
       const int64_t row = step.value(tile.row);
       const int64_t col = step.value(tile.col);
@@ -159,6 +158,7 @@ class HazardSearch {
             {event.name, -2, tile.tensor});
         return;
       }
+      if (!is_written_[static_cast<size_t>(tile.tensor)]) return;
       for (int64_t r = row; r < row + rows; ++r) {
         const int64_t begin = (r * tensor.cols + col) * width;
         touch(step, tensors_[static_cast<size_t>(tile.tensor)], tensor.name,
@@ -174,13 +174,13 @@ class HazardSearch {
     }
   }
 
-  TileLayout layout_of(const SerialStep& step, const Tile& tile) const {
-    return {tile.layout, tile.type, step.value(tile.rows), step.value(tile.cols), tile.stride};
+  static TileLayout layout_at(const SerialStep& step, const Tile& tile) {
+    return layout_of(tile, step.value(tile.rows), step.value(tile.cols));
   }
 
   void check_place(const SerialStep& step, const Tile& tile, const Event& event) {
     const int64_t offset = step.value(tile.offset);
-    const TileLayout layout = layout_of(step, tile);
+    const TileLayout layout = layout_at(step, tile);
     const int64_t capacity = capacity_of(machine_, tile.space);
     if (offset < 0 || offset + layout.bytes() > capacity) {
       report("outgrown",
@@ -189,10 +189,9 @@ class HazardSearch {
                          offset + layout.bytes() - capacity),
              {event.name, -2, static_cast<int>(tile.space)});
     }
-    // Sub-tiles of a larger tile start at fractals or rows of it; whole tiles are aligned.
+    // Sub-tiles of a larger tile start at blocks of 32 bytes of it; whole tiles are aligned.
     const int64_t align = tile.stride > 0 ? kFractalRowBytes : alignment_of(tile.space);
-    const bool columns = tile.space == Memory::kUb && tile.stride > 0;
-    if (!columns && offset % align != 0) {
+    if (offset % align != 0) {
       report("misaligned",
              fmt::format("{} starts at byte {} of {}, which is not a multiple of {}", step.where(),
                          offset, name_of(tile.space), align),
@@ -219,7 +218,7 @@ class HazardSearch {
   /// The bytes that hold real elements, as few stretches as possible. Padding columns of a fractal
   /// count as part of it.
   std::vector<Segment> segments_of(const SerialStep& step, const Tile& tile) const {
-    const TileLayout layout = layout_of(step, tile);
+    const TileLayout layout = layout_at(step, tile);
     const int64_t base = step.value(tile.offset);
     std::vector<Segment> segments;
     const auto add = [&](int64_t begin, int64_t end) {
@@ -235,9 +234,9 @@ class HazardSearch {
         add(layout.offset(r, 0), layout.offset(r, 0) + layout.cols * width);
       }
     } else if (layout.layout == Layout::kZn) {
-      const int64_t c0 = kFractalRowBytes / width;
-      for (int64_t c = 0; c < layout.cols; c += c0) {
-        add(layout.offset(0, c), layout.offset(0, c) + layout.rows * kFractalRowBytes);
+      const int64_t row_bytes = layout.fractal_row_bytes;
+      for (int64_t c = 0; c < layout.cols; c += row_bytes / width) {
+        add(layout.offset(0, c), layout.offset(0, c) + layout.rows * row_bytes);
       }
     } else {
       add(0, layout.bytes());

@@ -9,6 +9,7 @@
 #include "core/base/format.h"
 #include "core/base/integers.h"
 #include "core/base/random.h"
+#include "kernels/attention/attention_ub.h"
 
 namespace tilewright {
 
@@ -29,21 +30,20 @@ struct Footprint {
   int64_t l1, l0a, l0b, l0c, ub;
 };
 
-Footprint footprint(const AttentionShape& shape, int64_t tile_q, int64_t tile_kv) {
+Footprint footprint(const AttentionShape& shape, int64_t tile_q, int64_t tile_kv,
+                    const Machine& machine) {
   const int64_t width = bytes_of(shape.type);
   const int64_t q = tile_q * shape.dim * width;
   const int64_t kv = tile_kv * shape.dim * width;
   const int64_t p = tile_q * tile_kv * width;
-  const int64_t half = vector_rows(tile_q, shape.heads / shape.kv_heads);
-  const int64_t columns = 6 * ceil_div(half * 4, 32) * 32;
   return {2 * q + 4 * kv + 2 * p, q + p, 2 * kv, tile_q * (tile_kv + shape.dim) * 4,
-          half * (tile_kv * (8 + 2 * width) + shape.dim * (8 + width)) + columns};
+          AttentionUb(shape, tile_q, tile_kv, machine).bytes};
 }
 
 Constraint fits(const char* name, int64_t capacity, const AttentionShape& shape,
-                int64_t Footprint::*part) {
+                const Machine& machine, int64_t Footprint::*part) {
   return {name, {"tile_q", "tile_kv"}, [=](std::span<const int64_t> v) -> std::string {
-            const int64_t bytes = footprint(shape, v[0], v[1]).*part;
+            const int64_t bytes = footprint(shape, v[0], v[1], machine).*part;
             if (bytes <= capacity) return "";
             return fmt::format(
                 "needs {} of {}, the machine has {}: {} too many; a smaller tile_q or "
@@ -65,11 +65,11 @@ Space attention_space(const AttentionShape& shape, const Machine& machine) {
       {"tile_q", "rows of a query tile: tokens x query heads of a KV head", {16, 32, 64, 128}},
       {"tile_kv", "tokens of a KV tile", tile_kv}};
   std::vector<Constraint> constraints = {
-      fits("L1", machine.buffers.l1_bytes, shape, &Footprint::l1),
-      fits("L0A", machine.buffers.l0a_bytes, shape, &Footprint::l0a),
-      fits("L0B", machine.buffers.l0b_bytes, shape, &Footprint::l0b),
-      fits("L0C", machine.buffers.l0c_bytes, shape, &Footprint::l0c),
-      fits("UB", machine.buffers.ub_bytes, shape, &Footprint::ub)};
+      fits("L1", machine.buffers.l1_bytes, shape, machine, &Footprint::l1),
+      fits("L0A", machine.buffers.l0a_bytes, shape, machine, &Footprint::l0a),
+      fits("L0B", machine.buffers.l0b_bytes, shape, machine, &Footprint::l0b),
+      fits("L0C", machine.buffers.l0c_bytes, shape, machine, &Footprint::l0c),
+      fits("UB", machine.buffers.ub_bytes, shape, machine, &Footprint::ub)};
   const int64_t group = shape.heads / shape.kv_heads;
   constraints.push_back(
       {"group", {"tile_q"}, [group](std::span<const int64_t> v) -> std::string {

@@ -8,6 +8,9 @@
 
 #include "core/base/integers.h"
 #include "kernels/attention/attention.h"
+#include "kernels/attention/attention_tiles.h"
+#include "kernels/attention/attention_ub.h"
+#include "kernels/vector/vector_builder.h"
 
 namespace tilewright {
 
@@ -15,18 +18,6 @@ namespace {
 
 /// The slot of a vector core within its group.
 constexpr int kHalves = 2;
-
-/// One tile of query rows with all the KV that it sees.
-struct QueryTile {
-  int64_t first_row = 0;    // in the query tensor
-  int64_t rows = 0;         // tokens x group
-  int64_t first_rows = 0;   // of them done by the first vector core
-  int64_t kv_length = 0;    // tokens that its last query sees
-  int64_t visible = 0;      // tokens that its first query sees
-  int64_t first_block = 0;  // into the table of blocks
-  int64_t kv_head = 0;
-  bool masked = false;  // more than one query token
-};
 
 // Bindings of a cube task and of a vector task.
 enum CubeBinding {
@@ -69,11 +60,13 @@ class AttentionBuilder {
         blocks_per_tile_(std::max<int64_t>(1, tile_kv_ / shape.block_size)),
         width_(bytes_of(shape.type)),
         cores_(machine.cores.aic),
-        halves_(static_cast<int>(std::min<int64_t>(kHalves, machine.cores.aiv_per_aic))) {}
+        halves_(static_cast<int>(std::min<int64_t>(kHalves, machine.cores.aiv_per_aic))),
+        ub_(shape, tile_q_, tile_kv_, machine) {}
 
   Launch build(std::span<const AttentionSequence> sequences, std::vector<int64_t> block_of) {
     launch_.name = "attention";
-    const std::vector<QueryTile> tiles = split(sequences);
+    const std::vector<QueryTile> tiles = split_queries(shape_, sequences, tile_q_, halves_);
+    for (const QueryTile& tile : tiles) launch_.flops += flops_of(shape_, tile);
     add_tensors(sequences, block_of);
     add_flags();
     deal(tiles);
@@ -81,44 +74,6 @@ class AttentionBuilder {
   }
 
  private:
-  std::vector<QueryTile> split(std::span<const AttentionSequence> sequences) {
-    const int64_t tokens_per_tile = std::max<int64_t>(1, tile_q_ / group_);
-    const int64_t all_tokens =
-        std::accumulate(sequences.begin(), sequences.end(), int64_t{0},
-                        [](int64_t sum, const AttentionSequence& s) { return sum + s.tokens; });
-    std::vector<QueryTile> tiles;
-    int64_t first_token = 0;
-    int64_t first_block = 0;
-    for (const AttentionSequence& sequence : sequences) {
-      for (int64_t head = 0; head < shape_.kv_heads; ++head) {
-        for (int64_t t = 0; t < sequence.tokens; t += tokens_per_tile) {
-          const int64_t tokens = std::min(tokens_per_tile, sequence.tokens - t);
-          QueryTile tile;
-          tile.first_row = (head * all_tokens + first_token + t) * group_;
-          tile.rows = tokens * group_;
-          // Masking counts rows from the start of a token, so halves meet between tokens.
-          tile.first_rows = rows_of_first_half(tile.rows, tokens);
-          tile.visible = sequence.context + t + 1;
-          tile.kv_length = sequence.context + t + tokens;
-          tile.first_block = first_block;
-          tile.kv_head = head;
-          tile.masked = tokens > 1;
-          tiles.push_back(tile);
-          launch_.flops += 4.0 * static_cast<double>(shape_.dim * group_) *
-                           static_cast<double>(tokens * (tile.visible + tile.kv_length)) / 2;
-        }
-      }
-      first_token += sequence.tokens;
-      first_block += ceil_div(sequence.context + sequence.tokens, shape_.block_size);
-    }
-    return tiles;
-  }
-
-  int64_t rows_of_first_half(int64_t rows, int64_t tokens) const {
-    if (rows <= kWholeRows) return rows;
-    return tokens == 1 ? ceil_div(rows, halves_) : ceil_div(tokens, halves_) * group_;
-  }
-
   void add_tensors(std::span<const AttentionSequence> sequences, std::vector<int64_t>& block_of) {
     int64_t tokens = 0;
     int64_t blocks = 0;
@@ -423,21 +378,6 @@ class AttentionBuilder {
 
   // --- a vector core: `half` of the rows ---
 
-  int64_t half_rows() const { return vector_rows(tile_q_, group_); }
-  int64_t ub_score_slot() const { return half_rows() * tile_kv_ * 4; }
-  int64_t ub_p() const { return 2 * ub_score_slot(); }
-  int64_t ub_p_slot() const { return half_rows() * tile_kv_ * width_; }
-  int64_t ub_o() const { return ub_p() + 2 * ub_p_slot(); }
-  int64_t ub_acc() const { return ub_o() + half_rows() * shape_.dim * 4; }
-  int64_t ub_out() const { return ub_acc() + half_rows() * shape_.dim * 4; }
-  int64_t ub_small(int64_t index) const {
-    return ub_out() + half_rows() * shape_.dim * width_ +
-           index * ceil_div(half_rows() * 4, 32) * 32;
-  }
-  // Columns of one value a row: running maximum, running sum, this tile's maximum and sum, and the
-  // rescaling factors of two tiles.
-  enum Small { kMaximum, kSum, kTileMaximum, kTileSum, kFactor, kSmallCount = kFactor + 2 };
-
   Tile ub(const Expr& offset, const Expr& cols, DType type) const {
     return {.space = Memory::kUb,
             .offset = offset,
@@ -445,21 +385,9 @@ class AttentionBuilder {
             .cols = cols,
             .type = type};
   }
-  Tile column(Small index) const { return ub(ub_small(index), 1, DType::kF32); }
+  Tile column(int64_t offset) const { return ub(offset, 1, DType::kF32); }
   Tile factor(const KvTile& tile) const {
-    return ub(ring(tile, vTilesBefore) * (ub_small(1) - ub_small(0)) + ub_small(kFactor), 1,
-              DType::kF32);
-  }
-
-  static Instruction vector(VectorOp op, Tile dst, Tile a, Tile b = {}, double scalar = 0) {
-    Instruction instruction;
-    instruction.opcode = Opcode::kVector;
-    instruction.vector_op = op;
-    instruction.dst = std::move(dst);
-    instruction.a = std::move(a);
-    instruction.b = std::move(b);
-    instruction.scalar = scalar;
-    return instruction;
+    return ub(ring(tile, vTilesBefore) * ub_.factor_slot + ub_.factors, 1, DType::kF32);
   }
 
   /// P = exp(S - max) with running maximum and sum.
@@ -467,95 +395,67 @@ class AttentionBuilder {
                     bool masked) const {
     const Expr tokens = tokens_of(tile, vLastRows);
     const Expr slot = ring(tile, vTilesBefore);
-    const Tile s = ub(slot * ub_score_slot(), tokens, DType::kF32);
-    Instruction load;
-    load.opcode = Opcode::kLoad;
-    load.a = {.space = Memory::kGm,
-              .tensor = 3,
-              .row = vector_work_row(tile),
-              .col = 0,
-              .rows = Expr::binding(vRows),
-              .cols = tokens,
-              .type = DType::kF32};
-    load.dst = s;
+    const Tile s = ub(slot * ub_.score_slot + ub_.scores, tokens, DType::kF32);
+    const Instruction load =
+        load_tile(gm_tile(3, vector_work_row(tile), 0, Expr::binding(vRows), tokens), s);
     list.push_back(with(load, {scores_ready_[half], ub_s_free_}, {scores_free_[half], ub_s_full_}));
     const double scale = 1.0 / std::sqrt(static_cast<double>(shape_.dim));
-    list.push_back(with(vector(VectorOp::kMuls, s, s, {}, scale), {ub_s_full_}, {}));
+    list.push_back(with(scalar_op(VectorOp::kMuls, s, s, scale), {ub_s_full_}, {}));
     if (masked) {
-      Instruction mask = vector(VectorOp::kMask, s, s);
+      Instruction mask = vector_op(VectorOp::kMask, s, s);
       mask.scalar_expr = Expr::binding(vVisible) + tile.number * -tile_kv_;
       mask.divisor = group_;
       list.push_back(mask);
     }
-    list.push_back(vector(VectorOp::kRowMax, column(kTileMaximum), s));
+    list.push_back(vector_op(VectorOp::kRowMax, column(ub_.tile_maximum), s));
+    list.push_back(vector_op(VectorOp::kMax, column(ub_.tile_maximum), column(ub_.tile_maximum),
+                             column(ub_.maximum)));
     list.push_back(
-        vector(VectorOp::kMax, column(kTileMaximum), column(kTileMaximum), column(kMaximum)));
-    list.push_back(vector(VectorOp::kSub, factor(tile), column(kMaximum), column(kTileMaximum)));
-    list.push_back(vector(VectorOp::kExp, factor(tile), factor(tile)));
-    list.push_back(vector(VectorOp::kCopy, column(kMaximum), column(kTileMaximum)));
-    list.push_back(vector(VectorOp::kSub, s, s, column(kMaximum)));
-    list.push_back(vector(VectorOp::kExp, s, s));
-    list.push_back(vector(VectorOp::kRowSum, column(kTileSum), s));
-    list.push_back(vector(VectorOp::kMul, column(kSum), column(kSum), factor(tile)));
-    list.push_back(vector(VectorOp::kAdd, column(kSum), column(kSum), column(kTileSum)));
-    const Tile p = ub(slot * ub_p_slot() + ub_p(), tokens, shape_.type);
-    list.push_back(with(vector(VectorOp::kConvert, p, s), {ub_p_free_}, {ub_s_free_, ub_p_full_}));
-    Instruction store;
-    store.opcode = Opcode::kStore;
-    store.a = p;
-    store.dst = {.space = Memory::kGm,
-                 .tensor = 4,
-                 .row = vector_work_row(tile),
-                 .col = 0,
-                 .rows = Expr::binding(vRows),
-                 .cols = tokens,
-                 .type = shape_.type};
+        vector_op(VectorOp::kSub, factor(tile), column(ub_.maximum), column(ub_.tile_maximum)));
+    list.push_back(vector_op(VectorOp::kExp, factor(tile), factor(tile)));
+    list.push_back(vector_op(VectorOp::kCopy, column(ub_.maximum), column(ub_.tile_maximum)));
+    list.push_back(vector_op(VectorOp::kSub, s, s, column(ub_.maximum)));
+    list.push_back(vector_op(VectorOp::kExp, s, s));
+    list.push_back(vector_op(VectorOp::kRowSum, column(ub_.tile_sum), s));
+    list.push_back(
+        vector_op(VectorOp::kMul, column(ub_.row_sum), column(ub_.row_sum), factor(tile)));
+    list.push_back(
+        vector_op(VectorOp::kAdd, column(ub_.row_sum), column(ub_.row_sum), column(ub_.tile_sum)));
+    const Tile p = ub(slot * ub_.probability_slot + ub_.probabilities, tokens, shape_.type);
+    list.push_back(
+        with(vector_op(VectorOp::kConvert, p, s), {ub_p_free_}, {ub_s_free_, ub_p_full_}));
+    const Instruction store =
+        store_tile(p, gm_tile(4, vector_work_row(tile), 0, Expr::binding(vRows), tokens));
     list.push_back(with(store, {ub_p_full_, probabilities_free_[half]},
                         {ub_p_free_, probabilities_ready_[half]}));
   }
 
   /// acc = acc * factor + O.
   void emit_update(std::vector<Instruction>& list, const KvTile& tile, int half) const {
-    const Tile o = ub(ub_o(), shape_.dim, DType::kF32);
-    const Tile acc = ub(ub_acc(), shape_.dim, DType::kF32);
-    Instruction load;
-    load.opcode = Opcode::kLoad;
-    load.a = {.space = Memory::kGm,
-              .tensor = 5,
-              .row = vector_work_row(tile),
-              .col = 0,
-              .rows = Expr::binding(vRows),
-              .cols = shape_.dim,
-              .type = DType::kF32};
-    load.dst = o;
+    const Tile o = ub(ub_.partial, shape_.dim, DType::kF32);
+    const Tile acc = ub(ub_.sum, shape_.dim, DType::kF32);
+    const Instruction load =
+        load_tile(gm_tile(5, vector_work_row(tile), 0, Expr::binding(vRows), shape_.dim), o);
     list.push_back(
         with(load, {partial_ready_[half], ub_o_free_}, {partial_free_[half], ub_o_full_}));
-    list.push_back(vector(VectorOp::kMul, acc, acc, factor(tile)));
-    list.push_back(with(vector(VectorOp::kAdd, acc, acc, o), {ub_o_full_}, {ub_o_free_}));
+    list.push_back(vector_op(VectorOp::kMul, acc, acc, factor(tile)));
+    list.push_back(with(vector_op(VectorOp::kAdd, acc, acc, o), {ub_o_full_}, {ub_o_free_}));
   }
 
   void emit_start(std::vector<Instruction>& list) const {
     // A finite stand-in for minus infinity: the difference of two of them must stay a number.
-    list.push_back(vector(VectorOp::kDup, column(kMaximum), {}, {}, -1e30));
-    list.push_back(vector(VectorOp::kDup, column(kSum), {}, {}, 0));
-    list.push_back(vector(VectorOp::kDup, ub(ub_acc(), shape_.dim, DType::kF32), {}, {}, 0));
+    list.push_back(scalar_op(VectorOp::kDup, column(ub_.maximum), {}, -1e30));
+    list.push_back(scalar_op(VectorOp::kDup, column(ub_.row_sum), {}, 0));
+    list.push_back(scalar_op(VectorOp::kDup, ub(ub_.sum, shape_.dim, DType::kF32), {}, 0));
   }
 
   void emit_end(std::vector<Instruction>& list) const {
-    const Tile acc = ub(ub_acc(), shape_.dim, DType::kF32);
-    const Tile out = ub(ub_out(), shape_.dim, shape_.type);
-    list.push_back(vector(VectorOp::kDiv, acc, acc, column(kSum)));
-    list.push_back(with(vector(VectorOp::kConvert, out, acc), {ub_out_free_}, {ub_out_full_}));
-    Instruction store;
-    store.opcode = Opcode::kStore;
-    store.a = out;
-    store.dst = {.space = Memory::kGm,
-                 .tensor = 6,
-                 .row = Expr::binding(vRow),
-                 .col = 0,
-                 .rows = Expr::binding(vRows),
-                 .cols = shape_.dim,
-                 .type = shape_.type};
+    const Tile acc = ub(ub_.sum, shape_.dim, DType::kF32);
+    const Tile out = ub(ub_.out, shape_.dim, shape_.type);
+    list.push_back(vector_op(VectorOp::kDiv, acc, acc, column(ub_.row_sum)));
+    list.push_back(with(vector_op(VectorOp::kConvert, out, acc), {ub_out_free_}, {ub_out_full_}));
+    const Instruction store =
+        store_tile(out, gm_tile(6, Expr::binding(vRow), 0, Expr::binding(vRows), shape_.dim));
     list.push_back(with(store, {ub_out_full_}, {ub_out_free_}));
   }
 
@@ -674,6 +574,7 @@ class AttentionBuilder {
   AttentionShape shape_;
   int64_t group_, tile_q_, tile_kv_, blocks_per_tile_, width_, cores_;
   int halves_;
+  AttentionUb ub_;
   std::map<std::tuple<int64_t, bool, int>, int> cube_templates_;  // number + 1
   std::map<std::tuple<int, int64_t, bool, bool>, int> vector_templates_;
   int q_full_ = 0, q_free_ = 0, k_full_ = 0, k_free_ = 0, v_full_ = 0, v_free_ = 0, p_full_ = 0,

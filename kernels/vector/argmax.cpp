@@ -21,14 +21,20 @@ struct ArgmaxPlan {
       : plan(machine) {
     const DType type = problem.types[0];
     stride = plan.stride(tile.cols, type);
-    slot_bytes = plan.tile_bytes(tile.rows, tile.cols, type);
-    slots = plan.take(tile.buffers * slot_bytes);
+    UbPlan slot(machine);
+    slot.take(plan.tile_bytes(tile.rows, tile.cols, type));
+    slot_bytes = slot.slot_bytes();
+    slots = plan.take_ring(slot, tile.buffers);
     // The vector unit compares f16 and f32; bf16 is widened first.
     compared = type == DType::kBF16 ? DType::kF32 : type;
     compared_stride = plan.stride(tile.cols, compared);
-    if (type == DType::kBF16) wide = plan.take(plan.tile_bytes(tile.rows, tile.cols, compared));
+    const bool widened = type == DType::kBF16;
+    if (widened) {
+      wide = plan.take(plan.tile_bytes(tile.rows, tile.cols, compared), BankHalf::kUpper);
+    }
     scratch_stride = plan.stride((tile.cols + 1) / 2, compared);
-    scratch = plan.take(plan.tile_bytes(tile.rows, (tile.cols + 1) / 2, compared));
+    scratch = plan.take(plan.tile_bytes(tile.rows, (tile.cols + 1) / 2, compared),
+                        widened ? BankHalf::kLower : BankHalf::kUpper);
     result_bytes = plan.tile_bytes(1, tile.rows, DType::kF32);
     maxima = plan.take(tile.buffers * result_bytes);
     places = plan.take(tile.buffers * result_bytes);
@@ -40,10 +46,10 @@ struct ArgmaxPlan {
     combined_rows = std::max<int64_t>(1, std::min(share, kCombineElements / pieces));
     piece_stride = plan.stride(pieces, DType::kF32);
     const int64_t bytes = plan.tile_bytes(combined_rows, pieces, DType::kF32);
-    all_maxima = plan.take(bytes);
-    all_places = plan.take(bytes);
-    numbers = plan.take(std::max<int64_t>(8, pieces) * 4);
-    origins = plan.take(std::max<int64_t>(8, pieces) * 4);
+    all_maxima = plan.take(bytes, BankHalf::kLower);
+    all_places = plan.take(bytes, BankHalf::kUpper);
+    numbers = plan.take(std::max<int64_t>(8, pieces) * 4, BankHalf::kUpper);
+    origins = plan.take(std::max<int64_t>(8, pieces) * 4, BankHalf::kLower);
     best = plan.take(combined_rows * 4);
     best_wide = plan.take(std::max<int64_t>(8, combined_rows) * 4);
   }
@@ -115,24 +121,21 @@ class ArgmaxBuilder {
                    const Tile& maximum) const {
     const int64_t width = bytes_of(at_.compared);
     const int64_t aligned = machine_.buffers.ub_align / width;
-    const int64_t half = (cols / 2) / aligned * aligned;
+    // Two columns that many apart begin in different halves of the bank groups, if possible.
+    int64_t half = UbPlan(machine_).apart_within(cols / 2 * width) / width;
+    if (half == 0) half = (cols / 2) / aligned * aligned;
     if (half == 0 || cols * width <= machine_.vector.repeat_bytes) {
       list.push_back(vector_op(VectorOp::kRowMax, maximum, source));
       return;
     }
-    // Two halves, and a few columns that are left over when the halves are cut at aligned columns.
+    // Two halves, and the columns that are left over behind them.
     Tile scratch = ub_tile(at_.scratch, source.rows, half, at_.scratch_stride, at_.compared);
     list.push_back(vector_op(VectorOp::kMax, scratch, columns_of(source, 0, half),
                              columns_of(source, half, half)));
-    if (const int64_t left = cols - 2 * half; left > 0) {
-      const int64_t overlap = std::min(left, half);
-      const Tile part = columns_of(scratch, 0, overlap);
-      list.push_back(vector_op(VectorOp::kMax, part, part, columns_of(source, 2 * half, overlap)));
-      if (left > overlap) {
-        const Tile rest = columns_of(scratch, 0, left - overlap);
-        list.push_back(vector_op(VectorOp::kMax, rest, rest,
-                                 columns_of(source, 2 * half + overlap, left - overlap)));
-      }
+    for (int64_t done = 2 * half; done < cols; done += half) {
+      const int64_t count = std::min(half, cols - done);
+      const Tile part = columns_of(scratch, 0, count);
+      list.push_back(vector_op(VectorOp::kMax, part, part, columns_of(source, done, count)));
     }
     scratch = fold_columns(list, VectorOp::kMax, scratch, half, machine_);
     list.push_back(vector_op(VectorOp::kRowMax, maximum, scratch));

@@ -14,22 +14,36 @@ constexpr int64_t kMostTensors = 8;
 enum Binding { kRow, kCol, kRows, kCols, kSlot, kBindings };
 
 /// A slot holds one tile of each input and output. The first input's tile takes the sum; it is also
-/// the first output.
-int64_t slot_tiles(const Problem& problem) {
-  return problem.size("reads") + problem.size("writes") - 1;
-}
+/// the first output. It meets all the others, so those begin in the other half of the bank groups.
+struct ElementwisePlan {
+  ElementwisePlan(const Problem& problem, const VectorTile& tile, const Machine& machine)
+      : plan(machine) {
+    stride = plan.stride(tile.cols, problem.types[0]);
+    const int64_t tile_bytes = plan.tile_bytes(tile.rows, tile.cols, problem.types[0]);
+    const int64_t count = problem.size("reads") + problem.size("writes") - 1;
+    UbPlan slot(machine);
+    for (int64_t i = 0; i < count; ++i) {
+      tiles.push_back(slot.take(tile_bytes, i == 0 ? BankHalf::kLower : BankHalf::kUpper));
+    }
+    slot_bytes = slot.slot_bytes();
+    slots = plan.take_ring(slot, tile.buffers);
+  }
 
-Template elementwise_template(const Problem& problem, const UbPlan& plan, const VectorTile& tile,
+  UbPlan plan;
+  int64_t stride = 0, slot_bytes = 0, slots = 0;
+  std::vector<int64_t> tiles;  ///< places in a slot
+};
+
+Template elementwise_template(const Problem& problem, const ElementwisePlan& at,
                               const UbRing& ring) {
   const DType type = problem.types[0];
   const auto reads = static_cast<int>(problem.size("reads"));
   const auto writes = static_cast<int>(problem.size("writes"));
-  const int64_t tile_bytes = plan.tile_bytes(tile.rows, tile.cols, type);
   const Expr rows = Expr::binding(kRows);
   const Expr cols = Expr::binding(kCols);
   const auto ub = [&](int position) {
-    return ub_tile(Expr::binding(kSlot) + position * tile_bytes, rows, cols,
-                   plan.stride(tile.cols, type), type);
+    return ub_tile(Expr::binding(kSlot) + at.tiles[static_cast<size_t>(position)], rows, cols,
+                   at.stride, type);
   };
   const auto gm = [&](int tensor) {
     return gm_tile(tensor, Expr::binding(kRow), Expr::binding(kCol), rows, cols);
@@ -81,8 +95,7 @@ void ElementwiseKernel::check_sizes(const Problem& problem) const {
 
 int64_t ElementwiseKernel::ub_bytes(const Problem& problem, const VectorTile& tile,
                                     const Machine& machine) const {
-  const int64_t bytes = UbPlan(machine).tile_bytes(tile.rows, tile.cols, problem.types[0]);
-  return tile.buffers * slot_tiles(problem) * bytes;
+  return ElementwisePlan(problem, tile, machine).plan.bytes();
 }
 
 Launch ElementwiseKernel::build(const Problem& problem, const Config& config,
@@ -103,18 +116,17 @@ Launch ElementwiseKernel::build(const Problem& problem, const Config& config,
           {fmt::format("{}{}", side, i), type, Layout::kNd, rows, cols, granule, tile.cols});
     }
   }
-  const UbPlan plan(machine);
+  const ElementwisePlan at(problem, tile, machine);
   const UbRing ring = add_ring(launch, "tile", tile.buffers);
-  launch.add_template(elementwise_template(problem, plan, tile, ring));
+  launch.add_template(elementwise_template(problem, at, ring));
 
-  const int64_t slot_bytes = slot_tiles(problem) * plan.tile_bytes(tile.rows, tile.cols, type);
   const auto dealt = deal_pieces(rows, cols, tile, granule);
   add_vector_cores(launch, machine, dealt.size());
   for (size_t core = 0; core < dealt.size(); ++core) {
     int64_t before = 0;
     for (const Piece& piece : dealt[core]) {
-      launch.cores[core].add(
-          0, {piece.row, piece.col, piece.rows, piece.cols, before++ % tile.buffers * slot_bytes});
+      const int64_t slot = at.slots + before++ % tile.buffers * at.slot_bytes;
+      launch.cores[core].add(0, {piece.row, piece.col, piece.rows, piece.cols, slot});
     }
   }
   return launch;

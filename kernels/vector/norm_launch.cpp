@@ -7,26 +7,38 @@ namespace tilewright {
 namespace {
 
 /// Where a norm keeps what in UB. A slot holds a tile of x and, behind it, one of r (with
-/// residual). Rows that are cut have a second ring for the second pass: x or sum, then w.
+/// residual). Rows that are cut have a second ring for the second pass: x or sum, then w. The
+/// values that are normalised (wide, or the slot's where it is f32) meet squares and weights, so
+/// those lie in the other half of the bank groups.
 struct NormPlan {
   NormPlan(const Problem& problem, const VectorTile& tile, const Machine& machine, bool residual)
       : plan(machine) {
     const DType type = problem.types[0];
+    const bool half = type != DType::kF32;
     whole = tile.cols == problem.size("cols");
     stride = plan.stride(tile.cols, type);
     wide_stride = plan.stride(tile.cols, DType::kF32);
-    tile_bytes = plan.tile_bytes(tile.rows, tile.cols, type);
-    slot_bytes = tile_bytes * (residual ? 2 : 1);
-    const int64_t wide_bytes = plan.tile_bytes(tile.rows, tile.cols, DType::kF32);
-    slots = plan.take(tile.buffers * slot_bytes);
+    const int64_t tile_bytes = plan.tile_bytes(tile.rows, tile.cols, type);
+    UbPlan slot(machine);
+    slot.take(tile_bytes);
+    if (residual) addend = slot.take(tile_bytes, half ? BankHalf::kLower : BankHalf::kUpper);
+    slot_bytes = slot.slot_bytes();
+    slots = plan.take_ring(slot, tile.buffers);
     if (!whole) {
-      scale_slot_bytes = tile_bytes + plan.tile_bytes(1, tile.cols, type);
-      scale_slots = plan.take(tile.buffers * scale_slot_bytes);
+      UbPlan scale_slot(machine);
+      scale_slot.take(tile_bytes);
+      staged = scale_slot.take(plan.tile_bytes(1, tile.cols, type), BankHalf::kUpper);
+      scale_slot_bytes = scale_slot.slot_bytes();
+      scale_slots = plan.take_ring(scale_slot, tile.buffers);
     }
-    if (type != DType::kF32) wide = plan.take(wide_bytes);
-    square = plan.take(wide_bytes);
+    const int64_t wide_bytes = plan.tile_bytes(tile.rows, tile.cols, DType::kF32);
+    if (half) wide = plan.take(wide_bytes, BankHalf::kUpper);
+    // In f32 the values are x, or r that has taken the sum.
+    square = plan.take(wide_bytes, half || residual ? BankHalf::kLower : BankHalf::kUpper);
     // The second pass of cut rows has no squares: w goes there.
-    weight = whole ? plan.take(plan.tile_bytes(1, tile.cols, DType::kF32)) : square;
+    weight = whole ? plan.take(plan.tile_bytes(1, tile.cols, DType::kF32),
+                               half ? BankHalf::kLower : BankHalf::kUpper)
+                   : square;
     sums = plan.take(tile.rows * 4);
     part = plan.take(tile.rows * 4);
   }
@@ -34,7 +46,8 @@ struct NormPlan {
   UbPlan plan;
   bool whole = false;
   int64_t stride = 0, wide_stride = 0;
-  int64_t tile_bytes = 0, slot_bytes = 0, scale_slot_bytes = 0;
+  int64_t slot_bytes = 0, scale_slot_bytes = 0;
+  int64_t addend = 0, staged = 0;  ///< of r and w in their slots
   int64_t slots = 0, scale_slots = 0, wide = 0, square = 0, weight = 0, sums = 0, part = 0;
 };
 
@@ -132,7 +145,7 @@ class NormBuilder {
 
   Tile weight(int64_t cols) const { return ub_tile(at_.weight, 1, cols, 0, DType::kF32); }
   Tile residual_slot(Tile x) const {
-    x.offset = x.offset + at_.tile_bytes;
+    x.offset = x.offset + at_.addend;
     return x;
   }
 
@@ -238,7 +251,7 @@ class NormBuilder {
     const Expr offset = ring_slot(piece, at_.scale_slots, at_.scale_slot_bytes);
     const Expr col = piece * tile_.cols;
     const Tile x = slot(offset, cols);
-    const Tile staged = ub_tile(offset + at_.tile_bytes, 1, cols, 0, type_);
+    const Tile staged = ub_tile(offset + at_.staged, 1, cols, 0, type_);
     Instruction load =
         waiting(load_tile(gm(residual_ ? sum_ : x_, col, cols), x), scale_ring_.free);
     if (residual_ && begins_row) load = waiting(load, written_, When::kFirst);

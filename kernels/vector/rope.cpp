@@ -15,9 +15,9 @@ namespace {
 enum Tensors { kQkv, kCosSin, kQ, kK, kV };
 enum Binding { kRow, kRows, kSlot, kTable, kBindings };
 
-/// Heads that are rotated together: enough for long instructions, few enough that their f32 values
-/// stay small.
-constexpr int64_t kGroup = 16;
+/// Heads that are rotated together: enough for long instructions, and for few of them, since SCALAR
+/// issues a tile's before it comes to the next load; few enough that their f32 values stay small.
+constexpr int64_t kGroup = 32;
 
 /// Tables that UB holds at once.
 constexpr int64_t kTableBuffers = 2;
@@ -40,23 +40,49 @@ struct RopePlan {
   RopePlan(const Problem& problem, const VectorTile& tile, const Machine& machine) : plan(machine) {
     const DType type = problem.types[0];
     const int64_t dim = problem.size("dim");
+    const int64_t half = dim / 2;
     const int64_t group = std::min(kGroup, problem.size("heads"));
-    slot_bytes = plan.tile_bytes(tile.rows, tile.cols, type);
     // Cosines and sines come for many tokens at a time: one token's are so few bytes that the
     // latency of GM would count for each tile.
     table_rows = tile.rows;
     while (table_rows * dim * 4 < 2 * machine.mte2.lookahead_burst_bytes) table_rows *= 2;
     table_bytes = plan.tile_bytes(table_rows, dim, DType::kF32);
-    slots = plan.take(tile.buffers * slot_bytes);
+    // Halves of heads meet cosines, sines and their own products. Sines meet the products, too:
+    // slots between them bring them into different banks.
+    UbPlan factor(machine);
+    factor.take(half * 4);
+    factor_stride = factor.slot_bytes() / 4;
+    factors = plan.take(factor.slot_bytes() + factor.bytes(), BankHalf::kUpper);
     tables = plan.take(kTableBuffers * table_bytes);
-    if (type != DType::kF32) wide = plan.take(plan.tile_bytes(group, dim, DType::kF32));
-    first = plan.take(plan.tile_bytes(group, dim / 2, DType::kF32));
-    second = plan.take(plan.tile_bytes(group, dim / 2, DType::kF32));
+    UbPlan slot(machine);
+    slot.take(plan.tile_bytes(tile.rows, tile.cols, type));
+    slot_bytes = slot.slot_bytes();
+    const bool narrow = type != DType::kF32;
+    slots = plan.take_ring(slot, tile.buffers, narrow ? BankHalf::kUpper : BankHalf::kLower);
+    if (narrow) {
+      // Products fill the gaps between halves of heads that all begin in the lower half.
+      UbPlan row(machine);
+      row.take(half * 4);
+      const int64_t product = row.take(half * 4, BankHalf::kUpper);
+      value_stride = row.slot_bytes() / 4;
+      values = plan.take(2 * group * row.slot_bytes(), BankHalf::kLower);
+      first = values + product;
+      second = first + row.slot_bytes();
+      product_stride = 2 * value_stride;
+    } else {
+      const int64_t product_bytes = plan.tile_bytes(group, half, DType::kF32);
+      first = plan.take(product_bytes, BankHalf::kUpper);
+      second = plan.take(product_bytes, BankHalf::kUpper);
+      product_stride = half;
+    }
   }
 
   UbPlan plan;
   int64_t slot_bytes = 0, table_bytes = 0, table_rows = 0;
-  int64_t slots = 0, tables = 0, wide = 0, first = 0, second = 0;
+  int64_t tables = 0, slots = 0;
+  int64_t factors = 0, factor_stride = 0;  ///< a token's cosines, then its sines
+  int64_t values = 0, value_stride = 0;    ///< f32 of 16-bit heads, left and right halves in turn
+  int64_t first = 0, second = 0, product_stride = 0;
 };
 
 class RopeBuilder {
@@ -154,6 +180,7 @@ class RopeBuilder {
     const Instruction load =
         load_tile(gm_tile(kQkv, Expr::binding(kRow), 0, rows, tile_.cols), tile);
     body.prologue = {setting(waiting(load, ring_.free), ring_.full)};
+    body.body.push_back(copy_table_row());
     for (int64_t head = 0; head < heads_; head += kGroup) {
       rotate_heads(body.body, head, std::min(kGroup, heads_ - head));
     }
@@ -168,29 +195,43 @@ class RopeBuilder {
     return body;
   }
 
+  /// Takes the token's cosines and sines to where they meet neither half of a head: in the table
+  /// they lie side by side, for every token elsewhere.
+  Instruction copy_table_row() const {
+    const int64_t half = dim_ / 2;
+    const Expr row = Expr::binding(kTable) + Expr::index() * (dim_ * 4);
+    return vector_op(VectorOp::kCopy, ub_tile(at_.factors, 2, half, at_.factor_stride, DType::kF32),
+                     ub_tile(row, 2, half, half, DType::kF32));
+  }
+
   /// Rotates `count` heads of the token at the loop index, in place.
   void rotate_heads(std::vector<Instruction>& list, int64_t head, int64_t count) const {
     const int64_t half = dim_ / 2;
     const Expr token =
         Expr::binding(kSlot) + Expr::index() * row_bytes() + head * dim_ * bytes_of(type_);
-    const Tile heads = ub_tile(token, count, dim_, dim_, type_);
     const bool narrow = type_ != DType::kF32;
-    const Tile wide = narrow ? ub_tile(at_.wide, count, dim_, dim_, DType::kF32) : heads;
-    const Tile x1 = columns_of(wide, 0, half);
-    const Tile x2 = columns_of(wide, half, half);
-    const Tile first = ub_tile(at_.first, count, half, half, DType::kF32);
-    const Tile second = ub_tile(at_.second, count, half, half, DType::kF32);
-    const Expr table = Expr::binding(kTable) + Expr::index() * (dim_ * 4);
-    const Tile cos = ub_tile(table, 1, half, half, DType::kF32);
-    const Tile sin = columns_of(cos, half, half);
-    if (narrow) list.push_back(vector_op(VectorOp::kConvert, wide, heads));
+    // Halves of heads, and the same in f32.
+    const Tile heads = ub_tile(token, 2 * count, half, half, type_);
+    const Tile values =
+        narrow ? ub_tile(at_.values, 2 * count, half, at_.value_stride, DType::kF32) : heads;
+    const auto every_second = [&](const Tile& tile, int64_t which) {
+      return ub_tile(tile.offset + which * tile.stride * 4, count, half, 2 * tile.stride,
+                     DType::kF32);
+    };
+    const Tile x1 = every_second(values, 0);
+    const Tile x2 = every_second(values, 1);
+    const Tile first = ub_tile(at_.first, count, half, at_.product_stride, DType::kF32);
+    const Tile second = ub_tile(at_.second, count, half, at_.product_stride, DType::kF32);
+    const Tile cos = ub_tile(at_.factors, 1, half, half, DType::kF32);
+    const Tile sin = ub_tile(at_.factors + at_.factor_stride * 4, 1, half, half, DType::kF32);
+    if (narrow) list.push_back(vector_op(VectorOp::kConvert, values, heads));
     list.push_back(vector_op(VectorOp::kMul, first, x1, sin));
     list.push_back(vector_op(VectorOp::kMul, second, x2, sin));
     list.push_back(vector_op(VectorOp::kMul, x1, x1, cos));
     list.push_back(vector_op(VectorOp::kMul, x2, x2, cos));
     list.push_back(vector_op(VectorOp::kSub, x1, x1, second));
     list.push_back(vector_op(VectorOp::kAdd, x2, x2, first));
-    if (narrow) list.push_back(vector_op(VectorOp::kConvert, heads, wide));
+    if (narrow) list.push_back(vector_op(VectorOp::kConvert, heads, values));
   }
 
   /// Stores K and V of each token of a rotated tile to its slot. MTE3 works in order: it has waited

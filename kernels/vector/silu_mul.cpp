@@ -16,15 +16,21 @@ struct SiluPlan {
     const DType type = problem.types[0];
     stride = plan.stride(tile.cols, type);
     wide_stride = plan.stride(tile.cols, DType::kF32);
-    tile_bytes = plan.tile_bytes(tile.rows, tile.cols, type);
+    const int64_t tile_bytes = plan.tile_bytes(tile.rows, tile.cols, type);
     const int64_t wide_bytes = plan.tile_bytes(tile.rows, tile.cols, DType::kF32);
-    slots = plan.take(tile.buffers * 2 * tile_bytes);
-    if (type != DType::kF32) wide = plan.take(wide_bytes);
-    scratch = plan.take(wide_bytes);
+    UbPlan slot(machine);
+    slot.take(tile_bytes);
+    up = slot.take(tile_bytes, BankHalf::kUpper);
+    slot_bytes = slot.slot_bytes();
+    slots = plan.take_ring(slot, tile.buffers);
+    // The scratch meets the value: the wide tile, or the gate's.
+    const bool half = type != DType::kF32;
+    if (half) wide = plan.take(wide_bytes, BankHalf::kUpper);
+    scratch = plan.take(wide_bytes, half ? BankHalf::kLower : BankHalf::kUpper);
   }
 
   UbPlan plan;
-  int64_t stride = 0, wide_stride = 0, tile_bytes = 0;
+  int64_t stride = 0, wide_stride = 0, slot_bytes = 0, up = 0;
   int64_t slots = 0, wide = 0, scratch = 0;
 };
 
@@ -34,7 +40,7 @@ Template silu_template(const SiluPlan& at, const UbRing& ring, DType type) {
   const Expr rows = Expr::binding(kRows);
   const Expr cols = Expr::binding(kCols);
   const Tile gate = ub_tile(Expr::binding(kSlot), rows, cols, at.stride, type);
-  const Tile up = ub_tile(Expr::binding(kSlot) + at.tile_bytes, rows, cols, at.stride, type);
+  const Tile up = ub_tile(Expr::binding(kSlot) + at.up, rows, cols, at.stride, type);
   const Tile scratch = ub_tile(at.scratch, rows, cols, at.wide_stride, DType::kF32);
   const bool half = type != DType::kF32;
   const Tile value = half ? ub_tile(at.wide, rows, cols, at.wide_stride, DType::kF32) : gate;
@@ -109,7 +115,7 @@ Launch SiluMulKernel::build(const Problem& problem, const Config& config,
   for (size_t core = 0; core < dealt.size(); ++core) {
     int64_t before = 0;
     for (const Piece& piece : dealt[core]) {
-      const int64_t slot = at.slots + before++ % tile.buffers * 2 * at.tile_bytes;
+      const int64_t slot = at.slots + before++ % tile.buffers * at.slot_bytes;
       launch.cores[core].add(
           0, {piece.row, piece.col, piece.col + cols, piece.rows, piece.cols, slot});
     }

@@ -18,20 +18,6 @@ void add_use(std::array<FlagUse, Instruction::kMaxFlags>& uses, FlagUse use) {
 
 }  // namespace
 
-int64_t UbPlan::take(int64_t bytes) {
-  const int64_t offset = used_;
-  used_ += round_up(bytes, align_);
-  return offset;
-}
-
-int64_t UbPlan::stride(int64_t cols, DType type) const {
-  return round_up(cols, align_ / bytes_of(type));
-}
-
-int64_t UbPlan::tile_bytes(int64_t rows, int64_t cols, DType type) const {
-  return rows * stride(cols, type) * bytes_of(type);
-}
-
 UbRing add_ring(Launch& launch, const std::string& name, int64_t buffers) {
   const auto flag = [&](const char* suffix, FlagMeaning meaning, int64_t initial) {
     return launch.add_flag(
@@ -124,9 +110,12 @@ Tile fold_columns(std::vector<Instruction>& list, VectorOp op, Tile tile, int64_
   const int64_t width = bytes_of(tile.type);
   const int64_t repeat = machine.vector.repeat_bytes / width;
   const int64_t aligned = machine.buffers.ub_align / width;
+  const UbPlan plan(machine);
   while (cols > std::max(repeat, aligned)) {
     // The left part is the larger one; its last columns have no partner when it is rounded up.
-    const int64_t left = round_up((cols + 1) / 2, aligned);
+    const int64_t half = (cols + 1) / 2;
+    int64_t left = plan.apart(half * width) / width;
+    if (left >= cols) left = round_up(half, aligned);
     const Tile folded = columns_of(tile, 0, cols - left);
     list.push_back(vector_op(op, folded, folded, columns_of(tile, left, cols - left)));
     cols = left;

@@ -4,29 +4,11 @@
 #include <string>
 #include <vector>
 
+#include "kernels/vector/ub_plan.h"
 #include "kernels/vector/vector_kernel.h"
 #include "simulator/launch.h"
 
 namespace tilewright {
-
-/// Hands out UB from the bottom, in blocks of the machine's alignment.
-class UbPlan {
- public:
-  explicit UbPlan(const Machine& machine) : align_(machine.buffers.ub_align) {}
-
-  /// Byte offset of a new block.
-  int64_t take(int64_t bytes);
-  int64_t bytes() const { return used_; }
-
-  /// Elements from row to row of a tile whose rows begin aligned.
-  int64_t stride(int64_t cols, DType type) const;
-  /// Bytes of such a tile.
-  int64_t tile_bytes(int64_t rows, int64_t cols, DType type) const;
-
- private:
-  int64_t align_;
-  int64_t used_ = 0;
-};
 
 /// Flags of a ring of UB slots that are filled by MTE2, worked on in place by VEC and emptied by
 /// MTE3 (or by VEC, when nothing is stored from them).
@@ -55,8 +37,9 @@ Instruction waiting(Instruction instruction, int flag, When when = When::kAlways
 Instruction setting(Instruction instruction, int flag, When when = When::kAlways);
 
 /// Folds the columns of a tile in place, halves upon each other, until they fit one repeat: adds or
-/// maxima of whole halves cost 2 cycles a repeat where a row reduction costs 7. Returns the folded
-/// tile. `cols` is the tile's width.
+/// maxima of whole halves cost 2 cycles a repeat where a row reduction costs 7. The parts meet in
+/// no group of banks where the tile is wide enough to choose. Returns the folded tile. `cols` is
+/// the tile's width.
 Tile fold_columns(std::vector<Instruction>& list, VectorOp op, Tile tile, int64_t cols,
                   const Machine& machine);
 

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "core/base/random.h"
 #include "kernels/kernel.h"
 #include "simulator/hazards.h"
@@ -48,6 +50,52 @@ TEST(VectorHazards, NoneInTheDefaultsAndASampleOfTheSpaces) {
       }
     }
   }
+}
+
+/// Takes all waits for a flag out of a launch; how many there were.
+int remove_waits(Launch& launch, size_t flag) {
+  int removed = 0;
+  for (Template& body : launch.templates) {
+    for (auto* list : {&body.prologue, &body.body, &body.epilogue}) {
+      for (Instruction& instruction : *list) {
+        for (FlagUse& use : instruction.waits) {
+          if (use.flag != static_cast<int>(flag)) continue;
+          use.flag = -1;
+          ++removed;
+        }
+      }
+    }
+  }
+  return removed;
+}
+
+TEST(VectorHazards, LosingAnyFlagIsAHazardInSomeCase) {
+  const Machine machine = load_machine("ascend-910b2");
+  std::map<std::string, bool> needed;
+  for (const Case& c : kCases) {
+    const Kernel& kernel = find_kernel(c.kernel);
+    std::map<std::string, int64_t> sizes = c.sizes;
+    sizes["rows"] = 60;
+    const Problem problem = kernel.problem({sizes, "f16", "", ""});
+    // Few cores and small tiles: slots are used again and again.
+    const Config config = complete_config(
+        kernel, problem, machine, Config{{{"tile_rows", 1}, {"buffers", 2}, {"cores", 12}}});
+    const Launch correct = kernel.build(problem, config, machine);
+    ASSERT_TRUE(find_hazards(correct, machine).empty()) << problem.text();
+    for (size_t flag = 0; flag < correct.flags.size(); ++flag) {
+      Launch broken = correct;
+      if (remove_waits(broken, flag) == 0) continue;
+      const bool hazard = !find_hazards(broken, machine).empty();
+      needed[problem.kernel + " " + correct.flags[flag].name] |= hazard;
+    }
+  }
+  // Implied by other flags here: a core uses one table, whose load stands before its tile's, and
+  // combines once.
+  for (const char* implied : {"rope table_full", "rope table_free", "argmax combine_free"}) {
+    EXPECT_EQ(needed.erase(implied), 1u) << implied;
+  }
+  EXPECT_GE(needed.size(), 30u);
+  for (const auto& [flag, is_needed] : needed) EXPECT_TRUE(is_needed) << flag;
 }
 
 TEST(GemmHazards, AFullL1IsNotOutgrown) {
