@@ -59,7 +59,9 @@ Command run_entry() {
           {"config", 0, "a=1,b=2", "", "tile sizes and so on; the rest is the default", true},
           {"check", 0, "", "", "compute real numbers and compare them with a reference"},
           {"hazards", 0, "", "", "look for races between pipes, missing flags, buffers outgrown"},
-          {"trace", 0, "FILE", "", "write the timeline for Perfetto (Chrome trace JSON)"},
+          {"trace", 0, "FILE", "",
+           "write the timeline: Chrome trace JSON for Perfetto, or CSV when FILE ends with .csv"},
+          {"counters", 0, "FILE", "", "write the counters of each core as CSV"},
           {"fidelity", 0, "NAME", "auto",
            "detailed (every instruction), composed (work merged), or auto: what fits"},
       };

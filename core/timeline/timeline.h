@@ -66,8 +66,4 @@ class Timeline : public TimelineSink {
   void finish() override;
 };
 
-/// Chrome trace JSON (Perfetto reads it): numeric relative times in us, one process a core, one
-/// thread a pipe, small ids.
-std::string chrome_trace(const Timeline& timeline);
-
 }  // namespace tilewright
