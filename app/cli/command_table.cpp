@@ -149,6 +149,34 @@ Command export_entry() {
   return command;
 }
 
+Command report_entry() {
+  Command command;
+  command.name = "report";
+  command.summary = "where the time of a run went, and why";
+  command.details =
+      "A kernel run is simulated again in detail: time by cause, pipe and op, what each pipe waited\n"
+      "for, and the verdict of the component roofline. Of tuning and serving runs it shows what was\n"
+      "kept. A run that kernels, timing model or machine have changed since is refused (status 4).\n";
+  command.positionals = {{"RUN", "number or label of a run, see `tilewright query runs`"}};
+  command.examples = {{"tilewright report 1", "the first run of the database"}};
+  command.run = run_report;
+  return command;
+}
+
+Command diff_entry() {
+  Command command;
+  command.name = "diff";
+  command.summary = "what changed between two runs, by cause, pipe and op";
+  command.details =
+      "Kernel runs are simulated again in detail and compared in cycles; serving and tuning runs by\n"
+      "what was kept.\n";
+  command.positionals = {{"A", "number or label of a run, see `tilewright query runs`"},
+                         {"B", "the run to compare it with"}};
+  command.examples = {{"tilewright diff 1 2", "what did the second run change?"}};
+  command.run = run_diff;
+  return command;
+}
+
 Command query_entry() {
   Command command;
   command.name = "query";
@@ -279,7 +307,7 @@ Command help_entry() {
 const std::vector<Command>& commands() {
   static const std::vector<Command> kCommands = {
       run_entry(),    tune_entry(),    export_entry(),    replay_entry(),
-      query_entry(),  machine_entry(), calibrate_entry(), model_entry(),
+      report_entry(), diff_entry(), query_entry(),  machine_entry(), calibrate_entry(), model_entry(),
       kernel_entry(), db_entry(),      help_entry(),
   };
   return kCommands;
