@@ -58,8 +58,8 @@ void ProfileSink::add(const TimelineEvent& event) {
   op.flops += event.flops;
 
   const size_t others = launch_.flags.size();
-  const size_t reason = event.reason == StartReason::kFlag ? static_cast<size_t>(event.flag)
-                                                           : others + kIssue;
+  const size_t reason =
+      event.reason == StartReason::kFlag ? static_cast<size_t>(event.flag) : others + kIssue;
   Lane& lane = lanes_[lane_of(event.core, event.pipe)];
   Sums& sums = waits_[sums_of(event.core, event.pipe)];
   if (lane.free_at < 0) {
@@ -99,8 +99,8 @@ void ProfileSink::add_pipes(LaunchProfile& profile, int64_t launch_ticks) const 
         pipe.wait_ticks += core.wait_ticks[i];
         instructions += core.instructions[i];
       }
-      pipe.idle_ticks = pipe.cores * (profile.timing.ticks - launch_ticks) - pipe.busy_ticks -
-                        pipe.wait_ticks;
+      pipe.idle_ticks =
+          pipe.cores * (profile.timing.ticks - launch_ticks) - pipe.busy_ticks - pipe.wait_ticks;
       if (instructions > 0) profile.pipes.push_back(pipe);
     }
   }

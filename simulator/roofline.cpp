@@ -76,10 +76,10 @@ Piece vector_piece(const Machine& machine, const Instruction& instruction,
   int64_t width = bytes_of(instruction.dst.type);
   if (instruction.a.used()) width = std::max<int64_t>(width, bytes_of(instruction.a.type));
   const bool reduces = sizes.a_cols > sizes.dst_cols;
-  const auto elements = static_cast<double>(reduces ? sizes.a_rows * sizes.a_cols
-                                                    : sizes.dst_rows * sizes.dst_cols);
-  const double repeats = elements * static_cast<double>(width) /
-                         static_cast<double>(machine.vector.repeat_bytes);
+  const auto elements =
+      static_cast<double>(reduces ? sizes.a_rows * sizes.a_cols : sizes.dst_rows * sizes.dst_cols);
+  const double repeats =
+      elements * static_cast<double>(width) / static_cast<double>(machine.vector.repeat_bytes);
   return {std::string(name_of(instruction.vector_op)), elements,
           repeats * machine.vector.cost_of(instruction.vector_op, width <= 2).slope};
 }
@@ -149,8 +149,7 @@ class WorkCounter {
     }
   }
 
-  void add_step(CoreKind kind, const Step& step, std::span<const int64_t> bindings,
-                int64_t times) {
+  void add_step(CoreKind kind, const Step& step, std::span<const int64_t> bindings, int64_t times) {
     const Instruction& instruction = *step.source;
     if (times == 0) return;
     const auto issue = static_cast<double>(times);
@@ -191,9 +190,8 @@ class WorkCounter {
 };
 
 double cores_of(const Machine& machine, CoreKind kind) {
-  return static_cast<double>(kind == CoreKind::kAic
-                                 ? machine.cores.aic
-                                 : machine.cores.aic * machine.cores.aiv_per_aic);
+  return static_cast<double>(
+      kind == CoreKind::kAic ? machine.cores.aic : machine.cores.aic * machine.cores.aiv_per_aic);
 }
 
 /// Ticks that the memory which all cores share needs for a component's bytes.
@@ -202,9 +200,9 @@ double shared_ticks(Component component, const MemoryCounters& memory, const Mac
     return cycles_as_ticks(static_cast<double>(bytes) / rate);
   };
   if (component == Component::kMteGm) {
-    return std::max(ticks(memory.l2_read_bytes, machine.l2.read_bytes_per_cycle),
-                    ticks(memory.hbm_read_bytes + memory.hbm_write_bytes,
-                          hbm_bytes_per_cycle(machine)));
+    return std::max(
+        ticks(memory.l2_read_bytes, machine.l2.read_bytes_per_cycle),
+        ticks(memory.hbm_read_bytes + memory.hbm_write_bytes, hbm_bytes_per_cycle(machine)));
   }
   if (component == Component::kMteUb || component == Component::kFixp) {
     return ticks(memory.l2_write_bytes, machine.l2.write_bytes_per_cycle);
@@ -250,8 +248,8 @@ std::string idle_cores(const TimingResult& result, const Machine& machine) {
   for (const CoreKind kind : kKinds) {
     int64_t worked = 0;
     for (const CoreCounters& core : result.cores) {
-      worked += core.kind == kind && std::ranges::any_of(core.instructions,
-                                                         [](int64_t count) { return count > 0; });
+      worked += core.kind == kind &&
+                std::ranges::any_of(core.instructions, [](int64_t count) { return count > 0; });
     }
     const auto all = static_cast<int64_t>(cores_of(machine, kind));
     if (worked == 0 || worked == all) continue;
@@ -273,22 +271,21 @@ void judge(Roofline& roofline, const TimingResult& result, const Machine& machin
   const ComponentUse& used =
       *std::ranges::max_element(roofline.components, {}, &ComponentUse::utilisation);
   if (used.utilisation() > kBoundUse) {
-    roofline.verdict =
-        computes(used.component) ? Verdict::kComputeBound : Verdict::kMemoryBound;
-    roofline.reason = fmt::format("{}, used to {}", numbers_of(used),
-                                  format_share(used.utilisation()));
+    roofline.verdict = computes(used.component) ? Verdict::kComputeBound : Verdict::kMemoryBound;
+    roofline.reason =
+        fmt::format("{}, used to {}", numbers_of(used), format_share(used.utilisation()));
     return;
   }
   const ComponentUse& active =
       *std::ranges::max_element(roofline.components, {}, &ComponentUse::active_ratio);
   if (active.active_ratio < kActiveEnough) {
     roofline.verdict = Verdict::kInsufficientParallelism;
-    roofline.reason = fmt::format("the busiest, {}{}", numbers_of(active),
-                                  idle_cores(result, machine));
+    roofline.reason =
+        fmt::format("the busiest, {}{}", numbers_of(active), idle_cores(result, machine));
     return;
   }
-  roofline.verdict = computes(active.component) ? Verdict::kInefficientCompute
-                                                : Verdict::kInefficientTransfer;
+  roofline.verdict =
+      computes(active.component) ? Verdict::kInefficientCompute : Verdict::kInefficientTransfer;
   roofline.reason = numbers_of(active);
 }
 

@@ -23,8 +23,8 @@ std::string_view name_of(Component component);
 struct ComponentWork {
   Component component = Component::kCube;
   CoreKind kind = CoreKind::kAic;
-  std::string path;  ///< "f16", "L1 to L0A", ...
-  double amount = 0; ///< operations, bytes, or instructions of the scalar unit
+  std::string path;   ///< "f16", "L1 to L0A", ...
+  double amount = 0;  ///< operations, bytes, or instructions of the scalar unit
   /// Core ticks that it takes at the path's own peak rate. Sums over paths weigh their peaks by the
   /// harmonic mean.
   double ideal_ticks = 0;
@@ -54,10 +54,11 @@ enum class Verdict : uint8_t {
 /// "inefficient_compute".
 std::string_view name_of(Verdict verdict);
 
-/// Above this utilisation a component bounds the kernel: the rule of the Ascend profiler's roofline.
+/// Above this utilisation a component bounds the kernel: the rule of the Ascend profiler's
+/// roofline.
 constexpr double kBoundUse = 0.8;
-/// Below this the busiest component leaves time unused: the profiler calls a kernel bound by latency
-/// where no pipe is busy for longer.
+/// Below this the busiest component leaves time unused: the profiler calls a kernel bound by
+/// latency where no pipe is busy for longer.
 constexpr double kActiveEnough = 0.8;
 
 struct Roofline {
@@ -66,9 +67,9 @@ struct Roofline {
   std::string reason;  ///< the numbers that decided, in words
 };
 
-/// The verdict of the launch that `result` timed and whose work is `work`. The peak of MTE-GM is the
-/// least of its ports, the L2's reads and the HBM; that of the two writers the least of their ports
-/// and the L2's writes.
+/// The verdict of the launch that `result` timed and whose work is `work`. The peak of MTE-GM is
+/// the least of its ports, the L2's reads and the HBM; that of the two writers the least of their
+/// ports and the L2's writes.
 Roofline component_roofline(const TimingResult& result, const std::vector<ComponentWork>& work,
                             const Machine& machine);
 

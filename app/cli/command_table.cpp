@@ -154,9 +154,12 @@ Command report_entry() {
   command.name = "report";
   command.summary = "where the time of a run went, and why";
   command.details =
-      "A kernel run is simulated again in detail: time by cause, pipe and op, what each pipe waited\n"
-      "for, and the verdict of the component roofline. Of tuning and serving runs it shows what was\n"
-      "kept. A run that kernels, timing model or machine have changed since is refused (status 4).\n";
+      "A kernel run is simulated again in detail: time by cause, pipe and op, what each pipe "
+      "waited\n"
+      "for, and the verdict of the component roofline. Of tuning and serving runs it shows what "
+      "was\n"
+      "kept. A run that kernels, timing model or machine have changed since is refused (status "
+      "4).\n";
   command.positionals = {{"RUN", "number or label of a run, see `tilewright query runs`"}};
   command.examples = {{"tilewright report 1", "the first run of the database"}};
   command.run = run_report;
@@ -168,7 +171,8 @@ Command diff_entry() {
   command.name = "diff";
   command.summary = "what changed between two runs, by cause, pipe and op";
   command.details =
-      "Kernel runs are simulated again in detail and compared in cycles; serving and tuning runs by\n"
+      "Kernel runs are simulated again in detail and compared in cycles; serving and tuning runs "
+      "by\n"
       "what was kept.\n";
   command.positionals = {{"A", "number or label of a run, see `tilewright query runs`"},
                          {"B", "the run to compare it with"}};
@@ -306,9 +310,9 @@ Command help_entry() {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> kCommands = {
-      run_entry(),    tune_entry(),    export_entry(),    replay_entry(),
-      report_entry(), diff_entry(), query_entry(),  machine_entry(), calibrate_entry(), model_entry(),
-      kernel_entry(), db_entry(),      help_entry(),
+      run_entry(),    tune_entry(),  export_entry(),  replay_entry(),    report_entry(),
+      diff_entry(),   query_entry(), machine_entry(), calibrate_entry(), model_entry(),
+      kernel_entry(), db_entry(),    help_entry(),
   };
   return kCommands;
 }

@@ -96,11 +96,10 @@ KernelDetails simulate_again(Store& store, const Run& run) {
   const std::string wrong =
       kernel.space(details.problem, details.machine).violation(details.config);
   if (!wrong.empty()) throw stale(run, "its config is not legal any more: " + wrong);
-  const Launch launch =
-      build_launch(kernel, details.problem, details.config, details.machine);
+  const Launch launch = build_launch(kernel, details.problem, details.config, details.machine);
   details.profile = profile_launch(launch, details.machine);
-  details.roofline = component_roofline(details.profile.timing,
-                                        work_of(launch, details.machine), details.machine);
+  details.roofline =
+      component_roofline(details.profile.timing, work_of(launch, details.machine), details.machine);
   return details;
 }
 
@@ -198,8 +197,8 @@ void add_serving(const JsonReader& stored, RunReport& report) {
   ReportSection ops{"ops", "by op, all steps", "us", true, {}};
   if (stored.is_object() && stored.has("by_op")) {
     for (const JsonReader& op : stored.at("by_op").items()) {
-      ops.rows.push_back({op.at("op").string(), number_of(op, "us"),
-                          op.at("calls").integer(0, INT64_MAX)});
+      ops.rows.push_back(
+          {op.at("op").string(), number_of(op, "us"), op.at("calls").integer(0, INT64_MAX)});
     }
   }
   std::ranges::stable_sort(ops.rows, std::greater(), &ReportRow::value);

@@ -26,9 +26,9 @@ struct ReportRow {
 /// Amounts of one kind, for example the time of each op. Two runs are compared section by section,
 /// by the names of the rows.
 struct ReportSection {
-  std::string key;    ///< of the JSON
+  std::string key;  ///< of the JSON
   std::string title;
-  std::string unit;   ///< "cycles", "us", or empty: the names of the rows say it
+  std::string unit;     ///< "cycles", "us", or empty: the names of the rows say it
   bool sums_up = true;  ///< its rows are parts of the run's time
   std::vector<ReportRow> rows;
 };
@@ -51,8 +51,8 @@ struct KernelDetails {
 struct RunReport {
   Run run;
   std::optional<KernelDetails> kernel;
-  std::string unit;        ///< of `total`
-  double total = 0;        ///< the run's time: cycles of a kernel, us of others
+  std::string unit;  ///< of `total`
+  double total = 0;  ///< the run's time: cycles of a kernel, us of others
   std::vector<ReportSection> sections;
 };
 

@@ -106,9 +106,8 @@ std::string text_of(const Breakdown& breakdown, const Machine& machine) {
 }
 
 std::string text_of(Context& context, const Roofline& roofline) {
-  std::string text =
-      context.heading("component roofline: " + in_words(name_of(roofline.verdict))) + "\n" +
-      indented(roofline.reason);
+  std::string text = context.heading("component roofline: " + in_words(name_of(roofline.verdict))) +
+                     "\n" + indented(roofline.reason);
   text += fmt::format("  {:<10}{:>12}{:>12}{:>12}\n", "", "efficiency", "active", "used");
   for (const ComponentUse& use : roofline.components) {
     text += fmt::format("  {:<10}{:>12}{:>12}{:>12}\n", name_of(use.component),

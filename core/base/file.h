@@ -12,10 +12,10 @@ namespace tilewright {
 /// read or is larger than `max_bytes`.
 std::string read_file(const std::string& path, int64_t max_bytes = int64_t{1} << 30);
 
-/// A file that is written bit by bit and appears only when it is whole: the text goes to a temporary
-/// file beside it, which commit() renames over it once it is safely on disk. Without commit() nothing
-/// is left of it and `path` is untouched. Symbolic links stay; devices and pipes are written in place.
-/// Errors (failed) give the system's reason.
+/// A file that is written bit by bit and appears only when it is whole: the text goes to a
+/// temporary file beside it, which commit() renames over it once it is safely on disk. Without
+/// commit() nothing is left of it and `path` is untouched. Symbolic links stay; devices and pipes
+/// are written in place. Errors (failed) give the system's reason.
 class FileWriter {
  public:
   explicit FileWriter(const std::string& path);

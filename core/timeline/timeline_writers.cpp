@@ -73,9 +73,8 @@ void ChromeTraceWriter::write_head() {
   auto out = std::back_inserter(text_);
   for (size_t core = 0; core < lanes_.cores.size(); ++core) {
     begin_line();
-    fmt::format_to(out,
-                   R"({{"ph":"M","pid":{},"name":"process_name","args":{{"name":"{}"}}}})", core,
-                   json_escaped(lanes_.cores[core]));
+    fmt::format_to(out, R"({{"ph":"M","pid":{},"name":"process_name","args":{{"name":"{}"}}}})",
+                   core, json_escaped(lanes_.cores[core]));
     for (int pipe = 0; pipe < kPipeCount; ++pipe) {
       begin_line();
       fmt::format_to(

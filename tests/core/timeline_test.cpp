@@ -85,8 +85,11 @@ TEST(ChromeTrace, EventsOfALaneNeverOverlapWhereTimesAreCutToNanoseconds) {
   writer.finish();
   int64_t free_at = 0;
   double free_at_exact = 0;
-  for (const auto& each : nlohmann::json::parse(text)["traceEvents"]) {
+  const auto json = nlohmann::json::parse(text);
+  int64_t events = 0;
+  for (const auto& each : json["traceEvents"]) {
     if (each["ph"] != "X") continue;
+    ++events;
     const double ts = each["ts"];
     const double dur = each["dur"];
     const auto start = static_cast<int64_t>(ts * 1000);
@@ -95,6 +98,7 @@ TEST(ChromeTrace, EventsOfALaneNeverOverlapWhereTimesAreCutToNanoseconds) {
     free_at = start + static_cast<int64_t>(dur * 1000);
     free_at_exact = ts + dur;
   }
+  EXPECT_EQ(events, 5000);
 }
 
 TEST(CsvTimeline, HasARowForEachInstruction) {
@@ -111,14 +115,15 @@ TEST(CsvTimeline, HasARowForEachInstruction) {
   second.name = 1;
   writer.add(second);
   writer.finish();
-  EXPECT_EQ(text,
-            "id,core,pipe,instr,detail,task,iteration,start_cycle,end_cycle,cycles,start_time(us),"
-            "running_time(us),bytes,fops,l2_wait_cycles,main_mem_wait_cycles,conflict_cycles,why,"
-            "flag,after\n"
-            "0,AIC 0.0,MTE2,load,tile[body 0],0,0,0.5,2,1.5,0.000500,0.001500,32,0,0.25,0,0,launch,"
-            ",\n"
-            "1,AIC 0.0,MTE2,quoted,\"odd \"\"name\"\",\",0,0,2,3,1,0.002000,0.001000,0,0,0,0,0,pipe,"
-            ",0\n");
+  EXPECT_EQ(
+      text,
+      "id,core,pipe,instr,detail,task,iteration,start_cycle,end_cycle,cycles,start_time(us),"
+      "running_time(us),bytes,fops,l2_wait_cycles,main_mem_wait_cycles,conflict_cycles,why,"
+      "flag,after\n"
+      "0,AIC 0.0,MTE2,load,tile[body 0],0,0,0.5,2,1.5,0.000500,0.001500,32,0,0.25,0,0,launch,"
+      ",\n"
+      "1,AIC 0.0,MTE2,quoted,\"odd \"\"name\"\",\",0,0,2,3,1,0.002000,0.001000,0,0,0,0,0,pipe,"
+      ",0\n");
 }
 
 TEST(TimelineWriter, KeepsNoEventsThatWereWritten) {
@@ -139,9 +144,7 @@ TEST(FileWriter, AFileAppearsOnlyWhenItIsWhole) {
   std::string made = (std::filesystem::temp_directory_path() / "tilewright-XXXXXX").string();
   const std::filesystem::path folder = ::mkdtemp(made.data());
   const std::string path = (folder / "out.txt").string();
-  const auto files = [&] {
-    return std::distance(std::filesystem::directory_iterator(folder), {});
-  };
+  const auto files = [&] { return std::distance(std::filesystem::directory_iterator(folder), {}); };
   {
     FileWriter given_up(path);
     given_up.write("half");

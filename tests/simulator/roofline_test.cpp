@@ -43,10 +43,9 @@ const ComponentUse& use_of(const Roofline& roofline, Component component) {
 
 TEST(Roofline, ACubeUsedToMoreThanFourFifthsBoundsByCompute) {
   // Active 950 of 1000, 855 of them at peak: E 0.9, R 0.95, U 0.855.
-  const Roofline found =
-      component_roofline(timing({{Pipe::kCube, 950}, {Pipe::kMte2, 400}}),
-                         {work(Component::kCube, 855), work(Component::kMteGm, 200)},
-                         small_machine());
+  const Roofline found = component_roofline(
+      timing({{Pipe::kCube, 950}, {Pipe::kMte2, 400}}),
+      {work(Component::kCube, 855), work(Component::kMteGm, 200)}, small_machine());
   const ComponentUse& cube = use_of(found, Component::kCube);
   EXPECT_DOUBLE_EQ(cube.efficiency, 0.9);
   EXPECT_DOUBLE_EQ(cube.active_ratio, 0.95);
@@ -59,10 +58,9 @@ TEST(Roofline, ACubeUsedToMoreThanFourFifthsBoundsByCompute) {
 }
 
 TEST(Roofline, ATransferUsedToMoreThanFourFifthsBoundsByMemory) {
-  const Roofline found =
-      component_roofline(timing({{Pipe::kCube, 500}, {Pipe::kMte2, 1000}}),
-                         {work(Component::kCube, 500), work(Component::kMteGm, 810)},
-                         small_machine());
+  const Roofline found = component_roofline(
+      timing({{Pipe::kCube, 500}, {Pipe::kMte2, 1000}}),
+      {work(Component::kCube, 500), work(Component::kMteGm, 810)}, small_machine());
   EXPECT_EQ(found.verdict, Verdict::kMemoryBound);
 }
 
@@ -78,37 +76,34 @@ TEST(Roofline, AFullHbmIsMemoryBoundThoughThePortHasRoom) {
 }
 
 TEST(Roofline, WithoutABusyComponentParallelismIsInsufficient) {
-  const Roofline found =
-      component_roofline(timing({{Pipe::kCube, 450}, {Pipe::kMte2, 500}}),
-                         {work(Component::kCube, 440), work(Component::kMteGm, 500)},
-                         small_machine());
+  const Roofline found = component_roofline(
+      timing({{Pipe::kCube, 450}, {Pipe::kMte2, 500}}),
+      {work(Component::kCube, 440), work(Component::kMteGm, 500)}, small_machine());
   EXPECT_EQ(found.verdict, Verdict::kInsufficientParallelism);
 }
 
 TEST(Roofline, CoresThatDoNothingCountAsParallelismThatIsMissing) {
   Machine machine = small_machine();
   machine.cores.aic = 4;
-  const Roofline found = component_roofline(timing({{Pipe::kCube, 1000}}),
-                                            {work(Component::kCube, 1000)}, machine);
+  const Roofline found =
+      component_roofline(timing({{Pipe::kCube, 1000}}), {work(Component::kCube, 1000)}, machine);
   EXPECT_DOUBLE_EQ(use_of(found, Component::kCube).active_ratio, 0.25);
   EXPECT_EQ(found.verdict, Verdict::kInsufficientParallelism);
   EXPECT_NE(found.reason.find("1 of 4 AIC cores worked"), std::string::npos) << found.reason;
 }
 
 TEST(Roofline, ATransferThatIsAlwaysActiveButSlowIsInefficient) {
-  const Roofline found =
-      component_roofline(timing({{Pipe::kCube, 500}, {Pipe::kMte2, 950}}),
-                         {work(Component::kCube, 500), work(Component::kMteGm, 475)},
-                         small_machine());
+  const Roofline found = component_roofline(
+      timing({{Pipe::kCube, 500}, {Pipe::kMte2, 950}}),
+      {work(Component::kCube, 500), work(Component::kMteGm, 475)}, small_machine());
   EXPECT_DOUBLE_EQ(use_of(found, Component::kMteGm).utilisation(), 0.475);
   EXPECT_EQ(found.verdict, Verdict::kInefficientTransfer);
 }
 
 TEST(Roofline, ACubeThatIsAlwaysActiveButSlowIsInefficient) {
-  const Roofline found =
-      component_roofline(timing({{Pipe::kCube, 950}, {Pipe::kMte2, 300}}),
-                         {work(Component::kCube, 190), work(Component::kMteGm, 300)},
-                         small_machine());
+  const Roofline found = component_roofline(
+      timing({{Pipe::kCube, 950}, {Pipe::kMte2, 300}}),
+      {work(Component::kCube, 190), work(Component::kMteGm, 300)}, small_machine());
   EXPECT_EQ(found.verdict, Verdict::kInefficientCompute);
 }
 

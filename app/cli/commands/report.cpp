@@ -70,7 +70,8 @@ std::string text_of(Context& context, const ReportSection& section, double total
   const size_t rows = std::min(kRowsShown, section.rows.size());
   for (const ReportRow& row : std::span(section.rows).first(rows)) {
     std::string line = fmt::format("  {:<42}", printable(row.name, 38));
-    if (has_counts) line += fmt::format("{:>11}", row.count > 0 ? format_count(row.count) + "x" : "");
+    if (has_counts)
+      line += fmt::format("{:>11}", row.count > 0 ? format_count(row.count) + "x" : "");
     line += fmt::format("{:>15}", shown(section, row.value));
     if (section.sums_up && total > 0) line += fmt::format("{:>9}", format_share(row.value / total));
     text += line + "\n";
@@ -96,8 +97,8 @@ std::string head_of(Context& context, const RunReport& report) {
                                        format_us(details.machine.us_of_ticks(timing.ticks)),
                                        format_count(timing.ticks / kTicksPerCycle)));
   if (!details.is_detailed() && details.stored_us > 0) {
-    text += labelled("", fmt::format("{} when it ran, by {}", format_us(details.stored_us),
-                                     details.evaluator));
+    text += labelled(
+        "", fmt::format("{} when it ran, by {}", format_us(details.stored_us), details.evaluator));
   }
   return text;
 }

@@ -95,7 +95,8 @@ double check_bytes(const Launch& launch) {
   return bytes;
 }
 
-/// A timeline shows every instruction, so it is always detailed. `trace` is its file, empty for none.
+/// A timeline shows every instruction, so it is always detailed. `trace` is its file, empty for
+/// none.
 void time_run(const Launch& launch, Fidelity fidelity, const std::string& trace, KernelRun& run) {
   run.fidelity = trace.empty() ? resolve(fidelity, launch) : Fidelity::kDetailed;
   run.timing = trace.empty() ? time_launch(launch, run.machine, run.fidelity)
@@ -110,11 +111,11 @@ void time_run(const Launch& launch, Fidelity fidelity, const std::string& trace,
 void note_size(const Context& context, const Launch& launch, bool traced) {
   const int64_t count = launch.instruction_count();
   if (count <= kNotedInstructions) return;
-  context.note(fmt::format(
-      "simulating {} instructions{}", format_count(count),
-      traced ? fmt::format("; their timeline takes about {}",
-                           format_bytes(static_cast<double>(count * kTraceEventBytes)))
-             : ""));
+  context.note(
+      fmt::format("simulating {} instructions{}", format_count(count),
+                  traced ? fmt::format("; their timeline takes about {}",
+                                       format_bytes(static_cast<double>(count * kTraceEventBytes)))
+                         : ""));
 }
 
 KernelRun execute(const Context& context) {
