@@ -181,8 +181,8 @@ int run_diff(Context& context) {
   const InterruptGuard guard;
   const InterruptExit exit;  // simulating again cannot be stopped, and nothing is written
   Store store = context.open_existing_store(OpenMode::kReadOnly);
-  const RunReport a = read_report(store, context.arguments().positionals()[0]);
-  const RunReport b = read_report(store, context.arguments().positionals()[1]);
+  const RunReport a = read_report(context, store, context.arguments().positionals()[0]);
+  const RunReport b = read_report(context, store, context.arguments().positionals()[1]);
   if (a.run.kind != b.run.kind) {
     throw Error(ErrorKind::kUsage,
                 fmt::format("run {} is a {} run and run {} a {} run; compare runs of one kind",

@@ -109,7 +109,7 @@ int run_report(Context& context) {
   const InterruptGuard guard;
   const InterruptExit exit;  // simulating again cannot be stopped, and nothing is written
   Store store = context.open_existing_store(OpenMode::kReadOnly);
-  const RunReport report = read_report(store, context.arguments().positionals()[0]);
+  const RunReport report = read_report(context, store, context.arguments().positionals()[0]);
   if (context.globals().json) {
     context.print_json(json_of(report));
     return kExitOk;

@@ -34,9 +34,8 @@ constexpr int64_t kMaxCheckBytes = int64_t{4} << 30;
 
 /// About what an event takes in a timeline's file.
 constexpr int64_t kTraceEventBytes = 230;
-
-/// Launches of more instructions, which take seconds, are announced.
-constexpr int64_t kNotedInstructions = 10'000'000;
+/// Larger ones are announced.
+constexpr double kNotedTraceBytes = 1e9;
 
 /// Everything that one run found.
 struct KernelRun {
@@ -108,14 +107,10 @@ void time_run(const Launch& launch, Fidelity fidelity, const std::string& trace,
   run.measurement.counters = profiler_counters(run.timing, run.machine);
 }
 
-void note_size(const Context& context, const Launch& launch, bool traced) {
-  const int64_t count = launch.instruction_count();
-  if (count <= kNotedInstructions) return;
-  context.note(
-      fmt::format("simulating {} instructions{}", format_count(count),
-                  traced ? fmt::format("; their timeline takes about {}",
-                                       format_bytes(static_cast<double>(count * kTraceEventBytes)))
-                         : ""));
+void note_large_trace(const Context& context, const Launch& launch) {
+  const double bytes = static_cast<double>(launch.instruction_count() * kTraceEventBytes);
+  if (bytes < kNotedTraceBytes) return;
+  context.note(fmt::format("the timeline takes about {}", format_bytes(bytes)));
 }
 
 KernelRun execute(const Context& context) {
@@ -135,7 +130,8 @@ KernelRun execute(const Context& context) {
   const Launch launch = build_launch(kernel, run.problem, run.config, run.machine);
   run.flops = launch.flops;
   const std::string trace = arguments.text("trace");
-  note_size(context, launch, !trace.empty());
+  note_long_simulation(context, launch);
+  if (!trace.empty()) note_large_trace(context, launch);
   if (wants_check) refuse_huge_check(check_bytes(launch));
   if (!trace.empty() && fidelity == Fidelity::kComposed) {
     throw Error(ErrorKind::kUsage, "--trace shows every instruction: use --fidelity detailed");
