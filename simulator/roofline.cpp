@@ -210,35 +210,53 @@ double shared_ticks(Component component, const MemoryCounters& memory, const Mac
   return 0;
 }
 
-ComponentUse use_of(Component component, const TimingResult& result,
-                    const std::vector<ComponentWork>& work, const Machine& machine) {
-  double ideal = 0;
-  double cores = 0;
-  double active = 0;
+/// Sums over the cores of the kinds that have work for a component.
+struct ComponentSums {
+  double ideal = 0;   ///< ticks
+  double active = 0;  ///< ticks
+  double cores = 0;   ///< that the machine has
+  double worked = 0;  ///< cores that were active
+};
+
+ComponentSums sums_of(Component component, const TimingResult& result,
+                      const std::vector<ComponentWork>& work, const Machine& machine) {
+  ComponentSums sums;
   for (const CoreKind kind : kKinds) {
     double of_kind = 0;
     for (const ComponentWork& each : work) {
       if (each.component == component && each.kind == kind) of_kind += each.ideal_ticks;
     }
     if (of_kind == 0) continue;
-    ideal += of_kind;
-    cores += cores_of(machine, kind);
+    sums.ideal += of_kind;
+    sums.cores += cores_of(machine, kind);
     for (const CoreCounters& core : result.cores) {
       if (core.kind != kind) continue;
-      active += static_cast<double>(core.busy_ticks[static_cast<size_t>(pipe_of(component))]);
+      const int64_t busy = core.busy_ticks[static_cast<size_t>(pipe_of(component))];
+      sums.active += static_cast<double>(busy);
+      sums.worked += busy > 0 ? 1 : 0;
     }
   }
+  return sums;
+}
+
+ComponentUse use_of(Component component, const TimingResult& result,
+                    const std::vector<ComponentWork>& work, const Machine& machine) {
+  ComponentSums sums = sums_of(component, result, work, machine);
   ComponentUse use;
   use.component = component;
-  if (cores == 0 || result.ticks == 0) return use;
-  // The scalar unit issues at its peak whenever it issues.
-  if (component == Component::kScalar) active = ideal;
-  const double mean_ideal =
-      std::max(ideal / cores, shared_ticks(component, result.memory, machine));
-  const double mean_active = active / cores;
-  use.active_ratio = mean_active / static_cast<double>(result.ticks);
+  const auto whole = static_cast<double>(result.ticks);
+  if (component == Component::kScalar) {
+    // It issues at its peak whenever it issues.
+    sums.active = sums.ideal;
+    sums.worked = sums.cores;
+  }
+  if (sums.active == 0) return use;
+  const double shared = shared_ticks(component, result.memory, machine);
   // Evictions of what others wrote take HBM time outside of this component's activity.
-  use.efficiency = mean_active > 0 ? std::min(1.0, mean_ideal / mean_active) : 0;
+  use.efficiency = std::min(1.0, std::max(sums.ideal, shared * sums.worked) / sums.active);
+  // Memory that is full leaves nothing to cores that do nothing.
+  const bool is_full = shared > kBoundUse * whole;
+  use.active_ratio = sums.active / (is_full ? sums.worked : sums.cores) / whole;
   return use;
 }
 

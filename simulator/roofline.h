@@ -35,7 +35,9 @@ struct ComponentWork {
 /// their own port.
 std::vector<ComponentWork> work_of(const Launch& launch, const Machine& machine);
 
-/// U = E x R of one component, over all cores that the machine has of the kinds that use it.
+/// U = E x R of one component. E is that of the cores that worked; R is the mean over all cores
+/// that the machine has of the kinds with work for it, or over those that worked where memory that
+/// all share is used to more than kBoundUse.
 struct ComponentUse {
   Component component = Component::kCube;
   double efficiency = 0;    ///< E: achieved rate while active / peak rate

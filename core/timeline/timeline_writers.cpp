@@ -15,6 +15,8 @@ namespace {
 /// What the output gets at a time.
 constexpr size_t kBlockBytes = size_t{1} << 18;
 
+constexpr int64_t kPicosecondsPerUs = 1'000'000;
+
 double cycles(int64_t ticks) {
   return static_cast<double>(ticks) / static_cast<double>(kTicksPerCycle);
 }
@@ -56,7 +58,7 @@ void TimelineWriter::finish() {
   text_.clear();
 }
 
-int64_t ChromeTraceWriter::picoseconds(int64_t ticks) const {
+int64_t TimelineWriter::picoseconds(int64_t ticks) const {
   return std::llround(static_cast<double>(ticks) * 1e6 / lanes_.ticks_per_us);
 }
 
@@ -85,7 +87,6 @@ void ChromeTraceWriter::write_head() {
 }
 
 void ChromeTraceWriter::write_event(const TimelineEvent& event) {
-  constexpr int64_t kPerUs = 1'000'000;
   const int64_t start = picoseconds(event.start);
   // A picosecond less: begin and length cut to nanoseconds then never reach into the next event,
   // whichever way a reader's binary fractions fall.
@@ -96,10 +97,11 @@ void ChromeTraceWriter::write_event(const TimelineEvent& event) {
                  R"({{"ph":"X","pid":{},"tid":{},"ts":{}.{:06},"dur":{}.{:06},"name":"{}",)"
                  R"("args":{{"id":{},"task":{},"iteration":{},"bytes":{},"flops":{},"ticks":{},)"
                  R"("why":"{}")",
-                 event.core, static_cast<int>(event.pipe), start / kPerUs, start % kPerUs,
-                 length / kPerUs, length % kPerUs, lanes_.names[static_cast<size_t>(event.name)],
-                 event.id, event.task, event.iteration, event.bytes, event.flops,
-                 event.end - event.start, name_of(event.reason));
+                 event.core, static_cast<int>(event.pipe), start / kPicosecondsPerUs,
+                 start % kPicosecondsPerUs, length / kPicosecondsPerUs, length % kPicosecondsPerUs,
+                 lanes_.names[static_cast<size_t>(event.name)], event.id, event.task,
+                 event.iteration, event.bytes, event.flops, event.end - event.start,
+                 name_of(event.reason));
   if (event.flag >= 0) {
     fmt::format_to(out, R"(,"flag":"{}")", lanes_.flags[static_cast<size_t>(event.flag)]);
   }
@@ -135,14 +137,16 @@ void CsvTimelineWriter::write_head() {
 
 void CsvTimelineWriter::write_event(const TimelineEvent& event) {
   const Name& name = names_[static_cast<size_t>(event.name)];
-  const auto us = [&](int64_t ticks) { return static_cast<double>(ticks) / lanes_.ticks_per_us; };
+  const int64_t start = picoseconds(event.start);
+  const int64_t length = picoseconds(event.end - event.start);
   auto out = std::back_inserter(text_);
-  fmt::format_to(out, "{},{},{},{},{},{},{},{},{},{},{:.6f},{:.6f},{},{},{},{},{},{},{},", event.id,
-                 lanes_.cores[static_cast<size_t>(event.core)], name_of(event.pipe),
+  fmt::format_to(out, "{},{},{},{},{},{},{},{},{},{},{}.{:06},{}.{:06},{},{},{},{},{},{},{},",
+                 event.id, lanes_.cores[static_cast<size_t>(event.core)], name_of(event.pipe),
                  name.instruction, name.place, event.task, event.iteration, cycles(event.start),
-                 cycles(event.end), cycles(event.end - event.start), us(event.start),
-                 us(event.end - event.start), event.bytes, event.flops, cycles(event.l2_ticks),
-                 cycles(event.hbm_ticks), cycles(event.conflict_ticks), name_of(event.reason),
+                 cycles(event.end), cycles(event.end - event.start), start / kPicosecondsPerUs,
+                 start % kPicosecondsPerUs, length / kPicosecondsPerUs, length % kPicosecondsPerUs,
+                 event.bytes, event.flops, cycles(event.l2_ticks), cycles(event.hbm_ticks),
+                 cycles(event.conflict_ticks), name_of(event.reason),
                  event.flag >= 0 ? lanes_.flags[static_cast<size_t>(event.flag)] : "");
   if (event.predecessor >= 0) fmt::format_to(out, "{}", event.predecessor);
   text_ += '\n';

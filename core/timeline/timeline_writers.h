@@ -28,6 +28,9 @@ class TimelineWriter : public TimelineSink {
   virtual void write_event(const TimelineEvent& event) = 0;
   virtual void write_end() {}
 
+  /// Simulated time of a launch in picoseconds, rounded.
+  int64_t picoseconds(int64_t ticks) const;
+
   TimelineLanes lanes_;
   std::string text_;  ///< not given to the output yet
 
@@ -48,8 +51,6 @@ class ChromeTraceWriter : public TimelineWriter {
   void write_end() override;
 
  private:
-  /// Picoseconds from the start of the launch.
-  int64_t picoseconds(int64_t ticks) const;
   /// Puts a comma behind the event before.
   void begin_line();
 

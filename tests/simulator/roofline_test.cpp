@@ -92,6 +92,22 @@ TEST(Roofline, CoresThatDoNothingCountAsParallelismThatIsMissing) {
   EXPECT_NE(found.reason.find("1 of 4 AIC cores worked"), std::string::npos) << found.reason;
 }
 
+TEST(Roofline, AFullHbmIsMemoryBoundThoughFewCoresFillIt) {
+  Machine machine = small_machine();
+  machine.cores.aic = 4;
+  TimingResult result = timing({{Pipe::kMte2, 1000}});
+  result.memory.hbm_read_bytes = 90'000;
+  const Roofline full = component_roofline(result, {work(Component::kMteGm, 300)}, machine);
+  EXPECT_NEAR(use_of(full, Component::kMteGm).utilisation(), 0.9, 1e-9);
+  EXPECT_EQ(full.verdict, Verdict::kMemoryBound);
+  // At half its rate the idle cores could use it: E 0.5, R 1 / 4.
+  result.memory.hbm_read_bytes = 50'000;
+  const Roofline half = component_roofline(result, {work(Component::kMteGm, 300)}, machine);
+  EXPECT_NEAR(use_of(half, Component::kMteGm).efficiency, 0.5, 1e-9);
+  EXPECT_NEAR(use_of(half, Component::kMteGm).active_ratio, 0.25, 1e-9);
+  EXPECT_EQ(half.verdict, Verdict::kInsufficientParallelism);
+}
+
 TEST(Roofline, ATransferThatIsAlwaysActiveButSlowIsInefficient) {
   const Roofline found = component_roofline(
       timing({{Pipe::kCube, 500}, {Pipe::kMte2, 950}}),

@@ -33,7 +33,7 @@ namespace {
 constexpr int64_t kMaxCheckBytes = int64_t{4} << 30;
 
 /// About what an event takes in a timeline's file.
-constexpr int64_t kTraceEventBytes = 230;
+constexpr int64_t kTraceEventBytes = 210;
 /// Larger ones are announced.
 constexpr double kNotedTraceBytes = 1e9;
 
