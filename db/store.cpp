@@ -50,7 +50,7 @@ RunStatus parse_run_status(const std::string& name) {
   return RunStatus::kFailed;
 }
 
-/// Columns in the order of the two SELECTs below.
+/// Columns in the order of the SELECTs below that read runs.
 Run read_run(const Statement& row) {
   Run run;
   run.id = row.integer(0);
@@ -195,6 +195,46 @@ std::optional<Run> Store::latest_run(RunKind kind) {
   const Pending pending(row);
   if (!row.bind(1, name_of(kind)).step()) return std::nullopt;
   return read_run(row);
+}
+
+std::optional<Run> Store::latest_run_labelled(std::string_view label) {
+  Statement& row = database_->cached(
+      "SELECT id, kind, label, command, model, workload, machine, fingerprint, seed, date, tool, "
+      "status, wall_ms, result FROM runs WHERE label = ?1 ORDER BY id DESC LIMIT 1");
+  const Pending pending(row);
+  if (!row.bind(1, label).step()) return std::nullopt;
+  return read_run(row);
+}
+
+std::vector<MeasurementKey> Store::keys_of_run(int64_t run_id) {
+  Statement& row = database_->cached(
+      "SELECT measurement.kernel, kernel_revision, problem.text, config, machine, evaluator "
+      "FROM measurement JOIN problem ON problem.id = problem_id "
+      "JOIN (SELECT measurement_id, min(id) AS first FROM attempt WHERE run_id = ?1 "
+      "GROUP BY measurement_id) ON measurement_id = measurement.id ORDER BY first");
+  const Pending pending(row);
+  row.bind(1, run_id);
+  std::vector<MeasurementKey> keys;
+  while (row.step()) {
+    MeasurementKey& key = keys.emplace_back();
+    key.kernel = row.text(0);
+    key.kernel_revision = static_cast<int>(row.integer(1));
+    key.problem = row.text(2);
+    key.config = row.text(3);
+    key.machine_fingerprint = row.text(4);
+    key.evaluator = row.text(5);
+  }
+  return keys;
+}
+
+std::string Store::machine_description(std::string_view fingerprint) {
+  Statement& row = database_->cached("SELECT description FROM machine WHERE fingerprint = ?1");
+  const Pending pending(row);
+  if (!row.bind(1, fingerprint).step()) {
+    throw Error(ErrorKind::kNotFound, fmt::format("there is no machine {} in {}",
+                                                  printable(fingerprint), database_->path()));
+  }
+  return row.text(0);
 }
 
 std::optional<Measurement> Store::find(const MeasurementKey& key) {

@@ -101,6 +101,12 @@ class Store {
   Run load_run(int64_t id);
   /// The run of that kind that began last.
   std::optional<Run> latest_run(RunKind kind);
+  /// The run with exactly that label that began last.
+  std::optional<Run> latest_run_labelled(std::string_view label);
+  /// What a run tried, in the order of its first tries.
+  std::vector<MeasurementKey> keys_of_run(int64_t run_id);
+  /// The description that a machine was saved with; Error (not found) for an unknown fingerprint.
+  std::string machine_description(std::string_view fingerprint);
 
   std::optional<Measurement> find(const MeasurementKey& key);
 

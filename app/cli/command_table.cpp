@@ -59,7 +59,9 @@ Command run_entry() {
           {"config", 0, "a=1,b=2", "", "tile sizes and so on; the rest is the default", true},
           {"check", 0, "", "", "compute real numbers and compare them with a reference"},
           {"hazards", 0, "", "", "look for races between pipes, missing flags, buffers outgrown"},
-          {"trace", 0, "FILE", "", "write the timeline for Perfetto (Chrome trace JSON)"},
+          {"trace", 0, "FILE", "",
+           "write the timeline: Chrome trace JSON for Perfetto, or CSV when FILE ends with .csv"},
+          {"counters", 0, "FILE", "", "write the counters of each core as CSV"},
           {"fidelity", 0, "NAME", "auto",
            "detailed (every instruction), composed (work merged), or auto: what fits"},
       };
@@ -144,6 +146,38 @@ Command export_entry() {
   };
   command.examples = {{"tilewright export -o plan.json", "the plan of the latest tuning run"}};
   command.run = run_export;
+  return command;
+}
+
+Command report_entry() {
+  Command command;
+  command.name = "report";
+  command.summary = "where the time of a run went, and why";
+  command.details =
+      "A kernel run is simulated again in detail: time by cause, pipe and op, what each pipe "
+      "waited\n"
+      "for, and the verdict of the component roofline. Of tuning and serving runs it shows what "
+      "was\n"
+      "kept. A run that kernels, timing model or machine have changed since is refused (status "
+      "4).\n";
+  command.positionals = {{"RUN", "number or label of a run, see `tilewright query runs`"}};
+  command.examples = {{"tilewright report 1", "the first run of the database"}};
+  command.run = run_report;
+  return command;
+}
+
+Command diff_entry() {
+  Command command;
+  command.name = "diff";
+  command.summary = "what changed between two runs, by cause, pipe and op";
+  command.details =
+      "Kernel runs are simulated again in detail and compared in cycles; serving and tuning runs "
+      "by\n"
+      "what was kept.\n";
+  command.positionals = {{"A", "number or label of a run, see `tilewright query runs`"},
+                         {"B", "the run to compare it with"}};
+  command.examples = {{"tilewright diff 1 2", "what did the second run change?"}};
+  command.run = run_diff;
   return command;
 }
 
@@ -276,9 +310,9 @@ Command help_entry() {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> kCommands = {
-      run_entry(),    tune_entry(),    export_entry(),    replay_entry(),
-      query_entry(),  machine_entry(), calibrate_entry(), model_entry(),
-      kernel_entry(), db_entry(),      help_entry(),
+      run_entry(),    tune_entry(),  export_entry(),  replay_entry(),    report_entry(),
+      diff_entry(),   query_entry(), machine_entry(), calibrate_entry(), model_entry(),
+      kernel_entry(), db_entry(),    help_entry(),
   };
   return kCommands;
 }

@@ -40,11 +40,6 @@ Error system_error(std::string_view doing, const std::string& path) {
           fmt::format("cannot {} {}: {}", doing, path, std::strerror(code))};
 }
 
-/// Where something cannot be written, a missing folder is a failure like any other.
-Error write_error(const std::string& path) {
-  return {ErrorKind::kFailed, system_error("write", path).message()};
-}
-
 }  // namespace
 
 std::string read_file(const std::string& path, int64_t max_bytes) {
@@ -72,23 +67,6 @@ std::string read_file(const std::string& path, int64_t max_bytes) {
 
 namespace {
 
-void write_all(int file, std::string_view text, const auto& failure) {
-  while (!text.empty()) {
-    const ssize_t count = ::write(file, text.data(), text.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) throw failure();
-    text.remove_prefix(static_cast<size_t>(count));
-  }
-}
-
-/// Devices and pipes are written as they are: a rename would put a file in their place.
-void write_in_place(const std::string& path, std::string_view text) {
-  Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  if (file.get() < 0) throw write_error(path);
-  write_all(file.get(), text, [&] { return write_error(path); });
-  if (file.close() != 0) throw write_error(path);
-}
-
 /// The file that a chain of symbolic links leads to, so that the links stay.
 std::string resolved(const std::string& path) {
   char* target = ::realpath(path.c_str(), nullptr);
@@ -98,30 +76,71 @@ std::string resolved(const std::string& path) {
   return text;
 }
 
+/// Devices and pipes are written as they are: a rename would put a file in their place. A standard
+/// stream stays what it is wherever it leads, with its position.
+int open_in_place(const std::string& path) {
+  if (path == "/dev/stdout") return ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
+  if (path == "/dev/stderr") return ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+  return ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+}
+
+bool is_in_place(const std::string& path) {
+  struct stat info = {};
+  return path == "/dev/stdout" || path == "/dev/stderr" ||
+         (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode));
+}
+
 }  // namespace
 
-void write_file(const std::string& given_path, std::string_view text) {
-  struct stat info = {};
-  if (::stat(given_path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
-    write_in_place(given_path, text);
+FileWriter::FileWriter(const std::string& path) : given_(path) {
+  if (is_in_place(path)) {
+    file_ = open_in_place(path);
+    if (file_ < 0) throw failure();
     return;
   }
-  const std::string path = resolved(given_path);
-  std::string temporary = path + ".tmp-XXXXXX";
-  Descriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
-  if (file.get() < 0) throw write_error(given_path);
-  const auto give_up = [&] {
-    const Error error = write_error(given_path);
-    ::unlink(temporary.c_str());
-    return error;
-  };
-  // mkstemp makes files private; a file that the user asked for follows the umask.
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
-  if (::fchmod(file.get(), 0666 & ~mask) != 0) throw give_up();
-  write_all(file.get(), text, give_up);
-  if (::fsync(file.get()) != 0 || file.close() != 0) throw give_up();
-  if (::rename(temporary.c_str(), path.c_str()) != 0) throw give_up();
+  target_ = resolved(path);
+  temporary_ = target_ + ".tmp-XXXXXX";
+  file_ = ::mkostemp(temporary_.data(), O_CLOEXEC);
+  if (file_ < 0) throw failure();
+}
+
+FileWriter::~FileWriter() {
+  if (file_ < 0) return;
+  ::close(file_);
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+Error FileWriter::failure() const {
+  // Where something cannot be written, a missing folder is a failure like any other.
+  return {ErrorKind::kFailed, system_error("write", given_).message()};
+}
+
+void FileWriter::write(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t count = ::write(file_, text.data(), text.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw failure();
+    text.remove_prefix(static_cast<size_t>(count));
+  }
+}
+
+void FileWriter::commit() {
+  if (!temporary_.empty()) {
+    // mkstemp makes files private; a file that the user asked for follows the umask.
+    const mode_t mask = ::umask(0);
+    ::umask(mask);
+    if (::fchmod(file_, 0666 & ~mask) != 0 || ::fsync(file_) != 0) throw failure();
+    if (::rename(temporary_.c_str(), target_.c_str()) != 0) throw failure();
+  }
+  const int closed = ::close(file_);
+  file_ = -1;
+  if (closed != 0) throw failure();
+}
+
+void write_file(const std::string& path, std::string_view text) {
+  FileWriter file(path);
+  file.write(text);
+  file.commit();
 }
 
 }  // namespace tilewright

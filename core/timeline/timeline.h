@@ -26,16 +26,16 @@ struct TimelineEvent {
   int32_t core = 0;
   Pipe pipe = Pipe::kScalar;
   StartReason reason = StartReason::kLaunch;
-  int32_t flag = -1;          ///< into TimelineLanes::flags, of reason kFlag
-  int64_t predecessor = -1;   ///< id of the event that its start waited for last, -1 for none
-  int32_t name = 0;           ///< into TimelineLanes::names
-  int32_t task = 0;           ///< number of the task in its core's list
-  int32_t iteration = 0;      ///< of the body
-  int64_t bytes = 0;          ///< moved, 0 for compute
-  int64_t flops = 0;          ///< done, 0 for transfers
-  int64_t l2_ticks = 0;       ///< of its duration: waiting for its share of the L2 port
-  int64_t hbm_ticks = 0;      ///< waiting for HBM
-  int64_t conflict_ticks = 0; ///< bank or address conflicts
+  int32_t flag = -1;           ///< into TimelineLanes::flags, of reason kFlag
+  int64_t predecessor = -1;    ///< id of the event that its start waited for last, -1 for none
+  int32_t name = 0;            ///< into TimelineLanes::names
+  int32_t task = 0;            ///< number of the task in its core's list
+  int32_t iteration = 0;       ///< of the body
+  int64_t bytes = 0;           ///< moved, 0 for compute
+  int64_t flops = 0;           ///< done, 0 for transfers
+  int64_t l2_ticks = 0;        ///< of its duration: waiting for its share of the L2 port
+  int64_t hbm_ticks = 0;       ///< waiting for HBM
+  int64_t conflict_ticks = 0;  ///< bank or address conflicts
 };
 
 /// The names that events refer to.
@@ -65,9 +65,5 @@ class Timeline : public TimelineSink {
   void add(const TimelineEvent& event) override { events.push_back(event); }
   void finish() override;
 };
-
-/// Chrome trace JSON (Perfetto reads it): numeric relative times in us, one process a core, one
-/// thread a pipe, small ids.
-std::string chrome_trace(const Timeline& timeline);
 
 }  // namespace tilewright

@@ -101,8 +101,8 @@ TEST(Program, HelpIsDataAndNamesEveryCommand) {
     const Outcome outcome = sandbox.run(tokens);
     EXPECT_EQ(outcome.status, 0);
     EXPECT_EQ(outcome.err, "");
-    for (const char* command : {"run", "tune", "replay", "export", "query", "machine", "calibrate",
-                                "model", "kernel", "db", "help"}) {
+    for (const char* command : {"run", "tune", "replay", "export", "report", "diff", "query",
+                                "machine", "calibrate", "model", "kernel", "db", "help"}) {
       EXPECT_TRUE(contains(outcome.out, std::string("\n  ") + command)) << command;
       const Outcome help = sandbox.run({"help", command});
       EXPECT_EQ(help.status, 0);
@@ -134,6 +134,8 @@ TEST(Program, EveryCommandPrintsOneJsonObjectWithASchema) {
       {"run", "gemm", "--shape", "m=33,n=65,k=70", "--check", "--hazards"},
       {"tune", "gemm", "--shape", "m=64,n=64,k=64", "--budget", "evaluations=3"},
       {"export", "-o", "plan.json"},
+      {"report", "1"},
+      {"diff", "1", "2"},
       {"query"},
       {"query", "winners"},
       {"query", "SELECT 1 AS one, NULL AS empty, 'x' AS one"},

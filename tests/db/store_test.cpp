@@ -33,6 +33,22 @@ TEST_F(StoreTest, FindsWhatWasRecordedAfterReopening) {
   EXPECT_EQ(found->counters, measurement.counters);
 }
 
+TEST_F(StoreTest, ARunKnowsWhatItTriedAndOnWhichMachine) {
+  Store store = with_run();
+  store.begin_run(tuning_run());
+  EXPECT_TRUE(store.keys_of_run(1).empty());
+  store.record(key(512), ok(1), 2, 0, "");
+  store.record(key(64), ok(1), 1, 0, "");
+  store.record(key(512), ok(1), 1, 0, "");
+  store.record(key(64), ok(1), 1, 0, "");
+  EXPECT_EQ(store.keys_of_run(1), (std::vector<MeasurementKey>{key(64), key(512)}));
+  EXPECT_EQ(store.machine_description("aaaa"), "{}");
+  EXPECT_EQ(error_of([&] { store.machine_description("zzzz"); }).kind(), ErrorKind::kNotFound);
+  ASSERT_TRUE(store.latest_run_labelled("nightly"));
+  EXPECT_EQ(store.latest_run_labelled("nightly")->id, 2);
+  EXPECT_FALSE(store.latest_run_labelled("night"));
+}
+
 TEST_F(StoreTest, EveryFieldOfTheKeyTellsMeasurementsApart) {
   Store store = with_run();
   store.save_machine("npu-b", "bbbb", "{}");

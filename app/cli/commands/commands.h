@@ -9,6 +9,8 @@ int run_run(Context& context);
 int run_tune(Context& context);
 int run_replay(Context& context);
 int run_export(Context& context);
+int run_report(Context& context);
+int run_diff(Context& context);
 int run_query(Context& context);
 int run_machine(Context& context);
 int run_calibrate(Context& context);

@@ -13,12 +13,15 @@
 #include "app/cli/commands/commands.h"
 #include "app/cli/interrupt.h"
 #include "app/cli/problem_arguments.h"
+#include "app/cli/timing_report.h"
+#include "app/cli/trace_file.h"
 #include "core/base/error.h"
 #include "core/base/file.h"
 #include "core/base/format.h"
 #include "core/base/text.h"
 #include "kernels/kernel.h"
 #include "simulator/hazards.h"
+#include "simulator/roofline.h"
 #include "simulator/timing.h"
 #include "tuner/evaluate/simulator_evaluator.h"
 
@@ -26,12 +29,13 @@ namespace tilewright {
 
 namespace {
 
-/// Memory that --check may use for the tensors and the reference, and events that --trace keeps.
+/// Memory that --check may use for the tensors and the reference.
 constexpr int64_t kMaxCheckBytes = int64_t{4} << 30;
-constexpr int64_t kMaxTraceEvents = 20'000'000;
 
-/// Launches of more instructions, which take seconds, are announced.
-constexpr int64_t kNotedInstructions = 10'000'000;
+/// About what an event takes in a timeline's file.
+constexpr int64_t kTraceEventBytes = 210;
+/// Larger ones are announced.
+constexpr double kNotedTraceBytes = 1e9;
 
 /// Everything that one run found.
 struct KernelRun {
@@ -40,11 +44,12 @@ struct KernelRun {
   Config config;
   double flops = 0;
   TimingResult timing;
+  Roofline roofline;
+  QueryResult core_counters;
   Measurement measurement;
   std::optional<CheckResult> check;
   std::optional<std::vector<Hazard>> hazards;  ///< looked for only when asked
   Fidelity fidelity = Fidelity::kDetailed;     ///< that was used
-  std::string trace;                           ///< the timeline as JSON, when asked for
   double wall_ms = 0;
 
   /// Empty when nothing is wrong, as far as it was looked at.
@@ -89,29 +94,28 @@ double check_bytes(const Launch& launch) {
   return bytes;
 }
 
-/// A timeline shows every instruction, so it is always detailed.
-void time_run(const Launch& launch, Fidelity fidelity, bool wants_trace, KernelRun& run) {
-  run.fidelity = wants_trace ? Fidelity::kDetailed : resolve(fidelity, launch, run.machine);
-  if (!wants_trace) {
-    run.timing = time_launch(launch, run.machine, run.fidelity);
-  } else {
-    if (const int64_t events = launch.instruction_count(); events > kMaxTraceEvents) {
-      throw Error(ErrorKind::kUsage,
-                  fmt::format("the timeline would have {} events, the limit is {}; trace a smaller "
-                              "problem",
-                              format_count(events), format_count(kMaxTraceEvents)));
-    }
-    Timeline timeline;
-    run.timing = time_detailed(launch, run.machine, &timeline);
-    run.trace = chrome_trace(timeline);
-  }
+/// A timeline shows every instruction, so it is always detailed. `trace` is its file, empty for
+/// none.
+void time_run(const Launch& launch, Fidelity fidelity, const std::string& trace, KernelRun& run) {
+  run.fidelity = trace.empty() ? resolve(fidelity, launch, run.machine) : Fidelity::kDetailed;
+  run.timing = trace.empty() ? time_launch(launch, run.machine, run.fidelity)
+                             : time_traced(launch, run.machine, trace);
+  run.roofline = component_roofline(run.timing, work_of(launch, run.machine), run.machine);
+  run.core_counters = core_counters(launch, run.timing, run.machine);
   run.measurement.time_ticks = run.timing.ticks;
   run.measurement.time_us = run.machine.us_of_ticks(run.timing.ticks);
   run.measurement.counters = profiler_counters(run.timing, run.machine);
 }
 
+void note_large_trace(const Context& context, const Launch& launch) {
+  const double bytes = static_cast<double>(launch.instruction_count() * kTraceEventBytes);
+  if (bytes < kNotedTraceBytes) return;
+  context.note(fmt::format("the timeline takes about {}", format_bytes(bytes)));
+}
+
 KernelRun execute(const Context& context) {
-  const InterruptExit guard;  // the simulation cannot be stopped, and nothing is written here
+  // The simulation cannot be stopped, and nothing is written but a timeline, which stops by itself.
+  std::optional<InterruptExit> guard(std::in_place);
   const Arguments& arguments = context.arguments();
   const Fidelity fidelity = parse_fidelity(arguments.text("fidelity"));
   const Kernel& kernel = find_kernel(arguments.positionals()[0]);
@@ -125,15 +129,16 @@ KernelRun execute(const Context& context) {
       complete_config(kernel, run.problem, run.machine, parse_config(arguments.text("config")));
   const Launch launch = build_launch(kernel, run.problem, run.config, run.machine);
   run.flops = launch.flops;
-  if (const int64_t count = launch.instruction_count(); count > kNotedInstructions) {
-    context.note(fmt::format("simulating {} instructions", format_count(count)));
-  }
+  const std::string trace = arguments.text("trace");
+  note_long_simulation(context, launch);
+  if (!trace.empty()) note_large_trace(context, launch);
   if (wants_check) refuse_huge_check(check_bytes(launch));
-  const bool wants_trace = !arguments.text("trace").empty();
-  if (wants_trace && fidelity == Fidelity::kComposed) {
+  if (!trace.empty() && fidelity == Fidelity::kComposed) {
     throw Error(ErrorKind::kUsage, "--trace shows every instruction: use --fidelity detailed");
   }
-  time_run(launch, fidelity, wants_trace, run);
+  if (!trace.empty()) guard.reset();
+  time_run(launch, fidelity, trace, run);
+  if (!guard) guard.emplace();
   if (wants_check) {
     run.check = check_kernel(kernel, run.problem, run.config, run.machine,
                              static_cast<uint64_t>(context.globals().seed));
@@ -141,15 +146,6 @@ KernelRun execute(const Context& context) {
   if (arguments.has("hazards")) run.hazards = find_hazards(launch, run.machine);
   run.wall_ms = (wall_seconds() - started) * 1e3;
   return run;
-}
-
-Json json_of(const Breakdown& breakdown, const Machine& machine) {
-  Json entries = Json::array();
-  for (const Breakdown::Entry& entry : breakdown.entries()) {
-    entries.push_back(
-        {{"cause", entry.cause}, {"us", machine.us_of_ticks(entry.ticks)}, {"share", entry.share}});
-  }
-  return entries;
 }
 
 Json json_of(const std::optional<CheckResult>& check) {
@@ -176,6 +172,7 @@ Json json_of(const KernelRun& run) {
   for (const auto& [name, value] : run.measurement.counters) counters[name] = value;
   json["breakdown"] = json_of(run.timing.critical_path, run.machine);
   json["engine"] = json_of(run.timing.engine, run.machine);
+  json["roofline"] = json_of(run.roofline);
   json["check"] = json_of(run.check);
   Json& hazards = json["hazards"] = Json::array();
   if (run.hazards) {
@@ -185,20 +182,6 @@ Json json_of(const KernelRun& run) {
   }
   json["wall_ms"] = run.wall_ms;
   return json;
-}
-
-std::string text_of(const Breakdown& breakdown, const Machine& machine) {
-  std::string text;
-  double us = 0;
-  double share = 0;
-  for (const Breakdown::Entry& entry : breakdown.entries()) {
-    const double entry_us = machine.us_of_ticks(entry.ticks);
-    text += fmt::format("  {:<18}{:>14}{:>9}\n", entry.cause, format_us(entry_us),
-                        format_share(entry.share));
-    us += entry_us;
-    share += entry.share;
-  }
-  return text + fmt::format("  {:<18}{:>14}{:>9}\n", "total", format_us(us), format_share(share));
 }
 
 /// "aic_cube 54.5 %, ...", from the counters named aic_cube_ratio and so on.
@@ -252,6 +235,7 @@ void print_text(Context& context, const KernelRun& run) {
   context.print(text_of(run.timing.critical_path, run.machine));
   context.print("\n" + context.heading("time by cause, mean of the working cores") + "\n");
   context.print(text_of(run.timing.engine, run.machine));
+  context.print("\n" + text_of(context, run.roofline));
 }
 
 void keep(const Context& context, const KernelRun& run, Store& store) {
@@ -272,8 +256,17 @@ void keep(const Context& context, const KernelRun& run, Store& store) {
 int run_run(Context& context) {
   const InterruptGuard guard;
   Store store = context.open_store();  // first: what cannot be kept need not be run
-  const KernelRun run = execute(context);
-  if (!run.trace.empty()) write_file(context.arguments().text("trace"), run.trace);
+  KernelRun run;
+  try {
+    run = execute(context);
+  } catch (const Error&) {
+    if (!interrupted()) throw;
+    context.console().message("tilewright: interrupted");
+    return kExitInterrupted;
+  }
+  if (const std::string path = context.arguments().text("counters"); !path.empty()) {
+    write_file(path, to_csv(run.core_counters));
+  }
   keep(context, run, store);
   if (context.globals().json) {
     context.print_json(json_of(run));

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+
+#include "core/machine/machine.h"
+#include "simulator/launch.h"
+#include "simulator/timing.h"
+
+namespace tilewright {
+
+/// Times a launch in detail and writes its timeline to `path` on the way: as CSV when that ends
+/// with .csv, else as a Chrome trace. The file appears when it is whole; Error (failed) when it
+/// cannot be written, and when interrupted() says so.
+TimingResult time_traced(const Launch& launch, const Machine& machine, const std::string& path);
+
+}  // namespace tilewright
