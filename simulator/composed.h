@@ -25,8 +25,8 @@ namespace tilewright {
 ///   find the pipes in a state that was met before.
 /// - Drained tiles take the time that they need alone.
 ///
-/// Pipe and buffer release times are carried across all borders. Left out are the scalar unit's
-/// issue and the depth of the queues.
+/// Pipe and buffer release times are carried across all borders. Left out is the time that the
+/// scalar unit takes to issue an instruction.
 class ComposedTiming {
  public:
   /// `roles` from roles_of_flags(). `merge`: most iterations whose loads go as one.
@@ -37,6 +37,12 @@ class ComposedTiming {
   std::optional<TimingResult> run();
 
  private:
+  // Places of pipes in arrays by pipe.
+  static constexpr auto kCube = static_cast<size_t>(Pipe::kCube);
+  static constexpr auto kMte1 = static_cast<size_t>(Pipe::kMte1);
+  static constexpr auto kMte2 = static_cast<size_t>(Pipe::kMte2);
+  static constexpr auto kFixp = static_cast<size_t>(Pipe::kFixp);
+
   /// The local work of a section, and the loads and drains beside it.
   struct Section {
     std::vector<const Step*> loads;

@@ -151,8 +151,8 @@ int64_t MemorySystem::stream_bytes(const GmAccess& access) const {
   const int64_t start = (access.row * tensor.cols + access.col) * width;
   const int64_t pitch = burst < bytes ? tensor.cols * width : 0;
   // From misaligned_rate at 32 B, the least alignment, each doubling gains as much.
-  const auto doublings = [](int64_t bytes) {
-    return std::max(0, std::countr_zero(static_cast<uint64_t>(bytes)) - 5);
+  const auto doublings = [](int64_t address) {
+    return std::max(0, std::countr_zero(static_cast<uint64_t>(address)) - 5);
   };
   const int full = doublings(machine_.l2.align_bytes);
   const int reached = (start | pitch) == 0 ? full : std::min(full, doublings(start | pitch));

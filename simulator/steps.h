@@ -19,9 +19,8 @@ enum WhenBits : uint8_t { kIsFirst = 1, kIsLast = 2, kIsAny = 4 };
 /// Use of a flag by a step.
 struct StepFlag {
   int16_t flag = -1;
-  uint8_t when : 4 = kIsAny;  ///< WhenBits
-  /// The flag lives in the waiting core's own list.
-  bool local : 1 = true;
+  uint8_t when = kIsAny;  ///< WhenBits
+  bool local = true;      ///< the flag lives in the waiting core's own list
   FlagScope scope = FlagScope::kCore;
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,12 @@
 
 namespace tilewright {
 namespace {
+
+Problem problem_of(const char* kernel, std::map<std::string, int64_t> sizes) {
+  ProblemRequest request;
+  request.sizes = std::move(sizes);
+  return find_kernel(kernel).problem(request);
+}
 
 struct Case {
   Problem problem;
@@ -101,10 +108,7 @@ TEST(ComposedTiming, EqualsDetailedTimingWhereNothingIsMerged) {
   const Machine machine = load_machine("ascend-910b2");
   const Kernel& gemm = find_kernel("gemm");
   for (int64_t k : {512, 1536, 3000}) {
-    const Problem problem = gemm.problem({.sizes = {{"m", 300}, {"n", 1600}, {"k", k}},
-                                          .dtype = "f16",
-                                          .layout = "",
-                                          .epilogue = ""});
+    const Problem problem = problem_of("gemm", {{"m", 300}, {"n", 1600}, {"k", k}});
     const Launch launch = gemm.build(problem, gemm.default_config(problem, machine), machine);
     const TimingResult composed = time_composed(launch, machine);
     ASSERT_EQ(composed.merged_iterations, 1);
@@ -117,10 +121,7 @@ TEST(ComposedTiming, EqualsDetailedTimingWhereNothingIsMerged) {
 TEST(ComposedTiming, ExplainsTheTimeAsDetailedTimingDoes) {
   const Machine machine = load_machine("ascend-910b2");
   const Kernel& gemm = find_kernel("gemm");
-  const Problem problem = gemm.problem({.sizes = {{"m", 2048}, {"n", 2048}, {"k", 8192}},
-                                        .dtype = "f16",
-                                        .layout = "",
-                                        .epilogue = ""});
+  const Problem problem = problem_of("gemm", {{"m", 2048}, {"n", 2048}, {"k", 8192}});
   const Launch launch = gemm.build(problem, gemm.default_config(problem, machine), machine);
   const TimingResult composed = time_composed(launch, machine);
   const TimingResult detailed = time_detailed(launch, machine);
@@ -151,7 +152,7 @@ TEST(ComposedTiming, AutoComposesLongGemmsAndNothingElse) {
   const Machine machine = load_machine("ascend-910b2");
   const auto resolved = [&](const char* name, std::map<std::string, int64_t> sizes) {
     const Kernel& kernel = find_kernel(name);
-    const Problem problem = kernel.problem({.sizes = std::move(sizes)});
+    const Problem problem = problem_of(name, std::move(sizes));
     return resolve(Fidelity::kAuto,
                    kernel.build(problem, kernel.default_config(problem, machine), machine),
                    machine);
@@ -164,7 +165,7 @@ TEST(ComposedTiming, AutoComposesLongGemmsAndNothingElse) {
 TEST(ComposedTiming, RefusesWhatCannotBeComposed) {
   const Machine machine = load_machine("ascend-910b2");
   const Kernel& kernel = find_kernel("rms_norm");
-  const Problem problem = kernel.problem({.sizes = {{"rows", 64}, {"cols", 1024}}});
+  const Problem problem = problem_of("rms_norm", {{"rows", 64}, {"cols", 1024}});
   const Launch launch = kernel.build(problem, kernel.default_config(problem, machine), machine);
   EXPECT_THROW(time_composed(launch, machine), Error);
 }
@@ -172,7 +173,7 @@ TEST(ComposedTiming, RefusesWhatCannotBeComposed) {
 TEST(ComposedTiming, ReportsADeadlockLikeDetailedTiming) {
   const Machine machine = load_machine("ascend-910b2");
   const Kernel& gemm = find_kernel("gemm");
-  const Problem problem = gemm.problem({.sizes = {{"m", 128}, {"n", 256}, {"k", 4096}}});
+  const Problem problem = problem_of("gemm", {{"m", 128}, {"n", 256}, {"k", 4096}});
   Launch launch = gemm.build(problem, gemm.default_config(problem, machine), machine);
   for (Instruction& instruction : launch.templates[0].body) {
     // Nobody releases the slots of L1 any more.
