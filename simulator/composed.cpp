@@ -351,6 +351,7 @@ int64_t ComposedTiming::repeat_iterations(Core& core, int64_t next, int64_t tota
     }
     core.load_free = begin + share(total, next, i + 1, core.iterations);
     run = section.block.repeat(core.state, core.load_free + flag_ticks_);
+    stuck_ = stuck_ || run.stuck;
   }
   core.issued = run.issued;
   const auto part = [&](int64_t ticks) {
@@ -453,7 +454,8 @@ void ComposedTiming::run_drains(Core& core) {
     core.drain_free = start + ticks;
     core.counters.end_ticks = std::max(core.counters.end_ticks, core.drain_free);
     for (uint8_t i = 0; i < step->set_count; ++i) {
-      core.state.flags[static_cast<size_t>(step->sets[i].flag)].push(core.drain_free + flag_ticks_);
+      const auto flag = static_cast<size_t>(step->sets[i].flag);
+      if (!core.state.flags[flag].push(core.drain_free + flag_ticks_)) stuck_ = true;
     }
     ended(core.drained, core.drain_free);
     push_turn({start, core.id, step, core.task});

@@ -242,7 +242,8 @@ BlockRun LocalBlock::work_out(LocalState& state, uint8_t when, int64_t data) con
     if (op.pipe == Pipe::kCube) run.work_end = free;
     for (uint8_t i = 0; i < op.set_count; ++i) {
       if ((op.sets[i].when & when) == 0) continue;
-      state.flags[static_cast<size_t>(op.sets[i].flag)].push(free + op.set_delay);
+      const auto flag = static_cast<size_t>(op.sets[i].flag);
+      if (!state.flags[flag].push(free + op.set_delay)) run.stuck = true;
     }
   }
   return run;
@@ -274,6 +275,7 @@ size_t LocalBlock::key_of(const LocalState& state, uint8_t when, int64_t base, K
 }
 
 BlockRun LocalBlock::apply(const Met& met, LocalState& state, int64_t base) const {
+  bool full = false;
   size_t at = 0;
   for (Pipe pipe : pipes_) {
     state.free[static_cast<size_t>(pipe)] = base + met.after[at++];
@@ -285,9 +287,11 @@ BlockRun LocalBlock::apply(const Met& met, LocalState& state, int64_t base) cons
     for (int64_t left = met.after[at++]; left > 0; --left) queue.push(base + met.after[at++]);
   }
   for (uint32_t i = 0; i < met.set_count; ++i) {
-    state.flags[static_cast<size_t>(met.sets[i].first)].push(base + met.sets[i].second);
+    const auto flag = static_cast<size_t>(met.sets[i].first);
+    if (!state.flags[flag].push(base + met.sets[i].second)) full = true;
   }
   BlockRun run = met.run;
+  run.stuck = full;
   if (run.work_start >= 0) run.work_start += base;
   if (run.issued > 0) run.issued += base;
   run.work_end += base;

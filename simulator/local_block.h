@@ -6,7 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include "core/base/error.h"
 #include "simulator/flags.h"
 #include "simulator/launch.h"
 #include "simulator/steps.h"
@@ -40,9 +39,11 @@ struct TimeQueue {
   std::array<int64_t, kFlagDepth> times{};
 
   int64_t at(uint32_t i) const { return times[(first + i) % kFlagDepth]; }
-  void push(int64_t time) {
-    TW_CHECK(count < kFlagDepth, "a flag is at most so many sets ahead");
+  /// False when the counter is full.
+  bool push(int64_t time) {
+    if (count == kFlagDepth) return false;
     times[(first + count++) % kFlagDepth] = time;
+    return true;
   }
   /// False when nobody has set the flag.
   bool pop(int64_t& time) {
@@ -71,7 +72,7 @@ struct BlockRun {
   /// When the queues had room for the last of its instructions: what comes after them in program
   /// order is not issued before. 0: the queues hold all of them.
   int64_t issued = 0;
-  bool stuck = false;  ///< a flag was never set
+  bool stuck = false;  ///< a flag was never set, or set too often
 };
 
 /// The local work (moves and products) of one iteration of a section, worked out exactly. Every
