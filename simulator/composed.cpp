@@ -214,15 +214,9 @@ void ComposedTiming::start_next_group(Core& core) {
         if (queue.count > 0) start = std::max(start, queue.at(0));
       }
     }
-    push_turn({start, core.id, nullptr, core.task});
+    turns_.push({start, core.id, nullptr, core.task});
     return;
   }
-}
-
-void ComposedTiming::push_turn(const Turn& turn) {
-  auto place = turns_.end();
-  while (place != turns_.begin() && !(place - 1)->later_than(turn)) --place;
-  turns_.insert(place, turn);
 }
 
 void ComposedTiming::take_turn(const Turn& turn) {
@@ -287,7 +281,7 @@ void ComposedTiming::load_done(Core& core, const MemorySystem::Done& done) {
   const auto& brought = memory_->brought_by(done.transfer);
   core.brought.insert(core.brought.end(), brought.begin(), brought.end());
   if (++core.load < section_of(core).loads.size()) {
-    push_turn({done.end, core.id, nullptr, core.task});
+    turns_.push({done.end, core.id, nullptr, core.task});
     return;
   }
   core.load = 0;
@@ -458,7 +452,7 @@ void ComposedTiming::run_drains(Core& core) {
       if (!core.state.flags[flag].push(core.drain_free + flag_ticks_)) stuck_ = true;
     }
     ended(core.drained, core.drain_free);
-    push_turn({start, core.id, step, core.task});
+    turns_.push({start, core.id, step, core.task});
   }
 }
 
@@ -466,12 +460,10 @@ std::optional<TimingResult> ComposedTiming::run() {
   for (Core& core : cores_) start_next_group(core);
   while (!stuck_) {
     const int64_t memory_time = memory_->next_event();
-    const int64_t turn_time = turns_.empty() ? SharedPort::kNever : turns_.back().time;
+    const int64_t turn_time = turns_.empty() ? SharedPort::kNever : turns_.front().time;
     if (memory_time == SharedPort::kNever && turn_time == SharedPort::kNever) break;
     if (memory_time > turn_time) {
-      const Turn turn = turns_.back();
-      turns_.pop_back();
-      take_turn(turn);
+      take_turn(turns_.pop());
       continue;
     }
     const MemorySystem::Done done = memory_->process();

@@ -13,6 +13,7 @@
 #include "simulator/path_log.h"
 #include "simulator/steps.h"
 #include "simulator/timing.h"
+#include "simulator/turn_queue.h"
 
 namespace tilewright {
 
@@ -104,8 +105,8 @@ class ComposedTiming {
     int32_t core = 0;
     const Step* drain = nullptr;  // null: the loads of the core's group
     size_t task = 0;
-    bool later_than(const Turn& other) const {
-      return time != other.time ? time > other.time : core > other.core;
+    static bool later(const Turn& a, const Turn& b) {
+      return a.time != b.time ? a.time > b.time : a.core > b.core;
     }
   };
 
@@ -119,7 +120,6 @@ class ComposedTiming {
   }
   std::span<const int64_t> bindings_of(const Core& core, size_t task) const;
   uint8_t when_of(const Core& core, int64_t iteration) const;
-  void push_turn(const Turn& turn);
   void take_turn(const Turn& turn);
   std::vector<SectorGrid> merged_grids();
   void coarsen(const Template& body, std::span<const int64_t> bindings,
@@ -163,7 +163,7 @@ class ComposedTiming {
   std::vector<Pipe> flag_setters_;  // by flag
   std::vector<Core> cores_;
   std::vector<std::unique_ptr<ResolvedSections>> resolved_;
-  std::vector<Turn> turns_;      // latest first
+  TurnQueue<Turn> turns_;
   std::vector<int32_t> owners_;  // core by transfer; -1: a drain
   int64_t last_end_ = 0;
   PathLog::Moment last_ = 0;

@@ -293,7 +293,7 @@ bool DetailedTiming::try_start(Core& core, Pipe pipe_id) {
     pipe.current = entry;
     pipe.start = start.time;
     pipe.record = record;
-    push_turn({start.time, core.id, pipe_id, false});
+    turns_.push({start.time, core.id, pipe_id, false});
     return true;
   }
   run_local(core, pipe_id, entry, record, start.time, was_idle);
@@ -368,7 +368,7 @@ void DetailedTiming::look_ahead(int core_id) {
   }
   pipe.ahead_pending = true;
   pipe.ahead_in = static_cast<int32_t>(number) + 1;
-  push_turn({time, core_id, Pipe::kMte2, true});
+  turns_.push({time, core_id, Pipe::kMte2, true});
 }
 
 int32_t DetailedTiming::request(const Turn& turn, const Entry& entry) {
@@ -380,13 +380,6 @@ int32_t DetailedTiming::request(const Turn& turn, const Entry& entry) {
   }
   owners_[static_cast<size_t>(transfer)] = {turn.core, turn.pipe};
   return transfer;
-}
-
-void DetailedTiming::push_turn(const Turn& turn) {
-  // Few wait at a time, and most of them come last.
-  auto place = turns_.end();
-  while (place != turns_.begin() && !(place - 1)->later_than(turn)) --place;
-  turns_.insert(place, turn);
 }
 
 void DetailedTiming::take_turn(const Turn& turn) {
@@ -464,15 +457,13 @@ TimingResult DetailedTiming::run() {
   for (;;) {
     drain_worklist();
     const int64_t memory_time = memory_.next_event();
-    const int64_t turn_time = turns_.empty() ? SharedPort::kNever : turns_.back().time;
+    const int64_t turn_time = turns_.empty() ? SharedPort::kNever : turns_.front().time;
     if (memory_time == SharedPort::kNever && turn_time == SharedPort::kNever) break;
     if (memory_time <= turn_time) {
       const MemorySystem::Done done = memory_.process();
       if (done.transfer >= 0) transfer_done(done);
     } else {
-      const Turn turn = turns_.back();
-      turns_.pop_back();
-      take_turn(turn);
+      take_turn(turns_.pop());
     }
   }
   return result();

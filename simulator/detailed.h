@@ -11,6 +11,7 @@
 #include "simulator/path_log.h"
 #include "simulator/steps.h"
 #include "simulator/timing.h"
+#include "simulator/turn_queue.h"
 
 namespace tilewright {
 
@@ -90,11 +91,11 @@ class DetailedTiming {
     int32_t core = 0;
     Pipe pipe = Pipe::kMte2;
     bool ahead = false;
-    bool later_than(const Turn& other) const {
-      if (time != other.time) return time > other.time;
-      if (ahead != other.ahead) return !ahead;
-      if (core != other.core) return core > other.core;
-      return pipe > other.pipe;
+    static bool later(const Turn& a, const Turn& b) {
+      if (a.time != b.time) return a.time > b.time;
+      if (a.ahead != b.ahead) return !a.ahead;
+      if (a.core != b.core) return a.core > b.core;
+      return a.pipe > b.pipe;
     }
   };
   struct Owner {
@@ -145,7 +146,6 @@ class DetailedTiming {
     return {core.program->bindings.data() + task.first_binding,
             static_cast<size_t>(entry.step->bindings)};
   }
-  void push_turn(const Turn& turn);
   void take_turn(const Turn& turn);
   void transfer_done(const MemorySystem::Done& done);
   void wake(int core);
@@ -179,7 +179,7 @@ class DetailedTiming {
   /// the waiting core's own flags. By flag; then by group the waiting core, -1 for none.
   std::vector<char> is_direct_;
   std::vector<std::vector<int>> direct_consumer_;
-  std::vector<Turn> turns_;    // latest first
+  TurnQueue<Turn> turns_;
   std::vector<Owner> owners_;  // by transfer
   std::vector<int> worklist_;
   int64_t last_end_ = 0;

@@ -81,7 +81,7 @@ OperandSizes StepCache::sizes(const Instruction& instruction, std::span<const in
 }
 
 Step StepCache::make_step(const Instruction& instruction, std::span<const int64_t> bindings,
-                          int32_t name) const {
+                          int32_t name) {
   Step step;
   step.source = &instruction;
   step.pipe = instruction.pipe();
@@ -117,7 +117,12 @@ Step StepCache::make_step(const Instruction& instruction, std::span<const int64_
     const OperandSizes operand_sizes = sizes(instruction, bindings, 0);
     step.cost = local_cost(machine_, instruction, operand_sizes);
     step.flops = flops_of(instruction, operand_sizes);
-    if (!step.may_conflict) step.cost.conflict = bank_conflict_ticks(instruction, bindings, 0);
+    if (step.may_conflict) {
+      step.conflicts = static_cast<int32_t>(conflicts_.size());
+      conflicts_.emplace_back();
+    } else {
+      step.cost.conflict = bank_conflict_ticks(instruction, bindings, 0);
+    }
   }
   if (instruction.opcode == Opcode::kLoad && !step.varies) {
     const Tensor& tensor = launch_.tensors[static_cast<size_t>(instruction.a.tensor)];
@@ -128,23 +133,40 @@ Step StepCache::make_step(const Instruction& instruction, std::span<const int64_
   return step;
 }
 
-int64_t StepCache::bank_conflict_ticks(const Instruction& instruction,
-                                       std::span<const int64_t> bindings, int64_t index) const {
-  if (instruction.opcode != Opcode::kVector || machine_.vector.bank_conflict_cycles <= 0) return 0;
+std::array<int64_t, 3> StepCache::places_of(const Instruction& instruction,
+                                            std::span<const int64_t> bindings,
+                                            int64_t index) const {
   const auto place = [&](const Tile& tile) {
     return tile.used() ? tile.offset.at(bindings, launch_.tables, index) : -1;
   };
-  return bank_conflict_cost(machine_, instruction, sizes(instruction, bindings, index),
-                            {place(instruction.a), place(instruction.b), place(instruction.dst)});
+  return {place(instruction.a), place(instruction.b), place(instruction.dst)};
 }
 
-LocalCost StepCache::cost(const Step& step, std::span<const int64_t> bindings,
-                          int64_t index) const {
+int64_t StepCache::bank_conflict_ticks(const Instruction& instruction,
+                                       std::span<const int64_t> bindings, int64_t index) const {
+  if (instruction.opcode != Opcode::kVector || machine_.vector.bank_conflict_cycles <= 0) return 0;
+  return bank_conflict_cost(machine_, instruction, sizes(instruction, bindings, index),
+                            places_of(instruction, bindings, index));
+}
+
+LocalCost StepCache::cost(const Step& step, std::span<const int64_t> bindings, int64_t index) {
   LocalCost cost = step.cost;
   if (step.varies) {
     cost = local_cost(machine_, *step.source, sizes(*step.source, bindings, index));
+    cost.conflict = bank_conflict_ticks(*step.source, bindings, index);
+    return cost;
+  }
+  const std::array<int64_t, 3> places = places_of(*step.source, bindings, index);
+  std::array<Conflict, kPlaces>& known = conflicts_[static_cast<size_t>(step.conflicts)];
+  for (const Conflict& conflict : known) {
+    const auto& at = conflict.places;
+    if (at[0] != places[0] || at[1] != places[1] || at[2] != places[2]) continue;
+    cost.conflict = conflict.ticks;
+    return cost;
   }
   cost.conflict = bank_conflict_ticks(*step.source, bindings, index);
+  std::copy_backward(known.begin(), known.end() - 1, known.end());
+  known[0] = {places, cost.conflict};
   return cost;
 }
 

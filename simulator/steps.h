@@ -41,6 +41,7 @@ struct Step {
   int64_t flops = 0;
   const Instruction* source = nullptr;
   int32_t bindings = 0;  ///< number of bindings of its template
+  int32_t conflicts = -1;  ///< of may_conflict without varies: place among the remembered conflicts
   int32_t name = 0;      ///< number of the instruction in the launch, counting through templates
 };
 
@@ -69,7 +70,7 @@ class StepCache {
   GmAccess access(const Step& step, std::span<const int64_t> bindings, int64_t first,
                   int64_t count) const;
   /// Cost of a step that varies or may conflict.
-  LocalCost cost(const Step& step, std::span<const int64_t> bindings, int64_t index) const;
+  LocalCost cost(const Step& step, std::span<const int64_t> bindings, int64_t index);
   int64_t flops(const Step& step, std::span<const int64_t> bindings, int64_t index) const;
 
   /// "template[section i] opcode" by Step::name.
@@ -86,14 +87,23 @@ class StepCache {
     std::vector<Resolved> resolved;
   };
 
-  Step make_step(const Instruction& instruction, std::span<const int64_t> bindings,
-                 int32_t name) const;
+  Step make_step(const Instruction& instruction, std::span<const int64_t> bindings, int32_t name);
+  /// Bytes in UB at which a, b and dst begin; -1 for what is not there.
+  std::array<int64_t, 3> places_of(const Instruction& instruction,
+                                   std::span<const int64_t> bindings, int64_t index) const;
   int64_t bank_conflict_ticks(const Instruction& instruction, std::span<const int64_t> bindings,
                               int64_t index) const;
 
   const Launch& launch_;
   const Machine& machine_;
   std::vector<char> is_local_;
+  /// Operands of an instruction take few places: the slots of rings.
+  struct Conflict {
+    std::array<int64_t, 3> places{-2, -2, -2};
+    int64_t ticks = 0;
+  };
+  static constexpr size_t kPlaces = 4;
+  std::vector<std::array<Conflict, kPlaces>> conflicts_;
   std::vector<TemplateInfo> templates_;
   std::vector<std::string> names_;
 };
