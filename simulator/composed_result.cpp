@@ -160,7 +160,7 @@ TimingResult ComposedTiming::result() {
     TW_CHECK(sum == result.ticks, "every cycle of the cube has one cause");
   }
   for (int64_t& ticks : result.engine.ticks) ticks /= std::max<int64_t>(1, working);
-  memory_->check_conservation(result.ticks);
+  memory_->check_conservation();
   return result;
 }
 

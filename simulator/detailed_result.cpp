@@ -149,7 +149,7 @@ TimingResult DetailedTiming::result() {
   }
   TW_CHECK(loaded == result.memory.l2_read_bytes && stored == result.memory.l2_write_bytes,
            "what cores move is what the memory moves");
-  memory_.check_conservation(last_end_);
+  memory_.check_conservation();
   for (int64_t& ticks : result.engine.ticks) ticks /= std::max<int64_t>(1, working);
   if (sink_) sink_->finish();
   return result;

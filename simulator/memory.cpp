@@ -439,20 +439,12 @@ void MemorySystem::finish_flow(int32_t id, int64_t now) {
   free_flows_.push_back(id);
 }
 
-void MemorySystem::check_conservation(int64_t end) const {
+void MemorySystem::check_conservation() const {
   TW_CHECK(counters_.l2_hit_bytes + counters_.hbm_read_bytes == counters_.l2_read_bytes,
            "bytes read hit L2 or come from HBM");
-  const auto most = [&](double bytes_per_cycle) {
-    return bytes_per_cycle * static_cast<double>(end) / static_cast<double>(kTicksPerCycle) *
-           (1 + 1e-3);
-  };
-  TW_CHECK(static_cast<double>(read_port_.served_bytes()) <= most(machine_.l2.read_bytes_per_cycle),
-           "L2 reads stay below their rate");
-  TW_CHECK(
-      static_cast<double>(write_port_.served_bytes()) <= most(machine_.l2.write_bytes_per_cycle),
-      "L2 writes stay below their rate");
-  TW_CHECK(static_cast<double>(hbm_port_.served_bytes()) <= most(hbm_bytes_per_cycle(machine_)),
-           "HBM stays below its rate");
+  TW_CHECK(read_port_.kept_to_rate(), "L2 reads keep to their rate");
+  TW_CHECK(write_port_.kept_to_rate(), "L2 writes keep to their rate");
+  TW_CHECK(hbm_port_.kept_to_rate(), "HBM keeps to its rate");
 }
 
 }  // namespace tilewright

@@ -98,8 +98,8 @@ class MemorySystem {
   }
   /// Ticks that the access needs on its port with nobody beside it.
   int64_t alone(const GmAccess& access, MemoryClient client) const;
-  /// Breaks (TW_CHECK) when bytes were lost or a port gave more than its rate until `end`.
-  void check_conservation(int64_t end) const;
+  /// Breaks (TW_CHECK) when bytes were lost or a port gave more than its rate.
+  void check_conservation() const;
 
  private:
   struct Sector {

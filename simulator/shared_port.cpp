@@ -31,6 +31,12 @@ int64_t SharedPort::alone(int flow_class, int64_t bytes) const {
   return ceil_div(bytes * kClockUnit, fastest);
 }
 
+bool SharedPort::kept_to_rate() const {
+  const auto rate = static_cast<double>(std::max(total_, most_active_));
+  const double most = rate * static_cast<double>(now_) / static_cast<double>(kClockUnit);
+  return static_cast<double>(served_) <= most * (1 + 1e-3) + 1;
+}
+
 void SharedPort::advance(int64_t now) {
   if (now == now_) return;
   TW_CHECK(now > now_, "memory events come in the order of time");
@@ -42,6 +48,7 @@ void SharedPort::advance(int64_t now) {
 
 void SharedPort::count_flow(int change) {
   active_ += change;
+  most_active_ = std::max(most_active_, active_);
   share_ = std::max<int64_t>(1, total_ / std::max<int64_t>(1, active_));
   stale_ = true;
 }

@@ -35,8 +35,8 @@ class SharedPort {
   /// Ticks that a flow alone needs.
   int64_t alone(int flow_class, int64_t bytes) const;
 
-  /// Bytes that ended flows have brought; never more than the total rate times the time.
-  int64_t served_bytes() const { return served_; }
+  /// Whether the flows that have ended brought no more than the total rate until now allows.
+  bool kept_to_rate() const;
 
  private:
   struct Flow {
@@ -62,7 +62,8 @@ class SharedPort {
   int64_t active_ = 0;
   int64_t share_ = 0;  // of one flow, before its class's cap
   int64_t now_ = 0;
-  int64_t served_ = 0;
+  int64_t served_ = 0;       // bytes of ended flows
+  int64_t most_active_ = 0;  // each gets at least one unit of rate
   mutable bool stale_ = false;
   mutable int64_t next_end_ = kNever;
   mutable size_t next_class_ = 0;

@@ -72,7 +72,7 @@ Fidelity parse_fidelity(std::string_view name) {
 
 Fidelity resolve(Fidelity fidelity, const Launch& launch, const Machine& machine) {
   if (fidelity != Fidelity::kAuto) return fidelity;
-  const bool composed = launch.instruction_count() >= kWorthComposing &&
+  const bool composed = launch.instruction_count() >= kWorthComposing && merge_for(launch) > 1 &&
                         roles_of_flags(launch).has_value() && hides_latency(launch, machine);
   return composed ? Fidelity::kComposed : Fidelity::kDetailed;
 }
@@ -91,8 +91,11 @@ TimingResult time_composed(const Launch& launch, const Machine& machine) {
                             "multiply and drain each for itself can; time it in detail",
                             launch.name));
   }
-  // Where each load's start matters, and where a flag is never set, the detailed model answers.
-  if (!hides_latency(launch, machine)) return DetailedTiming(launch, machine, nullptr).run();
+  // Where nothing would be merged, where each load's start matters, and where a flag is never set,
+  // the detailed model answers.
+  if (merge_for(launch) == 1 || !hides_latency(launch, machine)) {
+    return DetailedTiming(launch, machine, nullptr).run();
+  }
   std::optional<TimingResult> result =
       ComposedTiming(launch, machine, std::move(*roles), merge_for(launch)).run();
   return result ? *result : DetailedTiming(launch, machine, nullptr).run();

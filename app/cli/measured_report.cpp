@@ -89,7 +89,6 @@ void put_report(const CheckReport& report, Json& json) {
     entry["measured"] = row.measured;
     entry["simulated"] = row.simulated;
     entry["error"] = row.error;
-    entry["run"] = row.run;
     rows.push_back(std::move(entry));
   }
   Json& left_out = json["not_simulated"] = Json::array();

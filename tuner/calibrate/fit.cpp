@@ -149,7 +149,8 @@ Point damped_step(const Point& point, const std::vector<double>& here, const Sma
   for (size_t i = 0; i < free.size(); ++i) {
     double step = 0;
     for (size_t j = 0; j < free.size(); ++j) step -= inverse[i][j] * dot(free_slopes[j], here);
-    next[free[i]] = std::clamp(point[free[i]] + step, 0.0, 1.0);
+    // A matrix next to singular gives steps that are no numbers: the parameter stays.
+    if (std::isfinite(step)) next[free[i]] = std::clamp(point[free[i]] + step, 0.0, 1.0);
   }
   return next;
 }

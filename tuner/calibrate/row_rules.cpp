@@ -316,6 +316,31 @@ const RowRules& row_rules() {
   return rules;
 }
 
+/// Refuses values that no measurement has.
+void check_value(const MeasuredPoint& point, const MetricRule& metric) {
+  constexpr double kLongestUs = 1e9;
+  const double value = point.value * metric.scale;
+  const bool fits = metric.is_time() ? value > 0 && value <= kLongestUs : value >= 0 && value <= 1;
+  if (fits) return;
+  throw Error(ErrorKind::kInfeasible,
+              metric.is_time() ? "its time is not between 0 and 1000 s"
+                               : "its ratio is not between 0 and 100 %");
+}
+
+/// Refuses a row that names a choice in a way that its rule does not understand.
+void check_choices(const MeasuredPoint& point, const RowRule& rule) {
+  for (const auto& [name, value] : point.parameters()) {
+    if (name != "dtype" && name != "layout" && name != "tile" && name != "swizzle") continue;
+    const std::string text = name + "=" + value;
+    const bool understood =
+        std::any_of(rule.reads.begin(), rule.reads.end(), [&](const ReadRule& read) {
+          return read.match.starts_with(name + "=") && find_numbers(text, read.match).has_value();
+        });
+    if (understood) continue;
+    throw Error(ErrorKind::kInfeasible, printable(text) + " is not understood");
+  }
+}
+
 MeasuredRun plan_row(const MeasuredPoint& point, const RowRules& rules, const Machine& machine) {
   MeasuredRun run;
   run.measured_as = find_hardware(point, machine);
@@ -326,6 +351,8 @@ MeasuredRun plan_row(const MeasuredPoint& point, const RowRules& rules, const Ma
     }
     if (!rule.reason.empty()) throw Error(ErrorKind::kInfeasible, rule.reason);
     run.metric = metric_of(point, rules);
+    check_value(point, run.metric);
+    check_choices(point, rule);
     const RowMeaning meaning = meaning_of(point, rule);
     run.cores = cores_of(machine.measured_as[run.measured_as], meaning.names, machine);
     const Machine chip = with_cores(machine, run.cores);
