@@ -49,7 +49,7 @@ std::string program_help(const Stream& stream) {
           "  tilewright replay qwen2-7b --workload chat --plan plan.json --compare none\n\n";
   text += bold("Commands") + "\n";
   for (const Command& command : commands()) {
-    text += fmt::format("  {:<9}{}\n", command.name, command.summary);
+    text += fmt::format("  {:<11}{}\n", command.name, command.summary);
   }
   text += "\n" + bold("Options of every command") + "\n" + list_of(global_options());
   return text + "\n`tilewright help COMMAND` tells more.\n";
