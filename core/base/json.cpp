@@ -39,17 +39,26 @@ std::string reason_of(const std::string& message) {
 Json parse(std::string_view text, const std::string& where,
            const std::function<std::string(size_t)>& place) {
   std::vector<std::set<std::string>> keys_of_open_objects;
+  std::vector<std::string> path;  // the last key of each open object
   const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
     if (depth > kMaxDepth) {
       throw Error(ErrorKind::kFailed,
                   fmt::format("{}: nested deeper than {} levels", where, kMaxDepth));
     }
-    if (event == Json::parse_event_t::object_start) keys_of_open_objects.emplace_back();
-    if (event == Json::parse_event_t::object_end) keys_of_open_objects.pop_back();
-    if (event == Json::parse_event_t::key &&
-        !keys_of_open_objects.back().insert(parsed.get<std::string>()).second) {
-      throw Error(ErrorKind::kFailed, fmt::format("{}: key '{}' stands twice in one object", where,
-                                                  printable(parsed.get<std::string>())));
+    if (event == Json::parse_event_t::object_start) {
+      keys_of_open_objects.emplace_back();
+      path.emplace_back();
+    }
+    if (event == Json::parse_event_t::object_end) {
+      keys_of_open_objects.pop_back();
+      path.pop_back();
+    }
+    if (event == Json::parse_event_t::key) {
+      path.back() = printable(parsed.get<std::string>());
+      if (!keys_of_open_objects.back().insert(parsed.get<std::string>()).second) {
+        throw Error(ErrorKind::kFailed,
+                    fmt::format("{}: key {} stands twice in one object", where, join(path, ".")));
+      }
     }
     return true;
   };
@@ -60,8 +69,15 @@ Json parse(std::string_view text, const std::string& where,
     throw Error(ErrorKind::kFailed, fmt::format("{}:{}: not valid JSON: {}", where, place(offset),
                                                 reason_of(error.what())));
   } catch (const nlohmann::json::exception& error) {
+    // Numbers that are too large, under the key where the parser stood.
+    const std::string_view message = error.what();
+    const size_t end_of_id = message.find("] ");
     throw Error(ErrorKind::kFailed,
-                fmt::format("{}: not valid JSON: {}", where, printable(error.what(), 160)));
+                fmt::format("{}: {}: not valid JSON: {}", where, join(path, "."),
+                            printable(message.substr(end_of_id == std::string_view::npos
+                                                         ? 0
+                                                         : end_of_id + 2),
+                                      160)));
   }
 }
 

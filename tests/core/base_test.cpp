@@ -85,7 +85,11 @@ TEST(Json, NamesThePlaceOfWhatIsWrong) {
   };
   EXPECT_EQ(message("{\"a\": 1, // c\n \"b\": [1, 2]}"), "accepted");
   EXPECT_EQ(message("{\"a\": \n  ?}").substr(0, 11), "f.json:2:3:") << message("{\"a\": \n  ?}");
-  EXPECT_NE(message("{\"a\": 1, \"a\": 2}").find("key 'a' stands twice"), std::string::npos);
+  EXPECT_NE(message("{\"a\": 1, \"a\": 2}").find("key a stands twice"), std::string::npos);
+  // With the way to it, and numbers that nothing holds, too.
+  EXPECT_NE(message("{\"x\": {\"a\": 1, \"a\": 2}}").find("x.a stands twice"), std::string::npos);
+  EXPECT_NE(message("{\"x\": {\"a\": 1e999}}").find("x.a: not valid JSON: number overflow"),
+            std::string::npos);
   EXPECT_NE(message(std::string(100, '[').c_str()).find("nested deeper"), std::string::npos);
 }
 

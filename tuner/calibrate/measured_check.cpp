@@ -225,7 +225,7 @@ CheckReport report_rows(const MeasuredPlan& plan, const std::vector<double>& sim
   for (size_t i = 0; i < plan.rows.size(); ++i) {
     const MeasuredPlan::Row& row = plan.rows[i];
     report.rows.push_back({row.point, row.metric.is_time(), measured_value(row), simulated[i],
-                           row_error(row, simulated[i]), name_of_run(plan.runs[row.run].run)});
+                           row_error(row, simulated[i])});
   }
   report.not_simulated = plan.not_simulated;
   report.summary = summarize_errors(report.rows);

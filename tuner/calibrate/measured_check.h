@@ -19,7 +19,6 @@ struct CheckRow {
   double simulated = 0;
   /// simulated / measured - 1 for times, simulated - measured for ratios.
   double error = 0;
-  std::string run;  ///< problem and config that were simulated
 };
 
 struct NotSimulated {

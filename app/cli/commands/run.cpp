@@ -133,6 +133,11 @@ KernelRun execute(const Context& context) {
   note_long_simulation(context, launch);
   if (!trace.empty()) note_large_trace(context, launch);
   if (wants_check) refuse_huge_check(check_bytes(launch));
+  if (!trace.empty() && trace == arguments.text("counters")) {
+    throw Error(ErrorKind::kUsage,
+                fmt::format("--trace and --counters name the same file {}; give each its own",
+                            printable(trace)));
+  }
   if (!trace.empty() && fidelity == Fidelity::kComposed) {
     throw Error(ErrorKind::kUsage, "--trace shows every instruction: use --fidelity detailed");
   }
