@@ -112,7 +112,7 @@ Json json_of(const RunReport& a, const RunReport& b) {
 std::string shown(const std::string& unit, double value) {
   if (unit == "us") return value < 0 ? "-" + format_us(-value) : format_us(value);
   if (unit == "cycles") return format_count(std::llround(value));
-  return fmt::format("{:.6g}", value);
+  return fmt::format("{:.5g}", value);
 }
 
 std::string line_of(const std::string& unit, const DiffRow& row) {
@@ -121,7 +121,12 @@ std::string line_of(const std::string& unit, const DiffRow& row) {
                                : !row.in_b ? "gone"
                                : row.a > 0 ? fmt::format("{:+.1f} %", 100 * (row.b / row.a - 1))
                                            : "";
-  return fmt::format("  {:<33}{:>11}{:>11}{:>12}{:>10}\n", printable(row.name, 29),
+  // A long name has a line of its own.
+  constexpr size_t kShortName = 32;
+  const bool is_long = row.name.size() > kShortName;
+  const std::string name = is_long ? "" : printable(row.name, kShortName);
+  const std::string above = is_long ? fmt::format("  {}\n", printable(row.name, 74)) : "";
+  return fmt::format("{}  {:<33}{:>11}{:>11}{:>12}{:>10}\n", above, name,
                      row.in_a ? shown(unit, row.a) : "-", row.in_b ? shown(unit, row.b) : "-",
                      (row.change() > 0 ? "+" : "") + change, relative);
 }
