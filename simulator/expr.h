@@ -43,6 +43,8 @@ class Expr {
 
   /// True when the value does not depend on the loop index.
   bool is_loop_invariant() const { return step_ == 0; }
+  /// Of an affine value: what it gains from one loop index to the next.
+  int64_t step() const { return step_; }
   bool is_affine() const { return kind_ == Kind::kAffine; }
   bool is_constant() const { return step_ == 0 && kind_ == Kind::kAffine && terms_[0].slot < 0; }
   int64_t constant() const { return constant_; }

@@ -113,6 +113,11 @@ Step StepCache::make_step(const Instruction& instruction, std::span<const int64_
       if (tile->used() && !tile->offset.is_constant()) step.may_conflict = true;
     }
   }
+  if (step.is_memory && !step.varies) {
+    const Tile& tile = instruction.opcode == Opcode::kLoad ? instruction.a : instruction.dst;
+    step.gm_rows = tile.rows.at(bindings, launch_.tables, 0);
+    step.gm_cols = tile.cols.at(bindings, launch_.tables, 0);
+  }
   if (!step.varies) {
     const OperandSizes operand_sizes = sizes(instruction, bindings, 0);
     step.cost = local_cost(machine_, instruction, operand_sizes);
@@ -200,14 +205,8 @@ const ResolvedTemplate& StepCache::resolve(int template_id, std::span<const int6
   return *info.resolved.back().steps;
 }
 
-GmAccess StepCache::access(const Step& step, std::span<const int64_t> bindings,
-                           int64_t index) const {
-  const Instruction& instruction = *step.source;
-  const Tile& tile = instruction.opcode == Opcode::kLoad ? instruction.a : instruction.dst;
-  const auto value = [&](const Expr& expr) { return expr.at(bindings, launch_.tables, index); };
-  const GmAccess access{tile.tensor, value(tile.row), value(tile.col), value(tile.rows),
-                        value(tile.cols)};
-  const Tensor& tensor = launch_.tensors[static_cast<size_t>(tile.tensor)];
+void StepCache::check_inside(const Step& step, const GmAccess& access) const {
+  const Tensor& tensor = launch_.tensors[static_cast<size_t>(access.tensor)];
   const bool inside = access.row >= 0 && access.col >= 0 && access.rows > 0 && access.cols > 0 &&
                       access.row + access.rows <= tensor.rows &&
                       access.col + access.cols <= tensor.cols;
@@ -219,6 +218,17 @@ GmAccess StepCache::access(const Step& step, std::span<const int64_t> bindings,
                     launch_.name, names_[static_cast<size_t>(step.name)], access.row, access.rows,
                     access.col, access.cols, tensor.name, tensor.rows, tensor.cols));
   }
+}
+
+GmAccess StepCache::access(const Step& step, std::span<const int64_t> bindings,
+                           int64_t index) const {
+  const Instruction& instruction = *step.source;
+  const Tile& tile = instruction.opcode == Opcode::kLoad ? instruction.a : instruction.dst;
+  const auto value = [&](const Expr& expr) { return expr.at(bindings, launch_.tables, index); };
+  const GmAccess access{tile.tensor, value(tile.row), value(tile.col),
+                        step.varies ? value(tile.rows) : step.gm_rows,
+                        step.varies ? value(tile.cols) : step.gm_cols};
+  check_inside(step, access);
   return access;
 }
 
@@ -226,13 +236,16 @@ GmAccess StepCache::access(const Step& step, std::span<const int64_t> bindings, 
                            int64_t count) const {
   GmAccess merged = access(step, bindings, first);
   if (count == 1) return merged;
-  const GmAccess last = access(step, bindings, first + count - 1);
+  // Side by side: all but the first follow it at one stride along rows or along columns.
+  const Tile& tile = step.source->a;
   merged.count = count;
   merged.each_rows = merged.rows;
   merged.each_cols = merged.cols;
-  merged.rows = last.row + last.rows - merged.row;
-  merged.cols = last.col + last.cols - merged.col;
-  TW_CHECK(merged.rows * merged.cols == count * last.rows * last.cols, "loads lie side by side");
+  merged.rows += tile.row.step() * (count - 1);
+  merged.cols += tile.col.step() * (count - 1);
+  TW_CHECK(merged.rows * merged.cols == count * merged.each_rows * merged.each_cols,
+           "loads lie side by side");
+  check_inside(step, merged);
   return merged;
 }
 

@@ -39,6 +39,8 @@ struct Step {
   MemoryClient client = MemoryClient::kL1Load;
   LocalCost cost;
   int64_t flops = 0;
+  int64_t gm_rows = 0;  ///< of a transfer that does not vary
+  int64_t gm_cols = 0;
   const Instruction* source = nullptr;
   int32_t bindings = 0;  ///< number of bindings of its template
   int32_t conflicts = -1;  ///< of may_conflict without varies: place among the remembered conflicts
@@ -91,6 +93,7 @@ class StepCache {
   /// Bytes in UB at which a, b and dst begin; -1 for what is not there.
   std::array<int64_t, 3> places_of(const Instruction& instruction,
                                    std::span<const int64_t> bindings, int64_t index) const;
+  void check_inside(const Step& step, const GmAccess& access) const;
   int64_t bank_conflict_ticks(const Instruction& instruction, std::span<const int64_t> bindings,
                               int64_t index) const;
 
