@@ -29,9 +29,12 @@ std::vector<Pipe> setters_of(const Launch& launch) {
   return setters;
 }
 
-/// What falls on the parts [first, last) of `count` equal ones.
-int64_t share(int64_t ticks, int64_t first, int64_t last, int64_t count) {
-  return ticks * last / count - ticks * first / count;
+PathLog::Parts operator*(const PathLog::Parts& parts, int64_t factor) {
+  return {parts.l2 * factor, parts.hbm * factor, parts.conflict * factor};
+}
+
+PathLog::Parts operator-(const PathLog::Parts& a, const PathLog::Parts& b) {
+  return {a.l2 - b.l2, a.hbm - b.hbm, a.conflict - b.conflict};
 }
 
 }  // namespace
@@ -291,13 +294,19 @@ void ComposedTiming::load_done(Core& core, const MemorySystem::Done& done) {
 void ComposedTiming::loads_done(Core& core, int64_t total) {
   const int64_t count = core.iterations;
   const int64_t begin = core.load_start;
+  // Shared out evenly; the first iteration takes what is left over.
+  core.each_ticks = total / count;
+  core.each_parts = {core.parts.l2 / count, core.parts.hbm / count, core.parts.conflict / count};
   for (int64_t i = 0; i < count && !stuck_; ++i) {
     const uint8_t when = when_of(core, core.first + i);
-    load_iteration(core, when, share(total, i, i + 1, count),
-                   {share(core.parts.l2, i, i + 1, count), share(core.parts.hbm, i, i + 1, count),
-                    share(core.parts.conflict, i, i + 1, count)});
+    if (i == 0) {
+      load_iteration(core, when, total - core.each_ticks * (count - 1),
+                     core.parts - core.each_parts * (count - 1));
+    } else {
+      load_iteration(core, when, core.each_ticks, core.each_parts);
+    }
     run_block(core, when, core.load_free + flag_ticks_);
-    i += repeat_iterations(core, i + 1, total);
+    i += repeat_iterations(core, i + 1);
   }
   if (core.load_free > begin + total) {
     // The core had no room in time: what it brings for others arrives later, too.
@@ -310,23 +319,23 @@ void ComposedTiming::loads_done(Core& core, int64_t total) {
   start_next_group(core);
 }
 
-int64_t ComposedTiming::like_the_last(const Core& core, int64_t next, int64_t total) const {
-  if (stuck_ || next >= core.iterations) return 0;
-  if (when_of(core, core.first + next - 1) != kIsAny) return 0;
-  const int64_t until = std::min(core.iterations, core.count - 1 - core.first);
+int64_t ComposedTiming::like_the_last(const Core& core, int64_t next) const {
   const LocalBlock& block = section_of(core).block;
-  if (until <= next || block.empty() || core.issued > core.load_free) return 0;
+  if (stuck_ || !block.rests_within(kIsAny, core.each_ticks - flag_ticks_)) return 0;
+  // Not the first nor the last of a loop.
+  const int64_t until = std::min(core.iterations, core.count - 1 - core.first);
+  if (until <= next || core.first + next < 2 || core.issued > core.load_free) return 0;
   for (const Step* step : section_of(core).loads) {
     for (uint8_t i = 0; i < step->wait_count; ++i) {
       const TimeQueue& queue = core.state.flags[static_cast<size_t>(step->waits[i].flag)];
       if (queue.count == 0 || queue.at(0) > core.load_free) return 0;
     }
   }
-  return block.rests_within(kIsAny, total / core.iterations - flag_ticks_) ? until - next : 0;
+  return until - next;
 }
 
-int64_t ComposedTiming::repeat_iterations(Core& core, int64_t next, int64_t total) {
-  const int64_t count = like_the_last(core, next, total);
+int64_t ComposedTiming::repeat_iterations(Core& core, int64_t next) {
+  const int64_t count = like_the_last(core, next);
   if (count == 0) return 0;
   // The loads set the pace: moves and products of each iteration are done before its successor's
   // data arrive, and their slots are free in time.
@@ -343,19 +352,16 @@ int64_t ComposedTiming::repeat_iterations(Core& core, int64_t next, int64_t tota
         stuck_ = stuck_ || !core.state.flags[static_cast<size_t>(step->waits[w].flag)].pop(time);
       }
     }
-    core.load_free = begin + share(total, next, i + 1, core.iterations);
+    core.load_free += core.each_ticks;
     run = section.block.repeat(core.state, core.load_free + flag_ticks_);
     stuck_ = stuck_ || run.stuck;
   }
   core.issued = run.issued;
-  const auto part = [&](int64_t ticks) {
-    return share(ticks, next, next + count, core.iterations);
-  };
   if (!core.loading.open) core.loading = {true, begin, begin, 0, core.loaded, false, 0, {}};
   core.loading.end = core.load_free;
-  core.loading.parts.l2 += part(core.parts.l2);
-  core.loading.parts.hbm += part(core.parts.hbm);
-  core.loading.parts.conflict += part(core.parts.conflict);
+  core.loading.parts.l2 += core.each_parts.l2 * count;
+  core.loading.parts.hbm += core.each_parts.hbm * count;
+  core.loading.parts.conflict += core.each_parts.conflict * count;
   core.busy[kMte2] += core.load_free - begin;
   core.counters.instructions[kMte2] += count * static_cast<int64_t>(section.loads.size());
   account_repeats(core, run, count, moves_free, cube_free);

@@ -91,6 +91,8 @@ class ComposedTiming {
     std::vector<int64_t> load_ticks;  // of one iteration, by load of the section, last seen
     int32_t ahead = -1;               // transfer that was requested already
     PathLog::Parts parts;             // of the group's transfers
+    int64_t each_ticks = 0;        // of an iteration of the group, and parts
+    PathLog::Parts each_parts;
     std::vector<int32_t> brought;     // sectors, by them
     Stretch loading;
     Stretch working;
@@ -132,8 +134,8 @@ class ComposedTiming {
   void load_iteration(Core& core, uint8_t when, int64_t ticks, const PathLog::Parts& parts);
   /// Following iterations of the group, from number `next` of it, that are like the one just done;
   /// runs them. Their loads take `ticks` together.
-  int64_t repeat_iterations(Core& core, int64_t next, int64_t total);
-  int64_t like_the_last(const Core& core, int64_t next, int64_t total) const;
+  int64_t repeat_iterations(Core& core, int64_t next);
+  int64_t like_the_last(const Core& core, int64_t next) const;
   void run_block(Core& core, uint8_t when, int64_t data);
   /// Adds a block to what the cube has been doing, from data that came with the last load.
   void extend_working(Core& core, const BlockRun& run, bool after_load, int64_t cube_free);

@@ -115,24 +115,25 @@ std::optional<std::vector<FlagRole>> roles_of_flags(const Launch& launch) {
   return roles;
 }
 
-bool hides_latency(const Launch& launch, const Machine& machine) {
+LoopNature nature_of_loop(const Launch& launch, const Machine& machine) {
   StepCache cache(launch, machine);
+  LoopNature nature;
   for (const CoreProgram& core : launch.cores) {
     if (core.tasks.empty()) continue;
+    // Tasks of a launch are alike; the first one stands for all.
     const CoreProgram::Task& task = core.tasks[0];
     const Template& body = launch.templates[static_cast<size_t>(task.template_id)];
     const std::span<const int64_t> bindings(core.bindings.data() + task.first_binding,
                                             static_cast<size_t>(body.bindings));
-    bool ahead = false;
     int64_t products = 0;
     for (const Step& step : cache.resolve(task.template_id, bindings).sections[1]) {
-      ahead = ahead || step.ahead;
+      nature.looks_ahead = nature.looks_ahead || step.ahead;
       if (step.pipe == Pipe::kCube) products += step.cost.busy;
     }
-    // Tasks of a launch are alike; the first one stands for all.
-    return !ahead || products > to_ticks(machine.hbm.read_latency_cycles);
+    nature.hides_latency = products > to_ticks(machine.hbm.read_latency_cycles);
+    break;
   }
-  return true;
+  return nature;
 }
 
 LocalBlock::LocalBlock(const std::vector<Step>& steps, const std::vector<FlagRole>& roles,

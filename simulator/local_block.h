@@ -27,10 +27,15 @@ enum class FlagRole : uint8_t {
 /// iteration, and local work that hangs together (LocalBlock).
 std::optional<std::vector<FlagRole>> roles_of_flags(const Launch& launch);
 
-/// Whether the loads of a composable launch can be timed by the iteration. Loads that are requested
-/// ahead of their turn hide each other's latency, by how much depends on when exactly each starts;
-/// it matters unless the products of an iteration take longer than the latency.
-bool hides_latency(const Launch& launch, const Machine& machine);
+/// How an iteration of a composable launch's loop compares with the latency of HBM.
+struct LoopNature {
+  bool looks_ahead = false;    ///< loads are requested ahead of their turn
+  bool hides_latency = false;  ///< its products take longer than the latency
+  /// Loads that are requested ahead hide each other's latency, by how much depends on when exactly
+  /// each starts; it matters unless the products hide it anyway.
+  bool can_be_composed() const { return !looks_ahead || hides_latency; }
+};
+LoopNature nature_of_loop(const Launch& launch, const Machine& machine);
 
 /// Times of sets that were not waited for yet, earliest first: a ring.
 struct TimeQueue {

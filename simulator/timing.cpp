@@ -41,16 +41,21 @@ Iterations iterations_of(const Launch& launch) {
   return all;
 }
 
-/// Iterations whose loads go as one: more in a long run, where they matter less each, and not most
-/// of a loop.
-int64_t merge_for(const Launch& launch) {
+/// Iterations whose loads go as one: more in a long run, where they matter less each. 1: the launch
+/// is not composed.
+int64_t merge_for(const Launch& launch, const Machine& machine) {
   constexpr int64_t kGroups = 48;
-  constexpr int64_t kLoop = 3;
   constexpr int64_t kMost = 16;
+  // Without long products each start matters more: not most of a loop.
+  constexpr int64_t kShort = 8;
+  constexpr int64_t kLoop = 3;
   const Iterations iterations = iterations_of(launch);
+  if (iterations.most < 2 * kGroups) return 1;
+  const LoopNature nature = nature_of_loop(launch, machine);
+  if (!nature.can_be_composed()) return 1;
   const int64_t most =
-      std::min(iterations.most / kGroups, std::max<int64_t>(8, iterations.longest / kLoop));
-  return std::clamp<int64_t>(most, 1, kMost);
+      nature.hides_latency ? kMost : std::max(kShort, iterations.longest / kLoop);
+  return std::clamp<int64_t>(iterations.most / kGroups, 1, std::min(most, kMost));
 }
 
 }  // namespace
@@ -72,8 +77,7 @@ Fidelity parse_fidelity(std::string_view name) {
 
 Fidelity resolve(Fidelity fidelity, const Launch& launch, const Machine& machine) {
   if (fidelity != Fidelity::kAuto) return fidelity;
-  const bool composed = launch.instruction_count() >= kWorthComposing && merge_for(launch) > 1 &&
-                        roles_of_flags(launch).has_value() && hides_latency(launch, machine);
+  const bool composed = launch.instruction_count() >= kWorthComposing && roles_of_flags(launch).has_value() && merge_for(launch, machine) > 1;
   return composed ? Fidelity::kComposed : Fidelity::kDetailed;
 }
 
@@ -93,11 +97,10 @@ TimingResult time_composed(const Launch& launch, const Machine& machine) {
   }
   // Where nothing would be merged, where each load's start matters, and where a flag is never set,
   // the detailed model answers.
-  if (merge_for(launch) == 1 || !hides_latency(launch, machine)) {
-    return DetailedTiming(launch, machine, nullptr).run();
-  }
+  const int64_t merge = merge_for(launch, machine);
+  if (merge == 1) return DetailedTiming(launch, machine, nullptr).run();
   std::optional<TimingResult> result =
-      ComposedTiming(launch, machine, std::move(*roles), merge_for(launch)).run();
+      ComposedTiming(launch, machine, std::move(*roles), merge).run();
   return result ? *result : DetailedTiming(launch, machine, nullptr).run();
 }
 
