@@ -163,8 +163,16 @@ void check_consistency(const Machine& machine, const JsonReader& where) {
       refuse(path, fmt::format("is {}, not a power of two from 32 to 4096", align));
     }
   }
-  if ((machine.l2.align_bytes & (machine.l2.align_bytes - 1)) != 0) {
-    refuse("l2.align_bytes", fmt::format("is {}, not a power of two", machine.l2.align_bytes));
+  for (const auto& [path, value] :
+       {std::pair("l2.align_bytes", machine.l2.align_bytes),
+        std::pair("vector.repeat_bytes", machine.vector.repeat_bytes),
+        std::pair("vector.bank_groups", machine.vector.bank_groups),
+        std::pair("vector.bank_bytes", machine.vector.bank_bytes),
+        std::pair("vector.bank_row_bytes", machine.vector.bank_row_bytes)}) {
+    if ((value & (value - 1)) != 0) refuse(path, fmt::format("is {}, not a power of two", value));
+  }
+  if (machine.vector.bank_row_bytes > machine.vector.repeat_bytes) {
+    refuse("vector.bank_row_bytes", "is more than vector.repeat_bytes");
   }
   if (machine.l2.capacity_bytes >= machine.hbm.capacity_bytes) {
     refuse("l2.capacity_bytes", "is not less than hbm.capacity_bytes");

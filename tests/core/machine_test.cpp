@@ -152,6 +152,11 @@ TEST(MachineFile, RefusesImpossibleValuesWithTheirPath) {
             std::string::npos);
   EXPECT_NE(message_of(with("l2", "capacity_byte", 1)).find("did you mean 'capacity_bytes'?"),
             std::string::npos);
+  EXPECT_NE(message_of(with("vector", "bank_row_bytes", 31))
+                .find("vector.bank_row_bytes is 31, not a power of two"),
+            std::string::npos);
+  EXPECT_NE(message_of(with("l2", "misaligned_rate", 0)).find("l2.misaligned_rate: 0"),
+            std::string::npos);
   EXPECT_NE(message_of("{\"schema\": 99}").find("newer than this program knows"),
             std::string::npos);
   EXPECT_NE(message_of("{ // c\n \"schema\": 1,,}").find("m.json:2:14"), std::string::npos)
