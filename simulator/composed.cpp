@@ -68,15 +68,10 @@ ComposedTiming::ComposedTiming(const Launch& launch, const Machine& machine,
   }
 }
 
-std::span<const int64_t> ComposedTiming::bindings_of(const Core& core, size_t task) const {
-  const CoreProgram::Task& entry = core.program->tasks[task];
-  const Template& body = launch_.templates[static_cast<size_t>(entry.template_id)];
-  return {core.program->bindings.data() + entry.first_binding, static_cast<size_t>(body.bindings)};
-}
-
 ComposedTiming::ResolvedSections& ComposedTiming::sections_of(const Core& core) {
   const CoreProgram::Task& task = core.program->tasks[core.task];
-  const ResolvedTemplate& steps = cache_.resolve(task.template_id, bindings_of(core, core.task));
+  const ResolvedTemplate& steps =
+      cache_.resolve(task.template_id, bindings_of(launch_, *core.program, core.task));
   for (const auto& known : resolved_) {
     if (known->steps == &steps) return *known;
   }
@@ -122,8 +117,8 @@ std::vector<SectorGrid> ComposedTiming::merged_grids() {
     });
     if (task == core.tasks.end()) continue;
     const Template& body = launch_.templates[t];
-    const std::span<const int64_t> bindings(core.bindings.data() + task->first_binding,
-                                            static_cast<size_t>(body.bindings));
+    const auto bindings =
+        bindings_of(launch_, core, static_cast<size_t>(task - core.tasks.begin()));
     if (!can_merge(body, bindings)) {
       merge_ = 1;
       return sector_grids(launch_);
@@ -160,7 +155,7 @@ bool ComposedTiming::enter_next_group(Core& core) {
       core.sections = &sections_of(core);
       const Template& body =
           launch_.templates[static_cast<size_t>(core.program->tasks[core.task].template_id)];
-      core.count = body.count.at(bindings_of(core, core.task), launch_.tables, 0);
+      core.count = body.count.at(bindings_of(launch_, *core.program, core.task), launch_.tables, 0);
       core.section = 0;
       core.first = 0;
       core.iterations = 1;
@@ -232,7 +227,8 @@ void ComposedTiming::take_turn(const Turn& turn) {
     stream_load(core, turn.time);
     return;
   }
-  const GmAccess access = cache_.access(*turn.drain, bindings_of(core, turn.task), 0);
+  const GmAccess access =
+      cache_.access(*turn.drain, bindings_of(launch_, *core.program, turn.task), 0);
   const int32_t transfer = memory_->request(access, turn.drain->client, turn.time);
   core.counters.store_bytes += memory_->bytes_of_transfer(transfer);
   set_owner(transfer, -1);
@@ -248,8 +244,8 @@ void ComposedTiming::set_owner(int32_t transfer, int32_t core) {
 
 int32_t ComposedTiming::request_load(Core& core, size_t load, int64_t now) {
   const Step& step = *section_of(core).loads[load];
-  const GmAccess access =
-      cache_.access(step, bindings_of(core, core.task), core.first, core.iterations);
+  const GmAccess access = cache_.access(step, bindings_of(launch_, *core.program, core.task),
+                                        core.first, core.iterations);
   // A load that is requested ahead goes out with the load before it, or with the one before that
   // when that is not: its latency passes while they run.
   int64_t lead = 0;
@@ -362,7 +358,7 @@ int64_t ComposedTiming::repeat_iterations(Core& core, int64_t next) {
   core.loading.parts.l2 += core.each_parts.l2 * count;
   core.loading.parts.hbm += core.each_parts.hbm * count;
   core.loading.parts.conflict += core.each_parts.conflict * count;
-  core.busy[kMte2] += core.load_free - begin;
+  core.counters.busy_ticks[kMte2] += core.load_free - begin;
   core.counters.instructions[kMte2] += count * static_cast<int64_t>(section.loads.size());
   account_repeats(core, run, count, moves_free, cube_free);
   return count;
@@ -398,8 +394,8 @@ void ComposedTiming::load_iteration(Core& core, uint8_t when, int64_t ticks,
   core.loading.parts.l2 += parts.l2;
   core.loading.parts.hbm += parts.hbm;
   core.loading.parts.conflict += parts.conflict;
-  core.busy[kMte2] += ticks;
-  core.waited[kMte2] += start - core.load_free;
+  core.counters.busy_ticks[kMte2] += ticks;
+  core.counters.wait_ticks[kMte2] += start - core.load_free;
   core.load_free = start + ticks;
   core.counters.end_ticks = std::max(core.counters.end_ticks, core.load_free);
 }
@@ -418,8 +414,8 @@ void ComposedTiming::run_block(Core& core, uint8_t when, int64_t data) {
     // Heads are part of what the pipe was busy with; they are the rest of the block's own time.
     core.counters.instructions[pipe] += block.instructions()[pipe];
   }
-  core.busy[kMte1] += block.busy()[kMte1];
-  core.waited[kMte1] += core.state.free[kMte1] - before[kMte1] - block.busy()[kMte1];
+  core.counters.busy_ticks[kMte1] += block.busy()[kMte1];
+  core.counters.wait_ticks[kMte1] += core.state.free[kMte1] - before[kMte1] - block.busy()[kMte1];
   core.counters.flops += block.flops();
   if (run.work_start < 0) return;
   account_block(core, run, before[kCube]);
@@ -443,13 +439,13 @@ void ComposedTiming::run_drains(Core& core) {
         from = core.worked;
       }
     }
-    const GmAccess access = cache_.access(*step, bindings_of(core, core.task), 0);
+    const GmAccess access = cache_.access(*step, bindings_of(launch_, *core.program, core.task), 0);
     const int64_t ticks = std::max(step->cost.busy, memory_->alone(access, step->client));
     const int32_t record = log_.begin(start, from, Cause::issue(), Pipe::kFixp);
     log_.end(record, start + ticks);
     core.drained = PathLog::end_of(record);
-    core.busy[kFixp] += ticks;
-    core.waited[kFixp] += start - core.drain_free;
+    core.counters.busy_ticks[kFixp] += ticks;
+    core.counters.wait_ticks[kFixp] += start - core.drain_free;
     ++core.counters.instructions[kFixp];
     core.drain_free = start + ticks;
     core.counters.end_ticks = std::max(core.counters.end_ticks, core.drain_free);

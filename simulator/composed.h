@@ -91,13 +91,11 @@ class ComposedTiming {
     std::vector<int64_t> load_ticks;  // of one iteration, by load of the section, last seen
     int32_t ahead = -1;               // transfer that was requested already
     PathLog::Parts parts;             // of the group's transfers
-    int64_t each_ticks = 0;        // of an iteration of the group, and parts
+    int64_t each_ticks = 0;           // of an iteration of the group, and parts
     PathLog::Parts each_parts;
-    std::vector<int32_t> brought;     // sectors, by them
+    std::vector<int32_t> brought;  // sectors, by them
     Stretch loading;
     Stretch working;
-    std::array<int64_t, kPipeCount> busy{};
-    std::array<int64_t, kPipeCount> waited{};
     std::array<int64_t, Cause::kCount> engine{};
     CoreCounters counters;
   };
@@ -120,7 +118,6 @@ class ComposedTiming {
   const Section& section_of(const Core& core) const {
     return core.sections->sections[core.section];
   }
-  std::span<const int64_t> bindings_of(const Core& core, size_t task) const;
   uint8_t when_of(const Core& core, int64_t iteration) const;
   void take_turn(const Turn& turn);
   std::vector<SectorGrid> merged_grids();
@@ -133,7 +130,7 @@ class ComposedTiming {
   void loads_done(Core& core, int64_t total);
   void load_iteration(Core& core, uint8_t when, int64_t ticks, const PathLog::Parts& parts);
   /// Following iterations of the group, from number `next` of it, that are like the one just done;
-  /// runs them. Their loads take `ticks` together.
+  /// runs them and returns how many.
   int64_t repeat_iterations(Core& core, int64_t next);
   int64_t like_the_last(const Core& core, int64_t next) const;
   void run_block(Core& core, uint8_t when, int64_t data);

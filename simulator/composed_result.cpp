@@ -21,16 +21,16 @@ void ComposedTiming::account_repeats(Core& core, const BlockRun& run, int64_t co
     core.counters.instructions[pipe] += count * block.instructions()[pipe];
   }
   const int64_t moves = count * block.busy()[kMte1];
-  core.busy[kMte1] += moves;
-  core.waited[kMte1] += core.state.free[kMte1] - moves_free - moves;
+  core.counters.busy_ticks[kMte1] += moves;
+  core.counters.wait_ticks[kMte1] += core.state.free[kMte1] - moves_free - moves;
   core.counters.flops += count * block.flops();
   if (run.work_start < 0) return;
   const int64_t busy = count * (run.work_end - run.work_start - run.waited);
   const int64_t waits = run.work_end - cube_free - busy;
   core.engine[cause_of(run.reason).id()] += waits - count * run.waited;
   core.engine[cause_of(run.waited_for).id()] += count * run.waited;
-  core.busy[kCube] += busy;
-  core.waited[kCube] += waits;
+  core.counters.busy_ticks[kCube] += busy;
+  core.counters.wait_ticks[kCube] += waits;
   core.counters.end_ticks = std::max({core.counters.end_ticks, run.work_end, core.load_free});
   extend_working(core, run, true, cube_free);
 }
@@ -47,12 +47,12 @@ void ComposedTiming::account_block(Core& core, const BlockRun& run, int64_t cube
   const int64_t gap = run.work_start - cube_free;
   const int64_t busy = run.work_end - run.work_start - run.waited;
   if (gap > 0) {
-    const bool first = core.busy[kCube] == 0;
+    const bool first = core.counters.busy_ticks[kCube] == 0;
     core.engine[(first ? Cause::fill() : cause_of(run.reason)).id()] += gap;
   }
   if (run.waited > 0) core.engine[cause_of(run.waited_for).id()] += run.waited;
-  core.busy[kCube] += busy;
-  core.waited[kCube] += gap + run.waited;
+  core.counters.busy_ticks[kCube] += busy;
+  core.counters.wait_ticks[kCube] += gap + run.waited;
 }
 
 void ComposedTiming::extend_working(Core& core, const BlockRun& run, bool after_load,
@@ -143,13 +143,11 @@ TimingResult ComposedTiming::result() {
 
   int64_t working = 0;
   for (Core& core : cores_) {
-    core.counters.busy_ticks = core.busy;
-    core.counters.wait_ticks = core.waited;
     result.cores.push_back(core.counters);
-    if (core.busy[kCube] == 0) continue;
+    if (core.counters.busy_ticks[kCube] == 0) continue;
     ++working;
     core.engine[Cause::launch().id()] += launch_ticks_;
-    core.engine[Cause::busy(Pipe::kCube).id()] += core.busy[kCube];
+    core.engine[Cause::busy(Pipe::kCube).id()] += core.counters.busy_ticks[kCube];
     core.engine[Cause::drain().id()] += core.counters.end_ticks - core.state.free[kCube];
     core.engine[Cause::tail().id()] += result.ticks - core.counters.end_ticks;
     int64_t sum = 0;

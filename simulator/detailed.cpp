@@ -103,8 +103,8 @@ bool DetailedTiming::enter_next_task(Core& core) {
   }
   const CoreProgram::Task& task = core.program->tasks[core.task];
   const Template& body = launch_.templates[static_cast<size_t>(task.template_id)];
-  const std::span<const int64_t> bindings(core.program->bindings.data() + task.first_binding,
-                                          static_cast<size_t>(body.bindings));
+  const std::span<const int64_t> bindings =
+      tilewright::bindings_of(launch_, *core.program, core.task);
   core.steps = &cache_.resolve(task.template_id, bindings);
   core.count = body.count.at(bindings, launch_.tables, 0);
   if (core.count < 0) {

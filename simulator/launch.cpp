@@ -221,6 +221,12 @@ int64_t Launch::instruction_count(const CoreProgram& core) const {
   return count;
 }
 
+std::span<const int64_t> bindings_of(const Launch& launch, const CoreProgram& core, size_t task) {
+  const CoreProgram::Task& entry = core.tasks[task];
+  const Template& body = launch.templates[static_cast<size_t>(entry.template_id)];
+  return {core.bindings.data() + entry.first_binding, static_cast<size_t>(body.bindings)};
+}
+
 void validate(const Launch& launch, const Machine& machine) {
   Validator(launch, machine).check();
 }

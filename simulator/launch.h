@@ -158,6 +158,9 @@ struct Launch {
   int64_t instruction_count(const CoreProgram& core) const;
 };
 
+/// Values of a core's task for the bindings of its template. The launch must outlive them.
+std::span<const int64_t> bindings_of(const Launch& launch, const CoreProgram& core, size_t task);
+
 /// Throws Error (failed), naming template and instruction, when the launch is malformed: unknown
 /// tensors, flags, tables or bindings, an operand in a space that its opcode cannot reach, more
 /// cores than the machine has. Every reader calls it first.

@@ -122,9 +122,7 @@ LoopNature nature_of_loop(const Launch& launch, const Machine& machine) {
     if (core.tasks.empty()) continue;
     // Tasks of a launch are alike; the first one stands for all.
     const CoreProgram::Task& task = core.tasks[0];
-    const Template& body = launch.templates[static_cast<size_t>(task.template_id)];
-    const std::span<const int64_t> bindings(core.bindings.data() + task.first_binding,
-                                            static_cast<size_t>(body.bindings));
+    const std::span<const int64_t> bindings = bindings_of(launch, core, 0);
     int64_t products = 0;
     for (const Step& step : cache.resolve(task.template_id, bindings).sections[1]) {
       nature.looks_ahead = nature.looks_ahead || step.ahead;

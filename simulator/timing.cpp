@@ -28,11 +28,9 @@ Iterations iterations_of(const Launch& launch) {
   Iterations all;
   for (const CoreProgram& core : launch.cores) {
     int64_t iterations = 0;
-    for (const CoreProgram::Task& task : core.tasks) {
-      const Template& body = launch.templates[static_cast<size_t>(task.template_id)];
-      const std::span<const int64_t> bindings(core.bindings.data() + task.first_binding,
-                                              static_cast<size_t>(body.bindings));
-      const int64_t count = body.count.at(bindings, launch.tables, 0);
+    for (size_t t = 0; t < core.tasks.size(); ++t) {
+      const Template& body = launch.templates[static_cast<size_t>(core.tasks[t].template_id)];
+      const int64_t count = body.count.at(bindings_of(launch, core, t), launch.tables, 0);
       iterations += count;
       all.longest = std::max(all.longest, count);
     }
@@ -53,8 +51,7 @@ int64_t merge_for(const Launch& launch, const Machine& machine) {
   if (iterations.most < 2 * kGroups) return 1;
   const LoopNature nature = nature_of_loop(launch, machine);
   if (!nature.can_be_composed()) return 1;
-  const int64_t most =
-      nature.hides_latency ? kMost : std::max(kShort, iterations.longest / kLoop);
+  const int64_t most = nature.hides_latency ? kMost : std::max(kShort, iterations.longest / kLoop);
   return std::clamp<int64_t>(iterations.most / kGroups, 1, std::min(most, kMost));
 }
 
@@ -77,7 +74,8 @@ Fidelity parse_fidelity(std::string_view name) {
 
 Fidelity resolve(Fidelity fidelity, const Launch& launch, const Machine& machine) {
   if (fidelity != Fidelity::kAuto) return fidelity;
-  const bool composed = launch.instruction_count() >= kWorthComposing && roles_of_flags(launch).has_value() && merge_for(launch, machine) > 1;
+  const bool composed = launch.instruction_count() >= kWorthComposing &&
+                        roles_of_flags(launch).has_value() && merge_for(launch, machine) > 1;
   return composed ? Fidelity::kComposed : Fidelity::kDetailed;
 }
 
