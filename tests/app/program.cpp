@@ -7,7 +7,6 @@
 
 #include <csignal>
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -53,9 +52,7 @@ const char* const kSmallModel = R"({
 })";
 
 Sandbox::Sandbox() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "tilewright-app-XXXXXX").string();
-  folder_ = ::mkdtemp(pattern.data()) ? pattern : "";
-  environment = {{"HOME", folder_},
+  environment = {{"HOME", folder_.path()},
                  {"XDG_CONFIG_HOME", ""},
                  {"XDG_DATA_HOME", ""},
                  {"TILEWRIGHT_DB", path("results.db")},
@@ -68,16 +65,6 @@ Sandbox::Sandbox() {
                  {"NO_COLOR", ""}};
 }
 
-Sandbox::~Sandbox() {
-  std::error_code ignored;
-  std::filesystem::remove_all(folder_, ignored);
-}
-
-std::string Sandbox::file(const std::string& name, const std::string& text) const {
-  std::ofstream(path(name), std::ios::binary) << text;
-  return path(name);
-}
-
 std::string Sandbox::read(const std::string& name) const {
   return text_of(path(name));
 }
@@ -88,7 +75,7 @@ pid_t Sandbox::start(const std::vector<std::string>& arguments) {
   for (const auto& [name, value] : environment) {
     value.empty() ? ::unsetenv(name.c_str()) : ::setenv(name.c_str(), value.c_str(), 1);
   }
-  if (::chdir(folder_.c_str()) != 0) ::_exit(99);
+  if (::chdir(folder_.path().c_str()) != 0) ::_exit(99);
   redirect(0, "/dev/null", O_RDONLY);
   redirect(1, stdout_path.empty() ? path(".out") : stdout_path, O_WRONLY | O_CREAT | O_TRUNC);
   redirect(2, path(".err"), O_WRONLY | O_CREAT | O_TRUNC);

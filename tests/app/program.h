@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/temp_folder.h"
+
 namespace tilewright {
 
 /// How a run of the program ended.
@@ -20,14 +22,13 @@ struct Outcome {
 class Sandbox {
  public:
   Sandbox();
-  ~Sandbox();
-  Sandbox(const Sandbox&) = delete;
-  Sandbox& operator=(const Sandbox&) = delete;
 
   /// A path inside the folder.
-  std::string path(const std::string& name) const { return folder_ + "/" + name; }
+  std::string path(const std::string& name) const { return folder_.path(name); }
   /// Writes a file inside the folder and returns its path.
-  std::string file(const std::string& name, const std::string& text) const;
+  std::string file(const std::string& name, const std::string& text) const {
+    return folder_.file(name, text);
+  }
   std::string read(const std::string& name) const;
 
   /// Environment variables of the runs that follow; an empty value removes one.
@@ -43,7 +44,7 @@ class Sandbox {
   Outcome wait(pid_t process);
 
  private:
-  std::string folder_;
+  TempFolder folder_;
 };
 
 /// A config.json of a decoder small enough to be tuned and served within a second.

@@ -2,13 +2,12 @@
 
 #include <benchmark/benchmark.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <string>
 #include <utility>
 
 #include "core/base/error.h"
 #include "tests/bench/launches.h"
+#include "tests/temp_folder.h"
 #include "tuner/evaluate/simulator_evaluator.h"
 #include "tuner/session/session.h"
 
@@ -31,25 +30,11 @@ class NullEvaluator : public Evaluator {
 /// A database in a folder of its own, removed with the object.
 class TemporaryStore {
  public:
-  TemporaryStore() : folder_(make_folder()), store_(open(folder_)) {}
-  ~TemporaryStore() { std::filesystem::remove_all(folder_); }
-  TemporaryStore(const TemporaryStore&) = delete;
-  TemporaryStore& operator=(const TemporaryStore&) = delete;
-
   Store& store() { return store_; }
 
  private:
-  static std::filesystem::path make_folder() {
-    std::string folder = std::filesystem::temp_directory_path() / "tilewright_bench_XXXXXX";
-    TW_CHECK(mkdtemp(folder.data()), "a folder for temporary files can be made");
-    return folder;
-  }
-  static Store open(const std::filesystem::path& folder) {
-    return Store::open(folder / "bench.db", OpenMode::kReadWrite);
-  }
-
-  std::filesystem::path folder_;
-  Store store_;
+  TempFolder folder_;
+  Store store_ = Store::open(folder_.path("bench.db"), OpenMode::kReadWrite);
 };
 
 int64_t begin_run(Store& store) {

@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <bit>
 #include <cmath>
@@ -18,6 +17,7 @@
 #include "core/base/statistics.h"
 #include "core/base/text.h"
 #include "core/timeline/breakdown.h"
+#include "tests/temp_folder.h"
 
 namespace tilewright {
 namespace {
@@ -94,17 +94,15 @@ TEST(Json, NamesThePlaceOfWhatIsWrong) {
 }
 
 TEST(WriteFile, ReplacesWholeFilesOrNothing) {
-  const std::string folder = testing::TempDir() + "/tilewright_write_file";
-  std::filesystem::create_directory(folder);
-  const std::string path = folder + "/out.txt";
+  const TempFolder folder;
+  const std::string path = folder.path("out.txt");
   write_file(path, "one");
   write_file(path, "two");
   EXPECT_EQ(read_file(path), "two");
-  EXPECT_THROW(write_file(folder + "/no/such/folder/x", "y"), Error);
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1);
+  EXPECT_THROW(write_file(folder.path("no/such/folder/x"), "y"), Error);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
   EXPECT_THROW(read_file(path, 2), Error);
-  EXPECT_THROW(read_file(folder), Error);
-  std::filesystem::remove_all(folder);
+  EXPECT_THROW(read_file(folder.path()), Error);
 }
 
 TEST(Percentile, InterpolatesBetweenRanks) {

@@ -1,14 +1,13 @@
 #include "core/model/model_config.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 
 #include "core/base/error.h"
+#include "tests/temp_folder.h"
 
 namespace tilewright {
 namespace {
@@ -182,15 +181,12 @@ TEST(ModelConfigReader, RefusesSizesWhoseProductOverflows) {
 }
 
 TEST(LoadModel, TakesFilesAndFolders) {
-  const std::filesystem::path folder =
-      std::filesystem::path(testing::TempDir()) / ("tilewright_model_" + std::to_string(getpid()));
-  std::filesystem::create_directories(folder);
-  std::ofstream(folder / "config.json") << config_with("", "LlamaForCausalLM");
-  EXPECT_EQ(load_model(folder.string()).name, (folder / "config.json").string());
-  EXPECT_EQ(load_model((folder / "config.json").string()).hidden, 256);
-  std::filesystem::remove(folder / "config.json");
-  EXPECT_THROW(load_model(folder.string()), Error);
-  std::filesystem::remove_all(folder);
+  const TempFolder folder;
+  const std::string config = folder.file("config.json", config_with("", "LlamaForCausalLM"));
+  EXPECT_EQ(load_model(folder.path()).name, config);
+  EXPECT_EQ(load_model(config).hidden, 256);
+  std::filesystem::remove(config);
+  EXPECT_THROW(load_model(folder.path()), Error);
 }
 
 TEST(LoadModel, SuggestsTheNearestName) {

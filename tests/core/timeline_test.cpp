@@ -6,6 +6,7 @@
 
 #include "core/base/file.h"
 #include "core/timeline/timeline_writers.h"
+#include "tests/temp_folder.h"
 
 namespace tilewright {
 namespace {
@@ -141,10 +142,11 @@ TEST(TimelineWriter, KeepsNoEventsThatWereWritten) {
 }
 
 TEST(FileWriter, AFileAppearsOnlyWhenItIsWhole) {
-  std::string made = (std::filesystem::temp_directory_path() / "tilewright-XXXXXX").string();
-  const std::filesystem::path folder = ::mkdtemp(made.data());
-  const std::string path = (folder / "out.txt").string();
-  const auto files = [&] { return std::distance(std::filesystem::directory_iterator(folder), {}); };
+  const TempFolder folder;
+  const std::string path = folder.path("out.txt");
+  const auto files = [&] {
+    return std::distance(std::filesystem::directory_iterator(folder.path()), {});
+  };
   {
     FileWriter given_up(path);
     given_up.write("half");
@@ -157,7 +159,6 @@ TEST(FileWriter, AFileAppearsOnlyWhenItIsWhole) {
   file.commit();
   EXPECT_EQ(read_file(path), "one two");
   EXPECT_EQ(files(), 1);
-  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

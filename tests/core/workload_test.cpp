@@ -1,16 +1,15 @@
 #include "core/workload/workload.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <limits>
 
 #include "core/base/error.h"
 #include "core/workload/trace_reader.h"
+#include "tests/temp_folder.h"
 
 namespace tilewright {
 namespace {
@@ -18,16 +17,11 @@ namespace {
 /// A file of the given text that lives as long as the object.
 class TraceFile {
  public:
-  explicit TraceFile(const std::string& text)
-      : path_((std::filesystem::path(testing::TempDir()) /
-               ("tilewright_trace_" + std::to_string(getpid())))
-                  .string()) {
-    std::ofstream(path_, std::ios::binary) << text;
-  }
-  ~TraceFile() { std::filesystem::remove(path_); }
+  explicit TraceFile(const std::string& text) : path_(folder_.file("trace", text)) {}
   const std::string& path() const { return path_; }
 
  private:
+  TempFolder folder_;
   std::string path_;
 };
 
@@ -118,7 +112,7 @@ TEST(TraceReader, NamesFileLineAndWhatWasExpected) {
 
 TEST(TraceReader, RefusesEndlessLines) {
   EXPECT_THROW(read_workload("/dev/zero"), Error);
-  EXPECT_THROW(read_workload(testing::TempDir()), Error);
+  EXPECT_THROW(read_workload(TempFolder().path()), Error);
 }
 
 TEST(TraceReader, ReadsThePublicTraces) {

@@ -4,7 +4,6 @@
 #include <sqlite3.h>
 
 #include <filesystem>
-#include <fstream>
 #include <string>
 
 #include "core/base/error.h"
@@ -54,7 +53,7 @@ TEST_F(SchemaTest, RefusesForeignFilesAndLeavesThemUntouched) {
                {"wal", "another application"}};
   for (const auto& [name, part] : cases) {
     const std::string before = read_file(path(name));
-    const size_t files = files_in(folder_);
+    const size_t files = files_in(folder_.path());
     for (const OpenMode mode : {OpenMode::kReadWrite, OpenMode::kReadOnly}) {
       const Error error = error_of([&, file = name] { Store::open(path(file), mode); });
       EXPECT_EQ(error.kind(), ErrorKind::kFailed);
@@ -62,7 +61,7 @@ TEST_F(SchemaTest, RefusesForeignFilesAndLeavesThemUntouched) {
       EXPECT_NE(error.message().find(path(name)), std::string::npos) << error.message();
     }
     EXPECT_TRUE(read_file(path(name)) == before) << name;
-    EXPECT_EQ(files_in(folder_), files) << name;
+    EXPECT_EQ(files_in(folder_.path()), files) << name;
   }
 }
 
@@ -102,7 +101,7 @@ TEST_F(SchemaTest, SaysWhenTheFolderDoesNotExistOrThePathIsAFolder) {
 
 TEST_F(SchemaTest, TakesAPathThatLooksLikeAUriAsAPath) {
   const std::filesystem::path before = std::filesystem::current_path();
-  std::filesystem::current_path(folder_);
+  std::filesystem::current_path(folder_.path());
   { Store::open("file:odd?mode=memory", OpenMode::kReadWrite); }
   EXPECT_TRUE(std::filesystem::exists("file:odd?mode=memory"));
   std::filesystem::current_path(before);

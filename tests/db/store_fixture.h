@@ -1,28 +1,20 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
 #include <functional>
 #include <string>
 
 #include "core/base/error.h"
 #include "db/store.h"
+#include "tests/temp_folder.h"
 
 namespace tilewright {
 
 /// A folder of its own for each test, removed afterwards.
 class StoreTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "tilewright-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  std::string path(const std::string& name = "results.db") const { return folder_ + "/" + name; }
+  std::string path(const std::string& name = "results.db") const { return folder_.path(name); }
 
   Store open(const std::string& name = "results.db") const {
     return Store::open(path(name), OpenMode::kReadWrite);
@@ -71,7 +63,7 @@ class StoreTest : public testing::Test {
     return {ErrorKind::kFailed, ""};
   }
 
-  std::string folder_;
+  TempFolder folder_;
 };
 
 }  // namespace tilewright

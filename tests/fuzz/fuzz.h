@@ -2,14 +2,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <functional>
 #include <string>
 #include <string_view>
 
 #include "core/base/error.h"
+#include "tests/temp_folder.h"
 
 namespace tilewright {
 
@@ -56,26 +54,14 @@ class FuzzInput {
 /// TMPDIR on a file system in memory.
 class FuzzFile {
  public:
-  explicit FuzzFile(const std::string& name) {
-    std::string folder =
-        (std::filesystem::temp_directory_path() / "tilewright_fuzz_XXXXXX").string();
-    TW_CHECK(mkdtemp(folder.data()), "a folder for temporary files can be made");
-    folder_ = folder;
-    path_ = (folder_ / name).string();
-  }
-  ~FuzzFile() { std::filesystem::remove_all(folder_); }
-  FuzzFile(const FuzzFile&) = delete;
-  FuzzFile& operator=(const FuzzFile&) = delete;
+  explicit FuzzFile(const std::string& name) : name_(name) {}
 
-  const std::string& path() const { return path_; }
-  void write(std::string_view bytes) const {
-    std::ofstream file(path_, std::ios::binary | std::ios::trunc);
-    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  }
+  std::string path() const { return folder_.path(name_); }
+  void write(std::string_view bytes) const { folder_.file(name_, bytes); }
 
  private:
-  std::filesystem::path folder_;
-  std::string path_;
+  TempFolder folder_;
+  std::string name_;
 };
 
 }  // namespace tilewright

@@ -1,9 +1,7 @@
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
-
 #include "core/base/error.h"
+#include "tests/temp_folder.h"
 #include "tuner/calibrate/measured_check.h"
 
 namespace tilewright {
@@ -14,18 +12,17 @@ const Machine& machine() {
   return loaded;
 }
 
-/// A table of measurements with the given lines behind the header.
-std::string write_table(const std::string& lines) {
-  const std::string path = testing::TempDir() + "measured_rows_test.csv";
-  std::ofstream(path) << "hardware,kernel,params,metric,unit,value,note\n" << lines;
-  return path;
+/// The measurements of a table with the given lines behind the header.
+std::vector<MeasuredPoint> points_of(const std::string& lines) {
+  const TempFolder folder;
+  return read_measured_points(
+      folder.file("points.csv", "hardware,kernel,params,metric,unit,value,note\n" + lines));
 }
 
 std::string message_of(const std::string& text) {
-  const std::string path = testing::TempDir() + "measured_rows_bad.csv";
-  std::ofstream(path) << text;
+  const TempFolder folder;
   try {
-    read_measured_points(path);
+    read_measured_points(folder.file("bad.csv", text));
   } catch (const Error& error) {
     return error.message();
   }
@@ -59,12 +56,16 @@ std::string reason_of(const MeasuredPoint& point) {
 }
 
 TEST(MeasuredPoints, AreReadByTheirColumnNames) {
-  const std::string path = testing::TempDir() + "measured_rows_columns.csv";
-  std::ofstream(path) << "\xEF\xBB\xBFvalue,kernel,extra,hardware,params,unit,metric\r\n"
-                         "\"1,5\",a,b,c,d,e,f\r\n";
-  EXPECT_THROW(read_measured_points(path), Error) << "1,5 is no number";
-  std::ofstream(path) << "value,kernel,extra,hardware,params,unit,metric\r\n\r\n"
-                         "1.5,gemm,x,\"die, \"\"A\"\"\",\"B,S=4,512;M=2;float\",us,time\r\n";
+  const TempFolder folder;
+  const std::string bad =
+      folder.file("bad.csv",
+                  "\xEF\xBB\xBFvalue,kernel,extra,hardware,params,unit,metric\r\n"
+                  "\"1,5\",a,b,c,d,e,f\r\n");
+  EXPECT_THROW(read_measured_points(bad), Error) << "1,5 is no number";
+  const std::string path =
+      folder.file("good.csv",
+                  "value,kernel,extra,hardware,params,unit,metric\r\n\r\n"
+                  "1.5,gemm,x,\"die, \"\"A\"\"\",\"B,S=4,512;M=2;float\",us,time\r\n");
   const std::vector<MeasuredPoint> points = read_measured_points(path);
   ASSERT_EQ(points.size(), 1u);
   EXPECT_EQ(points[0].value, 1.5);
@@ -186,14 +187,14 @@ TEST(RowRules, AreRefusedWithTheKeyThatIsWrong) {
 }
 
 TEST(MeasuredCheck, ComparesTimesByRatioAndSharesByDifference) {
-  const std::string path = write_table(
+  const std::vector<MeasuredPoint> points = points_of(
       "Ascend 910B2,gemm,M=256;N=512;K=512,time,us,10,\n"
       "Ascend 910B2,gemm,M=256;N=512;K=512,time,ms,0.01,\n"
       "Ascend 910B2,gemm,M=256;N=512;K=512,cube_busy_pct,%,50,\n"
       "Ascend 910B2,gemm,M=256;N=512;K=512;tile=64x256,time,us,12,\n"
       "Ascend 910B4,gemm,M=256;N=512;K=512,time,us,10,\n"
       "Ascend 910B2,gemm,M=256;N=512;K=512,time,us,0,\n");
-  const MeasuredPlan plan = plan_rows(read_measured_points(path), row_rules(), machine());
+  const MeasuredPlan plan = plan_rows(points, row_rules(), machine());
   EXPECT_EQ(plan.runs.size(), 2u) << "rows of one run share it";
   const CheckReport report = report_rows(plan, simulate_rows(plan, machine(), 2, [](size_t) {}));
   ASSERT_EQ(report.rows.size(), 4u);
@@ -206,11 +207,11 @@ TEST(MeasuredCheck, ComparesTimesByRatioAndSharesByDifference) {
 }
 
 TEST(MeasuredCheck, ShowsWhatOneChoiceChanges) {
-  const std::string path = write_table(
+  const std::vector<MeasuredPoint> points = points_of(
       "Ascend 910B2,gemm,M=2048;N=512;K=512;tile=128x256,time,us,20,\n"
       "Ascend 910B2,gemm,M=2048;N=512;K=512;tile=64x64,time,us,30,\n"
       "Ascend 910B2,gemm,M=1024;N=512;K=512;tile=64x64,time,us,15,\n");
-  const MeasuredPlan plan = plan_rows(read_measured_points(path), row_rules(), machine());
+  const MeasuredPlan plan = plan_rows(points, row_rules(), machine());
   const CheckReport report = report_rows(plan, simulate_rows(plan, machine(), 1, [](size_t) {}));
   ASSERT_EQ(report.effects.size(), 1u) << "a size is no choice";
   EXPECT_EQ(report.effects[0].parameter, "tile");
@@ -220,12 +221,12 @@ TEST(MeasuredCheck, ShowsWhatOneChoiceChanges) {
 }
 
 TEST(MeasuredCheck, TheBoundaryAddsToTimesAndThinsShares) {
-  const std::string path = write_table(
+  const std::vector<MeasuredPoint> points = points_of(
       "Ascend 910B2,gemm,M=256;N=512;K=512,time,us,10,\n"
       "Ascend 910B2,gemm,M=256;N=512;K=512,cube_busy_pct,%,50,\n");
   Machine far = machine();
   far.measured_as[0].boundary_us = 0;
-  const MeasuredPlan plan = plan_rows(read_measured_points(path), row_rules(), far);
+  const MeasuredPlan plan = plan_rows(points, row_rules(), far);
   const std::vector<double> near_values = simulate_rows(plan, far, 1, [](size_t) {});
   far.measured_as[0].boundary_us = near_values[0];
   const std::vector<double> far_values = simulate_rows(plan, far, 1, [](size_t) {});

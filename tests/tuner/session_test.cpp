@@ -2,11 +2,9 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cmath>
-#include <filesystem>
 #include <functional>
 #include <limits>
 #include <mutex>
@@ -15,6 +13,7 @@
 
 #include "core/base/error.h"
 #include "db/queries.h"
+#include "tests/temp_folder.h"
 #include "tuner/session/plan_maker.h"
 
 namespace tilewright {
@@ -55,15 +54,8 @@ Measurement bowl(const Problem& problem, const Config& config) {
 
 class SessionTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "tilewright-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   Store open(const std::string& name = "a.db") const {
-    Store store = Store::open(folder_ + "/" + name, OpenMode::kReadWrite);
+    Store store = Store::open(folder_.path(name), OpenMode::kReadWrite);
     store.save_machine("npu-a", "aaaa", "{}");
     return store;
   }
@@ -119,7 +111,7 @@ class SessionTest : public testing::Test {
     return rows;
   }
 
-  std::string folder_;
+  TempFolder folder_;
 };
 
 TEST_F(SessionTest, ExhaustiveFindsTheOptimumOfEveryProblem) {
