@@ -1,0 +1,26 @@
+#include "app/tui/job_work.h"
+
+#include "app/tui/home/home_load.h"
+
+namespace tilewright {
+
+namespace {
+
+struct Worker {
+  const JobProgress& progress;
+
+  JobResult operator()(const LoadHomeJob& job) const {
+    return std::make_shared<const HomeData>(load_home(job.db));
+  }
+  JobResult operator()(const RunKernelJob&) const { return {}; }
+  JobResult operator()(const IndexTimelineJob&) const { return {}; }
+  JobResult operator()(const ExportTimelineJob&) const { return {}; }
+};
+
+}  // namespace
+
+JobResult do_job(const JobRequest& request, const JobProgress& progress) {
+  return std::visit(Worker{progress}, request);
+}
+
+}  // namespace tilewright

@@ -1,0 +1,7 @@
+#pragma once
+
+namespace tilewright {
+
+struct TimelineState {};
+
+}  // namespace tilewright
