@@ -8,11 +8,13 @@
 
 namespace tilewright {
 
-/// A stretch of time in equal cells, as a view draws it. Every query below costs
-/// O(cells x lanes x log events), whatever the zoom, and is exact.
+/// A stretch of time in equal cells, as a view draws it. Every query below is exact and costs
+/// O(cells x lanes x log events), whatever the zoom: a frame of 120x40 over 1.3 million events on
+/// 96 lanes takes about 1 ms (tests/bench/timeline_bench.cpp), so that no coarser levels are kept.
 class CellRange {
  public:
   /// [from, to) in `count` >= 1 cells; a stretch of less than a tick a cell is widened to that.
+  /// (to - from) x count stays below 2^63.
   CellRange(int64_t from, int64_t to, int count);
 
   int count() const { return count_; }

@@ -54,7 +54,7 @@ inline std::vector<TimelineEvent> hand_made() {
   set(2, 0, Pipe::kMte2, kLoadName, 250, 300);
   set(3, 0, Pipe::kCube, kMmadName, 310, 330);
   set(4, 2, Pipe::kFixp, kStoreName, 350, 400);
-  for (size_t i : {1, 3}) {
+  for (size_t i : {size_t{1}, size_t{3}}) {
     events[i].reason = StartReason::kFlag;
     events[i].flag = 0;
     events[i].predecessor = static_cast<int64_t>(i) - 1;
