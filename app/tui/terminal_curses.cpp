@@ -199,8 +199,7 @@ class CursesTerminal : public Terminal {
              : COLORS >= 16 ? ColorDepth::k16
              : COLORS >= 8  ? ColorDepth::k8
                             : ColorDepth::kMono;
-    if (options.depth.empty()) return;
-    depth_ = std::min(depth_, parse_color_depth(options.depth));
+    depth_ = std::min(depth_, options.depth);
   }
 
   int pair_of(const Paint& paint) {

@@ -61,6 +61,22 @@ TEST(Workbench, RefusesATerminalTypeThatNobodyKnows) {
   EXPECT_TRUE(is_cooked(program.modes()));
 }
 
+TEST(Workbench, RefusesUnknownNamesBeforeItTakesTheTerminal) {
+  const Sandbox sandbox;
+  for (const std::vector<std::string>& options : {std::vector<std::string>{"--colors", "17"},
+                                                  {"--theme", "drak"},
+                                                  {"--glyphs", "emoji"},
+                                                  {"--fps", "0"},
+                                                  {"--machine", "ascend-910b9"}}) {
+    std::vector<std::string> arguments = {"tui"};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    TerminalProgram program(sandbox, arguments);
+    EXPECT_GE(program.exit_status(), 2) << options[0];
+    EXPECT_TRUE(contains(program.output(), options[1])) << program.output();
+    EXPECT_FALSE(contains(program.output(), "1049h")) << options[0];
+  }
+}
+
 TEST(Workbench, NeedsATerminal) {
   Sandbox sandbox;
   const Outcome outcome = sandbox.run({"tui"});
