@@ -163,13 +163,14 @@ void update(State& state, const JobSnapshot& job, Effects& effects) {
     known->fraction = job.fraction;
     return;
   }
+  const std::string title = known->title;
   state.jobs.erase(known);
   if (job.phase == JobPhase::kDone) return take_result(state, job, effects);
   job_ended_without_result(state, job);
   if (job.phase == JobPhase::kFailed) {
-    state.say(fmt::format("{}: {}", job.title, job.failure), Role::kBad);
+    state.say(fmt::format("{}: {}", title, job.failure), Role::kBad);
   } else {
-    state.say(fmt::format("{}: cancelled", job.title), Role::kWarn);
+    state.say(fmt::format("{}: cancelled", title), Role::kWarn);
   }
 }
 
