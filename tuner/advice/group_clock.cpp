@@ -50,6 +50,7 @@ void GroupClock::begin(std::span<const size_t> cores) {
     core.program = &launch_.cores[cores[i]];
     core.issue = core.end = launched;
     core.load_starts = {launched, launched};
+    core.last_ready = launched;
     core.flags.resize(launch_.flags.size());
     core.waits.resize(launch_.flags.size());
     for (size_t f = 0; f < launch_.flags.size(); ++f) {
@@ -99,6 +100,7 @@ void GroupClock::shift(CoreClock& core, int64_t ticks) {
     for (int64_t& time : flag) time += ticks;
   }
   for (int64_t& start : core.load_starts) start += ticks;
+  core.last_ready += ticks;
   core.issue += ticks;
   core.end += ticks;
 }
@@ -298,6 +300,14 @@ bool GroupClock::run_step(CoreClock& core, const TaskInfo& task, const Step& ste
   return true;
 }
 
+/// A load that asks ahead does so when the one before it starts; when that one does not ask ahead
+/// itself, already when the one before that starts, as soon as both may start.
+int64_t GroupClock::asked_ahead(const CoreClock& core, int64_t start, int64_t ready) {
+  const int64_t at = core.last_ahead ? std::max(core.load_starts[0], ready)
+                                     : std::max({core.load_starts[1], core.last_ready, ready});
+  return std::min(at, start);
+}
+
 int64_t GroupClock::end_of_load(CoreClock& core, const TaskInfo& task, const Step& step,
                                 int64_t iteration, int64_t start, int64_t ready) {
   const GmAccess access = steps_.access(step, task.bindings, iteration);
@@ -310,11 +320,7 @@ int64_t GroupClock::end_of_load(CoreClock& core, const TaskInfo& task, const Ste
   const double sharers = load < task.sharers->size() ? (*task.sharers)[load] : 1;
   int64_t end = start + stream;
   if (load < 64 && (task.misses >> load & 1) != 0) {
-    // A load that asks ahead does so when the one before it starts, or the one before that.
-    const int64_t asked =
-        !step.ahead ? start
-                    : std::clamp(core.last_ahead ? core.load_starts[0] : core.load_starts[1], ready,
-                                 std::max(ready, start));
+    const int64_t asked = step.ahead ? asked_ahead(core, start, ready) : start;
     const auto bytes = static_cast<double>(access.rows * access.cols * bytes_of(tensor.type));
     const double burst = static_cast<double>(std::max<int64_t>(1, burst_bytes(tensor, access)));
     const double fetched = bytes * (1 + machine_.hbm.burst_overhead_bytes / burst);
@@ -329,6 +335,7 @@ int64_t GroupClock::end_of_load(CoreClock& core, const TaskInfo& task, const Ste
   core.fetching += static_cast<double>(end - start);
   end += to_ticks(machine_.mte2.fixed_cycles + machine_.l2.same_address_cycles * (sharers - 1) / 2);
   core.load_starts = {start, core.load_starts[0]};
+  core.last_ready = ready;
   core.last_ahead = step.ahead;
   return end;
 }

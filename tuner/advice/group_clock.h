@@ -41,7 +41,6 @@ class GroupClock {
   Result play(std::span<const size_t> cores);
 
  private:
-  static constexpr size_t kQueue = 64;  ///< most entries of a pipe's queue that are remembered
   struct PipeClock {
     int64_t free = 0;
     int64_t count = 0;
@@ -55,8 +54,10 @@ class GroupClock {
     std::vector<int64_t> waits;               // of flags between cores, by flag
     int64_t issue = 0;
     int64_t end = 0;
-    // The two loads before: their starts, and whether the last one asks ahead.
+    // The two loads before: their starts, when the last one might have started had MTE2 been free,
+    // and whether it asks ahead.
     std::array<int64_t, 2> load_starts{};
+    int64_t last_ready = 0;
     bool last_ahead = false;
     // Where it stands in its program.
     size_t task = 0;
@@ -92,6 +93,7 @@ class GroupClock {
   bool run_step(CoreClock& core, const TaskInfo& task, const Step& step, int64_t iteration);
   bool flags_ready(CoreClock& core, const Step& step, uint8_t when, int64_t& time);
   int64_t shared_set(const CoreClock& core, const StepFlag& use) const;
+  static int64_t asked_ahead(const CoreClock& core, int64_t start, int64_t ready);
   int64_t end_of_load(CoreClock& core, const TaskInfo& task, const Step& step, int64_t iteration,
                       int64_t start, int64_t ready);
   int64_t end_of_store(CoreClock& core, const TaskInfo& task, const Step& step, int64_t iteration,
