@@ -28,6 +28,9 @@ const std::vector<Rule>& all_rules() {
   return kRules;
 }
 
+/// Tasks of the launches whose estimates a move may cost: a few milliseconds.
+constexpr int64_t kMostTasks = 50'000;
+
 /// Turns findings into advice. An estimate is the measured time, changed as the first-order times
 /// of both launches differ; what the launch itself takes stays.
 class Adviser {
@@ -65,6 +68,9 @@ class Adviser {
     const auto [known, is_new] = estimates_.try_emplace(problem.text() + config.text());
     if (is_new) {
       const Launch launch = kernel.build(problem, config, evidence_.machine);
+      for (const CoreProgram& core : launch.cores) {
+        tasks_ += static_cast<int64_t>(core.tasks.size());
+      }
       known->second = start_ + (now_ - start_) * first_order(launch) / first_order_;
     }
     return known->second;
@@ -117,37 +123,48 @@ class Adviser {
     list.push_back(std::move(advice));
   }
 
+  /// The best config that a rule's moves lead to, with its estimate in us. Large configs come
+  /// first: they have few tasks, and those of many are left out when their estimates would take
+  /// long.
+  struct Best {
+    std::optional<Config> config;
+    double us = 0;
+  };
+  void look_at(const std::vector<Config>& configs, Best& best) {
+    const int64_t enough = tasks_ + kMostTasks;
+    for (auto config = configs.rbegin(); config != configs.rend() && tasks_ < enough; ++config) {
+      const double us = estimate(kernel_, evidence_.problem, *config);
+      if (best.config && us >= best.us) continue;
+      best = {*config, us};
+    }
+  }
+
   void add_moves(const Rule& rule, const Finding& finding, std::vector<Advice>& list) {
-    std::optional<Config> best;
-    double best_us = 0;
+    Best best;
     std::optional<Advice> refused;
+    bool has_applied = false;
     for (const Move& move : finding.moves) {
+      if (!applies(space_, move)) continue;
+      has_applied = true;
       const Proposals proposals = propose(space_, evidence_.config, move);
-      for (const Config& config : proposals.configs) {
-        const double us = estimate(kernel_, evidence_.problem, config);
-        if (best && us >= best_us) continue;
-        best = config;
-        best_us = us;
-      }
-      if (proposals.refused && !refused) {
-        refused = worded(rule, finding);
-        refused->change = change_text(evidence_.config, *proposals.refused);
-        refused->changed_config = *proposals.refused;
-        refused->obstacle = proposals.obstacle;
-      }
+      look_at(proposals.configs, best);
+      if (!proposals.refused || refused) continue;
+      refused = worded(rule, finding);
+      refused->change = change_text(evidence_.config, *proposals.refused);
+      refused->changed_config = *proposals.refused;
+      refused->obstacle = proposals.obstacle;
     }
     if (refused) list.push_back(std::move(*refused));
-    if (best) {
-      Advice advice = worded(rule, finding);
-      advice.change = change_text(evidence_.config, *best);
-      advice.changed_config = *best;
-      set_estimate(advice, best_us);
+    Advice advice = worded(rule, finding);
+    if (best.config) {
+      advice.change = change_text(evidence_.config, *best.config);
+      advice.changed_config = *best.config;
+      set_estimate(advice, best.us);
+      list.push_back(std::move(advice));
+    } else if (has_applied && !refused) {
+      advice.obstacle = "no other value of the space's parameters goes that way";
       list.push_back(std::move(advice));
     }
-    if (best || refused) return;
-    Advice advice = worded(rule, finding);
-    advice.obstacle = "no value of the space's parameters goes that way";
-    list.push_back(std::move(advice));
   }
 
   /// Of feasible advice to make the same change, only that of the first rule stays.
@@ -171,6 +188,7 @@ class Adviser {
   double start_;  ///< us until the cores begin
   double first_order_;
   std::map<std::string, double> estimates_;  ///< us, by request
+  int64_t tasks_ = 0;                        ///< of the launches that were estimated
 };
 
 }  // namespace

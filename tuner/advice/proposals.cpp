@@ -148,6 +148,14 @@ Proposals propose(const Space& space, const Config& from, const Move& move) {
   return proposals;
 }
 
+bool applies(const Space& space, const Move& move) {
+  return std::ranges::any_of(move.axes, [&](const Axis& axis) {
+    return std::ranges::any_of(space.parameters(), [&](const Parameter& parameter) {
+      return parameter.name == axis.parameter;
+    });
+  });
+}
+
 std::string change_text(const Config& from, const Config& to) {
   std::vector<std::string> changes;
   for (size_t i = 0; i < from.values.size(); ++i) {

@@ -40,6 +40,9 @@ struct Proposals {
 /// have no value in their direction, stay as they are.
 Proposals propose(const Space& space, const Config& from, const Move& move);
 
+/// Whether the space has a parameter that the move would change.
+bool applies(const Space& space, const Move& move);
+
 /// "tile_m 64 -> 128, tile_k0 64 -> 32"; empty for equal configs. Both of one space.
 std::string change_text(const Config& from, const Config& to);
 
