@@ -1,6 +1,7 @@
 #include "tuner/advice/launch_estimate.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 #include <vector>
 
@@ -49,9 +50,20 @@ std::vector<size_t> busiest(const Launch& launch, const std::vector<std::vector<
   return {chosen.begin(), chosen.end()};
 }
 
-/// What the cores together would take of a port, of what it has.
-double share_of(double rate, double wanted) {
-  return wanted > rate ? rate / wanted : 1;
+/// What a core gets of its own rate on a port of `rate` bytes a cycle, which `cores` want `each` of
+/// for a share `use` of the time, each at times of its own: the number of the others that are there
+/// at a moment is binomial.
+double share_of(double rate, double each, double cores, double use) {
+  use = std::clamp(use, 0.0, 1.0);
+  const auto others = static_cast<int>(cores) - 1;
+  double slowdown = 0;
+  for (int k = 0; k <= others; ++k) {
+    const double chance =
+        std::exp(std::lgamma(others + 1.0) - std::lgamma(k + 1.0) - std::lgamma(others - k + 1.0)) *
+        std::pow(use, k) * std::pow(1 - use, others - k);
+    slowdown += chance * std::max(1.0, (k + 1) * each / rate);
+  }
+  return slowdown > 0 ? 1 / slowdown : 1;
 }
 
 MemoryShares shares_of(const Launch& launch, const Machine& machine,
@@ -64,8 +76,8 @@ MemoryShares shares_of(const Launch& launch, const Machine& machine,
     writes += aic ? machine.fixpipe.bytes_per_cycle : machine.mte3.bytes_per_cycle;
   }
   MemoryShares shares;
-  shares.read = share_of(machine.l2.read_bytes_per_cycle, reads * use.reading);
-  shares.write = share_of(machine.l2.write_bytes_per_cycle, writes * use.writing);
+  shares.read = share_of(machine.l2.read_bytes_per_cycle, reads / cores, cores, use.reading);
+  shares.write = share_of(machine.l2.write_bytes_per_cycle, writes / cores, cores, use.writing);
   shares.hbm_cores = cores * use.fetching;
   return shares;
 }
