@@ -18,7 +18,7 @@ constexpr int64_t kMostSize = std::numeric_limits<int32_t>::max();
 /// A size that is worth a look where a kernel has no default: that of a layer of a small model.
 int64_t first_size(std::string_view name) {
   constexpr std::pair<std::string_view, int64_t> kFirst[] = {
-      {"m", 1000},     {"n", 4096},  {"k", 4096},    {"rows", 1024},  {"cols", 4096},
+      {"m", 1000},      {"n", 4096},   {"k", 4096},     {"rows", 1024},  {"cols", 4096},
       {"vocab", 32000}, {"heads", 32}, {"kv_heads", 8}, {"tokens", 512},
   };
   const auto found = std::ranges::find(kFirst, name, &std::pair<std::string_view, int64_t>::first);
@@ -202,8 +202,8 @@ LabForm with_value(const LabForm& form, const LabCheck& check, const LabField& f
       changed.config = check_form(changed).fallback;
       return changed;
     case LabField::Kind::kMachine:
-      changed.machine = std::make_shared<const NamedMachine>(std::string(text),
-                                                             load_machine(std::string(text)));
+      changed.machine =
+          std::make_shared<const NamedMachine>(std::string(text), load_machine(std::string(text)));
       break;
     case LabField::Kind::kSize:
       value_of(changed.sizes, field.name) = parse_int(text, field.name);

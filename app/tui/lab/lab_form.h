@@ -32,7 +32,7 @@ struct LabForm {
 
 /// What a form means, worked out without a run.
 struct LabCheck {
-  std::string wrong;  ///< why there is no problem or no legal config; empty when it can be run
+  std::string wrong;   ///< why there is no problem or no legal config; empty when it can be run
   std::string broken;  ///< name of the constraint that is broken, of a listed config
   Problem problem;
   bool has_problem = false;
