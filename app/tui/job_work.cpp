@@ -1,6 +1,7 @@
 #include "app/tui/job_work.h"
 
 #include "app/tui/home/home_load.h"
+#include "app/tui/timeline/timeline_data.h"
 
 namespace tilewright {
 
@@ -13,8 +14,13 @@ struct Worker {
     return std::make_shared<const HomeData>(load_home(job.db));
   }
   JobResult operator()(const RunKernelJob&) const { return {}; }
-  JobResult operator()(const IndexTimelineJob&) const { return {}; }
+  JobResult operator()(const IndexTimelineJob& job) const {
+    return load_timeline(job.request, progress);
+  }
   JobResult operator()(const ExportTimelineJob&) const { return {}; }
+  JobResult operator()(const AreaJob& job) const {
+    return area_data(job.timeline->index, job.area, job.grouping);
+  }
 };
 
 }  // namespace
