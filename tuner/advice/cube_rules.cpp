@@ -223,13 +223,12 @@ std::optional<Finding> fill_fractals(const Evidence& evidence) {
   const int64_t m = evidence.problem.size("m");
   const int64_t whole = round_up(m, evidence.machine.cube.fractal_m);
   const double wasted = 1 - static_cast<double>(m) / static_cast<double>(whole);
-  const double busy =
-      evidence.path(Cause::busy(Pipe::kCube)) + evidence.path(Cause::busy(Pipe::kMte1));
+  const double busy = evidence.busy(Pipe::kCube);
   if (wasted * busy < kNoticed) return std::nullopt;
   return Finding{
       fmt::format("the cube multiplies {} rows for the {} that are there", whole, m),
-      fmt::format("{} of a fractal's rows are empty; CUBE and MTE1 are {} of the critical path",
-                  format_share(wasted), format_share(busy)),
+      fmt::format("{} of the rows are empty; CUBE is busy {} of the time", format_share(wasted),
+                  format_share(busy)),
       {},
       {},
       {},

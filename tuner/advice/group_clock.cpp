@@ -349,7 +349,9 @@ int64_t GroupClock::end_of_load(CoreClock& core, const TaskInfo& task, const Ste
   }
   core.use.reading += static_cast<double>(stream);
   core.use.fetching += static_cast<double>(end - start);
-  end += to_ticks(machine_.mte2.fixed_cycles + machine_.l2.same_address_cycles * (sharers - 1) / 2);
+  // Of the cores that load the same bytes in a step half come before this one, and about half of
+  // those at the same moment.
+  end += to_ticks(machine_.mte2.fixed_cycles + machine_.l2.same_address_cycles * (sharers - 1) / 4);
   core.load_starts = {start, core.load_starts[0]};
   core.last_ready = ready;
   core.last_ahead = step.ahead;
