@@ -40,7 +40,9 @@ std::optional<Finding> enlarge_tile(const Evidence& evidence) {
                   format_share(evidence.busy(Pipe::kCube)),
                   format_share(evidence.busy(Pipe::kMte2)),
                   format_share(evidence.busy(Pipe::kMte1)), format_bytes(loads.bytes), reuse),
-      {{{{"tile_m", Direction::kUp}, {"tile_n", Direction::kUp}}, kRoomForTile}}};
+      {{{{"tile_m", Direction::kUp}, {"tile_n", Direction::kUp}}, kRoomForTile},
+       {{{"tile_m", Direction::kUp}, {"tile_n", Direction::kDown}}, kRoomForTile},
+       {{{"tile_m", Direction::kDown}, {"tile_n", Direction::kUp}}, kRoomForTile}}};
 }
 
 std::optional<Finding> deepen_chunk(const Evidence& evidence) {
@@ -238,7 +240,8 @@ std::optional<Finding> fill_fractals(const Evidence& evidence) {
 }
 
 constexpr std::array kRules = {
-    Rule{{"enlarge_tile", "larger tiles where the cube waits for operands"}, enlarge_tile},
+    Rule{{"enlarge_tile", "larger or squarer tiles where the cube waits for operands"},
+         enlarge_tile},
     Rule{{"deepen_chunk", "longer loads where their fixed cost shows"}, deepen_chunk},
     Rule{{"shorten_chunk", "a shorter first load where the cube starts late"}, shorten_chunk},
     Rule{{"deepen_step", "longer products where their heads show"}, deepen_step},
