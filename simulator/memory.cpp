@@ -132,21 +132,19 @@ int64_t burst_bytes(const Tensor& tensor, int64_t rows, int64_t cols) {
   return cols == tensor.cols ? rows * cols * width : cols * width;
 }
 
-int64_t MemorySystem::burst_of(const GmAccess& access) const {
-  const Tensor& tensor = launch_.tensors[static_cast<size_t>(access.tensor)];
+int64_t burst_bytes(const Tensor& tensor, const GmAccess& access) {
   const bool one = access.count == 1;
   return burst_bytes(tensor, one ? access.rows : access.each_rows,
                      one ? access.cols : access.each_cols);
 }
 
-int64_t MemorySystem::stream_bytes(const GmAccess& access) const {
-  const Tensor& tensor = launch_.tensors[static_cast<size_t>(access.tensor)];
+int64_t stream_bytes(const Machine& machine, const Tensor& tensor, const GmAccess& access) {
   const int64_t width = bytes_of(tensor.type);
   const int64_t bytes = access.rows * access.cols * width;
-  const int64_t burst = burst_of(access);
+  const int64_t burst = burst_bytes(tensor, access);
   // Pieces shorter than the smallest one that the memory handles cost as much as that.
-  const bool short_pieces = burst < machine_.l2.piece_bytes;
-  const int64_t whole = short_pieces ? ceil_div(bytes, burst) * machine_.l2.piece_bytes : bytes;
+  const bool short_pieces = burst < machine.l2.piece_bytes;
+  const int64_t whole = short_pieces ? ceil_div(bytes, burst) * machine.l2.piece_bytes : bytes;
   if (tensor.layout == Layout::kZn) return whole;  // fractals are aligned
   const int64_t start = (access.row * tensor.cols + access.col) * width;
   const int64_t pitch = burst < bytes ? tensor.cols * width : 0;
@@ -154,11 +152,16 @@ int64_t MemorySystem::stream_bytes(const GmAccess& access) const {
   const auto doublings = [](int64_t address) {
     return std::max(0, std::countr_zero(static_cast<uint64_t>(address)) - 5);
   };
-  const int full = doublings(machine_.l2.align_bytes);
+  const int full = doublings(machine.l2.align_bytes);
   const int reached = (start | pitch) == 0 ? full : std::min(full, doublings(start | pitch));
   if (reached == full) return whole;
-  const double lost = (1 - machine_.l2.misaligned_rate) * (full - reached) / full;
+  const double lost = (1 - machine.l2.misaligned_rate) * (full - reached) / full;
   return std::llround(static_cast<double>(whole) / (1 - lost));
+}
+
+int64_t MemorySystem::stream_bytes(const GmAccess& access) const {
+  return tilewright::stream_bytes(machine_, launch_.tensors[static_cast<size_t>(access.tensor)],
+                                  access);
 }
 
 template <typename Visit>
@@ -249,7 +252,7 @@ int32_t MemorySystem::new_flow() {
 }
 
 int64_t MemorySystem::hbm_bytes(const GmAccess& access, int64_t missing) const {
-  const int64_t burst = burst_of(access);
+  const int64_t burst = burst_bytes(launch_.tensors[static_cast<size_t>(access.tensor)], access);
   const double overhead =
       machine_.hbm.burst_overhead_bytes / static_cast<double>(std::max<int64_t>(1, burst));
   return missing + std::llround(static_cast<double>(missing) * overhead);

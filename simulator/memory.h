@@ -36,6 +36,11 @@ struct GmAccess {
 
 /// Bytes of one contiguous piece of a rectangle in GM.
 int64_t burst_bytes(const Tensor& tensor, int64_t rows, int64_t cols);
+int64_t burst_bytes(const Tensor& tensor, const GmAccess& access);
+
+/// Bytes whose time on the L2 port a rectangle takes: its own, with what pieces that are small or
+/// misaligned lose.
+int64_t stream_bytes(const Machine& machine, const Tensor& tensor, const GmAccess& access);
 
 /// Who loads or stores: each has its own cap on the way to the L2.
 enum class MemoryClient : uint8_t { kL1Load, kUbLoad, kFixpipeStore, kUbStore };
@@ -154,8 +159,6 @@ class MemorySystem {
                    int64_t hidden);
   template <typename Visit>
   void for_each_sector(const GmAccess& access, Visit visit) const;
-  /// Bytes of one contiguous piece.
-  int64_t burst_of(const GmAccess& access) const;
   int64_t stream_bytes(const GmAccess& access) const;
   int64_t hbm_bytes(const GmAccess& access, int64_t missing) const;
   int32_t new_flow();

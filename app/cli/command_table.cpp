@@ -159,9 +159,15 @@ Command report_entry() {
       "for, and the verdict of the component roofline. Of tuning and serving runs it shows what "
       "was\n"
       "kept. A run that kernels, timing model or machine have changed since is refused (status "
-      "4).\n";
+      "4).\n"
+      "Advice on a kernel run says what to change and what that is estimated to save; --apply "
+      "runs\n"
+      "the change and shows what it really saves.\n";
   command.positionals = {{"RUN", "number or label of a run, see `tilewright query runs`"}};
-  command.examples = {{"tilewright report 1", "the first run of the database"}};
+  command.options = {
+      {"apply", 0, "N", "", "follow the N-th advice: run the change in detail and keep the run"}};
+  command.examples = {{"tilewright report 1", "the first run of the database"},
+                      {"tilewright report 1 --apply 1", "do what would save most"}};
   command.run = run_report;
   return command;
 }

@@ -64,6 +64,24 @@ Launch build_launch(const Kernel& kernel, const Problem& problem, const Config& 
   return launch;
 }
 
+std::vector<std::string> run_arguments(const Problem& problem, const Config& config) {
+  constexpr size_t kValuesEach = 4;
+  std::vector<std::string> words = {problem.kernel, "--shape " + Config{problem.sizes}.text(),
+                                    fmt::format("--dtype {}", name_of(problem.types[0]))};
+  const auto layout =
+      std::ranges::find_if(problem.layouts, [](const std::string& name) { return name != "nd"; });
+  if (layout != problem.layouts.end()) words.push_back("--layout " + *layout);
+  if (problem.epilogue != "none") words.push_back("--epilogue " + problem.epilogue);
+  for (size_t i = 0; i < config.values.size(); i += kValuesEach) {
+    const size_t end = std::min(i + kValuesEach, config.values.size());
+    const auto at = [&](size_t position) {
+      return config.values.begin() + static_cast<std::ptrdiff_t>(position);
+    };
+    words.push_back("--config " + Config{{at(i), at(end)}}.text());
+  }
+  return words;
+}
+
 Json to_json(const Config& config) {
   Json json = Json::object();
   for (const auto& [name, value] : config.values) json[name] = value;

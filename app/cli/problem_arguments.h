@@ -1,5 +1,8 @@
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "app/cli/options.h"
 #include "core/base/json.h"
 #include "core/machine/machine.h"
@@ -21,6 +24,10 @@ Problem read_problem(const Kernel& kernel, const ProblemRequest& request);
 /// in reasonable time.
 Launch build_launch(const Kernel& kernel, const Problem& problem, const Config& config,
                     const Machine& machine);
+
+/// The arguments of `tilewright run` for a request, an option with its value each: kernel, --shape,
+/// --dtype and so on, and every value of the config, in several --config that stay short.
+std::vector<std::string> run_arguments(const Problem& problem, const Config& config);
 
 /// {name: value, ...}.
 Json to_json(const Config& config);

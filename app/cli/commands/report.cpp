@@ -3,17 +3,24 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 
+#include "app/cli/advice_report.h"
+#include "app/cli/clock.h"
 #include "app/cli/command.h"
 #include "app/cli/commands/commands.h"
 #include "app/cli/interrupt.h"
+#include "app/cli/kernel_run.h"
 #include "app/cli/problem_arguments.h"
 #include "app/cli/run_report.h"
 #include "app/cli/timing_report.h"
+#include "core/base/error.h"
 #include "core/base/format.h"
 #include "core/base/text.h"
+#include "tuner/advice/advice.h"
 
 namespace tilewright {
 
@@ -103,22 +110,116 @@ std::string head_of(Context& context, const RunReport& report) {
   return text;
 }
 
-}  // namespace
+/// What --machine takes for a machine: the name of a preset, else what it was given as.
+std::string machine_argument(const Context& context, const Machine& machine) {
+  const std::string preset = machine.name.substr(0, machine.name.find(':'));
+  const std::vector<std::string> presets = machine_names();
+  const bool is_preset = std::ranges::find(presets, preset) != presets.end();
+  return is_preset ? machine.name : context.globals().machine;
+}
 
-int run_report(Context& context) {
-  const InterruptGuard guard;
+/// Advice that was followed, with the run that was kept of it.
+struct AppliedRun {
+  int64_t number = 0;  ///< of the advice
+  int64_t run = 0;
+  AppliedAdvice result;
+};
+
+KernelRun run_changed(const Context& context, const Advice& advice, const Machine& machine) {
+  const InterruptExit exit;  // until it is over there is nothing to keep
+  const double started = wall_seconds();
+  KernelRun run;
+  run.machine = machine;
+  run.problem = advice.changed_problem;
+  run.config = advice.changed_config;
+  const Launch launch =
+      build_launch(find_kernel(run.problem.kernel), run.problem, run.config, machine);
+  note_long_simulation(context, launch);
+  time_run(launch, Fidelity::kDetailed, run);
+  run.wall_ms = (wall_seconds() - started) * 1e3;
+  return run;
+}
+
+AppliedRun follow(const Context& context, Store& store, const RunReport& report,
+                  std::span<const Advice> list, int64_t number) {
+  const Machine& machine = report.kernel->machine;
+  const Advice& advice = numbered(list, number);
+  require_feasible(advice);
+  const KernelRun run = run_changed(context, advice, machine);
+  const double before_us = machine.us_of_ticks(report.kernel->profile.timing.ticks);
+  return {number, keep(context, run, store), compare(advice, before_us, run.measurement.time_us)};
+}
+
+Json json_of(const AppliedRun& applied) {
+  Json json = json_of(applied.result);
+  json["number"] = applied.number;
+  json["run"] = applied.run;
+  return json;
+}
+
+std::string text_of(Context& context, const AppliedRun& applied) {
+  const AppliedAdvice& result = applied.result;
+  std::string text = context.heading(fmt::format("advice {} followed, kept as run {}",
+                                                 applied.number, applied.run)) +
+                     "\n";
+  text += labelled("before", format_us(result.before_us));
+  text += labelled("estimate", fmt::format("{}, {} saved", format_us(result.estimated_us),
+                                           format_share(result.estimated_gain)));
+  text += labelled("real", fmt::format("{}, {} {}", format_us(result.real_us),
+                                       format_share(std::abs(result.real_gain)),
+                                       result.real_gain < 0 ? "lost" : "saved"));
+  return text;
+}
+
+RunReport read(const Context& context, Store& store) {
   const InterruptExit exit;  // simulating again cannot be stopped, and nothing is written
-  Store store = context.open_existing_store(OpenMode::kReadOnly);
-  const RunReport report = read_report(context, store, context.arguments().positionals()[0]);
+  RunReport report = read_report(context, store, context.arguments().positionals()[0]);
+  if (context.arguments().has("apply") && !report.kernel) {
+    throw Error(ErrorKind::kUsage,
+                fmt::format("--apply follows advice on a kernel run, and run {} is a {} run",
+                            report.run.id, name_of(report.run.kind)));
+  }
+  return report;
+}
+
+std::vector<Advice> advice_on(const KernelDetails& details) {
+  return advise(find_kernel(details.problem.kernel), details.problem, details.config,
+                details.machine, details.profile, details.roofline);
+}
+
+void print(Context& context, const RunReport& report, std::span<const Advice> list,
+           const std::optional<AppliedRun>& applied) {
+  const std::string machine =
+      report.kernel ? machine_argument(context, report.kernel->machine) : "";
   if (context.globals().json) {
-    context.print_json(json_of(report));
-    return kExitOk;
+    Json json = json_of(report);
+    if (report.kernel) json["advice"] = json_of(list, machine);
+    if (applied) json["applied"] = json_of(*applied);
+    context.print_json(json);
+    return;
   }
   context.print(head_of(context, report));
   if (report.kernel) context.print("\n" + text_of(context, report.kernel->roofline));
   for (const ReportSection& section : report.sections) {
     context.print("\n" + text_of(context, section, report.total));
   }
+  if (report.kernel) context.print("\n" + text_of(context, list, machine));
+  if (applied) context.print("\n" + text_of(context, *applied));
+}
+
+}  // namespace
+
+int run_report(Context& context) {
+  const InterruptGuard guard;
+  const bool applies = context.arguments().has("apply");
+  const int64_t number = applies ? context.arguments().integer("apply", 1, 1000) : 0;
+  Store store = context.open_existing_store(applies ? OpenMode::kReadWrite : OpenMode::kReadOnly);
+  const RunReport report = read(context, store);
+  std::vector<Advice> list;
+  if (report.kernel) list = advice_on(*report.kernel);
+  std::optional<AppliedRun> applied;
+  if (applies) applied = follow(context, store, report, list, number);
+  print(context, report, list, applied);
   return kExitOk;
 }
 

@@ -12,18 +12,16 @@
 #include "app/cli/command.h"
 #include "app/cli/commands/commands.h"
 #include "app/cli/interrupt.h"
+#include "app/cli/kernel_run.h"
 #include "app/cli/problem_arguments.h"
 #include "app/cli/timing_report.h"
-#include "app/cli/trace_file.h"
 #include "core/base/error.h"
 #include "core/base/file.h"
 #include "core/base/format.h"
 #include "core/base/text.h"
 #include "kernels/kernel.h"
 #include "simulator/hazards.h"
-#include "simulator/roofline.h"
 #include "simulator/timing.h"
-#include "tuner/evaluate/simulator_evaluator.h"
 
 namespace tilewright {
 
@@ -36,30 +34,6 @@ constexpr int64_t kMaxCheckBytes = int64_t{4} << 30;
 constexpr int64_t kTraceEventBytes = 210;
 /// Larger ones are announced.
 constexpr double kNotedTraceBytes = 1e9;
-
-/// Everything that one run found.
-struct KernelRun {
-  Machine machine;
-  Problem problem;
-  Config config;
-  double flops = 0;
-  TimingResult timing;
-  Roofline roofline;
-  QueryResult core_counters;
-  Measurement measurement;
-  std::optional<CheckResult> check;
-  std::optional<std::vector<Hazard>> hazards;  ///< looked for only when asked
-  Fidelity fidelity = Fidelity::kDetailed;     ///< that was used
-  double wall_ms = 0;
-
-  /// Empty when nothing is wrong, as far as it was looked at.
-  std::string complaint() const {
-    if (check && !check->ok) return check->first_failure;
-    if (hazards && !hazards->empty()) return hazards->front().message;
-    return "";
-  }
-  double tflops() const { return flops / measurement.time_us * 1e-6; }
-};
 
 /// The reference holds three numbers of 4 to 8 bytes for each element.
 constexpr double kReferenceBytes = 16;
@@ -94,19 +68,6 @@ double check_bytes(const Launch& launch) {
   return bytes;
 }
 
-/// A timeline shows every instruction, so it is always detailed. `trace` is its file, empty for
-/// none.
-void time_run(const Launch& launch, Fidelity fidelity, const std::string& trace, KernelRun& run) {
-  run.fidelity = trace.empty() ? resolve(fidelity, launch, run.machine) : Fidelity::kDetailed;
-  run.timing = trace.empty() ? time_launch(launch, run.machine, run.fidelity)
-                             : time_traced(launch, run.machine, trace);
-  run.roofline = component_roofline(run.timing, work_of(launch, run.machine), run.machine);
-  run.core_counters = core_counters(launch, run.timing, run.machine);
-  run.measurement.time_ticks = run.timing.ticks;
-  run.measurement.time_us = run.machine.us_of_ticks(run.timing.ticks);
-  run.measurement.counters = profiler_counters(run.timing, run.machine);
-}
-
 void note_large_trace(const Context& context, const Launch& launch) {
   const double bytes = static_cast<double>(launch.instruction_count() * kTraceEventBytes);
   if (bytes < kNotedTraceBytes) return;
@@ -128,7 +89,6 @@ KernelRun execute(const Context& context) {
   run.config =
       complete_config(kernel, run.problem, run.machine, parse_config(arguments.text("config")));
   const Launch launch = build_launch(kernel, run.problem, run.config, run.machine);
-  run.flops = launch.flops;
   const std::string trace = arguments.text("trace");
   note_long_simulation(context, launch);
   if (!trace.empty()) note_large_trace(context, launch);
@@ -142,7 +102,7 @@ KernelRun execute(const Context& context) {
     throw Error(ErrorKind::kUsage, "--trace shows every instruction: use --fidelity detailed");
   }
   if (!trace.empty()) guard.reset();
-  time_run(launch, fidelity, trace, run);
+  trace.empty() ? time_run(launch, fidelity, run) : time_run_traced(launch, trace, run);
   if (!guard) guard.emplace();
   if (wants_check) {
     run.check = check_kernel(kernel, run.problem, run.config, run.machine,
@@ -151,42 +111,6 @@ KernelRun execute(const Context& context) {
   if (arguments.has("hazards")) run.hazards = find_hazards(launch, run.machine);
   run.wall_ms = (wall_seconds() - started) * 1e3;
   return run;
-}
-
-Json json_of(const std::optional<CheckResult>& check) {
-  Json json;
-  json["status"] = !check ? "not_run" : check->ok ? "passed" : "failed";
-  json["max_abs_err"] = check ? Json(check->max_abs_err) : Json(nullptr);
-  json["max_rel_err"] = check ? Json(check->max_rel_err) : Json(nullptr);
-  if (check) json["elements"] = check->elements;
-  if (check && !check->ok) json["first_failure"] = check->first_failure;
-  return json;
-}
-
-Json json_of(const KernelRun& run) {
-  Json json = output_object();
-  json["kernel"] = run.problem.kernel;
-  json["problem"] = run.problem.text();
-  json["machine"] = machine_identity(run.machine);
-  json["evaluator"] = simulator_evaluator_id(run.fidelity);
-  json["config"] = to_json(run.config);
-  json["time_us"] = run.measurement.time_us;
-  json["cycles"] = static_cast<double>(run.timing.ticks) / static_cast<double>(kTicksPerCycle);
-  json["tflops"] = run.tflops();
-  Json& counters = json["counters"] = Json::object();
-  for (const auto& [name, value] : run.measurement.counters) counters[name] = value;
-  json["breakdown"] = json_of(run.timing.critical_path, run.machine);
-  json["engine"] = json_of(run.timing.engine, run.machine);
-  json["roofline"] = json_of(run.roofline);
-  json["check"] = json_of(run.check);
-  Json& hazards = json["hazards"] = Json::array();
-  if (run.hazards) {
-    for (const Hazard& hazard : *run.hazards) {
-      hazards.push_back({{"kind", hazard.kind}, {"message", hazard.message}});
-    }
-  }
-  json["wall_ms"] = run.wall_ms;
-  return json;
 }
 
 /// "aic_cube 54.5 %, ...", from the counters named aic_cube_ratio and so on.
@@ -241,19 +165,6 @@ void print_text(Context& context, const KernelRun& run) {
   context.print("\n" + context.heading("time by cause, mean of the working cores") + "\n");
   context.print(text_of(run.timing.engine, run.machine));
   context.print("\n" + text_of(context, run.roofline));
-}
-
-void keep(const Context& context, const KernelRun& run, Store& store) {
-  RunRecord record(context, store, run.machine,
-                   {.kind = RunKind::kKernel, .label = run.problem.text()});
-  MeasurementKey key = kernel_key(run.problem, run.config, run.machine);
-  key.evaluator = simulator_evaluator_id(run.fidelity);
-  Measurement measurement = run.measurement;
-  if (const std::string complaint = run.complaint(); !complaint.empty()) {
-    measurement = {AttemptStatus::kWrongResult, complaint, 0, 0, {}};
-  }
-  store.record(key, measurement, record.id(), run.wall_ms * 1e3, iso_date());
-  record.finish(RunStatus::kDone, json_of(run));
 }
 
 }  // namespace

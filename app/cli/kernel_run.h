@@ -1,0 +1,59 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/cli/context.h"
+#include "core/base/json.h"
+#include "core/machine/machine.h"
+#include "core/space/measurement.h"
+#include "core/space/problem.h"
+#include "core/space/space.h"
+#include "db/queries.h"
+#include "db/store.h"
+#include "kernels/kernel.h"
+#include "simulator/hazards.h"
+#include "simulator/launch.h"
+#include "simulator/roofline.h"
+#include "simulator/timing.h"
+
+namespace tilewright {
+
+/// A kernel's config on the simulator, and everything that was found.
+struct KernelRun {
+  Machine machine;
+  Problem problem;
+  Config config;
+  double flops = 0;
+  TimingResult timing;
+  Roofline roofline;
+  QueryResult core_counters;
+  Measurement measurement;
+  std::optional<CheckResult> check;
+  std::optional<std::vector<Hazard>> hazards;  ///< looked for only when asked
+  Fidelity fidelity = Fidelity::kDetailed;     ///< that was used
+  double wall_ms = 0;
+
+  /// Empty when nothing is wrong, as far as it was looked at.
+  std::string complaint() const {
+    if (check && !check->ok) return check->first_failure;
+    if (hazards && !hazards->empty()) return hazards->front().message;
+    return "";
+  }
+  double tflops() const { return flops / measurement.time_us * 1e-6; }
+};
+
+/// Times the launch of `run`, whose machine is set, and fills in what follows from that.
+void time_run(const Launch& launch, Fidelity fidelity, KernelRun& run);
+/// The same in detail, as a timeline shows every instruction, which is written to `trace` on the
+/// way (app/cli/trace_file.h).
+void time_run_traced(const Launch& launch, const std::string& trace, KernelRun& run);
+
+/// The object that `tilewright run --json` prints.
+Json json_of(const KernelRun& run);
+
+/// Keeps a run and its measurement in the database. Returns the run's number.
+int64_t keep(const Context& context, const KernelRun& run, Store& store);
+
+}  // namespace tilewright
