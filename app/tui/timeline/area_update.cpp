@@ -62,8 +62,7 @@ TimelineArea shown_area(const State& state) {
   const TimelineIndex& index = timeline.data->index;
   if (!timeline.marked) {
     const TimeWindow window = shown_window(state);
-    return {window.from, std::min(window.to, std::max<int64_t>(1, index.end())),
-            index.all_lanes()};
+    return {window.from, std::min(window.to, std::max<int64_t>(1, index.end())), index.all_lanes()};
   }
   const MarkedArea& marked = *timeline.marked;
   return {marked.time.from, marked.time.to,
@@ -104,8 +103,8 @@ void mark_between(State& state, int64_t first, int64_t last, int first_row, int 
   const std::vector<LaneRow> rows = lane_rows(timeline);
   if (rows.empty()) return;
   const int bottom = static_cast<int>(rows.size()) - 1;
-  const auto [top, low] = std::minmax(std::clamp(first_row, 0, bottom),
-                                      std::clamp(last_row, 0, bottom));
+  const auto [top, low] =
+      std::minmax(std::clamp(first_row, 0, bottom), std::clamp(last_row, 0, bottom));
   std::vector<int> lanes;
   for (int row = top; row <= low; ++row) {
     const std::vector<int> own = lanes_of(*timeline.data, rows[static_cast<size_t>(row)]);
@@ -128,8 +127,7 @@ void settle_timeline(State& state, Effects& effects) {
   timeline.row = std::clamp(timeline.row, 0, std::max(0, count - 1));
   if (const Rect inside = lanes_inside(state); !inside.is_empty()) {
     const LaneGeometry geometry(inside.width, inside.height);
-    timeline.first_row =
-        first_visible_row(timeline.first_row, timeline.row, count, geometry.rows);
+    timeline.first_row = first_visible_row(timeline.first_row, timeline.row, count, geometry.rows);
   }
   refresh_area(state, effects);
 }

@@ -34,9 +34,12 @@ std::string times_of(const Told& told) {
   const TimelineEvent& event = told.event;
   const Machine& machine = told.data.request.machine->machine;
   const int64_t ticks = event.end - event.start;
-  return fmt::format("{} .. {}, takes {} = {} ns", told.format.number(event.start),
-                     told.format.text(event.end), told.format.text(ticks),
-                     format_count(machine.ns_of_ticks(ticks)));
+  std::string text = fmt::format("{} .. {}: {}", told.format.number(event.start),
+                                 told.format.text(event.end), told.format.text(ticks));
+  if (told.format.unit == TimeUnit::kCycles) {
+    text += fmt::format(" = {} ns", format_count(machine.ns_of_ticks(ticks)));
+  }
+  return text;
 }
 
 std::string amount_text(double amount, std::string_view unit) {
@@ -111,12 +114,11 @@ std::string why_of(const Told& told) {
       return fmt::format("its queue was full until {}, when {} started; {}", released, before,
                          late_by(told, wait));
     case StartReason::kFlag:
-      return fmt::format("it waited for flag {}, set at {} by {}{}; {}", wait.flag, released,
-                         before.empty() ? "the launch" : before,
-                         wait.latency > 0
-                             ? fmt::format(" and seen {} later", told.format.text(wait.latency))
-                             : "",
-                         late_by(told, wait));
+      return fmt::format(
+          "it waited for flag {}, set at {} by {}{}; {}", wait.flag, released,
+          before.empty() ? "the launch" : before,
+          wait.latency > 0 ? fmt::format(" and seen {} later", told.format.text(wait.latency)) : "",
+          late_by(told, wait));
   }
   return "";
 }
@@ -189,7 +191,8 @@ void draw_no_timeline(const State& state, Canvas& canvas) {
 std::string event_title(const State& state) {
   const TimelineState& timeline = state.timeline;
   if (!timeline.data || !timeline.selected) return "Event";
-  return event_name(timeline.data->index, *timeline.selected);
+  const std::string name = event_name(timeline.data->index, *timeline.selected);
+  return timeline.data->path.contains(*timeline.selected) ? name + "  (critical)" : name;
 }
 
 void draw_event(const State& state, Canvas canvas) {

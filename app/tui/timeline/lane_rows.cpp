@@ -7,7 +7,7 @@ namespace tilewright {
 namespace {
 
 /// Folded cores with a row of their own, before the others share one.
-constexpr int kFoldedRows = 2;
+constexpr int kFoldedRows = 4;
 
 }  // namespace
 
@@ -16,8 +16,7 @@ std::vector<LaneRow> lane_rows(const TimelineState& timeline) {
   if (!timeline.data) return rows;
   const TimelineIndex& index = timeline.data->index;
   for (const int lane : timeline.pinned) {
-    rows.push_back(
-        {.lane = lane, .cores = {}, .is_pinned = true, .names_core = true});
+    rows.push_back({.lane = lane, .cores = {}, .is_pinned = true, .names_core = true});
   }
   const int count = static_cast<int>(index.cores().size());
   LaneRow rest{.kind = LaneRow::Kind::kRest, .cores = {}};
@@ -73,7 +72,8 @@ LaneGeometry::LaneGeometry(int width, int height) : cells(cells_in(width)) {
 }
 
 int first_visible_row(int wanted, int cursor, int count, int visible) {
-  const int first = std::clamp(wanted, cursor - visible + 1, std::max(cursor, cursor - visible + 1));
+  const int first =
+      std::clamp(wanted, cursor - visible + 1, std::max(cursor, cursor - visible + 1));
   return std::clamp(first, 0, std::max(0, count - visible));
 }
 

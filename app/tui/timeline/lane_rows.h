@@ -31,8 +31,8 @@ int row_of_lane(const TimelineState& timeline, std::span<const LaneRow> rows, in
 /// Where things stand in the Lanes and Overview panes, from their inner corner: names at the left,
 /// then cells of time, then a number. The cells depend on the width alone, so that all panes agree.
 struct LaneGeometry {
-  static constexpr int kName = 18;   ///< columns of a row's name, with a blank behind
-  static constexpr int kNumber = 9;  ///< columns of the number at the right, with a blank before
+  static constexpr int kName = 18;    ///< columns of a row's name, with a blank behind
+  static constexpr int kNumber = 10;  ///< columns of the number at the right, with a blank before
 
   int cells = 1;
   int rows = 0;    ///< of lanes, below the ruler

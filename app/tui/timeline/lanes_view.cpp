@@ -200,8 +200,9 @@ void draw_folded_row(const Frame& frame, Canvas& canvas, int y, const LaneRow& r
   const auto core_name = [&](int lane) {
     return index.names().cores[static_cast<size_t>(index.lane(lane).core)];
   };
-  canvas.text(1, y, is_rest ? fmt::format("{} cores", row.cores.size())
-                            : core_name(lanes_of(frame.data, row).front()),
+  canvas.text(1, y,
+              is_rest ? fmt::format("{} cores", row.cores.size())
+                      : core_name(lanes_of(frame.data, row).front()),
               Role::kHeading, kPipeColumn - 2);
   canvas.text(kPipeColumn, y, "folded", Role::kDim);
   const std::array<PipeSpread, kPipeCount> spreads = spreads_of(frame, row);
@@ -256,7 +257,8 @@ void draw_ruler(const Frame& frame, Canvas& canvas) {
   canvas.text(1, 0, format.unit == TimeUnit::kCycles ? "cycles" : "us", Role::kDim);
   for (const RulerMark& mark : ruler_marks(frame.window, frame.cells(), format)) {
     canvas.put(kLeft + mark.cell, 0, canvas.glyphs().vertical, Role::kDim);
-    canvas.text(kLeft + mark.cell + 1, 0, mark.label, Role::kDim, frame.cells() - mark.cell - 1);
+    if (mark.cell + 1 + columns_of(mark.label) > frame.cells()) continue;
+    canvas.text(kLeft + mark.cell + 1, 0, mark.label, Role::kDim);
   }
   canvas.text_right(canvas.width(), 0, "busy", Role::kDim);
   const auto put = [&](int64_t tick, char32_t glyph) {
@@ -266,8 +268,7 @@ void draw_ruler(const Frame& frame, Canvas& canvas) {
   if (timeline.marked) {
     const TimeWindow& area = timeline.marked->time;
     const int first = std::max(0, cell_of(frame.window, frame.cells(), area.from));
-    const int last =
-        std::min(frame.cells() - 1, cell_of(frame.window, frame.cells(), area.to - 1));
+    const int last = std::min(frame.cells() - 1, cell_of(frame.window, frame.cells(), area.to - 1));
     if (last >= first) canvas.restyle({kLeft + first, 0, last - first + 1, 1}, Role::kMatch);
     put(area.from, U'[');
     put(area.to - 1, U']');
@@ -283,8 +284,11 @@ std::string lanes_title(const State& state) {
   const TimeFormat format = time_format(state);
   const TimeWindow window = shown_window(state);
   const double cell = static_cast<double>(window.ticks()) / cells_of_time(state);
-  return fmt::format("Lanes  {} .. {}  (a cell is {})", format.number(window.from),
-                     format.text(window.to), format.cell_text(cell));
+  std::string title =
+      fmt::format("Lanes  {} .. {}", format.number(window.from), format.text(window.to));
+  constexpr int kShortTitle = 80;
+  if (state.width >= kShortTitle) title += fmt::format("  {}/cell", format.cell_text(cell));
+  return title;
 }
 
 void draw_lanes(const State& state, Canvas canvas) {

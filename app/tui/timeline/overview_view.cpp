@@ -32,7 +32,8 @@ void draw_window(const State& state, Canvas& canvas, const CellRange& range) {
   const TimeWindow window = shown_window(state);
   const TimeWindow whole = {range.from(), range.to()};
   const int first = std::clamp(cell_of(whole, range.count(), window.from), 0, range.count() - 1);
-  const int last = std::clamp(cell_of(whole, range.count(), window.to - 1), first, range.count() - 1);
+  const int last =
+      std::clamp(cell_of(whole, range.count(), window.to - 1), first, range.count() - 1);
   canvas.restyle({kLeft + first, 0, last - first + 1, 1}, Role::kFocus);
   if (last - first < 2) {
     // Too narrow for two brackets beside what they hold.
@@ -112,7 +113,9 @@ void draw_phase_row(const State& state, Canvas& canvas, const CellRange& range) 
       canvas.put(kLeft + i, 2, canvas.glyphs().horizontal, Role::kFrame);
     }
     canvas.put(kLeft + first, 2, canvas.glyphs().vertical, Role::kFrame);
-    canvas.text(kLeft + first + 1, 2, phase.name, Role::kDim, end - first - 1);
+    if (end - first > columns_of(phase.name)) {
+      canvas.text(kLeft + first + 1, 2, phase.name, Role::kDim);
+    }
   }
   const int64_t tail = data.end() - data.tail_begin;
   canvas.text_right(canvas.width(), 2,

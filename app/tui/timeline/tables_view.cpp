@@ -39,31 +39,42 @@ std::string idle_text(const State& state, const AreaData& data) {
   for (const IdleShare& share : main->idle) idle += share.ticks;
   std::vector<std::string> parts;
   for (const IdleShare& share : main->idle) {
-    parts.push_back(fmt::format(
-        "{} {}", share.name(state.timeline.data->index.names()),
-        format_share(static_cast<double>(share.ticks) / static_cast<double>(idle))));
+    parts.push_back(
+        fmt::format("{} {}", share.name(state.timeline.data->index.names()),
+                    format_share(static_cast<double>(share.ticks) / static_cast<double>(idle))));
   }
-  return fmt::format("{} idles {}: {}", name_of(main->pipe),
-                     format_share(1 - main->busy), join(parts, ", "));
+  return fmt::format("{} idles {}: {}", name_of(main->pipe), format_share(1 - main->busy),
+                     join(parts, ", "));
+}
+
+/// All pipes in one row, for panes that are too low for a table.
+void draw_pipes_in_a_row(const State& state, Canvas& canvas, const AreaData& data) {
+  int x = canvas.text(0, 0, "busy", Role::kDim) + 2;
+  for (const PipeStatistics& pipe : data.pipes) {
+    const std::string text = fmt::format("{} {}", name_of(pipe.pipe), format_share(pipe.busy));
+    x = canvas.text(x, 0, text, role_of(pipe.pipe)) + 2;
+  }
+  draw_wrapped(canvas, 0, 1, idle_text(state, data));
 }
 
 void draw_pipes(const State& state, Canvas& canvas, const AreaData& data) {
+  if (std::ssize(data.pipes) + 1 > canvas.height()) {
+    return draw_pipes_in_a_row(state, canvas, data);
+  }
   const TimeFormat format = time_format(state);
   const std::string unit = format.name();
   const std::string mean = "mean " + unit;
   const std::vector<Column> columns = fit_columns({{"pipe", 6},
                                                    {"busy", 7, true},
-                                                   {"events", 10, true},
+                                                   {"events", 9, true},
                                                    {mean, 8, true},
-                                                   {"p50", 8, true},
+                                                   {"p50", 7, true},
                                                    {"p99", 8, true},
                                                    {"max", 8, true}},
                                                   0, canvas.width());
   draw_table_head(canvas, 0, columns);
   int y = 1;
-  const int first = std::min(state.timeline.area_row, static_cast<int>(data.pipes.size()));
-  for (size_t i = static_cast<size_t>(first); i < data.pipes.size(); ++i) {
-    const PipeStatistics& pipe = data.pipes[i];
+  for (const PipeStatistics& pipe : data.pipes) {
     draw_table_row(canvas, y, columns,
                    {"", format_share(pipe.busy), format_count(pipe.events),
                     format.number(static_cast<int64_t>(pipe.mean)), format.number(pipe.p50),
@@ -76,7 +87,7 @@ void draw_pipes(const State& state, Canvas& canvas, const AreaData& data) {
 void draw_groups(const State& state, Canvas& canvas, const AreaData& data) {
   const TimeFormat format = time_format(state);
   const std::string unit = format.name();
-  const std::vector<Column> columns = fit_columns({{name_of(data.grouping), 16},
+  const std::vector<Column> columns = fit_columns({{name_of(data.grouping), 24},
                                                    {"share", 7, true},
                                                    {unit, 12, true},
                                                    {"count", 10, true},
@@ -91,10 +102,10 @@ void draw_groups(const State& state, Canvas& canvas, const AreaData& data) {
     const EventGroup& group = data.groups[static_cast<size_t>(first + y - 1)];
     const double share =
         static_cast<double>(group.ticks) / static_cast<double>(std::max<int64_t>(1, all));
-    draw_table_row(canvas, y, columns,
-                   {group.label, format_share(share), format.number(group.ticks),
-                    format_count(group.count),
-                    group.bytes > 0 ? format_bytes(static_cast<double>(group.bytes)) : ""});
+    draw_table_row(
+        canvas, y, columns,
+        {group.label, format_share(share), format.number(group.ticks), format_count(group.count),
+         group.bytes > 0 ? format_bytes(static_cast<double>(group.bytes)) : ""});
   }
 }
 
@@ -105,9 +116,9 @@ std::string area_title(const State& state) {
   if (!timeline.data) return "Area";
   const TimelineArea area = shown_area(state);
   const std::string what = timeline.marked ? "Area" : "Window";
-  std::string title = fmt::format("{} by {}  {}, {}", what, name_of(timeline.grouping),
-                                  time_format(state).text(area.to - area.from),
-                                  lanes_text(*timeline.data, area));
+  std::string title =
+      fmt::format("{} by {}  {}, {}", what, name_of(timeline.grouping),
+                  time_format(state).text(area.to - area.from), lanes_text(*timeline.data, area));
   if (timeline.area && !is_current(state)) title += "  (adding up ...)";
   return title;
 }
@@ -136,10 +147,12 @@ void draw_path(const State& state, Canvas canvas) {
   const TimelineData& data = *state.timeline.data;
   const TimeFormat format = time_format(state);
   const std::string unit = format.name();
-  const std::vector<Column> columns = fit_columns(
-      {{"pipe", 6}, {"instruction or wait", 18}, {"share", 7, true}, {unit, 12, true},
-       {"count", 9, true}},
-      1, canvas.width());
+  const std::vector<Column> columns = fit_columns({{"pipe", 6},
+                                                   {"instruction or wait", 18},
+                                                   {"share", 7, true},
+                                                   {unit, 12, true},
+                                                   {"count", 9, true}},
+                                                  1, canvas.width());
   draw_table_head(canvas, 0, columns);
   const auto share = [&](int64_t ticks) {
     return format_share(static_cast<double>(ticks) /
@@ -150,10 +163,10 @@ void draw_path(const State& state, Canvas canvas) {
   const int first = first_visible_row(0, state.timeline.path_row, count, visible);
   for (int i = 0; i < visible && first + i < count; ++i) {
     const PathRow& row = data.path_rows[static_cast<size_t>(first + i)];
-    draw_table_row(canvas, 1 + i, columns,
-                   {row.pipe, row.what, share(row.ticks), format.number(row.ticks),
-                    format_count(row.count)},
-                   row.pipe == "-" ? Role::kWait : Role::kText);
+    draw_table_row(
+        canvas, 1 + i, columns,
+        {row.pipe, row.what, share(row.ticks), format.number(row.ticks), format_count(row.count)},
+        row.pipe == "-" ? Role::kWait : Role::kText);
     if (first + i == state.timeline.path_row && state.pane().pane == kPathPane) {
       canvas.restyle({0, 1 + i, canvas.width(), 1}, Role::kCursor);
     }

@@ -16,7 +16,7 @@ constexpr double kTicks = static_cast<double>(kTicksPerCycle);
 
 /// Steps are numbered: 0 is 1 cycle a cell, 1 is 2, 2 is 5, 3 is 10; -1 is half a cycle.
 constexpr int kFinestStep = -6;
-constexpr int kCoarsestStep = 60;
+constexpr int kCoarsestStep = 36;  // 10^12 cycles
 
 double round_number(int step) {
   constexpr double kDigits[] = {1, 2, 5};

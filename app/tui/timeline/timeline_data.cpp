@@ -140,12 +140,11 @@ bool TimelineData::is_on_path(int lane, int64_t first, int64_t last) const {
 
 std::shared_ptr<const TimelineData> make_timeline(KernelRequest request, std::string name,
                                                   TimelineIndex index) {
-  TimelinePath path = critical_path(index);
-  auto data = std::make_shared<TimelineData>(
-      TimelineData{.request = std::move(request),
-                   .name = std::move(name),
-                   .index = std::move(index),
-                   .path = std::move(path)});
+  auto data = std::make_shared<TimelineData>();
+  data->request = std::move(request);
+  data->name = std::move(name);
+  data->index = std::move(index);
+  data->path = critical_path(data->index);
   data->path_positions.resize(data->index.lanes().size());
   for (const PathStep& step : data->path.steps()) {
     const EventPlace place = data->index.place(step.id);

@@ -27,11 +27,11 @@ struct TimelineData {
   KernelRequest request;
   std::string name;  ///< of the launch
   TimelineIndex index;
-  TimelinePath path;
+  TimelinePath path{index, -1};    ///< critical: to the event that ends last
   std::vector<PathRow> path_rows;  ///< longest first; their ticks sum to the end of the launch
   /// Positions of the path's events on each lane, ascending.
   std::vector<std::vector<int64_t>> path_positions;
-  TimelineIndex path_index;  ///< the path alone, as one core with a lane for each pipe
+  TimelineIndex path_index;        ///< the path alone, as one core with a lane for each pipe
   Pipe main_pipe = Pipe::kCube;    ///< the cube, or the busiest pipe where it does nothing
   std::vector<int> main_lanes;     ///< of that pipe on all cores
   int64_t fill_end = 0;            ///< when the main pipe first starts on some core

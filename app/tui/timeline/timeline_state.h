@@ -32,11 +32,11 @@ struct TimelineState {
 
   TimeZoom zoom;
   TimeUnit unit = TimeUnit::kCycles;
-  std::set<int> open_cores;   ///< into TimelineIndex::cores(): one row a lane
-  bool lists_cores = false;   ///< a row for every folded core, instead of one for most of them
-  std::vector<int> pinned;    ///< lanes that stay on top
-  int row = 0;                ///< of the cursor, into lane_rows()
-  int first_row = 0;          ///< that is drawn
+  std::set<int> open_cores;  ///< into TimelineIndex::cores(): one row a lane
+  bool lists_cores = false;  ///< a row for every folded core, instead of one for most of them
+  std::vector<int> pinned;   ///< lanes that stay on top
+  int row = 0;               ///< of the cursor, into lane_rows()
+  int first_row = 0;         ///< that is drawn
   std::optional<int64_t> selected;  ///< an event's id
   std::vector<int64_t> trail;       ///< events that `c` came through, the first one first
   bool shows_path = false;

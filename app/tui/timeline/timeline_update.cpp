@@ -234,9 +234,8 @@ void toggle_fold(State& state) {
     timeline.lists_cores = true;
     return;
   }
-  const int core = row->kind == LaneRow::Kind::kLane
-                       ? core_of_lane(timeline.data->index, row->lane)
-                       : row->cores.front();
+  const int core = row->kind == LaneRow::Kind::kLane ? core_of_lane(timeline.data->index, row->lane)
+                                                     : row->cores.front();
   const int lane = timeline.data->index.cores()[static_cast<size_t>(core)].lanes.front();
   if (!timeline.open_cores.erase(core)) timeline.open_cores.insert(core);
   timeline.row = row_of_lane(timeline, lane_rows(timeline), lane);
@@ -287,10 +286,10 @@ void find_again(State& state, int step) {
   const bool wraps = found < 0;
   if (wraps) found = step > 0 ? search.next(-1) : search.previous(-1);
   select_event(state, found);
-  state.say(fmt::format("{} match{} of \"{}\"{}", format_count(search.count()),
-                        search.count() == 1 ? "" : "es", printable(timeline.search),
-                        wraps ? (step > 0 ? ", again from the first" : ", again from the last")
-                              : ""));
+  state.say(
+      fmt::format("{} match{} of \"{}\"{}", format_count(search.count()),
+                  search.count() == 1 ? "" : "es", printable(timeline.search),
+                  wraps ? (step > 0 ? ", again from the first" : ", again from the last") : ""));
 }
 
 }  // namespace tilewright
