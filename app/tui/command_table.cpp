@@ -42,16 +42,16 @@ void choose(State& state, Effects& effects, Value& value, Value chosen) {
 }
 
 void quit(State& state, Effects& effects) {
-  if (state.jobs.empty() || state.question) {
+  const auto working =
+      std::ranges::count_if(state.jobs, [](const JobSnapshot& job) { return !job.is_reading; });
+  if (working == 0 || state.question) {
     effects.emplace_back(QuitEffect{});
     return;
   }
-  state.question =
-      Question{fmt::format("{} still at work; quit and cancel {}?",
-                           state.jobs.size() == 1 ? "a job is"
-                                                  : fmt::format("{} jobs are", state.jobs.size()),
-                           state.jobs.size() == 1 ? "it" : "them"),
-               "quit"};
+  state.question = Question{
+      working == 1 ? "a job is still at work; quit and cancel it?"
+                   : fmt::format("{} jobs are still at work; quit and cancel them?", working),
+      "quit"};
 }
 
 void cancel_jobs(State& state, std::string_view argument, Effects& effects) {

@@ -11,7 +11,8 @@ struct Worker {
   const JobProgress& progress;
 
   JobResult operator()(const LoadHomeJob& job) const {
-    return std::make_shared<const HomeData>(load_home(job.db));
+    return std::make_shared<const HomeData>(
+        load_home(job.db, [this] { return progress.is_cancelled(); }));
   }
   JobResult operator()(const RunKernelJob&) const { return {}; }
   JobResult operator()(const IndexTimelineJob& job) const {

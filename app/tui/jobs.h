@@ -73,9 +73,10 @@ struct JobSnapshot {
   int64_t id = 0;
   std::string title;
   JobPhase phase = JobPhase::kQueued;
-  double fraction = 0;  ///< of the work that is done
-  std::string failure;  ///< why, of a failed job
-  JobResult result;     ///< of a job that is done
+  double fraction = 0;      ///< of the work that is done
+  std::string failure;      ///< why, of a failed job
+  JobResult result;         ///< of a job that is done
+  bool is_reading = false;  ///< nothing is lost when it ends early
 
   bool is_over() const { return phase != JobPhase::kQueued && phase != JobPhase::kRunning; }
 };
@@ -89,9 +90,10 @@ class JobProgress {
   JobProgress(std::stop_token stop, std::function<void(double)> report)
       : stop_(std::move(stop)), report_(std::move(report)) {}
 
+  bool is_cancelled() const { return stop_.stop_requested(); }
   /// Throws JobCancelled when the job was cancelled. Cheap enough for some thousand calls a second.
   void at(double fraction) const {
-    if (stop_.stop_requested()) throw JobCancelled{};
+    if (is_cancelled()) throw JobCancelled{};
     report_(fraction);
   }
 

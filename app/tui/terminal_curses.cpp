@@ -131,10 +131,12 @@ class CursesTerminal : public Terminal {
   }
 
   void set_mouse(bool is_on) override {
-    mousemask(is_on ? BUTTON1_PRESSED | BUTTON1_RELEASED | BUTTON4_PRESSED | BUTTON5_PRESSED |
-                          REPORT_MOUSE_POSITION
-                    : 0,
-              nullptr);
+    mousemask(is_on ? kMouseMask : 0, nullptr);
+    // ncurses asks for presses alone; drags are told while a button is down.
+    const char* const form = tigetstr("kmous");
+    if (!form || std::string_view(form) != "\x1b[<") return;
+    std::fputs(is_on ? "\x1b[?1002h" : "\x1b[?1002l", stdout);
+    std::fflush(stdout);
   }
 
   void fit() override {
@@ -199,8 +201,7 @@ class CursesTerminal : public Terminal {
              : COLORS >= 16 ? ColorDepth::k16
              : COLORS >= 8  ? ColorDepth::k8
                             : ColorDepth::kMono;
-    if (options.depth.empty()) return;
-    depth_ = std::min(depth_, parse_color_depth(options.depth));
+    depth_ = std::min(depth_, options.depth);
   }
 
   int pair_of(const Paint& paint) {
@@ -231,13 +232,30 @@ class CursesTerminal : public Terminal {
   static void read_mouse(std::vector<InputEvent>& events) {
     MEVENT event;
     if (getmouse(&event) != OK) return;
-    MouseEvent::Kind kind = MouseEvent::Kind::kDrag;
-    if ((event.bstate & BUTTON1_PRESSED) != 0) kind = MouseEvent::Kind::kPress;
-    if ((event.bstate & BUTTON1_RELEASED) != 0) kind = MouseEvent::Kind::kRelease;
-    if ((event.bstate & BUTTON4_PRESSED) != 0) kind = MouseEvent::Kind::kWheelUp;
-    if ((event.bstate & BUTTON5_PRESSED) != 0) kind = MouseEvent::Kind::kWheelDown;
-    events.emplace_back(MouseEvent{kind, event.x, event.y});
+    const auto add = [&](MouseEvent::Kind kind) {
+      events.emplace_back(MouseEvent{kind, event.x, event.y});
+    };
+    using Kind = MouseEvent::Kind;
+    // A press and its release that came together were joined to a click.
+    const int clicks = (event.bstate & BUTTON1_CLICKED) != 0          ? 1
+                       : (event.bstate & BUTTON1_DOUBLE_CLICKED) != 0 ? 2
+                       : (event.bstate & BUTTON1_TRIPLE_CLICKED) != 0 ? 3
+                                                                      : 0;
+    for (int i = 0; i < clicks; ++i) {
+      add(Kind::kPress);
+      add(Kind::kRelease);
+    }
+    if (clicks > 0) return;
+    if ((event.bstate & BUTTON1_PRESSED) != 0) return add(Kind::kPress);
+    if ((event.bstate & BUTTON1_RELEASED) != 0) return add(Kind::kRelease);
+    if ((event.bstate & BUTTON4_PRESSED) != 0) return add(Kind::kWheelUp);
+    if ((event.bstate & BUTTON5_PRESSED) != 0) return add(Kind::kWheelDown);
+    if ((event.bstate & REPORT_MOUSE_POSITION) != 0) add(Kind::kDrag);
   }
+
+  static constexpr mmask_t kMouseMask = BUTTON1_PRESSED | BUTTON1_RELEASED | BUTTON1_CLICKED |
+                                        BUTTON1_DOUBLE_CLICKED | BUTTON1_TRIPLE_CLICKED |
+                                        BUTTON4_PRESSED | BUTTON5_PRESSED | REPORT_MOUSE_POSITION;
 
   SCREEN* screen_ = nullptr;
   ColorDepth depth_ = ColorDepth::kMono;

@@ -105,7 +105,8 @@ void take_job(State& state, const JobSnapshot& job, Effects& effects) {
   const auto known = std::ranges::find(state.jobs, job.id, &JobSnapshot::id);
   if (known == state.jobs.end()) return;
   if (!job.is_over()) {
-    *known = job;
+    known->phase = job.phase;
+    known->fraction = job.fraction;
     return;
   }
   state.jobs.erase(known);
@@ -158,7 +159,11 @@ bool LineEdit::take(Key key) {
 
 int64_t submit(State& state, Effects& effects, std::string title, JobRequest request) {
   const int64_t id = state.next_job++;
-  state.jobs.push_back({.id = id, .title = title, .failure = {}, .result = {}});
+  state.jobs.push_back({.id = id,
+                        .title = title,
+                        .failure = {},
+                        .result = {},
+                        .is_reading = std::holds_alternative<LoadHomeJob>(request)});
   effects.emplace_back(SubmitEffect{id, std::move(title), std::move(request)});
   return id;
 }

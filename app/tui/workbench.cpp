@@ -72,11 +72,10 @@ class Workbench {
  public:
   explicit Workbench(const WorkbenchOptions& options)
       : clock_(options.frames_per_second),
-        terminal_(open_terminal({options.has_color, options.color_depth})),
+        terminal_(open_terminal({options.has_color, options.most_colors})),
         jobs_(do_job, [this] { signals_.wake(); }) {
-    state_.look.glyphs =
-        options.glyphs.empty() ? best_glyph_set() : parse_glyph_set(options.glyphs);
-    state_.look.theme = parse_theme(options.theme);
+    state_.look.glyphs = options.glyphs.value_or(best_glyph_set());
+    state_.look.theme = options.theme;
     state_.look.depth = terminal_->depth();
     state_.look.mouse = options.mouse;
     state_.db = options.db;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "app/tui/state.h"
@@ -11,9 +12,9 @@ struct WorkbenchOptions {
   std::string db;
   MachineRef machine;
   bool has_color = true;
-  std::string color_depth;  ///< "", or fewer colours than the terminal has
-  std::string glyphs;       ///< "": what the locale can show
-  std::string theme = "dark";
+  ColorDepth most_colors = ColorDepth::k256;
+  std::optional<GlyphSet> glyphs;  ///< none: what the locale can show
+  Theme theme = Theme::kDark;
   bool mouse = true;
   int frames_per_second = 10;
 };

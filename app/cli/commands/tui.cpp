@@ -14,9 +14,9 @@ int run_tui(Context& context) {
   options.db = globals.db;
   options.machine = std::make_shared<const NamedMachine>(globals.machine, context.machine());
   options.has_color = globals.color_out;
-  options.color_depth = arguments.text("colors");
-  options.glyphs = arguments.text("glyphs");
-  options.theme = arguments.text("theme");
+  options.most_colors = parse_color_depth(arguments.text("colors"));
+  if (arguments.has("glyphs")) options.glyphs = parse_glyph_set(arguments.text("glyphs"));
+  options.theme = parse_theme(arguments.text("theme"));
   options.mouse = !arguments.has("no-mouse");
   options.frames_per_second = static_cast<int>(arguments.integer("fps", 1, 60));
   return run_workbench(options);
