@@ -2,6 +2,7 @@
 
 #include "app/tui/home/home_load.h"
 #include "app/tui/lab/kernel_outcome.h"
+#include "app/tui/timeline/timeline_data.h"
 
 namespace tilewright {
 
@@ -17,9 +18,14 @@ struct Worker {
   JobResult operator()(const RunKernelJob& job) const {
     return std::make_shared<const KernelOutcome>(run_kernel(job, progress));
   }
-  JobResult operator()(const IndexTimelineJob&) const { return {}; }
+  JobResult operator()(const IndexTimelineJob& job) const {
+    return load_timeline(job.request, progress);
+  }
   JobResult operator()(const ExportTimelineJob& job) const {
     return export_timeline(job, progress);
+  }
+  JobResult operator()(const AreaJob& job) const {
+    return area_data(job.timeline->index, job.area, job.grouping);
   }
 };
 

@@ -14,12 +14,15 @@
 #include <vector>
 
 #include "app/tui/kernel_request.h"
+#include "core/timeline/timeline_area.h"
 
 namespace tilewright {
 
 struct HomeData;
 struct KernelOutcome;
 struct TimelineData;
+struct AreaData;
+enum class AreaGrouping : uint8_t;
 
 /// Reads what Home shows from the results database.
 struct LoadHomeJob {
@@ -46,13 +49,22 @@ struct ExportTimelineJob {
   std::string path;
 };
 
-using JobRequest = std::variant<LoadHomeJob, RunKernelJob, IndexTimelineJob, ExportTimelineJob>;
+/// Adds up the events of a part of a timeline.
+struct AreaJob {
+  std::shared_ptr<const TimelineData> timeline;  // the interface shows it meanwhile
+  TimelineArea area;
+  AreaGrouping grouping{};
+};
+
+using JobRequest =
+    std::variant<LoadHomeJob, RunKernelJob, IndexTimelineJob, ExportTimelineJob, AreaJob>;
 
 /// What a job found. Never changed again, so that the interface reads it without locks; shared
 /// because the worker may still hold it while it is shown.
-using JobResult = std::variant<std::monostate, std::shared_ptr<const HomeData>,
-                               std::shared_ptr<const KernelOutcome>,
-                               std::shared_ptr<const TimelineData>, std::string>;
+using JobResult =
+    std::variant<std::monostate, std::shared_ptr<const HomeData>,
+                 std::shared_ptr<const KernelOutcome>, std::shared_ptr<const TimelineData>,
+                 std::shared_ptr<const AreaData>, std::string>;
 
 enum class JobPhase : uint8_t { kQueued, kRunning, kDone, kFailed, kCancelled };
 
@@ -93,9 +105,9 @@ class JobProgress {
 /// Does one job. Throws Error or JobCancelled.
 using JobWork = std::function<JobResult(const JobRequest&, const JobProgress&)>;
 
-/// Worker threads: one for reading the database and one for simulations, so that neither waits for
-/// the other. The interface thread never waits for a worker: it submits, and takes snapshots when
-/// `wake` was called (from the worker's thread).
+/// Worker threads: one for what is short (reading the database, adding up events) and one for
+/// simulations, so that neither waits for the other. The interface thread never waits for a worker:
+/// it submits, and takes snapshots when `wake` was called (from the worker's thread).
 class JobRunner {
  public:
   JobRunner(JobWork work, std::function<void()> wake);

@@ -1,5 +1,7 @@
 // The only file that knows ncurses and the terminal's own language.
 
+// "border" and the like are names elsewhere.
+#define NCURSES_NOMACROS 1
 #include <fcntl.h>
 #include <langinfo.h>
 #include <ncurses.h>

@@ -95,9 +95,34 @@ void take_result(State& state, const JobSnapshot& job, Effects& effects) {
     void operator()(const std::shared_ptr<const TimelineData>& data) const {
       timeline_ready(state, job.id, data, effects);
     }
+    void operator()(const std::shared_ptr<const AreaData>& data) const { area_ready(state, data); }
     void operator()(const std::string& text) const { state.say(text, Role::kGood); }
   };
   std::visit(Taker{state, job, effects}, job.result);
+}
+
+void take_job(State& state, const JobSnapshot& job, Effects& effects) {
+  const auto known = std::ranges::find(state.jobs, job.id, &JobSnapshot::id);
+  if (known == state.jobs.end()) return;
+  if (!job.is_over()) {
+    known->phase = job.phase;
+    known->fraction = job.fraction;
+    return;
+  }
+  const std::string title = known->title;
+  state.jobs.erase(known);
+  if (job.phase == JobPhase::kDone) return take_result(state, job, effects);
+  job_ended_without_result(state, job);
+  if (job.phase == JobPhase::kFailed) {
+    state.say(fmt::format("{}: {}", title, job.failure), Role::kBad);
+  } else {
+    state.say(fmt::format("{}: cancelled", title), Role::kWarn);
+  }
+}
+
+/// Whatever happened, the screen gets what it needs to be drawn.
+void settle(State& state, Effects& effects) {
+  if (const auto hook = info_of(state.screen).settle) hook(state, effects);
 }
 
 }  // namespace
@@ -153,25 +178,12 @@ void update(State& state, const InputEvent& event, Effects& effects) {
     state.width = std::max(1, size->width);
     state.height = std::max(1, size->height);
   }
+  settle(state, effects);
 }
 
 void update(State& state, const JobSnapshot& job, Effects& effects) {
-  const auto known = std::ranges::find(state.jobs, job.id, &JobSnapshot::id);
-  if (known == state.jobs.end()) return;
-  if (!job.is_over()) {
-    known->phase = job.phase;
-    known->fraction = job.fraction;
-    return;
-  }
-  const std::string title = known->title;
-  state.jobs.erase(known);
-  if (job.phase == JobPhase::kDone) return take_result(state, job, effects);
-  job_ended_without_result(state, job);
-  if (job.phase == JobPhase::kFailed) {
-    state.say(fmt::format("{}: {}", title, job.failure), Role::kBad);
-  } else {
-    state.say(fmt::format("{}: cancelled", title), Role::kWarn);
-  }
+  take_job(state, job, effects);
+  settle(state, effects);
 }
 
 }  // namespace tilewright
