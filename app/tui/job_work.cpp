@@ -18,6 +18,9 @@ struct Worker {
   JobResult operator()(const RunKernelJob& job) const {
     return std::make_shared<const KernelOutcome>(run_kernel(job, progress));
   }
+  JobResult operator()(const RestoreRunsJob& job) const {
+    return std::make_shared<const RestoredRuns>(restore_runs(job, progress));
+  }
   JobResult operator()(const IndexTimelineJob& job) const {
     return load_timeline(job.request, progress);
   }

@@ -12,6 +12,7 @@
 #include "app/tui/palette.h"
 #include "app/tui/screen.h"
 #include "app/tui/timeline/timeline_screen.h"
+#include "app/tui/tour.h"
 
 namespace tilewright {
 
@@ -43,6 +44,7 @@ void take_key(State& state, Key key, Effects& effects) {
   state.message = {};
   const ScreenInfo& screen = info_of(state.screen);
   if (screen.type && screen.type(state, key, effects)) return;
+  if (state.tour && update_tour(state, key, effects)) return;
   if (const WorkbenchCommand* command = command_of(state.screen, key)) {
     start_command(state, *command, "", effects);
   } else if (key == keys::kEscape) {
@@ -91,6 +93,9 @@ void take_result(State& state, const JobSnapshot& job, Effects& effects) {
     }
     void operator()(const std::shared_ptr<const KernelOutcome>& outcome) const {
       kernel_finished(state, job.id, outcome, effects);
+    }
+    void operator()(const std::shared_ptr<const RestoredRuns>& runs) const {
+      runs_restored(state, runs, effects);
     }
     void operator()(const std::shared_ptr<const TimelineData>& data) const {
       timeline_ready(state, job.id, data, effects);
