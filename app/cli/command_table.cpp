@@ -302,6 +302,28 @@ Command kernel_entry() {
   return command;
 }
 
+Command tui_entry() {
+  Command command;
+  command.name = "tui";
+  command.summary = "the workbench: run kernels, see where their time goes and why";
+  command.details =
+      "`tilewright` without a command opens it too, on a terminal. 1 2 3 choose a screen, ? shows\n"
+      "the keys, q leaves.\n";
+  command.options = {
+      {"glyphs", 0, "NAME", "", "unicode, blocks or ascii (default: what the locale can show)"},
+      {"theme", 0, "NAME", "dark", "dark, light or colorblind"},
+      {"colors", 0, "N", "256", "at most so many: 256, 16, 8 or mono"},
+      {"no-mouse", 0, "", "", "leave clicks and wheel to the terminal"},
+      {"fps", 0, "N", "10", "most frames a second that show the progress of jobs"},
+  };
+  command.examples = {
+      {"tilewright tui", "open the workbench"},
+      {"tilewright tui --glyphs ascii --colors mono", "on a plain terminal"},
+  };
+  command.run = run_tui;
+  return command;
+}
+
 Command help_entry() {
   Command command;
   command.name = "help";
@@ -316,9 +338,9 @@ Command help_entry() {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> kCommands = {
-      run_entry(),    tune_entry(),  export_entry(),  replay_entry(),    report_entry(),
-      diff_entry(),   query_entry(), machine_entry(), calibrate_entry(), model_entry(),
-      kernel_entry(), db_entry(),    help_entry(),
+      tui_entry(),    run_entry(),    tune_entry(),  export_entry(),  replay_entry(),
+      report_entry(), diff_entry(),   query_entry(), machine_entry(), calibrate_entry(),
+      model_entry(),  kernel_entry(), db_entry(),    help_entry(),
   };
   return kCommands;
 }

@@ -1,6 +1,7 @@
 #include "app/cli/program.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <exception>
@@ -26,6 +27,12 @@ std::string joined(const std::vector<std::string>& tokens) {
   std::string line = "tilewright";
   for (const std::string& token : tokens) line += " " + token;
   return line;
+}
+
+/// On a terminal the program is the workbench.
+bool opens_workbench(const Arguments& globals, Console& console) {
+  return !globals.has("version") && !globals.has("help") && console.out().is_terminal() &&
+         ::isatty(STDIN_FILENO) != 0;
 }
 
 int without_command(const Arguments& globals, Console& console) {
@@ -72,9 +79,11 @@ Globals globals_of(const Command& command, const Arguments& arguments, Console& 
 }
 
 int run_command(const std::vector<std::string>& tokens, Console& console) {
-  const SplitLine line = split_command(tokens, global_options());
+  SplitLine line = split_command(tokens, global_options());
   if (line.command.empty()) {
-    return without_command(parse_options(line.rest, global_options()), console);
+    const Arguments globals = parse_options(line.rest, global_options());
+    if (!opens_workbench(globals, console)) return without_command(globals, console);
+    line.command = "tui";
   }
   const Command& command = find_command(line.command);
   std::vector<Option> options = command.options;

@@ -1,0 +1,150 @@
+// The frame that all screens share: tabs above, hints and status below, overlays on top.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "app/tui/command_table.h"
+#include "app/tui/help.h"
+#include "app/tui/palette.h"
+#include "app/tui/screen.h"
+#include "app/tui/widgets.h"
+
+namespace tilewright {
+
+namespace {
+
+/// Below this width tabs show their digits alone, but for the active one.
+constexpr int kNamedTabsWidth = 100;
+
+std::string tab_text(const State& state, size_t index) {
+  const ScreenInfo& screen = all_screens()[index];
+  const bool is_named = state.width >= kNamedTabsWidth || screen.screen == state.screen;
+  return is_named ? fmt::format(" {} {} ", index + 1, screen.name) : fmt::format(" {} ", index + 1);
+}
+
+std::string_view program_name(const State& state) {
+  return state.width >= kNamedTabsWidth ? " tilewright " : " tw ";
+}
+
+void draw_tabs(const State& state, Canvas row) {
+  int x = row.text(0, 0, program_name(state), Role::kDim);
+  for (size_t i = 0; i < all_screens().size(); ++i) {
+    const bool is_active = all_screens()[i].screen == state.screen;
+    x = row.text(x, 0, tab_text(state, i), is_active ? Role::kActiveTab : Role::kTab);
+  }
+  std::string right = state.machine->machine.name;
+  if (!state.jobs.empty()) {
+    const JobSnapshot& job = state.jobs.front();
+    right =
+        fmt::format("{} {:.0f} %{}  {}", job.title, job.fraction * 100,
+                    state.jobs.size() > 1 ? fmt::format(" +{}", state.jobs.size() - 1) : "", right);
+  }
+  const int space = row.width() - x - 2;
+  if (space < 8) return;
+  const std::u32string shown = elided(right, space, row.glyphs());
+  row.text_right(row.width() - 1, 0, utf8_of(shown), Role::kDim);
+}
+
+std::vector<Hint> hints_of(const State& state, int pane) {
+  std::vector<Hint> hints;
+  for (const WorkbenchCommand* command : commands_on(state.screen)) {
+    if (command->hint.empty() || command->pane != pane || command->keys.empty()) continue;
+    const Hint hint = {name_of(command->key_list().front()), std::string(command->hint)};
+    // How to find everything else is never pushed out.
+    const bool is_first = command->id == "help";
+    hints.insert(is_first ? hints.begin() : hints.end(), hint);
+  }
+  return hints;
+}
+
+void draw_message(const State& state, Canvas& canvas, int y) {
+  canvas.text(1, y, state.message.text, state.message.role);
+}
+
+void draw_bottom(const State& state, Canvas screen) {
+  const int hints = has_status_row(state.height) ? state.height - 2 : state.height - 1;
+  if (state.question) {
+    const int x = screen.text(1, hints, state.question->text, Role::kWarn);
+    draw_hints(screen, x + 2, hints, {{"y", "yes"}, {"n", "no"}}, state.width - x - 3);
+  } else if (hints == state.height - 1 && !state.message.text.empty()) {
+    draw_message(state, screen, hints);
+  } else {
+    draw_hints(screen, 1, hints, hints_of(state, -1), state.width - 2);
+  }
+  if (hints == state.height - 1) return;
+  const auto status = info_of(state.screen).status;
+  if (!state.message.text.empty()) {
+    draw_message(state, screen, hints + 1);
+  } else if (status) {
+    screen.text(1, hints + 1, status(state), Role::kDim);
+  }
+}
+
+void draw_pane(const State& state, Canvas& screen, const PaneBox& box, bool is_alone) {
+  const ScreenInfo& info = info_of(state.screen);
+  const PaneInfo& pane = info.panes[static_cast<size_t>(box.pane)];
+  std::string title = pane.title ? pane.title(state) : std::string(pane.name);
+  if (is_alone) title += fmt::format("  ({}/{}, Tab)", box.pane + 1, info.panes.size());
+  const std::string foot = hint_text(hints_of(state, box.pane), box.rect.width - 8);
+  draw_frame(screen, box.rect,
+             {.title = title, .foot = foot, .is_focused = box.pane == state.pane().pane});
+  pane.draw(state, screen.part(box.rect.inset(2, 1)));
+}
+
+Grid too_small(const State& state) {
+  Grid grid(state.width, state.height);
+  Canvas canvas(grid, glyphs_of(state.look.glyphs));
+  draw_wrapped(canvas, 0, 0,
+               fmt::format("{}x{} is too small, tilewright needs {}x{}. q quits.", state.width,
+                           state.height, kLeastWidth, kLeastHeight));
+  return grid;
+}
+
+}  // namespace
+
+Rect body_of(int width, int height) {
+  return {0, 1, width, height - 2 - (has_status_row(height) ? 1 : 0)};
+}
+
+bool has_status_row(int height) {
+  return height >= 20;
+}
+
+const ScreenInfo& info_of(Screen screen) {
+  return all_screens()[static_cast<size_t>(screen)];
+}
+
+const ScreenInfo* tab_at(const State& state, int x) {
+  int end = columns_of(program_name(state));
+  for (size_t i = 0; i < all_screens().size(); ++i) {
+    const int begin = end;
+    end += columns_of(tab_text(state, i));
+    if (x >= begin && x < end) return &all_screens()[i];
+  }
+  return nullptr;
+}
+
+std::vector<PaneBox> visible_panes(const State& state) {
+  const Rect body = body_of(state.width, state.height);
+  if (state.pane().is_zoomed) return {{state.pane().pane, body}};
+  return info_of(state.screen).layout(state, body);
+}
+
+Grid draw(const State& state) {
+  if (state.width < kLeastWidth || state.height < kLeastHeight) return too_small(state);
+  Grid grid(state.width, state.height);
+  Canvas screen(grid, glyphs_of(state.look.glyphs));
+  draw_tabs(state, screen.part({0, 0, state.width, 1}));
+  const std::vector<PaneBox> boxes = visible_panes(state);
+  const bool is_ring = boxes.size() < info_of(state.screen).panes.size();
+  for (const PaneBox& box : boxes) {
+    draw_pane(state, screen, box, is_ring && box.pane == state.pane().pane);
+  }
+  draw_bottom(state, screen);
+  if (state.help) draw_help(state, screen);
+  if (state.palette) draw_palette(state, screen);
+  return grid;
+}
+
+}  // namespace tilewright

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "app/tui/jobs.h"
+
+namespace tilewright {
+
+/// What reducers ask the outside world for: they change the state and nothing else.
+struct SubmitEffect {
+  int64_t id = 0;
+  std::string title;
+  JobRequest request;
+};
+struct CancelEffect {
+  int64_t id = 0;
+};
+/// To the clipboard of the user's terminal.
+struct CopyEffect {
+  std::string text;
+};
+/// The screen as text to a file.
+struct ScreenDumpEffect {
+  std::string path;
+};
+struct SuspendEffect {};
+/// Draw everything again, also what is thought to be there.
+struct RedrawEffect {};
+/// Theme, glyphs or mouse changed: the terminal must know.
+struct AppearanceEffect {};
+struct QuitEffect {};
+
+using Effect = std::variant<SubmitEffect, CancelEffect, CopyEffect, ScreenDumpEffect, SuspendEffect,
+                            RedrawEffect, AppearanceEffect, QuitEffect>;
+using Effects = std::vector<Effect>;
+
+}  // namespace tilewright

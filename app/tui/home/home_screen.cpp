@@ -1,0 +1,451 @@
+#include "app/tui/home/home_screen.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "app/tui/lab/lab_screen.h"
+#include "app/tui/layout.h"
+#include "app/tui/widgets.h"
+#include "core/base/format.h"
+#include "core/base/text.h"
+
+namespace tilewright {
+
+namespace {
+
+enum Pane : int { kRuns, kBest, kMachine, kJobs, kStart };
+
+/// A way to begin, by the command that it starts.
+struct StartEntry {
+  std::string_view command;
+  std::string_view meaning;
+};
+constexpr std::array<StartEntry, 2> kStartEntries = {{
+    {"lab", "run one kernel and see where its time goes"},
+    {"timeline", "every instruction of the last run, and why not earlier"},
+}};
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  std::ranges::transform(result, result.begin(), [](unsigned char letter) {
+    return static_cast<char>(std::tolower(letter));
+  });
+  return result;
+}
+
+bool passes(const HomeState& home, std::string_view text) {
+  return home.filter.empty() || lower(text).find(home.filter) != std::string::npos;
+}
+
+std::vector<const BestRow*> shown_best(const HomeState& home) {
+  std::vector<const BestRow*> rows;
+  if (!home.data) return rows;
+  for (const BestRow& row : home.data->best) {
+    if (passes(home, row.problem + " " + row.config + " " + row.machine)) rows.push_back(&row);
+  }
+  return rows;
+}
+
+// --- layout
+
+std::vector<PaneBox> layout(const State& state, const Rect& body) {
+  if (body.width < 100) {
+    const int jobs = state.jobs.empty() || state.pane().pane == kJobs ? 0 : 3;
+    const std::vector<Rect> rows = split_rows(body, std::array{Share{5, 1}, Share{jobs, 0}});
+    std::vector<PaneBox> boxes = {{state.pane().pane, rows[0]}};
+    if (jobs > 0) boxes.push_back({kJobs, rows[1]});
+    return boxes;
+  }
+  const std::vector<Rect> columns = split_columns(body, std::array{Share{60, 3}, Share{40, 1}});
+  const std::vector<Rect> left = split_rows(columns[0], std::array{Share{6, 1}, Share{6, 1}});
+  const std::vector<Rect> right = split_rows(
+      columns[1], std::array{Share{std::min(11, body.height - 8), 0}, Share{4, 1}, Share{4, 1}});
+  return {{kRuns, left[0]},
+          {kBest, left[1]},
+          {kMachine, right[0]},
+          {kJobs, right[1]},
+          {kStart, right[2]}};
+}
+
+// --- views
+
+/// First row of a list that keeps the chosen one in sight.
+int first_row(int chosen, int count, int visible) {
+  return std::clamp(chosen - visible / 2, 0, std::max(0, count - visible));
+}
+
+std::string runs_title(const State& state) {
+  const HomeState& home = state.home;
+  if (!home.data) return "Runs";
+  std::string title = fmt::format("Runs  {}", format_count(home.data->run_count));
+  if (!home.filter.empty()) title += fmt::format("  filter \"{}\"", home.filter);
+  return title;
+}
+
+Role role_of_status(std::string_view status) {
+  if (status == "failed") return Role::kBad;
+  if (status == "running" || status == "interrupted") return Role::kWarn;
+  return Role::kText;
+}
+
+void draw_nothing(Canvas& canvas, const State& state, std::string_view what) {
+  const bool is_filtered = state.home.data && !state.home.filter.empty();
+  draw_wrapped(canvas, 0, 0,
+               !state.home.data ? "reading the database ..."
+               : is_filtered
+                   ? fmt::format("nothing matches \"{}\"; Esc shows all", state.home.filter)
+                   : std::string(what),
+               Role::kDim);
+}
+
+/// Only the pane that takes the keys shows its cursor.
+void draw_cursor(Canvas& canvas, const State& state, int pane, int row) {
+  if (state.pane().pane == pane) canvas.restyle({0, row, canvas.width(), 1}, Role::kCursor);
+}
+
+void draw_runs(const State& state, Canvas canvas) {
+  const std::vector<const RunRow*> runs = shown_runs(state.home);
+  if (runs.empty()) {
+    draw_nothing(canvas, state, "no runs yet: press l to run a kernel");
+    return;
+  }
+  const std::vector<Column> columns = fit_columns({{"id", 5, true},
+                                                   {"kind", 6},
+                                                   {"what", 16},
+                                                   {"time", 10, true},
+                                                   {"state", 11},
+                                                   {"date", 16},
+                                                   {"machine", 14}},
+                                                  2, canvas.width());
+  draw_table_head(canvas, 0, columns);
+  const int count = static_cast<int>(runs.size());
+  const int first = first_row(state.home.runs.row, count, canvas.height() - 1);
+  for (int row = 1; row < canvas.height() && first + row - 1 < count; ++row) {
+    const RunRow& run = *runs[static_cast<size_t>(first + row - 1)];
+    draw_table_row(
+        canvas, row, columns,
+        {std::to_string(run.id), run.kind, run.label, run.time_us > 0 ? format_us(run.time_us) : "",
+         run.status, run.date.substr(0, 16), run.machine},
+        role_of_status(run.status));
+    if (first + row - 1 == state.home.runs.row) draw_cursor(canvas, state, kRuns, row);
+  }
+}
+
+std::string best_title(const State& state) {
+  return state.home.data ? fmt::format("Best known configs  {}", state.home.data->best.size())
+                         : "Best known configs";
+}
+
+void draw_best(const State& state, Canvas canvas) {
+  const std::vector<const BestRow*> rows = shown_best(state.home);
+  if (rows.empty()) {
+    draw_nothing(canvas, state, "none yet: every run and every tuning adds to them");
+    return;
+  }
+  const std::vector<Column> columns = fit_columns(
+      {{"problem", 30}, {"time", 10, true}, {"config", 34}, {"machine", 14}}, 0, canvas.width());
+  draw_table_head(canvas, 0, columns);
+  const int count = static_cast<int>(rows.size());
+  const int first = first_row(state.home.best.row, count, canvas.height() - 1);
+  for (int row = 1; row < canvas.height() && first + row - 1 < count; ++row) {
+    const BestRow& best = *rows[static_cast<size_t>(first + row - 1)];
+    draw_table_row(canvas, row, columns,
+                   {best.problem, format_us(best.time_us), best.config, best.machine});
+    if (first + row - 1 == state.home.best.row) draw_cursor(canvas, state, kBest, row);
+  }
+}
+
+void draw_machine(const State& state, Canvas canvas) {
+  const Machine& machine = state.machine->machine;
+  const auto bytes = [](int64_t value) { return format_bytes(static_cast<double>(value)); };
+  int y = 0;
+  canvas.text(0, y++, machine.name, Role::kHeading);
+  draw_fact(
+      canvas, y++, "cores",
+      fmt::format("{} AIC, {} AIV, {:.2f} GHz", machine.cores.aic,
+                  machine.cores.aic * machine.cores.aiv_per_aic, machine.cores.clock_mhz / 1000));
+  draw_fact(
+      canvas, y++, "peak",
+      fmt::format("{:.1f} TFLOPS f16, {:.1f} TOPS i8", machine.peak_flops(DType::kF16) * 1e-12,
+                  machine.peak_flops(DType::kI8) * 1e-12));
+  draw_fact(
+      canvas, y++, "HBM",
+      fmt::format("{:.0f} GB/s, {}", machine.hbm.gb_per_s, bytes(machine.hbm.capacity_bytes)));
+  draw_fact(canvas, y++, "L2",
+            fmt::format("{}, {:.0f} B/cycle", bytes(machine.l2.capacity_bytes),
+                        machine.l2.read_bytes_per_cycle));
+  draw_fact(canvas, y++, "core",
+            fmt::format("L1 {}, UB {}", bytes(machine.buffers.l1_bytes),
+                        bytes(machine.buffers.ub_bytes)));
+  draw_fact(canvas, y++, "",
+            fmt::format("L0A {}, L0B {}, L0C {}", bytes(machine.buffers.l0a_bytes),
+                        bytes(machine.buffers.l0b_bytes), bytes(machine.buffers.l0c_bytes)));
+  draw_fact(canvas, y++, "launch", format_us(machine.launch.launch_us));
+  draw_fact(canvas, y++, "hash", machine.fingerprint());
+}
+
+void draw_jobs(const State& state, Canvas canvas) {
+  if (state.jobs.empty()) {
+    canvas.text(0, 0, "nothing is at work", Role::kDim);
+    return;
+  }
+  int y = 0;
+  for (const JobSnapshot& job : state.jobs) {
+    const int x = canvas.text(0, y, fmt::format("{} {}", job.id, job.title), Role::kText,
+                              canvas.width() - 20) +
+                  1;
+    if (job.phase == JobPhase::kQueued) {
+      canvas.text(x, y++, "queued", Role::kDim);
+      continue;
+    }
+    canvas.bar(canvas.width() - 17, y, 10, job.fraction, Role::kGood);
+    canvas.text_right(canvas.width(), y++, fmt::format("{:.0f} %", job.fraction * 100));
+  }
+}
+
+void draw_start(const State& state, Canvas canvas) {
+  int y = 0;
+  for (const StartEntry& entry : kStartEntries) {
+    const WorkbenchCommand* command = command_named(Screen::kHome, entry.command);
+    canvas.text(0, y, name_of(command->key_list().front()), Role::kKey);
+    canvas.text(3, y, entry.meaning);
+    if (y == state.home.start.row) draw_cursor(canvas, state, kStart, y);
+    ++y;
+  }
+  ++y;
+  draw_wrapped(canvas, 0, y, "tune, replay and export run from the shell: tilewright help",
+               Role::kDim);
+}
+
+constexpr std::array<PaneInfo, 5> kPanes = {{
+    {"Runs", runs_title, draw_runs},
+    {"Best known configs", best_title, draw_best},
+    {"Machine", nullptr, draw_machine},
+    {"Jobs", nullptr, draw_jobs},
+    {"Start here", nullptr, draw_start},
+}};
+
+// --- commands
+
+/// The cursor of the focused list and the number of its rows.
+ListCursor* focused_list(State& state, int& count) {
+  switch (state.pane().pane) {
+    case kRuns:
+      count = static_cast<int>(shown_runs(state.home).size());
+      return &state.home.runs;
+    case kBest:
+      count = static_cast<int>(shown_best(state.home).size());
+      return &state.home.best;
+    case kStart:
+      count = static_cast<int>(kStartEntries.size());
+      return &state.home.start;
+    default:
+      return nullptr;
+  }
+}
+
+void move(State& state, int step) {
+  int count = 0;
+  if (ListCursor* list = focused_list(state, count)) {
+    list->move_to(std::clamp(list->row + step, 0, std::max(0, count - 1)), count);
+  }
+}
+
+constexpr int kPage = 10;
+constexpr int kAll = 1 << 24;
+
+template <int kStep>
+void move_by(State& state, std::string_view, Effects&) {
+  move(state, kStep);
+}
+
+const RunRow* chosen_run(const State& state) {
+  const std::vector<const RunRow*> runs = shown_runs(state.home);
+  const auto row = static_cast<size_t>(state.home.runs.row);
+  return row < runs.size() ? runs[row] : nullptr;
+}
+
+const BestRow* chosen_best(const State& state) {
+  const std::vector<const BestRow*> rows = shown_best(state.home);
+  const auto row = static_cast<size_t>(state.home.best.row);
+  return row < rows.size() ? rows[row] : nullptr;
+}
+
+void open_row(State& state, std::string_view, Effects& effects) {
+  const int pane = state.pane().pane;
+  if (pane == kStart) {
+    const StartEntry& entry = kStartEntries[static_cast<size_t>(state.home.start.row)];
+    start_command(state, *command_named(Screen::kHome, entry.command), "", effects);
+    return;
+  }
+  const BestRow* best = pane == kBest ? chosen_best(state) : nullptr;
+  const RunRow* run = pane == kRuns ? chosen_run(state) : nullptr;
+  if (best) {
+    open_in_lab(state, best->problem, best->config, best->machine, effects);
+  } else if (run && !run->problem.empty()) {
+    open_in_lab(state, run->problem, run->config, run->machine, effects);
+  } else if (run) {
+    state.say(fmt::format("a {} run has no screen yet: tilewright report {}", run->kind, run->id),
+              Role::kWarn);
+  }
+}
+
+std::string nothing_to_open(const State& state) {
+  const int pane = state.pane().pane;
+  const bool has = pane == kStart || (pane == kRuns && chosen_run(state)) ||
+                   (pane == kBest && chosen_best(state));
+  return has ? "" : "nothing is chosen here";
+}
+
+void set_filter(State& state, std::string_view text, Effects&) {
+  state.home.filter = lower(text);
+  state.home.runs = {};
+  state.home.best = {};
+}
+
+bool type(State& state, Key key, Effects&) {
+  if (key != keys::kEscape || state.home.filter.empty()) return false;
+  state.home.filter.clear();
+  return true;
+}
+
+void click(State& state, int pane, const Rect& inner, const MouseEvent& event, Effects& effects) {
+  if (event.kind == MouseEvent::Kind::kWheelUp) return move(state, -1);
+  if (event.kind == MouseEvent::Kind::kWheelDown) return move(state, 1);
+  int count = 0;
+  ListCursor* list = focused_list(state, count);
+  if (event.kind != MouseEvent::Kind::kPress || !list) return;
+  const bool has_head = pane != kStart;
+  const int first = has_head ? first_row(list->row, count, inner.height - 1) - 1 : 0;
+  const int row = first + event.y;
+  if (event.y < (has_head ? 1 : 0) || row >= count) return;
+  if (row == list->row) {
+    open_row(state, "", effects);
+  } else {
+    list->move_to(row, count);
+  }
+}
+
+std::string command_line(const State& state) {
+  if (state.pane().pane == kRuns) {
+    if (const RunRow* run = chosen_run(state)) return fmt::format("tilewright report {}", run->id);
+  }
+  if (state.pane().pane == kBest) return "tilewright query best";
+  if (state.pane().pane == kMachine) {
+    return fmt::format("tilewright machine show {}", state.machine->argument);
+  }
+  return "tilewright query runs";
+}
+
+std::string status(const State& state) {
+  const HomeState& home = state.home;
+  if (!home.data) return "reading " + state.db;
+  if (!home.data->exists) return fmt::format("{}: nothing was recorded yet", state.db);
+  return fmt::format("{}  schema {}, {} measurements, {} runs, {}", state.db,
+                     home.data->schema_version, format_count(home.data->measurement_count),
+                     format_count(home.data->run_count),
+                     format_bytes(static_cast<double>(home.data->bytes)));
+}
+
+}  // namespace
+
+std::vector<const RunRow*> shown_runs(const HomeState& home) {
+  std::vector<const RunRow*> rows;
+  if (!home.data) return rows;
+  for (const RunRow& run : home.data->runs) {
+    if (passes(home, fmt::format("{} {} {} {} {}", run.id, run.kind, run.label, run.status,
+                                 run.machine))) {
+      rows.push_back(&run);
+    }
+  }
+  return rows;
+}
+
+void refresh_home(State& state, Effects& effects) {
+  submit(state, effects, "read database", LoadHomeJob{state.db});
+}
+
+void home_loaded(State& state, const std::shared_ptr<const HomeData>& data, Effects&) {
+  state.home.data = data;
+  state.home.runs.move_to(state.home.runs.row, static_cast<int>(shown_runs(state.home).size()));
+  state.home.best.move_to(state.home.best.row, static_cast<int>(shown_best(state.home).size()));
+}
+
+std::vector<WorkbenchCommand> home_commands() {
+  return {
+      {.id = "open",
+       .place = Place::kHome,
+       .keys = "Enter",
+       .hint = "open",
+       .help = "the run or config in the Lab",
+       .act = open_row,
+       .obstacle = nothing_to_open},
+      {.id = "new",
+       .place = Place::kHome,
+       .keys = "n l",
+       .hint = "new",
+       .help = "a kernel in the Lab",
+       .act =
+           [](State& state, std::string_view, Effects& effects) {
+             start_command(state, *command_named(Screen::kHome, "lab"), "", effects);
+           }},
+      {.id = "filter",
+       .place = Place::kHome,
+       .keys = "/",
+       .hint = "filter",
+       .help = "only rows that hold a text",
+       .act = set_filter,
+       .argument = "TEXT"},
+      {.id = "refresh",
+       .place = Place::kHome,
+       .keys = "R",
+       .help = "read the database again",
+       .act = [](State& state, std::string_view,
+                 Effects& effects) { refresh_home(state, effects); }},
+      {.id = "down",
+       .place = Place::kHome,
+       .keys = "j Down",
+       .help = "next row",
+       .act = move_by<1>},
+      {.id = "up", .place = Place::kHome, .keys = "k Up", .help = "row before", .act = move_by<-1>},
+      {.id = "page.down",
+       .place = Place::kHome,
+       .keys = "PgDn Ctrl-D",
+       .help = "ten rows down",
+       .act = move_by<kPage>},
+      {.id = "page.up",
+       .place = Place::kHome,
+       .keys = "PgUp Ctrl-U",
+       .help = "ten rows up",
+       .act = move_by<-kPage>},
+      {.id = "first",
+       .place = Place::kHome,
+       .keys = "g Home",
+       .help = "first row",
+       .act = move_by<-kAll>},
+      {.id = "last",
+       .place = Place::kHome,
+       .keys = "G End",
+       .help = "last row",
+       .act = move_by<kAll>},
+  };
+}
+
+const ScreenInfo& home_screen() {
+  static const ScreenInfo kScreen = {.screen = Screen::kHome,
+                                     .name = "Home",
+                                     .place = Place::kHome,
+                                     .panes = kPanes,
+                                     .layout = layout,
+                                     .enter = refresh_home,
+                                     .type = type,
+                                     .mouse = click,
+                                     .command_line = command_line,
+                                     .status = status};
+  return kScreen;
+}
+
+}  // namespace tilewright

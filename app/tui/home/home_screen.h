@@ -1,0 +1,24 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "app/tui/command_table.h"
+#include "app/tui/screen.h"
+
+namespace tilewright {
+
+/// What the database knows, the machine, the jobs, and where to begin.
+const ScreenInfo& home_screen();
+std::vector<WorkbenchCommand> home_commands();
+
+/// The database was read.
+void home_loaded(State& state, const std::shared_ptr<const HomeData>& data, Effects& effects);
+
+/// Asks for what the database holds now.
+void refresh_home(State& state, Effects& effects);
+
+/// The runs that the filter leaves.
+std::vector<const RunRow*> shown_runs(const HomeState& home);
+
+}  // namespace tilewright

@@ -1,0 +1,152 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "app/tui/kernel_request.h"
+#include "core/timeline/timeline_area.h"
+
+namespace tilewright {
+
+struct HomeData;
+struct KernelOutcome;
+struct TimelineData;
+struct AreaData;
+enum class AreaGrouping : uint8_t;
+
+/// Reads what Home shows from the results database.
+struct LoadHomeJob {
+  std::string db;
+};
+
+/// Simulates one kernel in detail and keeps the run in the database.
+struct RunKernelJob {
+  KernelRequest request;
+  std::string db;
+  bool keeps = true;  ///< false when an earlier result is only shown again
+  bool checks = false;
+  bool finds_hazards = false;
+};
+
+/// Simulates one kernel and indexes its events.
+struct IndexTimelineJob {
+  KernelRequest request;
+};
+
+/// Writes the timeline of a kernel: Chrome trace JSON, or CSV by the file's name.
+struct ExportTimelineJob {
+  KernelRequest request;
+  std::string path;
+};
+
+/// Adds up the events of a part of a timeline.
+struct AreaJob {
+  std::shared_ptr<const TimelineData> timeline;  // the interface shows it meanwhile
+  TimelineArea area;
+  AreaGrouping grouping{};
+};
+
+using JobRequest =
+    std::variant<LoadHomeJob, RunKernelJob, IndexTimelineJob, ExportTimelineJob, AreaJob>;
+
+/// What a job found. Never changed again, so that the interface reads it without locks; shared
+/// because the worker may still hold it while it is shown.
+using JobResult =
+    std::variant<std::monostate, std::shared_ptr<const HomeData>,
+                 std::shared_ptr<const KernelOutcome>, std::shared_ptr<const TimelineData>,
+                 std::shared_ptr<const AreaData>, std::string>;
+
+enum class JobPhase : uint8_t { kQueued, kRunning, kDone, kFailed, kCancelled };
+
+/// A job at one moment.
+struct JobSnapshot {
+  int64_t id = 0;
+  std::string title;
+  JobPhase phase = JobPhase::kQueued;
+  double fraction = 0;      ///< of the work that is done
+  std::string failure;      ///< why, of a failed job
+  JobResult result;         ///< of a job that is done
+  bool is_reading = false;  ///< nothing is lost when it ends early
+
+  bool is_over() const { return phase != JobPhase::kQueued && phase != JobPhase::kRunning; }
+};
+
+/// Thrown through a job's work to end it.
+struct JobCancelled {};
+
+/// What a job calls now and then while it works.
+class JobProgress {
+ public:
+  JobProgress(std::stop_token stop, std::function<void(double)> report)
+      : stop_(std::move(stop)), report_(std::move(report)) {}
+
+  bool is_cancelled() const { return stop_.stop_requested(); }
+  /// Throws JobCancelled when the job was cancelled. Cheap enough for some thousand calls a second.
+  void at(double fraction) const {
+    if (is_cancelled()) throw JobCancelled{};
+    report_(fraction);
+  }
+
+ private:
+  std::stop_token stop_;
+  std::function<void(double)> report_;
+};
+
+/// Does one job. Throws Error or JobCancelled.
+using JobWork = std::function<JobResult(const JobRequest&, const JobProgress&)>;
+
+/// Worker threads: one for what is short (reading the database, adding up events) and one for
+/// simulations, so that neither waits for the other. The interface thread never waits for a worker:
+/// it submits, and takes snapshots when `wake` was called (from the worker's thread).
+class JobRunner {
+ public:
+  JobRunner(JobWork work, std::function<void()> wake);
+  /// Cancels everything and waits for the workers.
+  ~JobRunner();
+  JobRunner(const JobRunner&) = delete;
+  JobRunner& operator=(const JobRunner&) = delete;
+
+  void submit(int64_t id, std::string title, JobRequest request);
+  /// Takes a queued job away; a running one ends when it next reports progress.
+  void cancel(int64_t id);
+  /// The newest snapshot of each job that changed since the last call, in the order of ids.
+  std::vector<JobSnapshot> take_changes();
+
+ private:
+  struct Task {
+    JobSnapshot snapshot;
+    JobRequest request;
+    std::stop_source stop;
+  };
+  struct Lane {
+    std::deque<std::shared_ptr<Task>> queue;
+    std::shared_ptr<Task> running;  // shared with the worker that runs it
+  };
+
+  void serve(Lane& lane, const std::stop_token& stop);
+  void run(Task& task);
+  void publish(const JobSnapshot& snapshot);
+  Lane& lane_of(const JobRequest& request);
+
+  JobWork work_;
+  std::function<void()> wake_;
+  std::mutex mutex_;  ///< guards the lanes and changes_
+  std::condition_variable_any queued_;
+  Lane quick_;
+  Lane long_;
+  std::vector<JobSnapshot> changes_;
+  std::jthread quick_worker_;
+  std::jthread long_worker_;
+};
+
+}  // namespace tilewright

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "app/tui/command_table.h"
+#include "app/tui/screen.h"
+
+namespace tilewright {
+
+/// One kernel: edit its problem and config, see what fits, run it, and read where its time goes.
+const ScreenInfo& lab_screen();
+std::vector<WorkbenchCommand> lab_commands();
+
+/// A run of the Lab is over.
+void kernel_finished(State& state, int64_t job, const std::shared_ptr<const KernelOutcome>& outcome,
+                     Effects& effects);
+
+/// A job failed or was cancelled: whoever waits for it waits no longer.
+void job_ended_without_result(State& state, const JobSnapshot& job);
+
+/// Shows a problem and config, given by their canonical texts, and runs it.
+void open_in_lab(State& state, std::string_view problem, std::string_view config,
+                 std::string_view machine, Effects& effects);
+
+}  // namespace tilewright

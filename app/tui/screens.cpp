@@ -1,0 +1,16 @@
+#include <array>
+
+#include "app/tui/home/home_screen.h"
+#include "app/tui/lab/lab_screen.h"
+#include "app/tui/screen.h"
+#include "app/tui/timeline/timeline_screen.h"
+
+namespace tilewright {
+
+std::span<const ScreenInfo> all_screens() {
+  static const std::array<ScreenInfo, kScreenCount> kScreens = {home_screen(), lab_screen(),
+                                                                timeline_screen()};
+  return kScreens;
+}
+
+}  // namespace tilewright

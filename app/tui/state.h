@@ -1,0 +1,108 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/tui/effects.h"
+#include "app/tui/event.h"
+#include "app/tui/glyphs.h"
+#include "app/tui/home/home_state.h"
+#include "app/tui/jobs.h"
+#include "app/tui/lab/lab_state.h"
+#include "app/tui/role.h"
+#include "app/tui/theme.h"
+#include "app/tui/timeline/timeline_state.h"
+
+namespace tilewright {
+
+enum class Screen : uint8_t { kHome, kLab, kTimeline };
+constexpr int kScreenCount = 3;
+
+/// What the user chose about the terminal.
+struct Appearance {
+  GlyphSet glyphs = GlyphSet::kAscii;
+  Theme theme = Theme::kDark;
+  ColorDepth depth = ColorDepth::kMono;
+  bool mouse = true;
+};
+
+/// Which pane of a screen takes the keys, and whether it has the screen for itself.
+struct PaneFocus {
+  int pane = 0;
+  bool is_zoomed = false;
+};
+
+/// The last thing that there was to say.
+struct Message {
+  std::string text;
+  Role role = Role::kText;
+};
+
+/// A line of text that is being typed.
+struct LineEdit {
+  std::u32string text;
+  size_t cursor = 0;
+
+  explicit LineEdit(std::string_view utf8 = {});
+  std::string utf8() const;
+  /// Takes a key that edits a line; false when it is not one.
+  bool take(Key key);
+};
+
+/// The palette: the line behind ':' and the row of the list below that is chosen.
+struct Palette {
+  LineEdit line;
+  int chosen = 0;
+};
+
+struct HelpPage {
+  int first_row = 0;
+};
+
+/// A question that is answered with y or n.
+struct Question {
+  std::string text;
+  std::string_view command;  ///< started by y
+};
+
+/// Everything that the screen shows. Reducers change it, views read it, and it holds neither
+/// terminal nor thread nor file.
+struct State {
+  int width = 80;
+  int height = 24;
+  Appearance look;
+  Screen screen = Screen::kHome;
+  std::array<PaneFocus, kScreenCount> focus;
+
+  std::string db;
+  MachineRef machine;
+
+  HomeState home;
+  LabState lab;
+  TimelineState timeline;
+
+  std::vector<JobSnapshot> jobs;  ///< that are not over, in the order of ids
+  int64_t next_job = 1;
+  Message message;
+  std::optional<Palette> palette;
+  std::optional<HelpPage> help;
+  std::optional<Question> question;
+
+  PaneFocus& pane() { return focus[static_cast<size_t>(screen)]; }
+  const PaneFocus& pane() const { return focus[static_cast<size_t>(screen)]; }
+  void say(std::string text, Role role = Role::kText) { message = {std::move(text), role}; }
+};
+
+/// Puts a job on its way; returns its id.
+int64_t submit(State& state, Effects& effects, std::string title, JobRequest request);
+
+/// A key, a click or a new size.
+void update(State& state, const InputEvent& event, Effects& effects);
+
+/// A job went on.
+void update(State& state, const JobSnapshot& job, Effects& effects);
+
+}  // namespace tilewright
