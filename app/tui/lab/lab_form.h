@@ -49,7 +49,8 @@ struct LabCheck {
   bool can_run() const { return wrong.empty(); }
 };
 
-/// Takes below 10 ms for every kernel: launches that might take longer to build are not counted.
+/// Takes less than a frame for every kernel, mostly below 1 ms: the tasks of launches that might
+/// take longer to build are not counted.
 LabCheck check_form(const LabForm& form);
 
 /// A kernel with sizes to begin with and its default config.

@@ -74,9 +74,21 @@ void draw_fields(const State& state, Canvas canvas) {
   }
 }
 
+/// Between the fields and what fits: what the chosen field means, and how many have no row.
+void draw_below_fields(const State& state, Canvas& canvas, int y) {
+  const LabState& lab = state.lab;
+  const int hidden = static_cast<int>(lab.fields.size()) - y;
+  const std::string more = hidden > 0 ? fmt::format("+{} more", hidden) : "";
+  canvas.text_right(canvas.width(), y, more, Role::kDim);
+  if (state.pane().pane != static_cast<int>(LabPane::kForm)) return;
+  const LabField& field = lab.fields[static_cast<size_t>(lab.field)];
+  canvas.text(0, y, field.meaning, Role::kDim,
+              canvas.width() - (hidden > 0 ? columns_of(more) + 1 : 0));
+}
+
 void draw_use(Canvas& canvas, int y, const ResourceUse& use) {
   constexpr int kBar = 5;
-  constexpr int kNumbers = 18;  // "384 KiB / 512 KiB"
+  constexpr int kNumbers = 20;  // "133.9 KiB / 192 KiB"
   const Role role = use.fits() ? Role::kGood : Role::kBad;
   canvas.text(0, y, use.name, Role::kText, kBar - 1);
   const int columns = std::max(4, canvas.width() - kBar - kNumbers - 2);
@@ -114,11 +126,11 @@ void draw_findings(const State& state, Canvas& canvas, int y) {
     draw_fact(canvas, y++, "check",
               check->ok ? fmt::format("right, max error {:.3g}", check->max_abs_err)
                         : "WRONG " + check->first_failure,
-              check->ok ? Role::kGood : Role::kBad, 7);
+              check->ok ? Role::kGood : Role::kBad);
   }
   if (const auto& hazards = run->outcome->hazards) {
-    draw_fact(canvas, y, "hazards", hazards->empty() ? " none" : " " + hazards->front().message,
-              hazards->empty() ? Role::kGood : Role::kBad, 7);
+    draw_fact(canvas, y, "hazards", hazards->empty() ? "none" : hazards->front().message,
+              hazards->empty() ? Role::kGood : Role::kBad);
   }
 }
 
@@ -132,8 +144,8 @@ void draw_fit(const State& state, Canvas canvas) {
     for (const ResourceUse& use : check.uses) draw_use(canvas, y++, use);
   }
   if (!check.can_run()) return draw_violation(state, canvas, y);
-  draw_fact(canvas, y++, "tasks", tasks_text(check), Role::kText, 7);
-  if (check.tasks > 0) draw_fact(canvas, y++, "waves", waves_text(check), Role::kText, 7);
+  draw_fact(canvas, y++, "tasks", tasks_text(check), Role::kText);
+  if (check.tasks > 0) draw_fact(canvas, y++, "waves", waves_text(check), Role::kText);
   draw_findings(state, canvas, y);
 }
 
@@ -187,7 +199,7 @@ std::string result_line(const State& state, int columns) {
               : fmt::format("{}, {} of {}", format_us(outcome.time_us),
                             format_share(peak_share(outcome)), peak_name(outcome));
   const LabRun* pinned = lab.pinned_run();
-  if (pinned && pinned != run) {
+  if (pinned && pinned != run && are_comparable(*pinned->outcome, outcome)) {
     line += fmt::format("  pin {}: {}", pinned->number,
                         change_percent(pinned->outcome->time_us, outcome.time_us));
   }
@@ -246,9 +258,7 @@ void draw_lab_form(const State& state, Canvas canvas) {
   }
   const int rows = rows_of_fields(lab, area.height);
   draw_fields(state, canvas.part({0, 0, area.width, rows}));
-  const LabField& field = lab.fields[static_cast<size_t>(lab.field)];
-  const bool has_focus = state.pane().pane == static_cast<int>(LabPane::kForm);
-  if (has_focus) canvas.text(0, rows, field.meaning, Role::kDim, area.width);
+  draw_below_fields(state, canvas, rows);
   draw_fit(state, canvas.part({0, rows + 1, area.width, area.height - rows - 1}));
 }
 

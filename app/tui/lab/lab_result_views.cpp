@@ -53,26 +53,50 @@ std::string promise_of(const Advice& advice) {
                      format_us(advice.estimated_us));
 }
 
+struct AdviceLine {
+  std::string text;
+  Role role = Role::kText;
+  std::string right = {};  ///< at the end of the same row
+};
+
+/// An advice as rows of so many columns: what is wrong, what to change, what that brings.
+std::vector<AdviceLine> advice_lines(const Advice& advice, int columns) {
+  std::vector<AdviceLine> lines;
+  const auto add = [&](const std::string& text, Role role) {
+    if (text.empty()) return;
+    for (std::string& line : wrapped(text, columns)) lines.push_back({std::move(line), role});
+  };
+  add(advice.problem, Role::kText);
+  add(advice.change, Role::kField);
+  if (!advice.is_feasible) add(advice.obstacle, Role::kWarn);
+  const std::string promise = promise_of(advice);
+  const bool has_room =
+      advice.is_feasible && columns_of(lines.back().text) + columns_of(promise) + 2 <= columns;
+  if (!has_room) lines.push_back({});
+  lines.back().right = promise;
+  return lines;
+}
+
 int draw_advice_row(Canvas& canvas, int y, int number, const Advice& advice, bool is_chosen) {
-  const Role role = is_chosen ? Role::kText : Role::kDim;
+  constexpr int kLeft = 3;
   canvas.text(0, y, fmt::format("{}", number), is_chosen ? Role::kCursor : Role::kDim);
-  Canvas text = canvas.part({3, y, canvas.width() - 3, canvas.height() - y});
-  int row = draw_wrapped(text, 0, 0, advice.problem, role);
-  if (!advice.change.empty()) row = draw_wrapped(text, 0, row, advice.change, Role::kField);
-  if (!advice.is_feasible && !advice.obstacle.empty()) {
-    row = draw_wrapped(text, 0, row, advice.obstacle, Role::kWarn);
-  }
   const bool pays = advice.is_feasible && advice.estimated_gain > 0;
-  text.text(0, row, promise_of(advice), pays ? Role::kGood : Role::kDim);
-  return y + row + 1;
+  for (const AdviceLine& line : advice_lines(advice, canvas.width() - kLeft)) {
+    const bool is_plain = line.role == Role::kText && !is_chosen;
+    canvas.text(kLeft, y, line.text, is_plain ? Role::kDim : line.role);
+    const Role role = pays ? Role::kGood : Role::kDim;
+    if (line.text.empty()) {
+      canvas.text(kLeft, y, line.right, role);
+    } else {
+      canvas.text_right(canvas.width(), y, line.right, role);
+    }
+    ++y;
+  }
+  return y;
 }
 
 int rows_of_advice(const Advice& advice, int columns) {
-  const auto rows = [&](const std::string& text) {
-    return text.empty() ? 0 : static_cast<int>(wrapped(text, columns).size());
-  };
-  return rows(advice.problem) + rows(advice.change) +
-         (advice.is_feasible ? 0 : rows(advice.obstacle)) + 1;
+  return static_cast<int>(advice_lines(advice, columns).size()) + 1;
 }
 
 int draw_applied(const LabState& lab, Canvas& canvas, int y) {
@@ -105,6 +129,7 @@ std::string against_pin(const LabState& lab, const LabRun& run) {
   const LabRun* pinned = lab.pinned_run();
   if (!pinned) return "";
   if (pinned->number == run.number) return "pinned";
+  if (!are_comparable(*pinned->outcome, *run.outcome)) return "-";
   return change_percent(pinned->outcome->time_us, run.outcome->time_us);
 }
 
@@ -113,6 +138,10 @@ std::string history_change(const LabState& lab, const LabRun& run) {
   const LabRun* other = lab.pinned_run();
   if (!other && &run != lab.runs.data()) other = &run - 1;
   if (!other || other->number == run.number) return short_config(run.outcome->request.config);
+  if (!are_comparable(*other->outcome, *run.outcome)) {
+    const Problem& problem = run.outcome->request.problem;
+    return fmt::format("{} {}", problem.kernel, short_problem(problem));
+  }
   std::vector<std::string> changes;
   for (const DiffValue& value : diff_of(*other->outcome, *run.outcome).values) {
     changes.push_back(fmt::format("{}={}", value.name, value.after));

@@ -166,7 +166,9 @@ void draw_plot(const LabState& lab, const LabRun& shown, Canvas canvas) {
   draw_ceiling(plot, l2, peak, Role::kMte2);
   draw_ceiling(plot, hbm, peak, Role::kShared);
   const int roof = plot.row_of(peak);
-  label_slope(plot, hbm, "HBM " + rate_text(hbm), (roof + height) / 2, false, Role::kShared);
+  int hbm_row = (roof + height) / 2;
+  if (hbm_row == plot.row_of(outcome.flops_per_s())) ++hbm_row;  // the point stands there
+  label_slope(plot, hbm, "HBM " + rate_text(hbm), hbm_row, false, Role::kShared);
   const int l2_row = std::min(height - 1, roof + 1);
   if (!label_slope(plot, l2, "L2 " + rate_text(l2), l2_row, true, Role::kMte2)) {
     label_slope(plot, l2, "L2", l2_row, true, Role::kMte2);
@@ -193,7 +195,7 @@ std::vector<std::string> plot_facts(const KernelOutcome& outcome, int number) {
   const double ridge = peak_flops_of(outcome) / hbm_bytes_per_s(machine);
   return {fmt::format("({}) {} at {} FLOP/B of HBM", number, speed_text(outcome.flops_per_s()),
                       axis_text(hbm_intensity(outcome))),
-          fmt::format(" L  at {} FLOP/B of L2   HBM ridge {}", axis_text(l2_intensity(outcome)),
+          fmt::format(" L  at {} FLOP/B of L2, ridge {}", axis_text(l2_intensity(outcome)),
                       axis_text(ridge))};
 }
 

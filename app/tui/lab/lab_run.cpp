@@ -22,6 +22,7 @@ constexpr size_t kMostRuns = 1000;
 
 std::string comparison(std::string_view with, const KernelOutcome& before,
                        const KernelOutcome& after) {
+  if (!are_comparable(before, after)) return "";
   const std::string change = change_percent(before.time_us, after.time_us);
   return fmt::format(", {} {}", with, change == "=" ? "equal" : change);
 }
