@@ -21,8 +21,7 @@ inline State lab_state(int width = 120, int height = 40) {
   state.height = height;
   state.screen = Screen::kLab;
   state.db = "results.db";
-  state.machine = std::make_shared<const NamedMachine>("ascend-910b2:datasheet",
-                                                       load_machine("ascend-910b2:datasheet"));
+  state.machine = named_machine("ascend-910b2:datasheet");
   begin_form(state);
   return state;
 }

@@ -16,7 +16,7 @@ namespace {
 /// A small problem of a kernel, on its default config.
 KernelRequest small_request(const std::string& kernel,
                             const std::string& machine = "ascend-910b2") {
-  const auto named = std::make_shared<const NamedMachine>(machine, load_machine(machine));
+  const auto named = named_machine(machine);
   LabForm form = first_form(named, kernel);
   for (auto& [name, value] : form.sizes) {
     if (value > 96 && name != "dim" && name != "block") value = 96;
@@ -119,8 +119,8 @@ TEST(KernelOutcome, ItsCommandLineFindsTheSameTime) {
 
 TEST(KernelOutcome, ItsCommandLineQuotesPathsAndSaysWhenThereIsNone) {
   KernelRequest request = small_request("gemm");
-  request.machine =
-      std::make_shared<const NamedMachine>("it's my file.json", request.machine->machine);
+  request.machine = std::make_shared<const NamedMachine>(
+      NamedMachine{"it's my file.json", request.machine->machine});
   EXPECT_TRUE(command_line_of(request).ends_with("--machine 'it'\\''s my file.json'"))
       << command_line_of(request);
   request.problem.types.back() = DType::kF32;

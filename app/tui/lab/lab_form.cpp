@@ -139,6 +139,11 @@ ProblemRequest LabForm::request() const {
   return {{sizes.begin(), sizes.end()}, dtype, layout, "", out_dtype};
 }
 
+MachineRef named_machine(std::string_view name_or_path) {
+  const std::string argument(name_or_path);
+  return std::make_shared<const NamedMachine>(NamedMachine{argument, load_machine(argument)});
+}
+
 LabForm first_form(const MachineRef& machine, std::string_view kernel) {
   LabForm form;
   form.machine = machine;
@@ -205,8 +210,7 @@ LabForm with_value(const LabForm& form, const LabCheck& check, const LabField& f
       changed.config = check_form(changed).fallback;
       return changed;
     case LabField::Kind::kMachine:
-      changed.machine =
-          std::make_shared<const NamedMachine>(std::string(text), load_machine(std::string(text)));
+      changed.machine = named_machine(text);
       break;
     case LabField::Kind::kSize:
       value_of(changed.sizes, field.name) = parse_int(text, field.name);

@@ -19,7 +19,7 @@ namespace {
 constexpr int kLabelColumns = 12;
 /// A form that is at least so wide stands beside what fits, else above it.
 constexpr int kSideBySide = 66;
-constexpr int kFieldColumns = 32;
+constexpr int kFieldColumns = 36;
 /// A canvas of fewer rows holds the short form.
 constexpr int kShortRows = 6;
 

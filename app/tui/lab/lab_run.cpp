@@ -100,7 +100,7 @@ MachineRef machine_named(const State& state, std::string_view name) {
   if (name.empty() || state.machine->machine.name == name || state.machine->argument == name) {
     return state.machine;
   }
-  return std::make_shared<const NamedMachine>(std::string(name), load_machine(std::string(name)));
+  return named_machine(name);
 }
 
 }  // namespace
