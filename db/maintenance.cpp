@@ -13,7 +13,8 @@ namespace tilewright {
 
 namespace {
 
-constexpr const char* kTables[] = {"machine", "run", "problem", "measurement", "attempt", "winner"};
+constexpr const char* kTables[] = {"machine", "run",    "problem", "measurement",
+                                   "attempt", "winner", "session"};
 
 /// A URI for ATTACH that opens the file read-only; every other byte than letters is escaped.
 std::string read_only_uri(const std::string& path) {

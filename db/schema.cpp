@@ -142,6 +142,16 @@ CREATE VIEW winners AS
   JOIN problem ON problem.id = winner.problem_id
   JOIN machine ON machine.fingerprint = run.machine;
 )sql",
+    R"sql(
+CREATE TABLE session (
+  name TEXT PRIMARY KEY,
+  date TEXT NOT NULL,                 -- of the last change
+  summary TEXT NOT NULL,              -- what it was at
+  state TEXT NOT NULL                 -- JSON
+) STRICT;
+
+CREATE VIEW sessions AS SELECT name, date, summary FROM session;
+)sql",
 };
 
 constexpr std::string_view kMagic("SQLite format 3\0", 16);

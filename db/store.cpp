@@ -377,4 +377,34 @@ std::vector<Winner> Store::load_winners(int64_t run_id) {
   return winners;
 }
 
+void Store::save_session(const SavedSession& session) {
+  database_
+      ->cached(
+          "INSERT INTO session (name, date, summary, state) VALUES (?1, ?2, ?3, ?4) "
+          "ON CONFLICT (name) DO UPDATE SET date = excluded.date, summary = excluded.summary, "
+          "state = excluded.state")
+      .bind(1, session.name)
+      .bind(2, session.date)
+      .bind(3, session.summary)
+      .bind(4, session.state)
+      .run();
+}
+
+std::optional<SavedSession> Store::load_session(std::string_view name) {
+  Statement& row =
+      database_->cached("SELECT name, date, summary, state FROM session WHERE name = ?1");
+  const Pending pending(row);
+  if (!row.bind(1, name).step()) return std::nullopt;
+  return SavedSession{row.text(0), row.text(1), row.text(2), row.text(3)};
+}
+
+std::vector<SavedSession> Store::sessions() {
+  Statement& row =
+      database_->cached("SELECT name, date, summary FROM session ORDER BY date DESC, name");
+  const Pending pending(row);
+  std::vector<SavedSession> sessions;
+  while (row.step()) sessions.push_back({row.text(0), row.text(1), row.text(2), ""});
+  return sessions;
+}
+
 }  // namespace tilewright

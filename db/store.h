@@ -62,6 +62,14 @@ struct Winner {
   double gain() const { return baseline_us / time_us; }
 };
 
+/// A session of the workbench: what comes back when it is opened again.
+struct SavedSession {
+  std::string name;
+  std::string date;     ///< ISO 8601, of the last change
+  std::string summary;  ///< what it was at, one line
+  std::string state;    ///< JSON; empty in lists
+};
+
 /// What is in the file.
 struct StoreInfo {
   std::string path;
@@ -107,6 +115,12 @@ class Store {
   std::vector<MeasurementKey> keys_of_run(int64_t run_id);
   /// The description that a machine was saved with; Error (not found) for an unknown fingerprint.
   std::string machine_description(std::string_view fingerprint);
+
+  /// Keeps a session under its name, in place of what was there.
+  void save_session(const SavedSession& session);
+  std::optional<SavedSession> load_session(std::string_view name);
+  /// All sessions without their states, the last changed first.
+  std::vector<SavedSession> sessions();
 
   std::optional<Measurement> find(const MeasurementKey& key);
 

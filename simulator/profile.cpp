@@ -58,8 +58,9 @@ void ProfileSink::add(const TimelineEvent& event) {
   op.flops += event.flops;
 
   const size_t others = launch_.flags.size();
-  const size_t reason =
-      event.reason == StartReason::kFlag ? static_cast<size_t>(event.flag) : others + kIssue;
+  const size_t reason = idle_cause(event.reason) == IdleCause::kFlag
+                            ? static_cast<size_t>(event.flag)
+                            : others + kIssue;
   Lane& lane = lanes_[lane_of(event.core, event.pipe)];
   Sums& sums = waits_[sums_of(event.core, event.pipe)];
   if (lane.free_at < 0) {

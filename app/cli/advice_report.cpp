@@ -50,6 +50,7 @@ std::string text_of(const Advice& advice, size_t number, const std::string& mach
   std::string text = labelled(fmt::format("{:>3}", number), advice.rule + ": " + promise);
   text += labelled("", advice.problem);
   text += labelled("", "(" + advice.evidence + ")");
+  for (const std::string& also : advice.also) text += labelled("  also", also);
   if (!advice.change.empty()) text += labelled("  change", advice.change);
   if (!advice.obstacle.empty()) text += labelled("  but", advice.obstacle);
   if (advice.is_feasible) text += broken(command_words(advice, machine));
@@ -67,6 +68,7 @@ Json json_of(std::span<const Advice> list, const std::string& machine) {
     row["rule"] = advice.rule;
     row["problem"] = advice.problem;
     row["evidence"] = advice.evidence;
+    row["also"] = advice.also;
     row["change"] = advice.change.empty() ? Json(nullptr) : Json(advice.change);
     row["changed"] = {{"problem", advice.changed_problem.text()},
                       {"config", to_json(advice.changed_config)}};

@@ -42,16 +42,16 @@ void choose(State& state, Effects& effects, Value& value, Value chosen) {
 }
 
 void quit(State& state, Effects& effects) {
-  if (state.jobs.empty() || state.question) {
+  const auto working =
+      std::ranges::count_if(state.jobs, [](const JobSnapshot& job) { return !job.is_reading; });
+  if (working == 0 || state.question) {
     effects.emplace_back(QuitEffect{});
     return;
   }
-  state.question =
-      Question{fmt::format("{} still at work; quit and cancel {}?",
-                           state.jobs.size() == 1 ? "a job is"
-                                                  : fmt::format("{} jobs are", state.jobs.size()),
-                           state.jobs.size() == 1 ? "it" : "them"),
-               "quit"};
+  state.question = Question{
+      working == 1 ? "a job is still at work; quit and cancel it?"
+                   : fmt::format("{} jobs are still at work; quit and cancel them?", working),
+      "quit"};
 }
 
 void cancel_jobs(State& state, std::string_view argument, Effects& effects) {
@@ -70,6 +70,13 @@ std::vector<std::string> job_ids(const State& state) {
   std::vector<std::string> ids;
   for (const JobSnapshot& job : state.jobs) ids.push_back(std::to_string(job.id));
   return ids;
+}
+
+std::vector<std::string> session_names(const State& state) {
+  std::vector<std::string> names;
+  if (!state.home.data) return names;
+  for (const SessionRow& session : state.home.data->sessions) names.push_back(session.name);
+  return names;
 }
 
 std::vector<WorkbenchCommand> common_commands() {
@@ -157,6 +164,12 @@ std::vector<WorkbenchCommand> common_commands() {
              effects.emplace_back(AppearanceEffect{});
              state.say(state.look.mouse ? "mouse on" : "mouse off");
            }},
+      {.id = "session",
+       .help = "keep this session and open another one, or begin one of a new name",
+       .act = [](State&, std::string_view name,
+                 Effects& effects) { effects.emplace_back(SessionEffect{std::string(name)}); },
+       .argument = "NAME",
+       .choices = session_names},
       {.id = "redraw",
        .keys = "Ctrl-L",
        .help = "draw the whole screen again",

@@ -29,7 +29,9 @@ JobRunner::~JobRunner() {
 }
 
 JobRunner::Lane& JobRunner::lane_of(const JobRequest& request) {
-  return std::holds_alternative<LoadHomeJob>(request) ? quick_ : long_;
+  const bool is_quick =
+      std::holds_alternative<LoadHomeJob>(request) || std::holds_alternative<AreaJob>(request);
+  return is_quick ? quick_ : long_;
 }
 
 void JobRunner::submit(int64_t id, std::string title, JobRequest request) {

@@ -14,12 +14,16 @@
 #include <vector>
 
 #include "app/tui/kernel_request.h"
+#include "core/timeline/timeline_area.h"
 
 namespace tilewright {
 
 struct HomeData;
 struct KernelOutcome;
+struct RestoredRuns;
 struct TimelineData;
+struct AreaData;
+enum class AreaGrouping : uint8_t;
 
 /// Reads what Home shows from the results database.
 struct LoadHomeJob {
@@ -35,6 +39,19 @@ struct RunKernelJob {
   bool finds_hazards = false;
 };
 
+/// A run of the Lab as a session keeps it.
+struct SavedRun {
+  int number = 0;  ///< of the session
+  KernelRequest request;
+};
+
+/// Simulates the runs of a session again, as their results are not kept.
+struct RestoreRunsJob {
+  std::vector<SavedRun> runs;
+  int shown = 0;   ///< number of the one that was shown; 0: none
+  int pinned = 0;  ///< of the baseline; 0: none
+};
+
 /// Simulates one kernel and indexes its events.
 struct IndexTimelineJob {
   KernelRequest request;
@@ -46,13 +63,22 @@ struct ExportTimelineJob {
   std::string path;
 };
 
-using JobRequest = std::variant<LoadHomeJob, RunKernelJob, IndexTimelineJob, ExportTimelineJob>;
+/// Adds up the events of a part of a timeline.
+struct AreaJob {
+  std::shared_ptr<const TimelineData> timeline;  // the interface shows it meanwhile
+  TimelineArea area;
+  AreaGrouping grouping{};
+};
+
+using JobRequest = std::variant<LoadHomeJob, RunKernelJob, RestoreRunsJob, IndexTimelineJob,
+                                ExportTimelineJob, AreaJob>;
 
 /// What a job found. Never changed again, so that the interface reads it without locks; shared
 /// because the worker may still hold it while it is shown.
-using JobResult = std::variant<std::monostate, std::shared_ptr<const HomeData>,
-                               std::shared_ptr<const KernelOutcome>,
-                               std::shared_ptr<const TimelineData>, std::string>;
+using JobResult =
+    std::variant<std::monostate, std::shared_ptr<const HomeData>,
+                 std::shared_ptr<const KernelOutcome>, std::shared_ptr<const RestoredRuns>,
+                 std::shared_ptr<const TimelineData>, std::shared_ptr<const AreaData>, std::string>;
 
 enum class JobPhase : uint8_t { kQueued, kRunning, kDone, kFailed, kCancelled };
 
@@ -61,9 +87,10 @@ struct JobSnapshot {
   int64_t id = 0;
   std::string title;
   JobPhase phase = JobPhase::kQueued;
-  double fraction = 0;  ///< of the work that is done
-  std::string failure;  ///< why, of a failed job
-  JobResult result;     ///< of a job that is done
+  double fraction = 0;      ///< of the work that is done
+  std::string failure;      ///< why, of a failed job
+  JobResult result;         ///< of a job that is done
+  bool is_reading = false;  ///< nothing is lost when it ends early
 
   bool is_over() const { return phase != JobPhase::kQueued && phase != JobPhase::kRunning; }
 };
@@ -77,9 +104,14 @@ class JobProgress {
   JobProgress(std::stop_token stop, std::function<void(double)> report)
       : stop_(std::move(stop)), report_(std::move(report)) {}
 
+  bool is_cancelled() const { return stop_.stop_requested(); }
+  /// For a part of the work, from one fraction to another.
+  JobProgress part(double from, double to) const {
+    return {stop_, [*this, from, to](double fraction) { report_(from + fraction * (to - from)); }};
+  }
   /// Throws JobCancelled when the job was cancelled. Cheap enough for some thousand calls a second.
   void at(double fraction) const {
-    if (stop_.stop_requested()) throw JobCancelled{};
+    if (is_cancelled()) throw JobCancelled{};
     report_(fraction);
   }
 
@@ -91,9 +123,9 @@ class JobProgress {
 /// Does one job. Throws Error or JobCancelled.
 using JobWork = std::function<JobResult(const JobRequest&, const JobProgress&)>;
 
-/// Worker threads: one for reading the database and one for simulations, so that neither waits for
-/// the other. The interface thread never waits for a worker: it submits, and takes snapshots when
-/// `wake` was called (from the worker's thread).
+/// Worker threads: one for what is short (reading the database, adding up events) and one for
+/// simulations, so that neither waits for the other. The interface thread never waits for a worker:
+/// it submits, and takes snapshots when `wake` was called (from the worker's thread).
 class JobRunner {
  public:
   JobRunner(JobWork work, std::function<void()> wake);

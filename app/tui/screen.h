@@ -37,6 +37,9 @@ struct ScreenInfo {
   std::vector<PaneBox> (*layout)(const State& state, const Rect& body) = nullptr;
   /// The screen is shown: ask for what it needs. May be null.
   void (*enter)(State& state, Effects& effects) = nullptr;
+  /// After everything that happens while the screen is shown: brings up to date what is drawn from
+  /// more than the state says at once. May be null.
+  void (*settle)(State& state, Effects& effects) = nullptr;
   /// A key before commands see it, for fields that are being typed; true when taken. May be null.
   bool (*type)(State& state, Key key, Effects& effects) = nullptr;
   /// A click, drag or wheel in a pane; coordinates from its inner corner. May be null.

@@ -39,8 +39,8 @@ class Terminal {
 
 struct TerminalOptions {
   bool has_color = true;
-  /// Fewer colours than the terminal has; what it has when empty.
-  std::string depth;
+  /// No more colours than these.
+  ColorDepth depth = ColorDepth::k256;
 };
 
 /// Takes over the terminal of stdin and stdout; it is given back with the object, and also when the

@@ -1,8 +1,12 @@
 // The only file that knows ncurses and the terminal's own language.
 
+// "border" and the like are names elsewhere.
+#define NCURSES_NOMACROS 1
+#include <fcntl.h>
 #include <langinfo.h>
 #include <ncurses.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -26,10 +30,35 @@ namespace {
 /// The terminal as it was found, for the handlers that run when all else fails.
 termios g_found_modes;
 volatile std::sig_atomic_t g_is_taken = 0;
+/// What the process says on stderr meanwhile would spoil the screen: it goes to a file in memory
+/// and is shown when the terminal is given back.
+int g_said = -1;
+int g_found_stderr = -1;
 
 /// Leaves the alternate screen, shows the cursor, turns mouse, keypad and attributes off.
 constexpr std::string_view kReset =
     "\x1b[?1000l\x1b[?1002l\x1b[?1006l\x1b[?2004l\x1b[m\x1b[?1l\x1b>\x1b[?25h\x1b[?1049l";
+
+void hold_stderr() {
+  g_said = ::memfd_create("stderr", MFD_CLOEXEC);
+  g_found_stderr = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+  if (g_said >= 0 && g_found_stderr >= 0) ::dup2(g_said, STDERR_FILENO);
+}
+
+/// Safe within a signal handler.
+void release_stderr() {
+  if (g_said < 0 || g_found_stderr < 0) return;
+  ::dup2(g_found_stderr, STDERR_FILENO);
+  ::lseek(g_said, 0, SEEK_SET);
+  std::array<char, 512> text;
+  for (ssize_t count = 0; (count = ::read(g_said, text.data(), text.size())) > 0;) {
+    [[maybe_unused]] const ssize_t written =
+        ::write(STDERR_FILENO, text.data(), static_cast<size_t>(count));
+  }
+  ::close(g_said);
+  ::close(g_found_stderr);
+  g_said = g_found_stderr = -1;
+}
 
 /// Safe within a signal handler.
 void give_terminal_back() {
@@ -37,6 +66,7 @@ void give_terminal_back() {
   g_is_taken = 0;
   [[maybe_unused]] const ssize_t written = ::write(STDOUT_FILENO, kReset.data(), kReset.size());
   ::tcsetattr(STDIN_FILENO, TCSANOW, &g_found_modes);
+  release_stderr();
 }
 
 void die_of_signal(int signal) {
@@ -88,6 +118,7 @@ class CursesTerminal : public Terminal {
                   "command, see tilewright help");
     }
     g_is_taken = 1;
+    hold_stderr();
     install_last_resorts();
     set_up();
     choose_depth(options);
@@ -98,6 +129,7 @@ class CursesTerminal : public Terminal {
     endwin();
     delscreen(screen_);
     g_is_taken = 0;
+    release_stderr();
   }
 
   int width() const override { return COLS; }
@@ -129,10 +161,12 @@ class CursesTerminal : public Terminal {
   }
 
   void set_mouse(bool is_on) override {
-    mousemask(is_on ? BUTTON1_PRESSED | BUTTON1_RELEASED | BUTTON4_PRESSED | BUTTON5_PRESSED |
-                          REPORT_MOUSE_POSITION
-                    : 0,
-              nullptr);
+    mousemask(is_on ? kMouseMask : 0, nullptr);
+    // ncurses asks for presses alone; drags are told while a button is down.
+    const char* const form = tigetstr("kmous");
+    if (!form || std::string_view(form) != "\x1b[<") return;
+    std::fputs(is_on ? "\x1b[?1002h" : "\x1b[?1002l", stdout);
+    std::fflush(stdout);
   }
 
   void fit() override {
@@ -197,8 +231,7 @@ class CursesTerminal : public Terminal {
              : COLORS >= 16 ? ColorDepth::k16
              : COLORS >= 8  ? ColorDepth::k8
                             : ColorDepth::kMono;
-    if (options.depth.empty()) return;
-    depth_ = std::min(depth_, parse_color_depth(options.depth));
+    depth_ = std::min(depth_, options.depth);
   }
 
   int pair_of(const Paint& paint) {
@@ -229,13 +262,30 @@ class CursesTerminal : public Terminal {
   static void read_mouse(std::vector<InputEvent>& events) {
     MEVENT event;
     if (getmouse(&event) != OK) return;
-    MouseEvent::Kind kind = MouseEvent::Kind::kDrag;
-    if ((event.bstate & BUTTON1_PRESSED) != 0) kind = MouseEvent::Kind::kPress;
-    if ((event.bstate & BUTTON1_RELEASED) != 0) kind = MouseEvent::Kind::kRelease;
-    if ((event.bstate & BUTTON4_PRESSED) != 0) kind = MouseEvent::Kind::kWheelUp;
-    if ((event.bstate & BUTTON5_PRESSED) != 0) kind = MouseEvent::Kind::kWheelDown;
-    events.emplace_back(MouseEvent{kind, event.x, event.y});
+    const auto add = [&](MouseEvent::Kind kind) {
+      events.emplace_back(MouseEvent{kind, event.x, event.y});
+    };
+    using Kind = MouseEvent::Kind;
+    // A press and its release that came together were joined to a click.
+    const int clicks = (event.bstate & BUTTON1_CLICKED) != 0          ? 1
+                       : (event.bstate & BUTTON1_DOUBLE_CLICKED) != 0 ? 2
+                       : (event.bstate & BUTTON1_TRIPLE_CLICKED) != 0 ? 3
+                                                                      : 0;
+    for (int i = 0; i < clicks; ++i) {
+      add(Kind::kPress);
+      add(Kind::kRelease);
+    }
+    if (clicks > 0) return;
+    if ((event.bstate & BUTTON1_PRESSED) != 0) return add(Kind::kPress);
+    if ((event.bstate & BUTTON1_RELEASED) != 0) return add(Kind::kRelease);
+    if ((event.bstate & BUTTON4_PRESSED) != 0) return add(Kind::kWheelUp);
+    if ((event.bstate & BUTTON5_PRESSED) != 0) return add(Kind::kWheelDown);
+    if ((event.bstate & REPORT_MOUSE_POSITION) != 0) add(Kind::kDrag);
   }
+
+  static constexpr mmask_t kMouseMask = BUTTON1_PRESSED | BUTTON1_RELEASED | BUTTON1_CLICKED |
+                                        BUTTON1_DOUBLE_CLICKED | BUTTON1_TRIPLE_CLICKED |
+                                        BUTTON4_PRESSED | BUTTON5_PRESSED | REPORT_MOUSE_POSITION;
 
   SCREEN* screen_ = nullptr;
   ColorDepth depth_ = ColorDepth::kMono;

@@ -12,6 +12,7 @@
 #include "app/tui/palette.h"
 #include "app/tui/screen.h"
 #include "app/tui/timeline/timeline_screen.h"
+#include "app/tui/tour.h"
 
 namespace tilewright {
 
@@ -43,6 +44,7 @@ void take_key(State& state, Key key, Effects& effects) {
   state.message = {};
   const ScreenInfo& screen = info_of(state.screen);
   if (screen.type && screen.type(state, key, effects)) return;
+  if (state.tour && update_tour(state, key, effects)) return;
   if (const WorkbenchCommand* command = command_of(state.screen, key)) {
     start_command(state, *command, "", effects);
   } else if (key == keys::kEscape) {
@@ -92,12 +94,40 @@ void take_result(State& state, const JobSnapshot& job, Effects& effects) {
     void operator()(const std::shared_ptr<const KernelOutcome>& outcome) const {
       kernel_finished(state, job.id, outcome, effects);
     }
+    void operator()(const std::shared_ptr<const RestoredRuns>& runs) const {
+      runs_restored(state, runs, effects);
+    }
     void operator()(const std::shared_ptr<const TimelineData>& data) const {
       timeline_ready(state, job.id, data, effects);
     }
+    void operator()(const std::shared_ptr<const AreaData>& data) const { area_ready(state, data); }
     void operator()(const std::string& text) const { state.say(text, Role::kGood); }
   };
   std::visit(Taker{state, job, effects}, job.result);
+}
+
+void take_job(State& state, const JobSnapshot& job, Effects& effects) {
+  const auto known = std::ranges::find(state.jobs, job.id, &JobSnapshot::id);
+  if (known == state.jobs.end()) return;
+  if (!job.is_over()) {
+    known->phase = job.phase;
+    known->fraction = job.fraction;
+    return;
+  }
+  const std::string title = known->title;
+  state.jobs.erase(known);
+  if (job.phase == JobPhase::kDone) return take_result(state, job, effects);
+  job_ended_without_result(state, job);
+  if (job.phase == JobPhase::kFailed) {
+    state.say(fmt::format("{}: {}", title, job.failure), Role::kBad);
+  } else {
+    state.say(fmt::format("{}: cancelled", title), Role::kWarn);
+  }
+}
+
+/// Whatever happened, the screen gets what it needs to be drawn.
+void settle(State& state, Effects& effects) {
+  if (const auto hook = info_of(state.screen).settle) hook(state, effects);
 }
 
 }  // namespace
@@ -135,7 +165,11 @@ bool LineEdit::take(Key key) {
 
 int64_t submit(State& state, Effects& effects, std::string title, JobRequest request) {
   const int64_t id = state.next_job++;
-  state.jobs.push_back({.id = id, .title = title, .failure = {}, .result = {}});
+  state.jobs.push_back({.id = id,
+                        .title = title,
+                        .failure = {},
+                        .result = {},
+                        .is_reading = std::holds_alternative<LoadHomeJob>(request)});
   effects.emplace_back(SubmitEffect{id, std::move(title), std::move(request)});
   return id;
 }
@@ -149,23 +183,12 @@ void update(State& state, const InputEvent& event, Effects& effects) {
     state.width = std::max(1, size->width);
     state.height = std::max(1, size->height);
   }
+  settle(state, effects);
 }
 
 void update(State& state, const JobSnapshot& job, Effects& effects) {
-  const auto known = std::ranges::find(state.jobs, job.id, &JobSnapshot::id);
-  if (known == state.jobs.end()) return;
-  if (!job.is_over()) {
-    *known = job;
-    return;
-  }
-  state.jobs.erase(known);
-  if (job.phase == JobPhase::kDone) return take_result(state, job, effects);
-  job_ended_without_result(state, job);
-  if (job.phase == JobPhase::kFailed) {
-    state.say(fmt::format("{}: {}", job.title, job.failure), Role::kBad);
-  } else {
-    state.say(fmt::format("{}: cancelled", job.title), Role::kWarn);
-  }
+  take_job(state, job, effects);
+  settle(state, effects);
 }
 
 }  // namespace tilewright

@@ -19,6 +19,20 @@ std::string_view name_of(StartReason reason) {
   return "";
 }
 
+std::string_view name_of(IdleCause cause) {
+  switch (cause) {
+    case IdleCause::kLaunch:
+      return "launch";
+    case IdleCause::kFlag:
+      return "flag";
+    case IdleCause::kIssue:
+      return "issue";
+    case IdleCause::kDone:
+      return "done";
+  }
+  return "";
+}
+
 void Timeline::finish() {
   std::sort(events.begin(), events.end(), [](const TimelineEvent& a, const TimelineEvent& b) {
     return std::tie(a.end, a.core, a.pipe, a.start) < std::tie(b.end, b.core, b.pipe, b.start);

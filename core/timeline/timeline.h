@@ -17,6 +17,20 @@ enum class StartReason : uint8_t {
 };
 std::string_view name_of(StartReason reason);
 
+/// Why nothing ran on a lane for a while.
+enum class IdleCause : uint8_t {
+  kLaunch,  ///< no instruction of the launch had started yet
+  kFlag,    ///< its next instruction waited for a flag
+  kIssue,   ///< its next instruction was not issued yet
+  kDone,    ///< nothing left to run on it
+};
+std::string_view name_of(IdleCause cause);
+
+/// What the gap on a lane before an event goes to: whatever the event's start waited for last.
+constexpr IdleCause idle_cause(StartReason reason) {
+  return reason == StartReason::kFlag ? IdleCause::kFlag : IdleCause::kIssue;
+}
+
 /// One instruction that ran: a span on the lane (core, pipe). Times in ticks from the launch's
 /// start.
 struct TimelineEvent {

@@ -72,13 +72,17 @@ std::string Sandbox::read(const std::string& name) const {
 pid_t Sandbox::start(const std::vector<std::string>& arguments) {
   const pid_t process = ::fork();
   if (process != 0) return process;
+  redirect(0, "/dev/null", O_RDONLY);
+  redirect(1, stdout_path.empty() ? path(".out") : stdout_path, O_WRONLY | O_CREAT | O_TRUNC);
+  redirect(2, path(".err"), O_WRONLY | O_CREAT | O_TRUNC);
+  become_program(arguments);
+}
+
+void Sandbox::become_program(const std::vector<std::string>& arguments) const {
   for (const auto& [name, value] : environment) {
     value.empty() ? ::unsetenv(name.c_str()) : ::setenv(name.c_str(), value.c_str(), 1);
   }
   if (::chdir(folder_.path().c_str()) != 0) ::_exit(99);
-  redirect(0, "/dev/null", O_RDONLY);
-  redirect(1, stdout_path.empty() ? path(".out") : stdout_path, O_WRONLY | O_CREAT | O_TRUNC);
-  redirect(2, path(".err"), O_WRONLY | O_CREAT | O_TRUNC);
   ::alarm(kLimitSeconds);
   std::string program = TILEWRIGHT_BINARY;
   std::vector<std::string> copies = arguments;

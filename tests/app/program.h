@@ -39,6 +39,9 @@ class Sandbox {
   /// Runs to the end, 60 s at most.
   Outcome run(const std::vector<std::string>& arguments);
 
+  /// In a child process: turns it into the program, with this folder and environment.
+  [[noreturn]] void become_program(const std::vector<std::string>& arguments) const;
+
   /// Starts a run; wait() ends it.
   pid_t start(const std::vector<std::string>& arguments);
   Outcome wait(pid_t process);

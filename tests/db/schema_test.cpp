@@ -75,6 +75,19 @@ TEST_F(SchemaTest, RefusesANewerSchemaAndLeavesItUntouched) {
   EXPECT_TRUE(read_file(path()) == before);
 }
 
+TEST_F(SchemaTest, BringsAFileOfTheFirstSchemaToThisOne) {
+  { with_run(); }
+  run_sql(path(), "DROP VIEW sessions");
+  run_sql(path(), "DROP TABLE session");
+  run_sql(path(), "PRAGMA user_version = 1");
+  const Error error = error_of([&] { Store::open(path(), OpenMode::kReadOnly); });
+  EXPECT_NE(error.message().find("older schema 1"), std::string::npos) << error.message();
+  Store store = open();
+  EXPECT_EQ(store.info().schema_version, 2);
+  EXPECT_EQ(store.load_run(1).label, "nightly") << "what was there stays";
+  EXPECT_TRUE(store.sessions().empty());
+}
+
 TEST_F(SchemaTest, FinishesAnInitialisationThatWasCutOff) {
   run_sql(path(), "PRAGMA application_id = 1415013474");  // "TWdb", and no tables yet
   ASSERT_EQ(kApplicationId, 1415013474);

@@ -235,10 +235,10 @@ TEST_F(StoreTest, InfoCountsRowsByTable) {
   const StoreInfo info = store.info();
   EXPECT_EQ(info.path, path());
   EXPECT_GT(info.bytes, 4096);
-  EXPECT_EQ(info.schema_version, 1);
-  const std::vector<std::pair<std::string, int64_t>> expected = {{"machine", 1}, {"run", 1},
-                                                                 {"problem", 1}, {"measurement", 1},
-                                                                 {"attempt", 1}, {"winner", 0}};
+  EXPECT_EQ(info.schema_version, 2);
+  const std::vector<std::pair<std::string, int64_t>> expected = {
+      {"machine", 1}, {"run", 1},    {"problem", 1}, {"measurement", 1},
+      {"attempt", 1}, {"winner", 0}, {"session", 0}};
   EXPECT_EQ(info.rows, expected);
 }
 
@@ -248,6 +248,20 @@ TEST_F(StoreTest, VacuumKeepsEverything) {
   store.vacuum();
   EXPECT_TRUE(store.check().empty());
   EXPECT_EQ(store.find(key(50))->time_us, 50);
+}
+
+TEST_F(StoreTest, KeepsTheLastStateOfEachSession) {
+  Store store = open();
+  EXPECT_FALSE(store.load_session("main"));
+  store.save_session({"main", "2026-01-01T00:00:00Z", "Home", "{}"});
+  store.save_session({"other", "2026-01-02T00:00:00Z", "Lab", "{\"a\": 1}"});
+  store.save_session({"main", "2026-01-03T00:00:00Z", "Timeline", "{\"b\": 2}"});
+  EXPECT_EQ(store.load_session("main")->state, "{\"b\": 2}");
+  const std::vector<SavedSession> sessions = store.sessions();
+  ASSERT_EQ(sessions.size(), 2u);
+  EXPECT_EQ(sessions[0].name, "main");
+  EXPECT_EQ(sessions[0].summary, "Timeline");
+  EXPECT_EQ(sessions[1].date, "2026-01-02T00:00:00Z");
 }
 
 }  // namespace

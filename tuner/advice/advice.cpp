@@ -53,7 +53,7 @@ class Adviser {
       return std::tuple(!a.is_feasible, -a.estimated_gain) <
              std::tuple(!b.is_feasible, -b.estimated_gain);
     });
-    drop_repeated(list);
+    merge_repeated(list);
     return list;
   }
 
@@ -167,16 +167,20 @@ class Adviser {
     }
   }
 
-  /// Of feasible advice to make the same change, only that of the first rule stays.
-  static void drop_repeated(std::vector<Advice>& list) {
+  /// Feasible advice to make the same change becomes one.
+  static void merge_repeated(std::vector<Advice>& list) {
     std::vector<Advice> kept;
     for (Advice& advice : list) {
-      const bool repeats = advice.is_feasible && std::ranges::any_of(kept, [&](const Advice& each) {
-                             return each.is_feasible &&
-                                    each.changed_config == advice.changed_config &&
-                                    each.changed_problem == advice.changed_problem;
-                           });
-      if (!repeats) kept.push_back(std::move(advice));
+      const auto same = std::ranges::find_if(kept, [&](const Advice& each) {
+        return advice.is_feasible && each.is_feasible &&
+               each.changed_config == advice.changed_config &&
+               each.changed_problem == advice.changed_problem;
+      });
+      if (same == kept.end()) {
+        kept.push_back(std::move(advice));
+      } else {
+        same->also.push_back(advice.rule + ": " + advice.problem);
+      }
     }
     list = std::move(kept);
   }

@@ -19,7 +19,9 @@ struct Advice {
   std::string rule;      ///< name of the rule that found it
   std::string problem;   ///< what costs time, one sentence with numbers
   std::string evidence;  ///< the measured numbers behind it
-  std::string change;    ///< "tile_k 64 -> 128"; empty where no request can mend it
+  /// Rules and problems that the same change mends: "balance_waves: cores stand still ...".
+  std::vector<std::string> also;
+  std::string change;  ///< "tile_k 64 -> 128"; empty where no request can mend it
   /// The request with the change made; the measured one where there is none.
   Problem changed_problem;
   Config changed_config;

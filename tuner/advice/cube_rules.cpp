@@ -40,7 +40,9 @@ std::optional<Finding> enlarge_tile(const Evidence& evidence) {
                   format_share(evidence.busy(Pipe::kCube)),
                   format_share(evidence.busy(Pipe::kMte2)),
                   format_share(evidence.busy(Pipe::kMte1)), format_bytes(loads.bytes), reuse),
-      {{{{"tile_m", Direction::kUp}, {"tile_n", Direction::kUp}}, kRoomForTile}}};
+      {{{{"tile_m", Direction::kUp}, {"tile_n", Direction::kUp}}, kRoomForTile},
+       {{{"tile_m", Direction::kUp}, {"tile_n", Direction::kDown}}, kRoomForTile},
+       {{{"tile_m", Direction::kDown}, {"tile_n", Direction::kUp}}, kRoomForTile}}};
 }
 
 std::optional<Finding> deepen_chunk(const Evidence& evidence) {
@@ -223,13 +225,12 @@ std::optional<Finding> fill_fractals(const Evidence& evidence) {
   const int64_t m = evidence.problem.size("m");
   const int64_t whole = round_up(m, evidence.machine.cube.fractal_m);
   const double wasted = 1 - static_cast<double>(m) / static_cast<double>(whole);
-  const double busy =
-      evidence.path(Cause::busy(Pipe::kCube)) + evidence.path(Cause::busy(Pipe::kMte1));
+  const double busy = evidence.busy(Pipe::kCube);
   if (wasted * busy < kNoticed) return std::nullopt;
   return Finding{
       fmt::format("the cube multiplies {} rows for the {} that are there", whole, m),
-      fmt::format("{} of a fractal's rows are empty; CUBE and MTE1 are {} of the critical path",
-                  format_share(wasted), format_share(busy)),
+      fmt::format("{} of the rows are empty; CUBE is busy {} of the time", format_share(wasted),
+                  format_share(busy)),
       {},
       {},
       {},
@@ -239,7 +240,8 @@ std::optional<Finding> fill_fractals(const Evidence& evidence) {
 }
 
 constexpr std::array kRules = {
-    Rule{{"enlarge_tile", "larger tiles where the cube waits for operands"}, enlarge_tile},
+    Rule{{"enlarge_tile", "larger or squarer tiles where the cube waits for operands"},
+         enlarge_tile},
     Rule{{"deepen_chunk", "longer loads where their fixed cost shows"}, deepen_chunk},
     Rule{{"shorten_chunk", "a shorter first load where the cube starts late"}, shorten_chunk},
     Rule{{"deepen_step", "longer products where their heads show"}, deepen_step},

@@ -29,6 +29,16 @@ GroupClock::GroupClock(const Launch& launch, const Machine& machine, const Launc
                        StepCache& steps, const MemoryShares& shares)
     : launch_(launch), machine_(machine), traffic_(traffic), steps_(steps), shares_(shares) {}
 
+void GroupClock::Use::add(const Use& more, double times) {
+  reading += more.reading * times;
+  fetching += more.fetching * times;
+  writing += more.writing * times;
+}
+
+GroupClock::Use GroupClock::Use::since(const Use& before) const {
+  return {reading - before.reading, fetching - before.fetching, writing - before.writing};
+}
+
 GroupClock::TaskInfo GroupClock::task_of(const CoreClock& core) const {
   TaskInfo task;
   const int id = core.program->tasks[core.task].template_id;
@@ -79,11 +89,11 @@ GroupClock::Result GroupClock::play(std::span<const size_t> cores) {
   }
   const auto whole = static_cast<double>(std::max<int64_t>(1, result.end - launched));
   for (const CoreClock& core : cores_) {
-    result.reading += core.reading / whole;
-    result.fetching += core.fetching / whole;
-    result.writing += core.writing / whole;
-    loaders += core.reading > 0 ? 1 : 0;
-    storers += core.writing > 0 ? 1 : 0;
+    result.reading += core.use.reading / whole;
+    result.fetching += core.use.fetching / whole;
+    result.writing += core.use.writing / whole;
+    loaders += core.use.reading > 0 ? 1 : 0;
+    storers += core.use.writing > 0 ? 1 : 0;
   }
   result.reading /= std::max(1.0, loaders);
   result.fetching /= std::max(1.0, loaders);
@@ -115,10 +125,13 @@ void GroupClock::play_alone(CoreClock& core) {
     before = kind;
     if (known.played >= kPlayedRepeats) {
       shift(core, known.advance);
+      core.use.add(known.use, 1);
       continue;
     }
     const int64_t end = core.end;
+    const Use use = core.use;
     play_task(core, task);
+    known.use = core.use.since(use);
     known.advance = core.end - end;
     ++known.played;
   }
@@ -130,11 +143,16 @@ void GroupClock::play_task(CoreClock& core, const TaskInfo& task) {
   const size_t first_load = core.load;
   constexpr int64_t kPlayed = kWarmIterations + kPeriodIterations;
   int64_t warm_end = 0;
+  Use warm_use;
   for (int64_t i = 0; i < task.count; ++i) {
-    if (i == kWarmIterations) warm_end = core.end;
+    if (i == kWarmIterations) {
+      warm_end = core.end;
+      warm_use = core.use;
+    }
     if (i == kPlayed && i + 1 < task.count) {
       const int64_t left = task.count - 1 - i;
       shift(core, (core.end - warm_end) * left / kPeriodIterations);
+      core.use.add(core.use.since(warm_use), static_cast<double>(left) / kPeriodIterations);
       i = task.count - 1;
     }
     core.load = first_load;
@@ -170,9 +188,7 @@ void GroupClock::play_together() {
   const double factor = static_cast<double>(total) / static_cast<double>(played);
   for (CoreClock& core : cores_) {
     core.end = launched + static_cast<int64_t>(static_cast<double>(core.end - launched) * factor);
-    core.reading *= factor;
-    core.fetching *= factor;
-    core.writing *= factor;
+    core.use.add(core.use, factor - 1);
   }
 }
 
@@ -184,9 +200,9 @@ bool GroupClock::advance(CoreClock& core) {
     while (core.section < 3) {
       const std::vector<Step>& steps = task.steps->sections[core.section];
       const int64_t times = core.section == 1 ? task.count : 1;
-      const size_t first_load = core.load;
+      if (core.iteration == 0 && core.position == 0) core.section_load = core.load;
       while (core.iteration < times) {
-        if (core.section == 1 && core.position == 0 && core.iteration > 0) core.load = first_load;
+        if (core.position == 0) core.load = core.section_load;
         for (; core.position < steps.size(); ++core.position) {
           if (!run_step(core, task, steps[core.position], core.iteration)) {
             return core.played > before;
@@ -331,9 +347,11 @@ int64_t GroupClock::end_of_load(CoreClock& core, const TaskInfo& task, const Ste
                                                               hbm_bytes_per_cycle(machine_));
     end = std::max(end, asked + to_ticks(cycles + latency));
   }
-  core.reading += static_cast<double>(stream);
-  core.fetching += static_cast<double>(end - start);
-  end += to_ticks(machine_.mte2.fixed_cycles + machine_.l2.same_address_cycles * (sharers - 1) / 2);
+  core.use.reading += static_cast<double>(stream);
+  core.use.fetching += static_cast<double>(end - start);
+  // Of the cores that load the same bytes in a step half come before this one, and about half of
+  // those at the same moment.
+  end += to_ticks(machine_.mte2.fixed_cycles + machine_.l2.same_address_cycles * (sharers - 1) / 4);
   core.load_starts = {start, core.load_starts[0]};
   core.last_ready = ready;
   core.last_ahead = step.ahead;
@@ -348,7 +366,7 @@ int64_t GroupClock::end_of_store(CoreClock& core, const TaskInfo& task, const St
   const double own = drains ? machine_.fixpipe.bytes_per_cycle : machine_.mte3.bytes_per_cycle;
   const int64_t stream =
       to_ticks(static_cast<double>(stream_bytes(machine_, tensor, access)) / (own * shares_.write));
-  core.writing += static_cast<double>(stream);
+  core.use.writing += static_cast<double>(stream);
   const int64_t fixed = drains ? 0 : to_ticks(machine_.mte3.fixed_cycles);
   return start + std::max(stream + fixed, step.cost.busy);
 }

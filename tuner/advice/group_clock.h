@@ -46,6 +46,14 @@ class GroupClock {
     int64_t count = 0;
     std::vector<int64_t> starts;  // of the latest instructions, a ring of the queue's depth
   };
+  /// Ticks that transfers take of the memory, alike in every repetition.
+  struct Use {
+    double reading = 0;
+    double fetching = 0;
+    double writing = 0;
+    void add(const Use& more, double times);
+    Use since(const Use& before) const;
+  };
   struct CoreClock {
     const CoreProgram* program = nullptr;
     size_t core = 0;
@@ -64,9 +72,10 @@ class GroupClock {
     size_t section = 0;
     size_t position = 0;
     int64_t iteration = 0;
-    size_t load = 0;  // number of the next load in its template
+    size_t load = 0;          // number of the next load in its template
+    size_t section_load = 0;  // of the first one in this section
     int64_t played = 0;
-    double reading = 0, fetching = 0, writing = 0;  // ticks
+    Use use;
   };
   struct TaskInfo {
     const ResolvedTemplate* steps = nullptr;
@@ -80,6 +89,7 @@ class GroupClock {
   struct Repeats {
     int64_t played = 0;
     int64_t advance = 0;
+    Use use;
   };
 
   TaskInfo task_of(const CoreClock& core) const;

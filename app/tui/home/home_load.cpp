@@ -75,7 +75,7 @@ std::vector<BestRow> best_rows(const QueryResult& table) {
 
 }  // namespace
 
-HomeData load_home(const std::string& db) {
+HomeData load_home(const std::string& db, const std::function<bool()>& stop) {
   HomeData data;
   std::optional<Store> store;
   try {
@@ -85,10 +85,15 @@ HomeData load_home(const std::string& db) {
     throw;
   }
   const CurrentRevisions current = current_revisions();
-  for (const std::vector<Cell>& row : query(*store, runs_query(), current).rows) {
+  QueryLimits limits;
+  limits.stop = stop;
+  for (const std::vector<Cell>& row : query(*store, runs_query(), current, limits).rows) {
     data.runs.push_back(run_row(row));
   }
-  data.best = best_rows(query(*store, "best", current));
+  data.best = best_rows(query(*store, "best", current, limits));
+  for (const SavedSession& session : store->sessions()) {
+    data.sessions.push_back({session.name, session.date, session.summary});
+  }
   const StoreInfo info = store->info();
   data.run_count = count_of(info, "run");
   data.measurement_count = count_of(info, "measurement");

@@ -151,6 +151,23 @@ KernelOutcome run_kernel(const RunKernelJob& job, const JobProgress& progress) {
   return outcome;
 }
 
+RestoredRuns restore_runs(const RestoreRunsJob& job, const JobProgress& progress) {
+  RestoredRuns restored{{}, job.shown, job.pinned};
+  const auto count = static_cast<double>(job.runs.size());
+  for (const SavedRun& run : job.runs) {
+    const double done = static_cast<double>(&run - job.runs.data());
+    const JobProgress part = progress.part(done / count, (done + 1) / count);
+    try {
+      restored.runs.push_back(
+          {run.number, std::make_shared<const KernelOutcome>(run_kernel(
+                           {.request = run.request, .db = "", .keeps = false}, part))});
+    } catch (const Error&) {
+      continue;
+    }
+  }
+  return restored;
+}
+
 std::string export_timeline(const ExportTimelineJob& job, const JobProgress& progress) {
   const Machine& machine = job.request.machine->machine;
   const Launch launch = build_launch(find_kernel(job.request.problem.kernel), job.request.problem,

@@ -50,6 +50,24 @@ std::string command_line_of(const KernelRequest& request);
 /// does. Throws Error or JobCancelled.
 KernelOutcome run_kernel(const RunKernelJob& job, const JobProgress& progress);
 
+/// Runs of a session that are there again.
+struct RestoredRuns {
+  struct Run {
+    int number = 0;
+    std::shared_ptr<const KernelOutcome> outcome;  // shared with what shows it
+  };
+  std::vector<Run> runs;
+  int shown = 0;
+  int pinned = 0;
+};
+
+/// Runs of this size are brought back within a moment; larger ones are not.
+constexpr int64_t kMostRestoredInstructions = 4'000'000;
+
+/// Simulates them again, keeping nothing. Runs that cannot be had any more (another kernel revision
+/// refuses the config) are left out. Throws JobCancelled.
+RestoredRuns restore_runs(const RestoreRunsJob& job, const JobProgress& progress);
+
 /// Writes the timeline of a kernel and says where. Throws Error or JobCancelled.
 std::string export_timeline(const ExportTimelineJob& job, const JobProgress& progress);
 

@@ -9,6 +9,7 @@
 #include "app/tui/lab/lab_edit.h"
 #include "app/tui/lab/lab_figures.h"
 #include "app/tui/lab/lab_screen.h"
+#include "app/tui/screen.h"
 #include "core/base/error.h"
 #include "core/base/format.h"
 #include "core/base/text.h"
@@ -178,6 +179,20 @@ void kernel_finished(State& state, int64_t job, const std::shared_ptr<const Kern
     say_result(state, run);
   }
   lab.followed.reset();
+}
+
+void runs_restored(State& state, const std::shared_ptr<const RestoredRuns>& restored,
+                   Effects& effects) {
+  LabState& lab = state.lab;
+  for (const RestoredRuns::Run& run : restored->runs) {
+    if (!lab.run_of(run.number)) lab.runs.push_back({run.number, run.outcome});
+    lab.next_number = std::max(lab.next_number, run.number + 1);
+  }
+  std::ranges::sort(lab.runs, {}, &LabRun::number);
+  // What the user did meanwhile stands.
+  if (lab.shown == 0 && lab.run_of(restored->shown)) lab.shown = restored->shown;
+  if (lab.pinned == 0 && lab.run_of(restored->pinned)) lab.pinned = restored->pinned;
+  if (const auto enter = info_of(state.screen).enter) enter(state, effects);
 }
 
 void job_ended_without_result(State& state, const JobSnapshot& job) {

@@ -16,7 +16,14 @@ std::vector<WorkbenchCommand> timeline_commands();
 void timeline_ready(State& state, int64_t job, const std::shared_ptr<const TimelineData>& data,
                     Effects& effects);
 
-/// Shows the timeline of a run, simulating it again in the background.
+/// The statistics of an area are there.
+void area_ready(State& state, const std::shared_ptr<const AreaData>& data);
+
+/// Shows the timeline of a run, simulating it again in the background. What is shown of the same
+/// run already stays as it is.
 void open_timeline(State& state, const KernelRequest& request, Effects& effects);
+
+/// The kernel that the Lab shows a result of; null when it shows none.
+const KernelRequest* current_request(const State& state);
 
 }  // namespace tilewright

@@ -1,0 +1,220 @@
+// The real workbench in a terminal: start, keys, mouse, size, signals, and how it leaves.
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include "core/base/file.h"
+#include "tests/app/terminal_program.h"
+
+namespace tilewright {
+namespace {
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// Echo, lines and signals, as a shell leaves them.
+bool is_cooked(const termios& modes) {
+  return (modes.c_lflag & ECHO) != 0 && (modes.c_lflag & ICANON) != 0 &&
+         (modes.c_lflag & ISIG) != 0;
+}
+
+void expect_restored(const TerminalProgram& program) {
+  EXPECT_TRUE(is_cooked(program.modes()));
+  EXPECT_FALSE(program.is_alternate());
+  EXPECT_TRUE(program.is_cursor_visible());
+  EXPECT_FALSE(program.asks_for_mouse());
+}
+
+TEST(Workbench, OpensOnATerminalAndLeavesItAsItWas) {
+  const Sandbox sandbox;
+  TerminalProgram program(sandbox, {});
+  ASSERT_TRUE(program.shows("? help"));
+  EXPECT_TRUE(program.shows("ascend-910b2"));
+  EXPECT_TRUE(program.is_alternate());
+  EXPECT_FALSE(program.is_cursor_visible());
+  EXPECT_TRUE(program.asks_for_mouse());
+  EXPECT_FALSE(is_cooked(program.modes()));
+  program.type("q");
+  EXPECT_EQ(program.exit_status(), 0);
+  expect_restored(program);
+}
+
+TEST(Workbench, RefusesATerminalThatCannotMoveItsCursor) {
+  Sandbox sandbox;
+  sandbox.environment["TERM"] = "dumb";
+  TerminalProgram program(sandbox, {});
+  EXPECT_EQ(program.exit_status(), 2);
+  EXPECT_TRUE(contains(program.output(), "needs a terminal that can move its cursor"));
+  EXPECT_FALSE(contains(program.output(), "\x1b")) << "no escape is sent to it";
+}
+
+TEST(Workbench, RefusesATerminalTypeThatNobodyKnows) {
+  Sandbox sandbox;
+  sandbox.environment["TERM"] = "no-such-terminal";
+  TerminalProgram program(sandbox, {});
+  EXPECT_EQ(program.exit_status(), 1);
+  EXPECT_TRUE(contains(program.output(), "set TERM=xterm-256color")) << program.output();
+  EXPECT_TRUE(is_cooked(program.modes()));
+}
+
+TEST(Workbench, RefusesUnknownNamesBeforeItTakesTheTerminal) {
+  const Sandbox sandbox;
+  for (const std::vector<std::string>& options : {std::vector<std::string>{"--colors", "17"},
+                                                  {"--theme", "drak"},
+                                                  {"--glyphs", "emoji"},
+                                                  {"--fps", "0"},
+                                                  {"--machine", "ascend-910b9"}}) {
+    std::vector<std::string> arguments = {"tui"};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    TerminalProgram program(sandbox, arguments);
+    EXPECT_GE(program.exit_status(), 2) << options[0];
+    EXPECT_TRUE(contains(program.output(), options[1])) << program.output();
+    EXPECT_FALSE(contains(program.output(), "1049h")) << options[0];
+  }
+}
+
+TEST(Workbench, NeedsATerminal) {
+  Sandbox sandbox;
+  const Outcome outcome = sandbox.run({"tui"});
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_TRUE(contains(outcome.err, "needs a terminal for input and output"));
+}
+
+TEST(Workbench, FollowsEachSizeOfTheTerminal) {
+  const Sandbox sandbox;
+  TerminalProgram program(sandbox, {});
+  ASSERT_TRUE(program.shows("Best known configs"));
+  program.resize(80, 24);
+  EXPECT_TRUE(program.hides("Best known configs"));
+  EXPECT_TRUE(program.shows_in_row(22, "? help"));
+  program.resize(50, 10);
+  EXPECT_TRUE(program.shows("50x10 is too small"));
+  program.resize(140, 50);
+  EXPECT_TRUE(program.shows("Best known configs"));
+  EXPECT_TRUE(program.shows_in_row(48, "? help"));
+  program.resize(20, 3);
+  EXPECT_TRUE(program.shows("20x3"));
+  program.type("q");
+  EXPECT_EQ(program.exit_status(), 0);
+  expect_restored(program);
+}
+
+TEST(Workbench, EndsOfSignalsGiveTheTerminalBack) {
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGABRT, SIGSEGV}) {
+    const Sandbox sandbox;
+    TerminalProgram program(sandbox, {});
+    ASSERT_TRUE(program.shows("? help"));
+    program.signal(signal);
+    EXPECT_EQ(program.exit_status(), 128 + signal);
+    expect_restored(program);
+  }
+}
+
+TEST(Workbench, CtrlCLeaves) {
+  const Sandbox sandbox;
+  TerminalProgram program(sandbox, {});
+  ASSERT_TRUE(program.shows("? help"));
+  program.type("\x03");
+  EXPECT_EQ(program.exit_status(), 0);
+  expect_restored(program);
+}
+
+TEST(Workbench, StopsAndComesBack) {
+  const Sandbox sandbox;
+  TerminalProgram program(sandbox, {});
+  ASSERT_TRUE(program.shows("? help"));
+  program.signal(SIGTSTP);
+  ASSERT_TRUE(program.is_stopped());
+  program.bytes_within(0.05);
+  expect_restored(program);
+  program.signal(SIGCONT);
+  EXPECT_TRUE(program.shows("? help"));
+  EXPECT_TRUE(program.is_alternate());
+  EXPECT_FALSE(is_cooked(program.modes()));
+  program.type("q");
+  EXPECT_EQ(program.exit_status(), 0);
+  expect_restored(program);
+}
+
+TEST(Workbench, DrawsNothingWhileNothingHappens) {
+  const Sandbox sandbox;
+  TerminalProgram program(sandbox, {});
+  ASSERT_TRUE(program.shows("0 runs"));
+  program.bytes_within(0.3);
+  EXPECT_EQ(program.bytes_within(0.5), 0u);
+}
+
+TEST(Workbench, HelpAndPaletteComeFromTheKeys) {
+  const Sandbox sandbox;
+  TerminalProgram program(sandbox, {});
+  ASSERT_TRUE(program.shows("? help"));
+  program.type("?");
+  EXPECT_TRUE(program.shows("Keys and commands"));
+  EXPECT_TRUE(program.shows(":screendump"));
+  program.type("\x1b");
+  EXPECT_TRUE(program.hides("Keys and commands"));
+  program.type(":scr");
+  EXPECT_TRUE(program.shows("write the screen as text to a file"));
+  program.type("\tshot.txt\r");
+  EXPECT_TRUE(program.shows("screen written to shot.txt"));
+  EXPECT_TRUE(contains(sandbox.read("shot.txt"), "Best known configs"));
+  program.type(":screendump no/such/folder\r");
+  EXPECT_TRUE(program.shows("no/such/folder"));
+  program.type(":nonsense\r");
+  EXPECT_TRUE(program.shows("unknown command 'nonsense'"));
+}
+
+TEST(Workbench, CopiesTheCommandLineByOsc52) {
+  const Sandbox sandbox;
+  TerminalProgram program(sandbox, {});
+  ASSERT_TRUE(program.shows("? help"));
+  program.type("y");
+  EXPECT_TRUE(program.shows("copied: tilewright query runs"));
+  // "tilewright query runs"
+  EXPECT_TRUE(contains(program.output(), "\x1b]52;c;dGlsZXdyaWdodCBxdWVyeSBydW5z\x07"));
+}
+
+TEST(Workbench, TabsTakeClicks) {
+  const Sandbox sandbox;
+  TerminalProgram program(sandbox, {});
+  ASSERT_TRUE(program.shows("? help"));
+  const size_t x = program.row(0).find("2 Lab");
+  ASSERT_NE(x, std::string::npos);
+  program.click(static_cast<int>(x), 0);
+  EXPECT_TRUE(program.hides("Best known configs"));
+}
+
+TEST(Workbench, ColoursFollowTheTerminalAndTheUser) {
+  struct Case {
+    std::string term;
+    std::string no_color;
+    bool has_color;
+  };
+  for (const Case& one : {Case{"xterm-256color", "", true}, Case{"xterm", "", true},
+                          Case{"vt100", "", false}, Case{"xterm-256color", "1", false}}) {
+    Sandbox sandbox;
+    sandbox.environment["TERM"] = one.term;
+    sandbox.environment["NO_COLOR"] = one.no_color;
+    TerminalProgram program(sandbox, {"tui", "--glyphs", "ascii"});
+    ASSERT_TRUE(program.shows("? help")) << one.term;
+    EXPECT_EQ(program.look_at(1, 38).foreground >= 0, one.has_color) << one.term;
+    const size_t tab = program.row(0).find("1 Home");
+    EXPECT_TRUE(program.look_at(static_cast<int>(tab), 0).reverse) << "seen without colours too";
+  }
+}
+
+TEST(Workbench, GlyphsFollowTheLocale) {
+  Sandbox sandbox;
+  sandbox.environment["LC_ALL"] = "C";
+  TerminalProgram program(sandbox, {});
+  ASSERT_TRUE(program.shows("+- Runs"));
+  program.type(":glyphs unicode\r");
+  EXPECT_TRUE(program.shows("unicode from now on"));
+}
+
+}  // namespace
+}  // namespace tilewright
