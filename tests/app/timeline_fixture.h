@@ -18,8 +18,7 @@ namespace tilewright {
 /// A small kernel to hang a timeline on.
 inline KernelRequest small_request(int64_t size = 512) {
   KernelRequest request;
-  request.machine =
-      std::make_shared<const NamedMachine>("ascend-910b2", load_machine("ascend-910b2"));
+  request.machine = test_state().machine;
   const Kernel& gemm = find_kernel("gemm");
   ProblemRequest problem;
   problem.sizes = {{"m", size}, {"n", size}, {"k", size}};
