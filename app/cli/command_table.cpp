@@ -311,7 +311,9 @@ Command tui_entry() {
       "the keys, q leaves.\n";
   command.options = {
       {"glyphs", 0, "NAME", "", "unicode, blocks or ascii (default: what the locale can show)"},
-      {"theme", 0, "NAME", "dark", "dark, light or colorblind"},
+      {"session", 0, "NAME", "main", "what was left under this name comes back"},
+      {"fresh", 0, "", "", "begin the session anew"},
+      {"theme", 0, "NAME", "", "dark, light or colorblind (default: the session's, then dark)"},
       {"colors", 0, "N", "256", "at most so many: 256, 16, 8 or mono"},
       {"no-mouse", 0, "", "", "leave clicks and wheel to the terminal"},
       {"fps", 0, "N", "10", "most frames a second that show the progress of jobs"},

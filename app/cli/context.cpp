@@ -112,6 +112,10 @@ CurrentRevisions current_revisions() {
 
 RunRecord::RunRecord(const Context& context, Store& store, const Machine& machine,
                      const RunIdentity& identity)
+    : RunRecord({context.command_line(), context.globals().seed}, store, machine, identity) {}
+
+RunRecord::RunRecord(const RunOrigin& origin, Store& store, const Machine& machine,
+                     const RunIdentity& identity)
     : store_(store), started_(wall_seconds()) {
   const std::string fingerprint = machine.fingerprint();
   store.save_machine(machine.name, fingerprint, machine_json(machine));
@@ -120,9 +124,9 @@ RunRecord::RunRecord(const Context& context, Store& store, const Machine& machin
   run.label = identity.label;
   run.model = identity.model;
   run.workload = identity.workload;
-  run.command = context.command_line();
+  run.command = origin.command_line;
   run.machine_fingerprint = fingerprint;
-  run.seed = context.globals().seed;
+  run.seed = origin.seed;
   run.date = iso_date();
   run.tool = tool_name();
   id_ = store.begin_run(run);

@@ -76,10 +76,18 @@ struct RunIdentity {
   std::string workload = {};
 };
 
+/// How somebody could make a run again.
+struct RunOrigin {
+  std::string command_line;
+  int64_t seed = 0;
+};
+
 /// A row of `run` that is always ended: as failed, unless finish() said otherwise.
 class RunRecord {
  public:
   RunRecord(const Context& context, Store& store, const Machine& machine,
+            const RunIdentity& identity);
+  RunRecord(const RunOrigin& origin, Store& store, const Machine& machine,
             const RunIdentity& identity);
   ~RunRecord();
   RunRecord(const RunRecord&) = delete;

@@ -12,16 +12,6 @@ namespace tilewright {
 
 namespace {
 
-void set_timing(const Launch& launch, const TimingResult& timing, KernelRun& run) {
-  run.timing = timing;
-  run.flops = launch.flops;
-  run.roofline = component_roofline(timing, work_of(launch, run.machine), run.machine);
-  run.core_counters = core_counters(launch, timing, run.machine);
-  run.measurement.time_ticks = timing.ticks;
-  run.measurement.time_us = run.machine.us_of_ticks(timing.ticks);
-  run.measurement.counters = profiler_counters(timing, run.machine);
-}
-
 Json json_of(const std::optional<CheckResult>& check) {
   Json json;
   json["status"] = !check ? "not_run" : check->ok ? "passed" : "failed";
@@ -34,14 +24,24 @@ Json json_of(const std::optional<CheckResult>& check) {
 
 }  // namespace
 
+void take_timing(const Launch& launch, const TimingResult& timing, KernelRun& run) {
+  run.timing = timing;
+  run.flops = launch.flops;
+  run.roofline = component_roofline(timing, work_of(launch, run.machine), run.machine);
+  run.core_counters = core_counters(launch, timing, run.machine);
+  run.measurement.time_ticks = timing.ticks;
+  run.measurement.time_us = run.machine.us_of_ticks(timing.ticks);
+  run.measurement.counters = profiler_counters(timing, run.machine);
+}
+
 void time_run(const Launch& launch, Fidelity fidelity, KernelRun& run) {
   run.fidelity = resolve(fidelity, launch, run.machine);
-  set_timing(launch, time_launch(launch, run.machine, run.fidelity), run);
+  take_timing(launch, time_launch(launch, run.machine, run.fidelity), run);
 }
 
 void time_run_traced(const Launch& launch, const std::string& trace, KernelRun& run) {
   run.fidelity = Fidelity::kDetailed;
-  set_timing(launch, time_traced(launch, run.machine, trace), run);
+  take_timing(launch, time_traced(launch, run.machine, trace), run);
 }
 
 Json json_of(const KernelRun& run) {
@@ -71,7 +71,11 @@ Json json_of(const KernelRun& run) {
 }
 
 int64_t keep(const Context& context, const KernelRun& run, Store& store) {
-  RunRecord record(context, store, run.machine,
+  return keep({context.command_line(), context.globals().seed}, run, store);
+}
+
+int64_t keep(const RunOrigin& origin, const KernelRun& run, Store& store) {
+  RunRecord record(origin, store, run.machine,
                    {.kind = RunKind::kKernel, .label = run.problem.text()});
   MeasurementKey key = kernel_key(run.problem, run.config, run.machine);
   key.evaluator = simulator_evaluator_id(run.fidelity);

@@ -50,10 +50,15 @@ void time_run(const Launch& launch, Fidelity fidelity, KernelRun& run);
 /// way (app/cli/trace_file.h).
 void time_run_traced(const Launch& launch, const std::string& trace, KernelRun& run);
 
+/// Fills in what follows from the timing of the launch of `run`, whose machine and fidelity are
+/// set.
+void take_timing(const Launch& launch, const TimingResult& timing, KernelRun& run);
+
 /// The object that `tilewright run --json` prints.
 Json json_of(const KernelRun& run);
 
 /// Keeps a run and its measurement in the database. Returns the run's number.
 int64_t keep(const Context& context, const KernelRun& run, Store& store);
+int64_t keep(const RunOrigin& origin, const KernelRun& run, Store& store);
 
 }  // namespace tilewright

@@ -9,7 +9,35 @@
 
 namespace tilewright {
 
-TimingResult time_traced(const Launch& launch, const Machine& machine, const std::string& path) {
+namespace {
+
+/// Gives events to two.
+class TeeSink : public TimelineSink {
+ public:
+  TeeSink(TimelineSink& first, TimelineSink& second) : first_(first), second_(second) {}
+
+  void begin(const TimelineLanes& lanes) override {
+    first_.begin(lanes);
+    second_.begin(lanes);
+  }
+  void add(const TimelineEvent& event) override {
+    first_.add(event);
+    second_.add(event);
+  }
+  void finish() override {
+    first_.finish();
+    second_.finish();
+  }
+
+ private:
+  TimelineSink& first_;
+  TimelineSink& second_;
+};
+
+}  // namespace
+
+TimingResult time_traced(const Launch& launch, const Machine& machine, const std::string& path,
+                         TimelineSink* beside) {
   FileWriter file(path);
   const TextOutput output = [&](std::string_view part) {
     // Parts come often enough, and giving up here takes the temporary file away.
@@ -22,7 +50,9 @@ TimingResult time_traced(const Launch& launch, const Machine& machine, const std
   } else {
     writer = std::make_unique<ChromeTraceWriter>(output);
   }
-  const TimingResult timing = time_detailed(launch, machine, writer.get());
+  TeeSink both(*writer, beside ? *beside : *writer);
+  TimelineSink* const sink = beside ? static_cast<TimelineSink*>(&both) : writer.get();
+  const TimingResult timing = time_detailed(launch, machine, sink);
   file.commit();
   return timing;
 }

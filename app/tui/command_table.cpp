@@ -72,6 +72,13 @@ std::vector<std::string> job_ids(const State& state) {
   return ids;
 }
 
+std::vector<std::string> session_names(const State& state) {
+  std::vector<std::string> names;
+  if (!state.home.data) return names;
+  for (const SessionRow& session : state.home.data->sessions) names.push_back(session.name);
+  return names;
+}
+
 std::vector<WorkbenchCommand> common_commands() {
   std::vector<WorkbenchCommand> table = {
       {.id = "help",
@@ -157,6 +164,12 @@ std::vector<WorkbenchCommand> common_commands() {
              effects.emplace_back(AppearanceEffect{});
              state.say(state.look.mouse ? "mouse on" : "mouse off");
            }},
+      {.id = "session",
+       .help = "keep this session and open another one, or begin one of a new name",
+       .act = [](State&, std::string_view name,
+                 Effects& effects) { effects.emplace_back(SessionEffect{std::string(name)}); },
+       .argument = "NAME",
+       .choices = session_names},
       {.id = "redraw",
        .keys = "Ctrl-L",
        .help = "draw the whole screen again",

@@ -8,6 +8,7 @@
 #include "app/tui/help.h"
 #include "app/tui/palette.h"
 #include "app/tui/screen.h"
+#include "app/tui/tour.h"
 #include "app/tui/widgets.h"
 
 namespace tilewright {
@@ -126,7 +127,8 @@ const ScreenInfo* tab_at(const State& state, int x) {
 }
 
 std::vector<PaneBox> visible_panes(const State& state) {
-  const Rect body = body_of(state.width, state.height);
+  Rect body = body_of(state.width, state.height);
+  body.height -= tour_rows(state);
   if (state.pane().is_zoomed) return {{state.pane().pane, body}};
   return info_of(state.screen).layout(state, body);
 }
@@ -142,6 +144,7 @@ Grid draw(const State& state) {
     draw_pane(state, screen, box, is_ring && box.pane == state.pane().pane);
   }
   draw_bottom(state, screen);
+  if (state.tour) draw_tour(state, screen);
   if (state.help) draw_help(state, screen);
   if (state.palette) draw_palette(state, screen);
   return grid;

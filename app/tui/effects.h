@@ -25,6 +25,10 @@ struct CopyEffect {
 struct ScreenDumpEffect {
   std::string path;
 };
+/// Keeps the session and opens another one, which may be new.
+struct SessionEffect {
+  std::string name;
+};
 struct SuspendEffect {};
 /// Draw everything again, also what is thought to be there.
 struct RedrawEffect {};
@@ -32,8 +36,8 @@ struct RedrawEffect {};
 struct AppearanceEffect {};
 struct QuitEffect {};
 
-using Effect = std::variant<SubmitEffect, CancelEffect, CopyEffect, ScreenDumpEffect, SuspendEffect,
-                            RedrawEffect, AppearanceEffect, QuitEffect>;
+using Effect = std::variant<SubmitEffect, CancelEffect, CopyEffect, ScreenDumpEffect, SessionEffect,
+                            SuspendEffect, RedrawEffect, AppearanceEffect, QuitEffect>;
 using Effects = std::vector<Effect>;
 
 }  // namespace tilewright

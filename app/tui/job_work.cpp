@@ -1,6 +1,7 @@
 #include "app/tui/job_work.h"
 
 #include "app/tui/home/home_load.h"
+#include "app/tui/lab/kernel_outcome.h"
 #include "app/tui/timeline/timeline_data.h"
 
 namespace tilewright {
@@ -14,11 +15,18 @@ struct Worker {
     return std::make_shared<const HomeData>(
         load_home(job.db, [this] { return progress.is_cancelled(); }));
   }
-  JobResult operator()(const RunKernelJob&) const { return {}; }
+  JobResult operator()(const RunKernelJob& job) const {
+    return std::make_shared<const KernelOutcome>(run_kernel(job, progress));
+  }
+  JobResult operator()(const RestoreRunsJob& job) const {
+    return std::make_shared<const RestoredRuns>(restore_runs(job, progress));
+  }
   JobResult operator()(const IndexTimelineJob& job) const {
     return load_timeline(job.request, progress);
   }
-  JobResult operator()(const ExportTimelineJob&) const { return {}; }
+  JobResult operator()(const ExportTimelineJob& job) const {
+    return export_timeline(job, progress);
+  }
   JobResult operator()(const AreaJob& job) const {
     return area_data(job.timeline->index, job.area, job.grouping);
   }

@@ -20,6 +20,7 @@ namespace tilewright {
 
 struct HomeData;
 struct KernelOutcome;
+struct RestoredRuns;
 struct TimelineData;
 struct AreaData;
 enum class AreaGrouping : uint8_t;
@@ -36,6 +37,19 @@ struct RunKernelJob {
   bool keeps = true;  ///< false when an earlier result is only shown again
   bool checks = false;
   bool finds_hazards = false;
+};
+
+/// A run of the Lab as a session keeps it.
+struct SavedRun {
+  int number = 0;  ///< of the session
+  KernelRequest request;
+};
+
+/// Simulates the runs of a session again, as their results are not kept.
+struct RestoreRunsJob {
+  std::vector<SavedRun> runs;
+  int shown = 0;   ///< number of the one that was shown; 0: none
+  int pinned = 0;  ///< of the baseline; 0: none
 };
 
 /// Simulates one kernel and indexes its events.
@@ -56,15 +70,15 @@ struct AreaJob {
   AreaGrouping grouping{};
 };
 
-using JobRequest =
-    std::variant<LoadHomeJob, RunKernelJob, IndexTimelineJob, ExportTimelineJob, AreaJob>;
+using JobRequest = std::variant<LoadHomeJob, RunKernelJob, RestoreRunsJob, IndexTimelineJob,
+                                ExportTimelineJob, AreaJob>;
 
 /// What a job found. Never changed again, so that the interface reads it without locks; shared
 /// because the worker may still hold it while it is shown.
 using JobResult =
     std::variant<std::monostate, std::shared_ptr<const HomeData>,
-                 std::shared_ptr<const KernelOutcome>, std::shared_ptr<const TimelineData>,
-                 std::shared_ptr<const AreaData>, std::string>;
+                 std::shared_ptr<const KernelOutcome>, std::shared_ptr<const RestoredRuns>,
+                 std::shared_ptr<const TimelineData>, std::shared_ptr<const AreaData>, std::string>;
 
 enum class JobPhase : uint8_t { kQueued, kRunning, kDone, kFailed, kCancelled };
 
@@ -91,6 +105,10 @@ class JobProgress {
       : stop_(std::move(stop)), report_(std::move(report)) {}
 
   bool is_cancelled() const { return stop_.stop_requested(); }
+  /// For a part of the work, from one fraction to another.
+  JobProgress part(double from, double to) const {
+    return {stop_, [*this, from, to](double fraction) { report_(from + fraction * (to - from)); }};
+  }
   /// Throws JobCancelled when the job was cancelled. Cheap enough for some thousand calls a second.
   void at(double fraction) const {
     if (is_cancelled()) throw JobCancelled{};

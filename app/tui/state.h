@@ -62,6 +62,11 @@ struct HelpPage {
   int first_row = 0;
 };
 
+/// How far the tour is.
+struct Tour {
+  int step = 0;
+};
+
 /// A question that is answered with y or n.
 struct Question {
   std::string text;
@@ -78,6 +83,7 @@ struct State {
   std::array<PaneFocus, kScreenCount> focus;
 
   std::string db;
+  std::string session = "main";  ///< its name
   MachineRef machine;
 
   HomeState home;
@@ -90,6 +96,7 @@ struct State {
   std::optional<Palette> palette;
   std::optional<HelpPage> help;
   std::optional<Question> question;
+  std::optional<Tour> tour;
 
   PaneFocus& pane() { return focus[static_cast<size_t>(screen)]; }
   const PaneFocus& pane() const { return focus[static_cast<size_t>(screen)]; }

@@ -2,9 +2,11 @@
 
 // "border" and the like are names elsewhere.
 #define NCURSES_NOMACROS 1
+#include <fcntl.h>
 #include <langinfo.h>
 #include <ncurses.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -28,10 +30,35 @@ namespace {
 /// The terminal as it was found, for the handlers that run when all else fails.
 termios g_found_modes;
 volatile std::sig_atomic_t g_is_taken = 0;
+/// What the process says on stderr meanwhile would spoil the screen: it goes to a file in memory
+/// and is shown when the terminal is given back.
+int g_said = -1;
+int g_found_stderr = -1;
 
 /// Leaves the alternate screen, shows the cursor, turns mouse, keypad and attributes off.
 constexpr std::string_view kReset =
     "\x1b[?1000l\x1b[?1002l\x1b[?1006l\x1b[?2004l\x1b[m\x1b[?1l\x1b>\x1b[?25h\x1b[?1049l";
+
+void hold_stderr() {
+  g_said = ::memfd_create("stderr", MFD_CLOEXEC);
+  g_found_stderr = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+  if (g_said >= 0 && g_found_stderr >= 0) ::dup2(g_said, STDERR_FILENO);
+}
+
+/// Safe within a signal handler.
+void release_stderr() {
+  if (g_said < 0 || g_found_stderr < 0) return;
+  ::dup2(g_found_stderr, STDERR_FILENO);
+  ::lseek(g_said, 0, SEEK_SET);
+  std::array<char, 512> text;
+  for (ssize_t count = 0; (count = ::read(g_said, text.data(), text.size())) > 0;) {
+    [[maybe_unused]] const ssize_t written =
+        ::write(STDERR_FILENO, text.data(), static_cast<size_t>(count));
+  }
+  ::close(g_said);
+  ::close(g_found_stderr);
+  g_said = g_found_stderr = -1;
+}
 
 /// Safe within a signal handler.
 void give_terminal_back() {
@@ -39,6 +66,7 @@ void give_terminal_back() {
   g_is_taken = 0;
   [[maybe_unused]] const ssize_t written = ::write(STDOUT_FILENO, kReset.data(), kReset.size());
   ::tcsetattr(STDIN_FILENO, TCSANOW, &g_found_modes);
+  release_stderr();
 }
 
 void die_of_signal(int signal) {
@@ -90,6 +118,7 @@ class CursesTerminal : public Terminal {
                   "command, see tilewright help");
     }
     g_is_taken = 1;
+    hold_stderr();
     install_last_resorts();
     set_up();
     choose_depth(options);
@@ -100,6 +129,7 @@ class CursesTerminal : public Terminal {
     endwin();
     delscreen(screen_);
     g_is_taken = 0;
+    release_stderr();
   }
 
   int width() const override { return COLS; }

@@ -12,6 +12,7 @@
 #include "app/tui/palette.h"
 #include "app/tui/screen.h"
 #include "app/tui/timeline/timeline_screen.h"
+#include "app/tui/tour.h"
 
 namespace tilewright {
 
@@ -43,6 +44,7 @@ void take_key(State& state, Key key, Effects& effects) {
   state.message = {};
   const ScreenInfo& screen = info_of(state.screen);
   if (screen.type && screen.type(state, key, effects)) return;
+  if (state.tour && update_tour(state, key, effects)) return;
   if (const WorkbenchCommand* command = command_of(state.screen, key)) {
     start_command(state, *command, "", effects);
   } else if (key == keys::kEscape) {
@@ -92,6 +94,9 @@ void take_result(State& state, const JobSnapshot& job, Effects& effects) {
     void operator()(const std::shared_ptr<const KernelOutcome>& outcome) const {
       kernel_finished(state, job.id, outcome, effects);
     }
+    void operator()(const std::shared_ptr<const RestoredRuns>& runs) const {
+      runs_restored(state, runs, effects);
+    }
     void operator()(const std::shared_ptr<const TimelineData>& data) const {
       timeline_ready(state, job.id, data, effects);
     }
@@ -109,13 +114,14 @@ void take_job(State& state, const JobSnapshot& job, Effects& effects) {
     known->fraction = job.fraction;
     return;
   }
+  const std::string title = known->title;
   state.jobs.erase(known);
   if (job.phase == JobPhase::kDone) return take_result(state, job, effects);
   job_ended_without_result(state, job);
   if (job.phase == JobPhase::kFailed) {
-    state.say(fmt::format("{}: {}", job.title, job.failure), Role::kBad);
+    state.say(fmt::format("{}: {}", title, job.failure), Role::kBad);
   } else {
-    state.say(fmt::format("{}: cancelled", job.title), Role::kWarn);
+    state.say(fmt::format("{}: cancelled", title), Role::kWarn);
   }
 }
 

@@ -10,13 +10,17 @@
 #include <utility>
 
 #include "app/cli/clock.h"
+#include "app/tui/home/home_screen.h"
 #include "app/tui/job_work.h"
+#include "app/tui/lab/lab_edit.h"
 #include "app/tui/screen.h"
+#include "app/tui/session.h"
 #include "app/tui/signals.h"
 #include "app/tui/terminal.h"
 #include "core/base/error.h"
 #include "core/base/file.h"
 #include "core/base/text.h"
+#include "db/store.h"
 
 namespace tilewright {
 
@@ -74,21 +78,18 @@ class Workbench {
       : clock_(options.frames_per_second),
         terminal_(open_terminal({options.has_color, options.most_colors})),
         jobs_(do_job, [this] { signals_.wake(); }) {
-    state_.look.glyphs = options.glyphs.value_or(best_glyph_set());
-    state_.look.theme = options.theme;
-    state_.look.depth = terminal_->depth();
-    state_.look.mouse = options.mouse;
     state_.db = options.db;
+    state_.look.glyphs = options.glyphs.value_or(best_glyph_set());
+    state_.look.depth = terminal_->depth();
     state_.machine = options.machine;
-    state_.width = terminal_->width();
-    state_.height = terminal_->height();
-    terminal_->set_mouse(options.mouse);
-    Effects effects;
-    info_of(state_.screen).enter(state_, effects);
-    apply(effects);
+    open_session(options.session, options.is_fresh);
+    if (options.machine_is_given) use_machine(options.machine);
+    state_.look.theme = options.theme.value_or(state_.look.theme);
+    state_.look.mouse = options.mouse.value_or(state_.look.mouse);
+    terminal_->set_mouse(state_.look.mouse);
   }
 
-  int run() {
+  WorkbenchEnd run() {
     while (!is_over_) {
       draw_when_due();
       wait();
@@ -96,7 +97,7 @@ class Workbench {
       take_jobs();
       take_input();
     }
-    return status_;
+    return {status_, keep_session()};
   }
 
  private:
@@ -179,6 +180,73 @@ class Workbench {
     }
   }
 
+  /// A locked database is no reason to hang at the end.
+  Store open_store() const {
+    constexpr int kBusyMs = 1000;
+    return Store::open(state_.db, OpenMode::kReadWrite, kBusyMs);
+  }
+
+  /// Returns why it cannot be kept; empty when it is.
+  std::string keep_session() const {
+    try {
+      open_store().save_session(
+          {state_.session, iso_date(), session_summary(state_), session_text(state_)});
+      return "";
+    } catch (const Error& error) {
+      return fmt::format("session {} was not kept: {}", state_.session, error.message());
+    }
+  }
+
+  /// Begins anew under a name, and with what was kept under it unless `is_fresh`.
+  void open_session(const std::string& name, bool is_fresh) {
+    State state;
+    state.look = state_.look;
+    state.db = state_.db;
+    state.machine = state_.machine;
+    state.next_job = state_.next_job;
+    state.jobs = state_.jobs;
+    state.session = name;
+    state.width = terminal_->width();
+    state.height = terminal_->height();
+    state_ = std::move(state);
+    Effects effects;
+    if (!is_fresh) restore(effects);
+    refresh_home(state_, effects);
+    if (state_.screen != Screen::kHome) info_of(state_.screen).enter(state_, effects);
+    apply(effects);
+  }
+
+  void restore(Effects& effects) {
+    try {
+      const std::optional<SavedSession> session = open_store().load_session(state_.session);
+      if (!session) return;
+      restore_session(state_, session->state, effects);
+      state_.say(
+          fmt::format("session {}, as it was left on {}", printable(session->name), session->date));
+    } catch (const Error& error) {
+      state_.say(fmt::format("session {} does not come back: {}", printable(state_.session),
+                             error.message()),
+                 Role::kWarn);
+    }
+  }
+
+  void use_machine(const MachineRef& machine) {
+    state_.machine = machine;
+    if (!state_.lab.form.machine || state_.lab.form.machine->argument == machine->argument) return;
+    LabForm form = state_.lab.form;
+    form.machine = machine;
+    replace_form(state_, form);
+  }
+
+  void apply(const SessionEffect& effect) {
+    if (std::string failure = keep_session(); !failure.empty()) {
+      state_.say(std::move(failure), Role::kBad);
+      return;
+    }
+    open_session(effect.name, false);
+    terminal_->set_mouse(state_.look.mouse);
+  }
+
   void apply(const SubmitEffect& effect) { jobs_.submit(effect.id, effect.title, effect.request); }
   void apply(const CancelEffect& effect) { jobs_.cancel(effect.id); }
   void apply(const SuspendEffect&) { suspend(); }
@@ -212,7 +280,7 @@ class Workbench {
 
 }  // namespace
 
-int run_workbench(const WorkbenchOptions& options) {
+WorkbenchEnd run_workbench(const WorkbenchOptions& options) {
   return Workbench(options).run();
 }
 

@@ -11,16 +11,25 @@ namespace tilewright {
 struct WorkbenchOptions {
   std::string db;
   MachineRef machine;
+  bool machine_is_given = false;  ///< by the user: then the session's gives way
+  std::string session = "main";
+  bool is_fresh = false;  ///< what the session was left at does not come back
   bool has_color = true;
   ColorDepth most_colors = ColorDepth::k256;
   std::optional<GlyphSet> glyphs;  ///< none: what the locale can show
-  Theme theme = Theme::kDark;
-  bool mouse = true;
+  std::optional<Theme> theme;      ///< none: the session's
+  std::optional<bool> mouse;       ///< none: the session's
   int frames_per_second = 10;
 };
 
+/// How it ended.
+struct WorkbenchEnd {
+  int status = 0;       ///< 0, or 128 + the signal
+  std::string warning;  ///< why the session was not kept; empty when it was
+};
+
 /// Runs the workbench on the terminal of stdin and stdout until the user leaves or a signal says
-/// so. Returns the exit status: 0, or 128 + the signal. Throws Error where there is no terminal.
-int run_workbench(const WorkbenchOptions& options);
+/// so. Throws Error where there is no terminal.
+WorkbenchEnd run_workbench(const WorkbenchOptions& options);
 
 }  // namespace tilewright

@@ -219,4 +219,25 @@ std::string Space::violation(const Config& config) const {
   return "";
 }
 
+std::vector<ResourceUse> Space::uses(const Config& config) const {
+  const auto listed_value = [&](std::string_view name) -> std::optional<int64_t> {
+    const auto* value = find_value(config, name);
+    const auto parameter = std::ranges::find(parameters_, name, &Parameter::name);
+    if (!value || !std::ranges::binary_search(parameter->values, value->second)) return {};
+    return value->second;
+  };
+  std::vector<ResourceUse> uses;
+  for (const Constraint& constraint : constraints_) {
+    if (!constraint.resource) continue;
+    std::vector<int64_t> values;
+    for (const std::string& name : constraint.parameters) {
+      if (const auto value = listed_value(name)) values.push_back(*value);
+    }
+    if (values.size() != constraint.parameters.size()) continue;
+    uses.push_back(
+        {constraint.name, constraint.resource->needed(values), constraint.resource->capacity});
+  }
+  return uses;
+}
+
 }  // namespace tilewright

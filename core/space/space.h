@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,6 +35,13 @@ struct Parameter {
   std::vector<int64_t> values;
 };
 
+/// What a config takes of something that there is only so much of: bytes of a buffer.
+struct Resource {
+  /// Gets the values of its constraint's parameters.
+  std::function<int64_t(std::span<const int64_t>)> needed;
+  int64_t capacity = 0;
+};
+
 /// A rule between parameters. `violation` gets the values of `parameters`, in that order, and
 /// returns an empty text when the rule holds, or what is wrong and by how much ("L0C holds 128 KiB,
 /// the tile needs 256 KiB, 128 KiB too many; tile_n=128 would fit").
@@ -41,6 +49,18 @@ struct Constraint {
   std::string name;
   std::vector<std::string> parameters;
   std::function<std::string(std::span<const int64_t>)> violation;
+  /// Where the rule is that something suffices: it holds just when no more is needed than there is.
+  std::optional<Resource> resource = std::nullopt;
+};
+
+/// What a config takes of the resource of one constraint.
+struct ResourceUse {
+  std::string name;  ///< of the constraint
+  int64_t needed = 0;
+  int64_t capacity = 0;
+
+  bool fits() const { return needed <= capacity; }
+  friend bool operator==(const ResourceUse&, const ResourceUse&) = default;
 };
 
 /// The legal configurations of a problem on a machine: parameters and constraints. Constraints are
@@ -70,6 +90,10 @@ class Space {
   /// parameters than the space's, or in another order, are one). The config
   /// has exactly the space's parameters, in their order.
   std::string violation(const Config& config) const;
+
+  /// What a config takes of each resource, in the order of the constraints; it need not be legal.
+  /// Without those that depend on a value which is missing or not in its list.
+  std::vector<ResourceUse> uses(const Config& config) const;
 
  private:
   std::vector<Parameter> parameters_;

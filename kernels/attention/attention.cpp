@@ -42,8 +42,13 @@ Footprint footprint(const AttentionShape& shape, int64_t tile_q, int64_t tile_kv
 
 Constraint fits(const char* name, int64_t capacity, const AttentionShape& shape,
                 const Machine& machine, int64_t Footprint::*part) {
-  return {name, {"tile_q", "tile_kv"}, [=](std::span<const int64_t> v) -> std::string {
-            const int64_t bytes = footprint(shape, v[0], v[1], machine).*part;
+  const auto needed = [=](std::span<const int64_t> v) {
+    return footprint(shape, v[0], v[1], machine).*part;
+  };
+  return {name,
+          {"tile_q", "tile_kv"},
+          [=](std::span<const int64_t> v) -> std::string {
+            const int64_t bytes = needed(v);
             if (bytes <= capacity) return "";
             return fmt::format(
                 "needs {} of {}, the machine has {}: {} too many; a smaller tile_q or "
@@ -51,7 +56,8 @@ Constraint fits(const char* name, int64_t capacity, const AttentionShape& shape,
                 format_bytes(static_cast<double>(bytes)), name,
                 format_bytes(static_cast<double>(capacity)),
                 format_bytes(static_cast<double>(bytes - capacity)));
-          }};
+          },
+          Resource{needed, capacity}};
 }
 
 }  // namespace

@@ -57,7 +57,8 @@ Constraint fits(std::string name, Memory space, int64_t capacity,
     used.push_back(*std::find_if(parameters.begin(), parameters.end(),
                                  [&](const Parameter& p) { return p.name == wanted; }));
   }
-  return {std::move(name), names, [=](std::span<const int64_t> values) -> std::string {
+  return {std::move(name), names,
+          [=](std::span<const int64_t> values) -> std::string {
             const int64_t bytes = needed(values);
             if (bytes <= capacity) return "";
             return fmt::format("needs {} of {}, the machine has {}: {} too many; {}",
@@ -65,7 +66,8 @@ Constraint fits(std::string name, Memory space, int64_t capacity,
                                format_bytes(static_cast<double>(capacity)),
                                format_bytes(static_cast<double>(bytes - capacity)),
                                what_would_fit(used, values, capacity, needed));
-          }};
+          },
+          Resource{needed, capacity}};
 }
 
 }  // namespace

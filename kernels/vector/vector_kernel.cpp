@@ -111,7 +111,8 @@ Space VectorKernel::space(const Problem& problem, const Machine& machine) const 
     return ub_bytes(problem, tile_from(values, columns, cuts), machine);
   };
   const Constraint fits = {
-      "UB", std::move(sized), [=](std::span<const int64_t> values) -> std::string {
+      "UB", std::move(sized),
+      [=](std::span<const int64_t> values) -> std::string {
         const int64_t bytes = needed(values);
         if (bytes <= capacity) return "";
         const auto would_fit = [&](std::span<const int64_t> v) { return needed(v) <= capacity; };
@@ -120,7 +121,8 @@ Space VectorKernel::space(const Problem& problem, const Machine& machine) const 
                            format_bytes(static_cast<double>(capacity)),
                            format_bytes(static_cast<double>(bytes - capacity)), bytes - capacity,
                            what_fits(values, parameters, would_fit));
-      }};
+      },
+      Resource{needed, capacity}};
   return {parameters, {fits}};
 }
 

@@ -23,8 +23,9 @@ constexpr int kWidth = 64;
 constexpr int kHeight = 20;
 
 /// Runs `work` in a child whose terminal is a new pseudo-terminal; what it returns, empty for
-/// success, comes back through a pipe.
-std::string in_terminal(const std::string& type, const std::function<std::string()>& work) {
+/// success, comes back through a pipe. `output` gets what the terminal was sent.
+std::string in_terminal(const std::string& type, const std::function<std::string()>& work,
+                        std::string* output = nullptr) {
   std::array<int, 2> pipe{};
   if (::pipe(pipe.data()) != 0) return "no pipe";
   winsize size{};
@@ -49,7 +50,8 @@ std::string in_terminal(const std::string& type, const std::function<std::string
   ::close(pipe[1]);
   // The terminal's output must be read or the child would wait for ever.
   std::array<char, 65536> bytes{};
-  while (::read(master, bytes.data(), bytes.size()) > 0) {
+  for (ssize_t got = 0; (got = ::read(master, bytes.data(), bytes.size())) > 0;) {
+    if (output) output->append(bytes.data(), static_cast<size_t>(got));
   }
   const ssize_t count = ::read(pipe[0], bytes.data(), bytes.size());
   ::close(pipe[0]);
@@ -134,6 +136,27 @@ TEST(Terminal, HoldsWhatTheGridSays) {
           << one.type << " with at most " << name_of(one.options.depth) << " colours, "
           << name_of(theme);
     }
+  }
+}
+
+TEST(Terminal, ShowsLastWordsAfterItIsGivenBack) {
+  for (const bool dies : {true, false}) {
+    std::string output;
+    in_terminal(
+        "xterm-256color",
+        [dies] {
+          const std::unique_ptr<Terminal> terminal = open_terminal({});
+          terminal->draw(Grid(kWidth, kHeight), Theme::kDark);
+          std::fputs("broken invariant\n", stderr);
+          if (dies) std::abort();
+          return std::string();
+        },
+        &output);
+    const size_t left = output.rfind("\x1b[?1049l");
+    const size_t said = output.find("broken invariant");
+    ASSERT_NE(left, std::string::npos);
+    ASSERT_NE(said, std::string::npos);
+    EXPECT_LT(left, said) << (dies ? "abort" : "exit");
   }
 }
 

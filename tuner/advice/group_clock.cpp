@@ -200,9 +200,9 @@ bool GroupClock::advance(CoreClock& core) {
     while (core.section < 3) {
       const std::vector<Step>& steps = task.steps->sections[core.section];
       const int64_t times = core.section == 1 ? task.count : 1;
-      const size_t first_load = core.load;
+      if (core.iteration == 0 && core.position == 0) core.section_load = core.load;
       while (core.iteration < times) {
-        if (core.section == 1 && core.position == 0 && core.iteration > 0) core.load = first_load;
+        if (core.position == 0) core.load = core.section_load;
         for (; core.position < steps.size(); ++core.position) {
           if (!run_step(core, task, steps[core.position], core.iteration)) {
             return core.played > before;

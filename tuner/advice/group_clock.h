@@ -72,7 +72,8 @@ class GroupClock {
     size_t section = 0;
     size_t position = 0;
     int64_t iteration = 0;
-    size_t load = 0;  // number of the next load in its template
+    size_t load = 0;          // number of the next load in its template
+    size_t section_load = 0;  // of the first one in this section
     int64_t played = 0;
     Use use;
   };

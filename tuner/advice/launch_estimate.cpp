@@ -33,8 +33,8 @@ std::vector<std::vector<size_t>> groups_of(const Launch& launch) {
   return groups;
 }
 
-/// The first and the last group and the two between that have the most to do: edges are smaller, so
-/// one of these ends last, or nearly.
+/// The first group, the one in the middle, the last, and the one with the most tasks: one of them
+/// ends last, or nearly.
 std::vector<size_t> busiest(const Launch& launch, const std::vector<std::vector<size_t>>& groups) {
   const auto work = [&](const std::vector<size_t>& group) {
     size_t tasks = 0;

@@ -183,6 +183,7 @@ RunReport read(const Context& context, Store& store) {
 }
 
 std::vector<Advice> advice_on(const KernelDetails& details) {
+  const InterruptExit exit;
   return advise(find_kernel(details.problem.kernel), details.problem, details.config,
                 details.machine, details.profile, details.roofline);
 }

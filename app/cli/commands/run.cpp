@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <vector>
 
+#include "app/cli/check_bounds.h"
 #include "app/cli/clock.h"
 #include "app/cli/command.h"
 #include "app/cli/commands/commands.h"
@@ -27,46 +27,10 @@ namespace tilewright {
 
 namespace {
 
-/// Memory that --check may use for the tensors and the reference.
-constexpr int64_t kMaxCheckBytes = int64_t{4} << 30;
-
 /// About what an event takes in a timeline's file.
 constexpr int64_t kTraceEventBytes = 210;
 /// Larger ones are announced.
 constexpr double kNotedTraceBytes = 1e9;
-
-/// The reference holds three numbers of 4 to 8 bytes for each element.
-constexpr double kReferenceBytes = 16;
-
-void refuse_huge_check(double bytes) {
-  if (bytes <= static_cast<double>(kMaxCheckBytes)) return;
-  throw Error(ErrorKind::kUsage,
-              fmt::format("--check of this shape needs about {} of memory, the limit is {}; check "
-                          "a smaller one",
-                          format_bytes(bytes), format_bytes(static_cast<double>(kMaxCheckBytes))));
-}
-
-/// Of the matrices of a GEMM, at 1 byte an element and without padding: a lower bound that needs no
-/// launch, whose tasks alone would fill the memory. 0 for kernels with other sizes.
-double least_check_bytes(const Problem& problem) {
-  std::map<std::string, double> sizes;
-  for (const auto& [name, value] : problem.sizes) sizes[name] = static_cast<double>(value);
-  if (!sizes.contains("m") || !sizes.contains("n") || !sizes.contains("k")) return 0;
-  const double m = sizes["m"];
-  const double n = sizes["n"];
-  const double k = sizes["k"];
-  return (1 + kReferenceBytes) * (m * k + k * n + m * n);
-}
-
-/// The functional run holds every tensor.
-double check_bytes(const Launch& launch) {
-  double bytes = 0;
-  for (const Tensor& tensor : launch.tensors) {
-    bytes += static_cast<double>(tensor.bytes()) +
-             kReferenceBytes * static_cast<double>(tensor.rows) * static_cast<double>(tensor.cols);
-  }
-  return bytes;
-}
 
 void note_large_trace(const Context& context, const Launch& launch) {
   const double bytes = static_cast<double>(launch.instruction_count() * kTraceEventBytes);
@@ -85,14 +49,14 @@ KernelRun execute(const Context& context) {
   run.machine = context.machine();
   run.problem = read_problem(kernel, read_request(arguments));
   const bool wants_check = arguments.has("check");
-  if (wants_check) refuse_huge_check(least_check_bytes(run.problem));
+  if (wants_check) refuse_huge_check(run.problem);
   run.config =
       complete_config(kernel, run.problem, run.machine, parse_config(arguments.text("config")));
   const Launch launch = build_launch(kernel, run.problem, run.config, run.machine);
   const std::string trace = arguments.text("trace");
   note_long_simulation(context, launch);
   if (!trace.empty()) note_large_trace(context, launch);
-  if (wants_check) refuse_huge_check(check_bytes(launch));
+  if (wants_check) refuse_huge_check(launch);
   if (!trace.empty() && trace == arguments.text("counters")) {
     throw Error(ErrorKind::kUsage,
                 fmt::format("--trace and --counters name the same file {}; give each its own",

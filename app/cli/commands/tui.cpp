@@ -16,10 +16,15 @@ int run_tui(Context& context) {
   options.has_color = globals.color_out;
   options.most_colors = parse_color_depth(arguments.text("colors"));
   if (arguments.has("glyphs")) options.glyphs = parse_glyph_set(arguments.text("glyphs"));
-  options.theme = parse_theme(arguments.text("theme"));
-  options.mouse = !arguments.has("no-mouse");
+  if (arguments.has("theme")) options.theme = parse_theme(arguments.text("theme"));
+  if (arguments.has("no-mouse")) options.mouse = false;
+  options.session = arguments.text("session");
+  options.is_fresh = arguments.has("fresh");
+  options.machine_is_given = globals.settings.at("machine").source != "built-in";
   options.frames_per_second = static_cast<int>(arguments.integer("fps", 1, 60));
-  return run_workbench(options);
+  const WorkbenchEnd end = run_workbench(options);
+  if (!end.warning.empty()) context.warn(end.warning);
+  return end.status;
 }
 
 }  // namespace tilewright

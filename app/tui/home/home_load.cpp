@@ -91,6 +91,9 @@ HomeData load_home(const std::string& db, const std::function<bool()>& stop) {
     data.runs.push_back(run_row(row));
   }
   data.best = best_rows(query(*store, "best", current, limits));
+  for (const SavedSession& session : store->sessions()) {
+    data.sessions.push_back({session.name, session.date, session.summary});
+  }
   const StoreInfo info = store->info();
   data.run_count = count_of(info, "run");
   data.measurement_count = count_of(info, "measurement");

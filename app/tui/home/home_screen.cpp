@@ -8,6 +8,7 @@
 
 #include "app/tui/lab/lab_screen.h"
 #include "app/tui/layout.h"
+#include "app/tui/tour.h"
 #include "app/tui/widgets.h"
 #include "core/base/format.h"
 #include "core/base/text.h"
@@ -16,14 +17,15 @@ namespace tilewright {
 
 namespace {
 
-enum Pane : int { kRuns, kBest, kMachine, kJobs, kStart };
+enum Pane : int { kRuns, kBest, kMachine, kSessions, kJobs, kStart };
 
 /// A way to begin, by the command that it starts.
 struct StartEntry {
   std::string_view command;
   std::string_view meaning;
 };
-constexpr std::array<StartEntry, 2> kStartEntries = {{
+constexpr std::array<StartEntry, 3> kStartEntries = {{
+    {"tour", "first run? a tour of two minutes"},
     {"lab", "run one kernel and see where its time goes"},
     {"timeline", "every instruction of the last run, and why not earlier"},
 }};
@@ -61,13 +63,11 @@ std::vector<PaneBox> layout(const State& state, const Rect& body) {
   }
   const std::vector<Rect> columns = split_columns(body, std::array{Share{60, 3}, Share{40, 1}});
   const std::vector<Rect> left = split_rows(columns[0], std::array{Share{6, 1}, Share{6, 1}});
-  const std::vector<Rect> right = split_rows(
-      columns[1], std::array{Share{std::min(11, body.height - 8), 0}, Share{4, 1}, Share{4, 1}});
-  return {{kRuns, left[0]},
-          {kBest, left[1]},
-          {kMachine, right[0]},
-          {kJobs, right[1]},
-          {kStart, right[2]}};
+  const int machine = std::min(11, body.height - 10);
+  const std::vector<Rect> right =
+      split_rows(columns[1], std::array{Share{machine, 0}, Share{3, 1}, Share{3, 1}, Share{3, 1}});
+  return {{kRuns, left[0]},      {kBest, left[1]},  {kMachine, right[0]},
+          {kSessions, right[1]}, {kJobs, right[2]}, {kStart, right[3]}};
 }
 
 // --- views
@@ -187,6 +187,24 @@ void draw_machine(const State& state, Canvas canvas) {
   draw_fact(canvas, y++, "hash", machine.fingerprint());
 }
 
+void draw_sessions(const State& state, Canvas canvas) {
+  if (!state.home.data) return draw_nothing(canvas, state, "");
+  const std::vector<SessionRow>& sessions = state.home.data->sessions;
+  if (sessions.empty()) {
+    draw_wrapped(canvas, 0, 0, "this one is kept when you leave; :session NAME begins another",
+                 Role::kDim);
+    return;
+  }
+  const int count = static_cast<int>(sessions.size());
+  const int first = first_row(state.home.sessions.row, count, canvas.height());
+  for (int row = 0; row < canvas.height() && first + row < count; ++row) {
+    const SessionRow& session = sessions[static_cast<size_t>(first + row)];
+    const int x = canvas.text(0, row, session.name, Role::kField, 12) + 2;
+    canvas.text(x, row, session.what, Role::kText);
+    if (first + row == state.home.sessions.row) draw_cursor(canvas, state, kSessions, row);
+  }
+}
+
 void draw_jobs(const State& state, Canvas canvas) {
   if (state.jobs.empty()) {
     canvas.text(0, 0, "nothing is at work", Role::kDim);
@@ -220,10 +238,11 @@ void draw_start(const State& state, Canvas canvas) {
                Role::kDim);
 }
 
-constexpr std::array<PaneInfo, 5> kPanes = {{
+constexpr std::array<PaneInfo, 6> kPanes = {{
     {"Runs", runs_title, draw_runs},
     {"Best known configs", best_title, draw_best},
     {"Machine", nullptr, draw_machine},
+    {"Sessions", nullptr, draw_sessions},
     {"Jobs", nullptr, draw_jobs},
     {"Start here", nullptr, draw_start},
 }};
@@ -239,6 +258,9 @@ ListCursor* focused_list(State& state, int& count) {
     case kBest:
       count = static_cast<int>(shown_best(state.home).size());
       return &state.home.best;
+    case kSessions:
+      count = state.home.data ? static_cast<int>(state.home.data->sessions.size()) : 0;
+      return &state.home.sessions;
     case kStart:
       count = static_cast<int>(kStartEntries.size());
       return &state.home.start;
@@ -274,11 +296,21 @@ const BestRow* chosen_best(const State& state) {
   return row < rows.size() ? rows[row] : nullptr;
 }
 
+const SessionRow* chosen_session(const State& state) {
+  const auto row = static_cast<size_t>(state.home.sessions.row);
+  const bool has = state.home.data && row < state.home.data->sessions.size();
+  return has ? &state.home.data->sessions[row] : nullptr;
+}
+
 void open_row(State& state, std::string_view, Effects& effects) {
   const int pane = state.pane().pane;
   if (pane == kStart) {
     const StartEntry& entry = kStartEntries[static_cast<size_t>(state.home.start.row)];
     start_command(state, *command_named(Screen::kHome, entry.command), "", effects);
+    return;
+  }
+  if (pane == kSessions) {
+    effects.emplace_back(SessionEffect{chosen_session(state)->name});
     return;
   }
   const BestRow* best = pane == kBest ? chosen_best(state) : nullptr;
@@ -296,7 +328,8 @@ void open_row(State& state, std::string_view, Effects& effects) {
 std::string nothing_to_open(const State& state) {
   const int pane = state.pane().pane;
   const bool has = pane == kStart || (pane == kRuns && chosen_run(state)) ||
-                   (pane == kBest && chosen_best(state));
+                   (pane == kBest && chosen_best(state)) ||
+                   (pane == kSessions && chosen_session(state));
   return has ? "" : "nothing is chosen here";
 }
 
@@ -318,7 +351,7 @@ void click(State& state, int pane, const Rect& inner, const MouseEvent& event, E
   int count = 0;
   ListCursor* list = focused_list(state, count);
   if (event.kind != MouseEvent::Kind::kPress || !list) return;
-  const bool has_head = pane != kStart;
+  const bool has_head = pane == kRuns || pane == kBest;
   const int first = has_head ? first_row(list->row, count, inner.height - 1) - 1 : 0;
   const int row = first + event.y;
   if (event.y < (has_head ? 1 : 0) || row >= count) return;
@@ -392,6 +425,12 @@ std::vector<WorkbenchCommand> home_commands() {
            [](State& state, std::string_view, Effects& effects) {
              start_command(state, *command_named(Screen::kHome, "lab"), "", effects);
            }},
+      {.id = "tour",
+       .place = Place::kHome,
+       .keys = "T",
+       .hint = "tour",
+       .help = "a kernel, its breakdown, an advice: the first two minutes",
+       .act = [](State& state, std::string_view, Effects& effects) { start_tour(state, effects); }},
       {.id = "filter",
        .place = Place::kHome,
        .keys = "/",

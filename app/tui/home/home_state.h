@@ -62,6 +62,7 @@ struct HomeState {
   std::shared_ptr<const HomeData> data;  ///< null until it was read; shared with its worker
   ListCursor runs;
   ListCursor best;
+  ListCursor sessions;
   ListCursor start;    ///< of the menu
   std::string filter;  ///< of the lists, in lower case
 };

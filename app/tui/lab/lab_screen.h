@@ -17,6 +17,10 @@ std::vector<WorkbenchCommand> lab_commands();
 void kernel_finished(State& state, int64_t job, const std::shared_ptr<const KernelOutcome>& outcome,
                      Effects& effects);
 
+/// The runs of a session that was opened again are there.
+void runs_restored(State& state, const std::shared_ptr<const RestoredRuns>& restored,
+                   Effects& effects);
+
 /// A job failed or was cancelled: whoever waits for it waits no longer.
 void job_ended_without_result(State& state, const JobSnapshot& job);
 

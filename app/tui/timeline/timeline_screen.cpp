@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "app/cli/problem_arguments.h"
+#include "app/tui/lab/kernel_outcome.h"
 #include "app/tui/layout.h"
 #include "app/tui/timeline/timeline_mouse.h"
 #include "app/tui/timeline/timeline_update.h"
@@ -175,8 +176,9 @@ void open_timeline(State& state, const KernelRequest& request, Effects& effects)
       submit(state, effects, "timeline of " + request.problem.text(), IndexTimelineJob{request});
 }
 
-const KernelRequest* current_request(const State&) {
-  return nullptr;
+const KernelRequest* current_request(const State& state) {
+  const LabRun* run = state.lab.shown_run();
+  return run ? &run->outcome->request : nullptr;
 }
 
 }  // namespace tilewright

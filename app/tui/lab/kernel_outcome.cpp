@@ -1,0 +1,182 @@
+#include "app/tui/lab/kernel_outcome.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "app/cli/check_bounds.h"
+#include "app/cli/clock.h"
+#include "app/cli/kernel_run.h"
+#include "app/cli/problem_arguments.h"
+#include "app/cli/trace_file.h"
+#include "core/base/format.h"
+#include "core/base/text.h"
+
+namespace tilewright {
+
+namespace {
+
+/// Tells a job how far a simulation is, by its events, and ends it when the job was cancelled.
+class ProgressSink : public TimelineSink {
+ public:
+  ProgressSink(const JobProgress& progress, const Launch& launch, double share)
+      : progress_(progress),
+        share_(share),
+        expected_(std::max<int64_t>(1, launch.instruction_count())) {}
+
+  void begin(const TimelineLanes&) override {}
+  void add(const TimelineEvent&) override {
+    if (++events_ % kEventsPerReport != 0) return;
+    progress_.at(share_ * static_cast<double>(events_) / static_cast<double>(expected_));
+  }
+  void finish() override {}
+
+ private:
+  /// About a millisecond of simulation.
+  static constexpr int64_t kEventsPerReport = 8192;
+
+  const JobProgress& progress_;
+  double share_;  ///< of the job that the simulation is
+  int64_t expected_;
+  int64_t events_ = 0;
+};
+
+/// A profile whose events are counted for the job.
+class WatchedProfile : public ProfileSink {
+ public:
+  WatchedProfile(const Launch& launch, ProgressSink& progress)
+      : ProfileSink(launch), progress_(progress) {}
+
+  void add(const TimelineEvent& event) override {
+    ProfileSink::add(event);
+    progress_.add(event);
+  }
+
+ private:
+  ProgressSink& progress_;
+};
+
+/// Of a job with further steps than the simulation.
+constexpr double kSimulationShare = 0.7;
+
+/// A word that any POSIX shell takes as it is.
+std::string shell_word(std::string_view text) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@%";
+  if (!text.empty() && text.find_first_not_of(kPlain) == std::string_view::npos) {
+    return std::string(text);
+  }
+  std::string word = "'";
+  for (const char letter : text) word += letter == '\'' ? "'\\''" : std::string(1, letter);
+  return word + "'";
+}
+
+void look_closer(const RunKernelJob& job, const Kernel& kernel, const Launch& launch,
+                 const JobProgress& progress, KernelRun& run) {
+  if (job.finds_hazards) {
+    run.hazards = find_hazards(launch, run.machine);
+    progress.at(job.checks ? 0.8 : 0.95);
+  }
+  if (job.checks) {
+    run.check = check_kernel(kernel, run.problem, run.config, run.machine, 0);
+    progress.at(0.95);
+  }
+}
+
+}  // namespace
+
+bool KernelOutcome::uses_cube() const {
+  return std::ranges::any_of(profile.pipes,
+                             [](const PipeProfile& pipe) { return pipe.pipe == Pipe::kCube; });
+}
+
+double peak_flops_of(const KernelOutcome& outcome) {
+  const Machine& machine = outcome.request.machine->machine;
+  const DType type = outcome.request.problem.types.front();
+  if (outcome.uses_cube()) return machine.peak_flops(type);
+  const int64_t width = bytes_of(type);
+  const double elements = static_cast<double>(machine.vector.repeat_bytes / width) /
+                          machine.vector.cost_of(VectorOp::kAdd, width <= 2).slope;
+  return elements * machine.cores.clock_mhz * 1e6 *
+         static_cast<double>(machine.cores.aic * machine.cores.aiv_per_aic);
+}
+
+std::string command_line_of(const KernelRequest& request) {
+  const Problem& problem = request.problem;
+  ProblemRequest plain;
+  for (const auto& [name, value] : problem.sizes) plain.sizes[name] = value;
+  plain.dtype = name_of(problem.types.front());
+  if (find_kernel(problem.kernel).problem(plain).types != problem.types) return "";
+  return fmt::format("tilewright run {} --fidelity detailed --machine {}",
+                     join(run_arguments(problem, request.config), " "),
+                     shell_word(request.machine->argument));
+}
+
+KernelOutcome run_kernel(const RunKernelJob& job, const JobProgress& progress) {
+  const double started = wall_seconds();
+  const Kernel& kernel = find_kernel(job.request.problem.kernel);
+  KernelRun run;
+  run.machine = job.request.machine->machine;
+  run.problem = job.request.problem;
+  run.config = job.request.config;
+  if (job.checks) refuse_huge_check(run.problem);
+  const Launch launch = build_launch(kernel, run.problem, run.config, run.machine);
+  if (job.checks) refuse_huge_check(launch);
+  progress.at(0);
+  ProgressSink watch(progress, launch, job.checks || job.finds_hazards ? kSimulationShare : 1);
+  WatchedProfile sink(launch, watch);
+  take_timing(launch, time_detailed(launch, run.machine, &sink), run);
+  look_closer(job, kernel, launch, progress, run);
+
+  KernelOutcome outcome;
+  outcome.request = job.request;
+  outcome.time_us = run.measurement.time_us;
+  outcome.flops = run.flops;
+  outcome.instructions = launch.instruction_count();
+  outcome.profile = sink.profile(run.timing);
+  outcome.roofline = run.roofline;
+  outcome.uses = kernel.space(run.problem, run.machine).uses(run.config);
+  outcome.advice =
+      advise(kernel, run.problem, run.config, run.machine, outcome.profile, run.roofline);
+  outcome.check = run.check;
+  outcome.hazards = run.hazards;
+  run.wall_ms = outcome.wall_ms = (wall_seconds() - started) * 1e3;
+  if (job.keeps) {
+    Store store = Store::open(job.db, OpenMode::kReadWrite);
+    const std::string command =
+        fmt::format("{}{}{}", command_line_of(job.request), job.checks ? " --check" : "",
+                    job.finds_hazards ? " --hazards" : "");
+    outcome.run = keep({command, 0}, run, store);
+  }
+  return outcome;
+}
+
+RestoredRuns restore_runs(const RestoreRunsJob& job, const JobProgress& progress) {
+  RestoredRuns restored{{}, job.shown, job.pinned};
+  const auto count = static_cast<double>(job.runs.size());
+  for (const SavedRun& run : job.runs) {
+    const double done = static_cast<double>(&run - job.runs.data());
+    const JobProgress part = progress.part(done / count, (done + 1) / count);
+    try {
+      restored.runs.push_back(
+          {run.number, std::make_shared<const KernelOutcome>(run_kernel(
+                           {.request = run.request, .db = "", .keeps = false}, part))});
+    } catch (const Error&) {
+      continue;
+    }
+  }
+  return restored;
+}
+
+std::string export_timeline(const ExportTimelineJob& job, const JobProgress& progress) {
+  const Machine& machine = job.request.machine->machine;
+  const Launch launch = build_launch(find_kernel(job.request.problem.kernel), job.request.problem,
+                                     job.request.config, machine);
+  progress.at(0);
+  ProgressSink watch(progress, launch, 1);
+  time_traced(launch, machine, job.path, &watch);
+  return fmt::format("timeline of {} instructions written to {}",
+                     format_count(launch.instruction_count()), printable(job.path));
+}
+
+}  // namespace tilewright

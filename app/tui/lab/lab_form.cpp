@@ -1,0 +1,242 @@
+#include "app/tui/lab/lab_form.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "core/base/error.h"
+#include "core/base/text.h"
+
+namespace tilewright {
+
+namespace {
+
+constexpr int64_t kMostSize = std::numeric_limits<int32_t>::max();
+
+/// A size that is worth a look where a kernel has no default: that of a layer of a small model.
+int64_t first_size(std::string_view name) {
+  constexpr std::pair<std::string_view, int64_t> kFirst[] = {
+      {"m", 1000},      {"n", 4096},   {"k", 4096},     {"rows", 1024},  {"cols", 4096},
+      {"vocab", 32000}, {"heads", 32}, {"kv_heads", 8}, {"tokens", 512},
+  };
+  const auto found = std::ranges::find(kFirst, name, &std::pair<std::string_view, int64_t>::first);
+  return found == std::end(kFirst) ? 128 : found->second;
+}
+
+/// 1, 2, 3, 4, 6, 8, 12, 16, ...: powers of two and the values halfway between them.
+std::vector<std::string> size_choices(const SizeInfo& size) {
+  std::vector<std::string> choices;
+  if (size.min == 0) choices.emplace_back("0");
+  for (int64_t value = 1; value <= kMostSize; value *= 2) {
+    if (value >= size.min) choices.push_back(std::to_string(value));
+    if (value >= 2 && value / 2 * 3 <= kMostSize) choices.push_back(std::to_string(value / 2 * 3));
+  }
+  return choices;
+}
+
+/// Whether the kernel takes a request with sizes that suit every type and layout.
+bool takes(const Kernel& kernel, std::string_view dtype, std::string_view layout) {
+  ProblemRequest request;
+  for (const SizeInfo& size : kernel.sizes()) {
+    if (!size.fallback) request.sizes[size.name] = size.name.ends_with("heads") ? 8 : 128;
+  }
+  request.dtype = dtype;
+  request.layout = layout;
+  try {
+    kernel.problem(request);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+std::vector<std::string> dtypes_of(const Kernel& kernel) {
+  std::vector<std::string> types;
+  for (const std::string_view type : {"f16", "bf16", "f32", "i8"}) {
+    if (takes(kernel, type, "")) types.emplace_back(type);
+  }
+  return types;
+}
+
+/// Empty where there is nothing to choose.
+std::vector<std::string> layouts_of(const Kernel& kernel) {
+  if (!takes(kernel, "", "nd") || !takes(kernel, "", "nz")) return {};
+  return {"nd", "nz"};
+}
+
+std::vector<std::string> kernel_names() {
+  std::vector<std::string> names;
+  for (const Kernel* kernel : all_kernels()) names.push_back(kernel->name());
+  return names;
+}
+
+/// The presets, and a file that is in use.
+std::vector<std::string> machine_choices(const LabForm& form) {
+  std::vector<std::string> names = machine_names();
+  if (std::ranges::find(names, form.machine->argument) == names.end()) {
+    names.push_back(form.machine->argument);
+  }
+  return names;
+}
+
+int64_t nearest(const std::vector<int64_t>& values, int64_t wanted) {
+  const auto above = std::ranges::upper_bound(values, wanted);
+  return above == values.begin() ? values.front() : *(above - 1);
+}
+
+/// The config of a changed form: the new default where the old one was the default, else the old
+/// values as near as the new lists allow.
+Config carried_over(const LabForm& form, const LabCheck& before, const LabCheck& after) {
+  if (form.config == before.fallback || form.config.values.empty()) return after.fallback;
+  Config config;
+  for (const Parameter& parameter : after.parameters) {
+    if (parameter.values.empty()) continue;
+    const int64_t wanted = form.config.has(parameter.name)      ? form.config.at(parameter.name)
+                           : after.fallback.has(parameter.name) ? after.fallback.at(parameter.name)
+                                                                : parameter.values.front();
+    config.values.emplace_back(parameter.name, nearest(parameter.values, wanted));
+  }
+  return config;
+}
+
+void take_kernel(LabForm& form, std::string_view name) {
+  const Kernel& kernel = find_kernel(name);
+  const LabForm old = form;
+  form.kernel = kernel.name();
+  form.sizes.clear();
+  for (const SizeInfo& size : kernel.sizes()) {
+    const auto known =
+        std::ranges::find(old.sizes, size.name, &std::pair<std::string, int64_t>::first);
+    const int64_t value = known != old.sizes.end() ? known->second
+                          : size.fallback          ? *size.fallback
+                                                   : first_size(size.name);
+    form.sizes.emplace_back(size.name, std::max(size.min, value));
+  }
+  const std::vector<std::string> types = dtypes_of(kernel);
+  if (std::ranges::find(types, form.dtype) == types.end()) form.dtype = types.front();
+  form.layout = layouts_of(kernel).empty() ? "" : "nd";
+  form.out_dtype.clear();
+  form.config = {};
+}
+
+void take_listed(std::string& value, const LabField& field, std::string_view text) {
+  if (std::ranges::find(field.choices, text) == field.choices.end()) {
+    throw Error(ErrorKind::kUsage,
+                fmt::format("{} is not '{}'{}; it is one of {}", field.name, printable(text),
+                            did_you_mean(text, field.choices), join(field.choices, ", ")));
+  }
+  value = text;
+}
+
+}  // namespace
+
+ProblemRequest LabForm::request() const {
+  return {{sizes.begin(), sizes.end()}, dtype, layout, "", out_dtype};
+}
+
+LabForm first_form(const MachineRef& machine, std::string_view kernel) {
+  LabForm form;
+  form.machine = machine;
+  take_kernel(form, kernel);
+  form.config = check_form(form).fallback;
+  return form;
+}
+
+LabForm form_of(const MachineRef& machine, const Problem& problem, const Config& config) {
+  LabForm form;
+  form.machine = machine;
+  take_kernel(form, problem.kernel);
+  form.sizes = problem.sizes;
+  form.dtype = name_of(problem.types.front());
+  if (!form.layout.empty() && problem.layouts.size() > 1) form.layout = problem.layouts[1];
+  form.config = config;
+  // Only what differs from the kernel's own result type is a wish.
+  const Problem plain = find_kernel(problem.kernel).problem(form.request());
+  if (plain.types.back() != problem.types.back()) form.out_dtype = name_of(problem.types.back());
+  return form;
+}
+
+KernelRequest request_of(const LabForm& form, const LabCheck& check) {
+  return {form.machine, check.problem, form.config};
+}
+
+std::vector<LabField> fields_of(const LabForm& form, const LabCheck& check) {
+  const Kernel& kernel = find_kernel(form.kernel);
+  std::vector<LabField> fields = {
+      {LabField::Kind::kKernel, "kernel", form.kernel, kernel.summary(), kernel_names()},
+      {LabField::Kind::kMachine, "machine", form.machine->argument, "preset or machine file",
+       machine_choices(form)}};
+  const std::vector<SizeInfo> sizes = kernel.sizes();
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    fields.push_back({LabField::Kind::kSize, sizes[i].name, std::to_string(form.sizes[i].second),
+                      sizes[i].meaning, size_choices(sizes[i])});
+  }
+  fields.push_back(
+      {LabField::Kind::kDtype, "dtype", form.dtype, "of the inputs", dtypes_of(kernel)});
+  if (!form.layout.empty()) {
+    fields.push_back(
+        {LabField::Kind::kLayout, "layout", form.layout, "of the weights", layouts_of(kernel)});
+  }
+  for (const Parameter& parameter : check.parameters) {
+    if (!form.config.has(parameter.name)) continue;
+    std::vector<std::string> choices;
+    for (const int64_t value : parameter.values) choices.push_back(std::to_string(value));
+    fields.push_back({LabField::Kind::kParameter, parameter.name,
+                      std::to_string(form.config.at(parameter.name)), parameter.meaning,
+                      std::move(choices)});
+  }
+  return fields;
+}
+
+LabForm with_value(const LabForm& form, const LabCheck& check, const LabField& field,
+                   std::string_view text) {
+  const auto value_of = [](auto& pairs, std::string_view name) -> int64_t& {
+    return std::ranges::find(pairs, name, [](const auto& pair) { return pair.first; })->second;
+  };
+  LabForm changed = form;
+  switch (field.kind) {
+    case LabField::Kind::kKernel:
+      take_kernel(changed, text);
+      changed.config = check_form(changed).fallback;
+      return changed;
+    case LabField::Kind::kMachine:
+      changed.machine =
+          std::make_shared<const NamedMachine>(std::string(text), load_machine(std::string(text)));
+      break;
+    case LabField::Kind::kSize:
+      value_of(changed.sizes, field.name) = parse_int(text, field.name);
+      break;
+    case LabField::Kind::kDtype:
+      take_listed(changed.dtype, field, text);
+      break;
+    case LabField::Kind::kLayout:
+      take_listed(changed.layout, field, text);
+      break;
+    case LabField::Kind::kParameter:
+      value_of(changed.config.values, field.name) = parse_int(text, field.name);
+      return changed;
+  }
+  const LabCheck after = check_form(changed);
+  // Without a problem there are no lists to fit the config to: it waits for the next change.
+  if (after.has_problem) changed.config = carried_over(form, check, after);
+  return changed;
+}
+
+std::string stepped(const LabField& field, int step) {
+  const auto& choices = field.choices;
+  if (choices.empty()) return field.value;
+  const auto count = static_cast<int>(choices.size());
+  auto at = static_cast<int>(std::ranges::find(choices, field.value) - choices.begin());
+  if (at == count && field.is_number()) {
+    // Behind the last smaller value, so that a step down leads to it.
+    const int64_t value = parse_int(field.value, field.name);
+    at = 0;
+    while (at < count && parse_int(choices[static_cast<size_t>(at)], field.name) < value) ++at;
+    if (step > 0) --step;
+  }
+  return choices[static_cast<size_t>(std::clamp(at + step, 0, count - 1))];
+}
+
+}  // namespace tilewright

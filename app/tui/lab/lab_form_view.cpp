@@ -1,0 +1,218 @@
+// The form of the Lab: its fields, what fits, and the short form of both above other panes.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "app/tui/lab/kernel_outcome.h"
+#include "app/tui/lab/lab_figures.h"
+#include "app/tui/lab/lab_views.h"
+#include "app/tui/widgets.h"
+#include "core/base/format.h"
+#include "core/base/text.h"
+
+namespace tilewright {
+
+namespace {
+
+constexpr int kLabelColumns = 12;
+/// A form that is at least so wide stands beside what fits, else above it.
+constexpr int kSideBySide = 66;
+constexpr int kFieldColumns = 32;
+/// A canvas of fewer rows holds the short form.
+constexpr int kShortRows = 6;
+
+std::string bytes_text(int64_t bytes) {
+  return format_bytes(static_cast<double>(bytes));
+}
+
+double use_fraction(const ResourceUse& use) {
+  return use.capacity > 0 ? static_cast<double>(use.needed) / static_cast<double>(use.capacity) : 1;
+}
+
+bool is_chosen(const State& state, int index) {
+  return state.pane().pane == static_cast<int>(LabPane::kForm) && index == state.lab.field;
+}
+
+/// First field that is drawn when not all have a row.
+int first_field(const LabState& lab, int rows) {
+  const int count = static_cast<int>(lab.fields.size());
+  return std::clamp(lab.field - rows / 2, 0, std::max(0, count - rows));
+}
+
+bool is_listed(const LabField& field) {
+  return !field.is_number() || field.kind == LabField::Kind::kSize ||
+         std::ranges::find(field.choices, field.value) != field.choices.end();
+}
+
+void draw_field(const State& state, Canvas& canvas, int y, int index) {
+  const LabField& field = state.lab.fields[static_cast<size_t>(index)];
+  canvas.text(0, y, field.name, Role::kDim, kLabelColumns - 1);
+  if (!is_chosen(state, index)) {
+    const int x =
+        canvas.text(kLabelColumns, y, field.value, is_listed(field) ? Role::kField : Role::kBad);
+    if (!is_listed(field)) canvas.put(x + 1, y, U'!', Role::kBad);
+    return;
+  }
+  const std::string value = state.lab.typing ? *state.lab.typing + "_" : field.value;
+  int x = canvas.text(kLabelColumns - 2, y, "< ", Role::kKey);
+  x = canvas.text(x, y, value, Role::kCursor, canvas.width() - x - 2);
+  x = canvas.text(x, y, " >", Role::kKey);
+  if (!is_listed(field)) canvas.text(x, y, " !", Role::kBad);
+  // What the field means, where there is room behind its value.
+  if (canvas.width() - x >= 16) {
+    canvas.text(x + 2, y, field.meaning, Role::kDim, canvas.width() - x - 2);
+  }
+}
+
+void draw_fields(const State& state, Canvas canvas) {
+  const int first = first_field(state.lab, canvas.height());
+  const int count = static_cast<int>(state.lab.fields.size());
+  for (int row = 0; row < canvas.height() && first + row < count; ++row) {
+    draw_field(state, canvas, row, first + row);
+  }
+}
+
+void draw_use(Canvas& canvas, int y, const ResourceUse& use) {
+  constexpr int kBar = 5;
+  constexpr int kNumbers = 18;  // "384 KiB / 512 KiB"
+  const Role role = use.fits() ? Role::kGood : Role::kBad;
+  canvas.text(0, y, use.name, Role::kText, kBar - 1);
+  const int columns = std::max(4, canvas.width() - kBar - kNumbers - 2);
+  canvas.bar(kBar, y, columns, std::min(1.0, use_fraction(use)), role);
+  canvas.text_right(canvas.width() - 2, y,
+                    fmt::format("{} / {}", bytes_text(use.needed), bytes_text(use.capacity)), role);
+  if (!use.fits()) canvas.put(canvas.width() - 1, y, U'!', Role::kBad);
+}
+
+std::string waves_text(const LabCheck& check) {
+  if (check.tasks == 0) return "tasks are counted when it runs";
+  return fmt::format("{} tasks on {} of {} cores, {:.1f} each", format_count(check.tasks),
+                     check.cores, check.available_cores,
+                     static_cast<double>(check.tasks) / static_cast<double>(check.cores));
+}
+
+std::string tail_text(const LabCheck& check) {
+  if (check.tasks == 0 || check.full_cores == check.available_cores) return "";
+  return fmt::format("last wave: {} of {} cores busy", check.full_cores, check.available_cores);
+}
+
+void draw_violation(const State& state, Canvas& canvas, int y) {
+  const LabCheck& check = state.lab.check;
+  const std::string name = check.broken.empty() ? "" : check.broken + ": ";
+  draw_wrapped(canvas, 0, y, fmt::format("! {}{}", name, check.wrong), Role::kBad);
+}
+
+/// What fits and how the work spreads.
+void draw_fit(const State& state, Canvas canvas) {
+  const LabCheck& check = state.lab.check;
+  int y = 0;
+  if (!check.uses.empty()) {
+    canvas.text(0, y, "fits?", Role::kHeading);
+    canvas.text_right(canvas.width() - 2, y++, "use / capacity", Role::kDim);
+    for (const ResourceUse& use : check.uses) draw_use(canvas, y++, use);
+  }
+  if (!check.can_run()) return draw_violation(state, canvas, y);
+  y = draw_wrapped(canvas, 0, y, waves_text(check), Role::kText);
+  if (const std::string tail = tail_text(check); !tail.empty()) {
+    canvas.text(0, y, tail, Role::kDim);
+  }
+}
+
+/// Rows that draw_fit takes in the narrow form.
+int rows_of_fit(const LabCheck& check) {
+  const int uses = check.uses.empty() ? 0 : static_cast<int>(check.uses.size()) + 1;
+  return uses + (check.can_run() ? 3 : 5);
+}
+
+/// How the rows of a form without a side are shared.
+int rows_of_fields(const LabState& lab, int height) {
+  const int count = static_cast<int>(lab.fields.size());
+  return std::min(count, std::max(std::min(5, height), height - rows_of_fit(lab.check) - 1));
+}
+
+std::string result_line(const State& state) {
+  const LabState& lab = state.lab;
+  const LabRun* run = lab.shown_run();
+  if (!run) return "";
+  std::string line = fmt::format("run {}  {}", run->number, result_text(*run->outcome));
+  const LabRun* pinned = lab.pinned_run();
+  if (pinned && pinned != run) {
+    line += fmt::format("  pin {}: {}", pinned->number,
+                        change_percent(pinned->outcome->time_us, run->outcome->time_us));
+  }
+  return line;
+}
+
+/// Config, what fits, the result: three to five rows above another pane.
+void draw_short_form(const State& state, Canvas canvas) {
+  const LabCheck& check = state.lab.check;
+  int y = 0;
+  canvas.text(0, y++, state.lab.form.config.text(), Role::kField);
+  int x = 0;
+  for (const ResourceUse& use : check.uses) {
+    const Role role = use.fits() ? Role::kText : Role::kBad;
+    x = canvas.text(x, y,
+                    fmt::format("{} {}/{}{}", use.name, bytes_text(use.needed),
+                                bytes_text(use.capacity), use.fits() ? "" : " !"),
+                    role) +
+        2;
+  }
+  if (!check.uses.empty()) ++y;
+  if (!check.can_run()) {
+    draw_violation(state, canvas, y);
+    return;
+  }
+  if (const std::string line = result_line(state); line.empty()) {
+    canvas.text(0, y++, "Enter runs it", Role::kDim);
+  } else {
+    canvas.text(0, y++, line, Role::kText);
+  }
+  canvas.text(0, y, waves_text(check) + "  " + tail_text(check), Role::kDim);
+}
+
+}  // namespace
+
+int rows_of_form(const LabState& lab) {
+  return static_cast<int>(lab.fields.size()) + 1 + rows_of_fit(lab.check);
+}
+
+int field_at(const State& state, int row, int width, int height) {
+  const LabState& lab = state.lab;
+  if (lab.fields.empty() || height < kShortRows) return -1;
+  const int rows = width >= kSideBySide ? height : rows_of_fields(lab, height);
+  const int index = first_field(lab, rows) + row;
+  return row < 0 || row >= rows || index >= static_cast<int>(lab.fields.size()) ? -1 : index;
+}
+
+void draw_lab_form(const State& state, Canvas canvas) {
+  const LabState& lab = state.lab;
+  if (lab.fields.empty()) return;
+  if (canvas.height() < kShortRows) return draw_short_form(state, canvas);
+  const Rect area = canvas.area();
+  if (area.width >= kSideBySide) {
+    draw_fields(state, canvas.part({0, 0, kFieldColumns, area.height}));
+    const int left = kFieldColumns + 2;
+    Canvas right = canvas.part({left, 0, area.width - left, area.height});
+    const LabField& field = lab.fields[static_cast<size_t>(lab.field)];
+    int y = draw_wrapped(right, 0, 0, fmt::format("{}: {}", field.name, field.meaning), Role::kDim);
+    y = draw_wrapped(right, 0, y, join(field.choices, " "), Role::kDim) + 1;
+    draw_fit(state, right.part({0, y, right.width(), area.height - y}));
+    return;
+  }
+  const int rows = rows_of_fields(lab, area.height);
+  draw_fields(state, canvas.part({0, 0, area.width, rows}));
+  draw_fit(state, canvas.part({0, rows + 1, area.width, area.height - rows - 1}));
+}
+
+bool draw_without_result(const State& state, Canvas& canvas) {
+  if (state.lab.shown_run()) return false;
+  const bool is_running = state.lab.job != 0;
+  draw_wrapped(canvas, 0, 0,
+               is_running ? "simulating ..." : "nothing was run yet: Enter runs what the form says",
+               Role::kDim);
+  return true;
+}
+
+}  // namespace tilewright

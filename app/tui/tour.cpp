@@ -1,0 +1,216 @@
+#include "app/tui/tour.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "app/tui/lab/kernel_outcome.h"
+#include "app/tui/lab/lab_edit.h"
+#include "app/tui/lab/lab_figures.h"
+#include "app/tui/lab/lab_run.h"
+#include "app/tui/screen.h"
+#include "app/tui/timeline/timeline_screen.h"
+#include "app/tui/widgets.h"
+#include "core/base/format.h"
+#include "kernels/kernel.h"
+
+namespace tilewright {
+
+namespace {
+
+/// Below this height the panes need every row.
+constexpr int kRoomyHeight = 30;
+
+struct TourStep {
+  std::string_view title;
+  std::string (*text)(const State& state);
+  /// Done when the step is reached; may be null.
+  void (*enter)(State& state, Effects& effects) = nullptr;
+};
+
+void focus(State& state, LabPane pane) {
+  state.screen = Screen::kLab;
+  state.pane().pane = static_cast<int>(pane);
+}
+
+/// A GEMM with tiles far too small for it.
+void fill_form(State& state, Effects&) {
+  begin_form(state);
+  focus(state, LabPane::kForm);
+  const Kernel& kernel = find_kernel("gemm");
+  const Problem problem =
+      kernel.problem({.sizes = {{"m", 1000}, {"n", 4096}, {"k", 4096}}, .dtype = "", .layout = ""});
+  const Config config =
+      complete_config(kernel, problem, state.machine->machine, parse_config("tile_m=64,tile_n=64"));
+  replace_form(state, form_of(state.machine, problem, config));
+}
+
+std::string form_text(const State&) {
+  return "This is the Lab. The form says what runs: a GEMM of 1000 x 4096 x 4096 in tiles of 64 x "
+         "64. The bars below it show what the tiles take of each buffer. Space runs it on the "
+         "simulator.";
+}
+
+void run_step(State& state, Effects& effects) {
+  focus(state, LabPane::kTime);
+  run_form(state, effects);
+}
+
+std::string breakdown_text(const State& state) {
+  const LabRun* run = state.lab.shown_run();
+  if (!run) return "";
+  const KernelOutcome& outcome = *run->outcome;
+  std::string text = fmt::format(
+      "{}: {} of the {}. Every cycle of the critical path has one cause, and they sum to "
+      "100 %: ",
+      format_us(outcome.time_us), format_share(peak_share(outcome)), peak_name(outcome));
+  const std::vector<ShareRow> rows = share_rows(outcome.profile.timing.critical_path);
+  for (size_t i = 0; i < std::min<size_t>(3, rows.size()); ++i) {
+    text += fmt::format("{}{} {}", i == 0 ? "" : ", ", words_of(rows[i].cause),
+                        tenths_text(rows[i].tenths));
+  }
+  return text + ". Space: what could be done about it?";
+}
+
+void advice_step(State& state, Effects&) {
+  if (state.lab.pinned != state.lab.shown) pin_shown(state);
+  focus(state, LabPane::kAdvice);
+}
+
+std::string advice_text(const State& state) {
+  const Advice* advice = chosen_advice(state.lab);
+  if (!advice) return "There is no advice for this run. Space goes on.";
+  return fmt::format(
+      "This run is pinned as the baseline. The first advice, {}, is estimated to save {}, because "
+      "{}. Space follows it.",
+      advice->change, format_share(advice->estimated_gain), advice->problem);
+}
+
+void follow_step(State& state, Effects& effects) {
+  focus(state, LabPane::kTime);
+  if (chosen_advice(state.lab)) follow_advice(state, effects);
+}
+
+std::string gain_text(const State& state) {
+  if (!state.lab.applied) return "Space goes on.";
+  const AppliedAdvice& applied = *state.lab.applied;
+  return fmt::format(
+      "From {} to {}: estimated {}, real {}. An estimate costs no simulation; a run tells. Space "
+      "shows where the difference comes from.",
+      format_us(applied.before_us), format_us(applied.real_us),
+      change_percent(applied.before_us, applied.estimated_us),
+      change_percent(applied.before_us, applied.real_us));
+}
+
+void diff_step(State& state, Effects&) {
+  focus(state, LabPane::kTime);
+  state.lab.view = TimeView::kDiff;
+  state.lab.scroll = 0;
+}
+
+std::string diff_text(const State&) {
+  return "The critical path before and after, cause by cause; the changes sum to the whole "
+         "difference. D shows this for any run against the pinned one. Space opens the timeline.";
+}
+
+void timeline_step(State& state, Effects& effects) {
+  state.lab.view = TimeView::kPath;
+  if (const KernelRequest* request = current_request(state)) {
+    open_timeline(state, *request, effects);
+  }
+}
+
+std::string timeline_text(const State&) {
+  return "Every instruction on its core and pipe. w and s zoom, a and d pan, [ and ] choose the "
+         "event before and behind, c goes to what it waited for: that is why it did not start "
+         "earlier. Space goes on.";
+}
+
+void last_step(State& state, Effects&) {
+  focus(state, LabPane::kForm);
+}
+
+std::string last_text(const State&) {
+  return "Now it is yours: change a value with < and >, Enter runs, a follows an advice, p pins, D "
+         "compares, t opens the timeline, y copies the command line of what you see. ? lists the "
+         "keys of every screen. Space ends the tour.";
+}
+
+constexpr std::array<TourStep, 7> kSteps = {{
+    {"a kernel", form_text, fill_form},
+    {"where the time goes", breakdown_text, run_step},
+    {"advice", advice_text, advice_step},
+    {"estimate and truth", gain_text, follow_step},
+    {"before and after", diff_text, diff_step},
+    {"every instruction", timeline_text, timeline_step},
+    {"your turn", last_text, last_step},
+}};
+
+const TourStep& step_of(const State& state) {
+  return kSteps[static_cast<size_t>(state.tour->step)];
+}
+
+/// A step whose work is still being done has nothing to say yet.
+bool is_working(const State& state) {
+  return std::ranges::any_of(state.jobs, [](const JobSnapshot& job) { return !job.is_reading; });
+}
+
+std::string words_of_step(const State& state) {
+  return is_working(state) ? "at work ..." : step_of(state).text(state);
+}
+
+/// With its frame.
+int box_rows(const State& state) {
+  constexpr int kLeastLines = 3;  // so that the panes seldom move
+  const int lines = static_cast<int>(wrapped(words_of_step(state), state.width - 4).size());
+  return std::max(kLeastLines, lines) + 2;
+}
+
+void enter_step(State& state, Effects& effects) {
+  if (const auto enter = step_of(state).enter) enter(state, effects);
+}
+
+}  // namespace
+
+void start_tour(State& state, Effects& effects) {
+  state.tour = Tour{};
+  enter_step(state, effects);
+}
+
+bool update_tour(State& state, Key key, Effects& effects) {
+  if (key == keys::kEscape) {
+    state.tour.reset();
+    state.say("the tour is over; T on Home begins it again");
+    return true;
+  }
+  if (key != keys::kSpace) return false;
+  if (is_working(state)) return true;
+  if (state.tour->step + 1 == static_cast<int>(kSteps.size())) {
+    state.tour.reset();
+    return true;
+  }
+  ++state.tour->step;
+  enter_step(state, effects);
+  return true;
+}
+
+int tour_rows(const State& state) {
+  return state.tour && state.height >= kRoomyHeight ? box_rows(state) : 0;
+}
+
+void draw_tour(const State& state, Canvas screen) {
+  const TourStep& step = step_of(state);
+  const Rect body = body_of(state.width, state.height);
+  const int rows = box_rows(state);
+  const Rect box = {0, body.bottom() - rows, state.width, rows};
+  draw_frame(
+      screen, box,
+      {.title = fmt::format("Tour {}/{}: {}", state.tour->step + 1, kSteps.size(), step.title),
+       .foot = "Space next  Esc end the tour",
+       .is_focused = true});
+  Canvas inside = screen.part(box.inset(2, 1));
+  draw_wrapped(inside, 0, 0, words_of_step(state));
+}
+
+}  // namespace tilewright
