@@ -93,11 +93,28 @@ inline KernelOutcome made_up_outcome(const KernelRequest& request, int64_t cycle
   outcome.uses = {{"L1", 384 << 10, 512 << 10}};
   Config changed = request.config;
   if (changed.has("tile_k0")) changed.values[3].second = 32;
-  outcome.advice = {
-      {"deeper", "the cube waits 11.8 % of the time for MTE1", "made up", "tile_k0 64 -> 32",
-       request.problem, changed, true, "", outcome.time_us * 0.9, 0.1},
-      {"wider", "each byte serves only 84 operations", "made up", "tile_n 256 -> 320",
-       request.problem, request.config, false, "needs 160 KiB of L0C", outcome.time_us, 0}};
+  outcome.advice = {{"deeper",
+                     "the cube waits 11.8 % of the time for MTE1",
+                     "made up",
+                     {},
+                     "tile_k0 64 -> 32",
+                     request.problem,
+                     changed,
+                     true,
+                     "",
+                     outcome.time_us * 0.9,
+                     0.1},
+                    {"wider",
+                     "each byte serves only 84 operations",
+                     "made up",
+                     {},
+                     "tile_n 256 -> 320",
+                     request.problem,
+                     request.config,
+                     false,
+                     "needs 160 KiB of L0C",
+                     outcome.time_us,
+                     0}};
   return outcome;
 }
 
