@@ -53,7 +53,7 @@ std::vector<Hint> hints_of(const State& state, int pane) {
     if (command->hint.empty() || command->pane != pane || command->keys.empty()) continue;
     const Key key = command->key_list().front();
     // The focused pane may have another use for the key.
-    if (pane != state.pane().pane && command_of(state, key) != command) continue;
+    if (pane == -1 && command_of(state, key) != command) continue;
     const Hint hint = {name_of(key), std::string(command->hint)};
     // How to find everything else is never pushed out.
     const bool is_first = command->id == "help";
