@@ -127,6 +127,15 @@ TEST(Layering, OneFileParsesTheCommandLine) {
   EXPECT_EQ(parsers, 1);
 }
 
+TEST(Layering, OneFileKnowsNcurses) {
+  for (const SourceFile& source : sources()) {
+    const bool uses_it = std::ranges::any_of(source.angled, [](const std::string& include) {
+      return include.find("curses") != std::string::npos || include == "term.h";
+    });
+    EXPECT_EQ(uses_it, source.path == "app/tui/terminal_curses.cpp") << source.path;
+  }
+}
+
 /// Libraries print nothing, end nothing and read neither environment nor clock.
 TEST(Layering, LibrariesLeaveTheProcessAlone) {
   static const std::regex kForbidden(

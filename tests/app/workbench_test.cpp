@@ -1,7 +1,10 @@
 // The real workbench in a terminal: start, keys, mouse, size, signals, and how it leaves.
 
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
+#include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -124,20 +127,27 @@ TEST(Workbench, CtrlCLeaves) {
 }
 
 TEST(Workbench, StopsAndComesBack) {
-  const Sandbox sandbox;
-  TerminalProgram program(sandbox, {});
-  ASSERT_TRUE(program.shows("? help"));
-  program.signal(SIGTSTP);
-  ASSERT_TRUE(program.is_stopped());
-  program.bytes_within(0.05);
-  expect_restored(program);
-  program.signal(SIGCONT);
-  EXPECT_TRUE(program.shows("? help"));
-  EXPECT_TRUE(program.is_alternate());
-  EXPECT_FALSE(is_cooked(program.modes()));
-  program.type("q");
-  EXPECT_EQ(program.exit_status(), 0);
-  expect_restored(program);
+  for (const bool by_key : {true, false}) {
+    const Sandbox sandbox;
+    TerminalProgram program(sandbox, {});
+    ASSERT_TRUE(program.shows("? help"));
+    if (by_key) {
+      program.type("\x1a");  // Ctrl-Z
+    } else {
+      program.signal(SIGTSTP);
+    }
+    ASSERT_TRUE(program.is_stopped());
+    program.bytes_within(0.05);
+    expect_restored(program);
+    program.signal(SIGCONT);
+    EXPECT_TRUE(program.shows("? help"));
+    EXPECT_TRUE(program.is_alternate());
+    EXPECT_FALSE(is_cooked(program.modes()));
+    EXPECT_TRUE(program.asks_for_mouse());
+    program.type("q");
+    EXPECT_EQ(program.exit_status(), 0);
+    expect_restored(program);
+  }
 }
 
 TEST(Workbench, DrawsNothingWhileNothingHappens) {
@@ -214,6 +224,124 @@ TEST(Workbench, GlyphsFollowTheLocale) {
   ASSERT_TRUE(program.shows("+- Runs"));
   program.type(":glyphs unicode\r");
   EXPECT_TRUE(program.shows("unicode from now on"));
+}
+
+TEST(Workbench, TheTourRunsReadsAndMendsARealKernel) {
+  for (const auto& [width, height] : {std::pair(120, 40), {80, 24}}) {
+    const Sandbox sandbox;
+    TerminalProgram program(sandbox, {}, width, height);
+    ASSERT_TRUE(program.shows("T tour"));
+    program.type("T");
+    ASSERT_TRUE(program.shows("Tour 1/7: a kernel"));
+    program.type(" ");
+    ASSERT_TRUE(program.shows("Every cycle of the critical path"));
+    EXPECT_TRUE(program.shows("busy MTE2"));
+    program.type(" ");
+    ASSERT_TRUE(program.shows("is estimated to save"));
+    program.type(" ");
+    ASSERT_TRUE(program.shows("Tour 4/7"));
+    ASSERT_TRUE(program.shows("estimated -"));
+    EXPECT_TRUE(program.shows("real -"));
+    program.type(" ");
+    ASSERT_TRUE(program.shows("Tour 5/7"));
+    program.type(" ");
+    ASSERT_TRUE(program.shows("Every instruction on its core and pipe"));
+    program.type(" ");
+    ASSERT_TRUE(program.shows("Tour 7/7"));
+    program.type(" ");
+    EXPECT_TRUE(program.hides("Tour 7/7"));
+    program.type("1");
+    EXPECT_TRUE(program.shows("2 runs")) << "both are kept";
+    program.type("q");
+    EXPECT_EQ(program.exit_status(), 0);
+  }
+}
+
+TEST(Workbench, ASessionComesBackAsItWasLeft) {
+  const Sandbox sandbox;
+  {
+    TerminalProgram program(sandbox, {});
+    ASSERT_TRUE(program.shows("? help"));
+    program.type("2:set m 512\r");
+    ASSERT_TRUE(program.hides("1000"));
+    program.type("\r");
+    ASSERT_TRUE(program.shows("run 1: "));
+    program.type("p");
+    ASSERT_TRUE(program.shows("run 1 is the baseline"));
+    program.type(":theme light\r");
+    ASSERT_TRUE(program.shows("light from now on"));
+    program.signal(SIGTERM);
+    EXPECT_EQ(program.exit_status(), 128 + SIGTERM);
+  }
+  {
+    TerminalProgram program(sandbox, {});
+    ASSERT_TRUE(program.shows("session main, as it was left"));
+    EXPECT_TRUE(program.shows("512"));
+    EXPECT_TRUE(program.shows("pinned"));
+    program.type("1");
+    EXPECT_TRUE(program.shows("1 runs")) << "bringing back runs keeps none";
+    program.type(":session other\r");
+    ASSERT_TRUE(program.hides("session main"));
+    program.type("2");
+    EXPECT_TRUE(program.shows("1000"));
+    program.type("q");
+    EXPECT_EQ(program.exit_status(), 0);
+  }
+  TerminalProgram fresh(sandbox, {"tui", "--fresh"});
+  ASSERT_TRUE(fresh.shows("other"));
+  fresh.type("2");
+  EXPECT_TRUE(fresh.shows("1000"));
+}
+
+TEST(Workbench, ADamagedSessionIsSaidAndLeftBehind) {
+  const Sandbox sandbox;
+  {
+    TerminalProgram program(sandbox, {});
+    ASSERT_TRUE(program.shows("? help"));
+    program.type("q");
+    EXPECT_EQ(program.exit_status(), 0);
+  }
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(sandbox.path("results.db").c_str(), &database), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(database, "UPDATE session SET state = '{\"version\": 1, \"screen\": 7}'",
+                         nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  sqlite3_close(database);
+  TerminalProgram program(sandbox, {});
+  EXPECT_TRUE(program.shows("session main does not come back"));
+  program.type("q");
+  EXPECT_EQ(program.exit_status(), 0);
+}
+
+/// Keys are answered while a worker simulates: the median of many, as others use this machine too.
+TEST(Workbench, AnswersKeysWithin33MillisecondsDuringAJob) {
+  const Sandbox sandbox;
+  TerminalProgram program(sandbox, {});
+  ASSERT_TRUE(program.shows("? help"));
+  program.type("2");
+  for (const char* line : {":set m 16384\r", ":set n 16384\r", ":set k 8192\r", ":set tile_m 64\r",
+                           ":set tile_n 64\r"}) {
+    program.type(line);
+  }
+  ASSERT_TRUE(program.shows("tile_n      64"));
+  program.type("r");
+  ASSERT_TRUE(program.shows_in_row(0, "run gemm"));
+  std::vector<double> milliseconds;
+  using Clock = std::chrono::steady_clock;
+  for (int i = 0; i < 20; ++i) {
+    const Clock::time_point asked = Clock::now();
+    program.type(i % 2 == 0 ? "?" : "x");
+    ASSERT_TRUE(i % 2 == 0 ? program.shows("Keys and commands")
+                           : program.hides("Keys and commands"));
+    milliseconds.push_back(std::chrono::duration<double, std::milli>(Clock::now() - asked).count());
+  }
+  ASSERT_TRUE(program.shows_in_row(0, "run gemm")) << "the job must have lasted so long";
+  std::ranges::sort(milliseconds);
+  EXPECT_LE(milliseconds[milliseconds.size() / 2], 33);
+  program.type("K");
+  EXPECT_TRUE(program.shows("cancelled"));
+  program.type("q");
+  EXPECT_EQ(program.exit_status(), 0);
 }
 
 }  // namespace
