@@ -37,7 +37,7 @@ int g_found_stderr = -1;
 
 /// Leaves the alternate screen, shows the cursor, turns mouse, keypad and attributes off.
 constexpr std::string_view kReset =
-    "\x1b[?1000l\x1b[?1002l\x1b[?1006l\x1b[?2004l\x1b[m\x1b[?1l\x1b>\x1b[?25h\x1b[?1049l";
+    "\x1b[?1002l\x1b[?1006;1000l\x1b[m\x1b[?1l\x1b>\x1b[?25h\x1b[?1049l";
 
 void hold_stderr() {
   g_said = ::memfd_create("stderr", MFD_CLOEXEC);
@@ -162,11 +162,8 @@ class CursesTerminal : public Terminal {
 
   void set_mouse(bool is_on) override {
     mousemask(is_on ? kMouseMask : 0, nullptr);
-    // ncurses asks for presses alone; drags are told while a button is down.
-    const char* const form = tigetstr("kmous");
-    if (!form || std::string_view(form) != "\x1b[<") return;
-    std::fputs(is_on ? "\x1b[?1002h" : "\x1b[?1002l", stdout);
-    std::fflush(stdout);
+    has_mouse_ = is_on;
+    tell_drags(is_on);
   }
 
   void fit() override {
@@ -178,6 +175,7 @@ class CursesTerminal : public Terminal {
   void redraw() override { clearok(curscr, TRUE); }
 
   void suspend() override {
+    tell_drags(false);
     endwin();
     g_is_taken = 0;
     struct sigaction handler {};
@@ -193,6 +191,7 @@ class CursesTerminal : public Terminal {
   void resume() override {
     reset_prog_mode();
     g_is_taken = 1;
+    tell_drags(has_mouse_);
     redraw();
     refresh();
   }
@@ -283,6 +282,14 @@ class CursesTerminal : public Terminal {
     if ((event.bstate & REPORT_MOUSE_POSITION) != 0) add(Kind::kDrag);
   }
 
+  /// ncurses asks for presses alone; terminals of today also tell drags while a button is down.
+  static void tell_drags(bool is_on) {
+    const char* const form = tigetstr("kmous");
+    if (!form || std::string_view(form) != "\x1b[<") return;
+    std::fputs(is_on ? "\x1b[?1002h" : "\x1b[?1002l", stdout);
+    std::fflush(stdout);
+  }
+
   static constexpr mmask_t kMouseMask = BUTTON1_PRESSED | BUTTON1_RELEASED | BUTTON1_CLICKED |
                                         BUTTON1_DOUBLE_CLICKED | BUTTON1_TRIPLE_CLICKED |
                                         BUTTON4_PRESSED | BUTTON5_PRESSED | REPORT_MOUSE_POSITION;
@@ -290,6 +297,7 @@ class CursesTerminal : public Terminal {
   SCREEN* screen_ = nullptr;
   ColorDepth depth_ = ColorDepth::kMono;
   Theme theme_ = Theme::kDark;
+  bool has_mouse_ = false;
   std::map<std::pair<int, int>, int> pairs_;
   const std::map<int, Key> special_ = special_keys();
 };

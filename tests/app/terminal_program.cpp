@@ -247,10 +247,12 @@ bool TerminalProgram::is_cursor_visible() const {
 
 bool TerminalProgram::asks_for_mouse() const {
   // The emulator reads only the first of several modes that one sequence sets.
-  const size_t on = output_.rfind("\x1b[?1006;1000h");
-  const size_t off = output_.rfind("\x1b[?1006;1000l");
-  return on != std::string::npos && (off == std::string::npos || off < on) &&
-         output_.rfind("\x1b[?1000l") == std::string::npos;
+  const auto is_on = [this](const std::string& mode) {
+    const size_t on = output_.rfind(mode + "h");
+    const size_t off = output_.rfind(mode + "l");
+    return on != std::string::npos && (off == std::string::npos || off < on);
+  };
+  return is_on("1006;1000") || is_on("1002");
 }
 
 termios TerminalProgram::modes() const {
