@@ -56,10 +56,10 @@ Launch build_launch(const Kernel& kernel, const Problem& problem, const Config& 
   if (instructions > kMaxInstructions) {
     throw Error(
         ErrorKind::kUsage,
-        fmt::format("{} with {} has {} instructions, the limit is {}; use larger tiles or a "
-                    "smaller problem",
-                    problem.text(), config.text(), format_count(instructions),
-                    format_count(kMaxInstructions)));
+        fmt::format("{} instructions are too many, the limit is {}: use larger tiles or a smaller "
+                    "problem than {} with {}",
+                    format_count(instructions), format_count(kMaxInstructions), problem.text(),
+                    config.text()));
   }
   return launch;
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -48,6 +49,7 @@ inline void expect_golden(const std::string& name, const Grid& grid) {
       grid.text() + std::string(static_cast<size_t>(grid.width()), '-') + "\n" + grid.roles();
   const char* const update = std::getenv("TW_UPDATE_GOLDEN");
   if (update && std::string_view(update) == "1") {
+    std::filesystem::create_directories(std::filesystem::path(path).parent_path());
     std::ofstream(path, std::ios::binary | std::ios::trunc) << shown;
     ADD_FAILURE() << path << " was written; look at it, and run again without TW_UPDATE_GOLDEN";
     return;

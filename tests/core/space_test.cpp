@@ -146,5 +146,21 @@ TEST(Space, EnumeratesLargeProductsOnlyAsFarAsTheyAreLegal) {
   EXPECT_EQ(space.enumerate().size(), 100u);
 }
 
+TEST(Space, SaysWhatConfigsUseWhetherTheyFitOrNot) {
+  const auto area = [](std::span<const int64_t> v) { return v[0] * v[1]; };
+  const auto anything = [](std::span<const int64_t>) { return std::string(); };
+  const Space space({{"a", "", {1, 2, 4}}, {"b", "", {1, 8}}},
+                    {{"odd", {"a"}, anything},
+                     {"L1", {"b", "a"}, anything, Resource{area, 16}},
+                     {"L2", {"b"}, anything, Resource{[](auto v) { return v[0]; }, 8}}});
+  EXPECT_EQ(space.uses(parse_config("a=4,b=8")),
+            (std::vector<ResourceUse>{{"L1", 32, 16}, {"L2", 8, 8}}));
+  EXPECT_FALSE(space.uses(parse_config("a=4,b=8"))[0].fits());
+  EXPECT_TRUE(space.uses(parse_config("a=2,b=8"))[0].fits());
+  EXPECT_EQ(space.uses(parse_config("a=3,b=8")), (std::vector<ResourceUse>{{"L2", 8, 8}}))
+      << "what depends on a value outside its list is not known";
+  EXPECT_TRUE(space.uses({}).empty());
+}
+
 }  // namespace
 }  // namespace tilewright

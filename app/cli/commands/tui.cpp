@@ -12,7 +12,8 @@ int run_tui(Context& context) {
   WorkbenchOptions options;
   context.open_store();  // makes it, or says now what would be lost later
   options.db = globals.db;
-  options.machine = std::make_shared<const NamedMachine>(globals.machine, context.machine());
+  options.machine =
+      std::make_shared<const NamedMachine>(NamedMachine{globals.machine, context.machine()});
   options.has_color = globals.color_out;
   options.most_colors = parse_color_depth(arguments.text("colors"));
   if (arguments.has("glyphs")) options.glyphs = parse_glyph_set(arguments.text("glyphs"));

@@ -11,23 +11,26 @@ namespace tilewright {
 
 namespace {
 
-/// Elements of a result beyond which a launch is not built just to count its tasks: 2^26 make some
-/// hundred thousand tasks of the smallest tiles, a few milliseconds.
+/// Elements of a result beyond which a launch is not built just to count its tasks: these make some
+/// hundred thousand of the smallest tiles, up to 25 ms. With heads every row of a head is counted.
 constexpr double kQuickElements = 0x1p26;
+constexpr double kQuickHeadRows = 0x1p21;
 
-/// Whether the launch is built within milliseconds. Its tasks and tables grow with the result and,
-/// of attention, with the cache; not with the depth of a product or the length of a head.
+/// Whether the launch is built within a frame. Its tasks and tables grow with the result and, of
+/// attention, with the blocks of the cache; not with the depth of a product or the length of a
+/// head.
 bool is_quick_to_build(const Problem& problem) {
   constexpr std::string_view kInside[] = {"k", "dim", "block", "kv_heads", "context", "vocab"};
   double elements = 1;
-  double context = 1;
   for (const auto& [name, value] : problem.sizes) {
-    if (name == "context") context = std::max(1.0, static_cast<double>(value) / 16);
-    if (std::ranges::find(kInside, name) == std::end(kInside)) {
-      elements *= static_cast<double>(std::max<int64_t>(1, value));
-    }
+    if (std::ranges::find(kInside, name) != std::end(kInside)) continue;
+    elements *= static_cast<double>(std::max<int64_t>(1, value));
   }
-  return elements * context <= kQuickElements;
+  if (problem.has("context")) {
+    const int64_t blocks = problem.size("context") / problem.size("block");
+    elements *= static_cast<double>(std::max<int64_t>(1, blocks));
+  }
+  return elements <= (problem.has("heads") ? kQuickHeadRows : kQuickElements);
 }
 
 /// Name of the first constraint that the config breaks; empty when none.

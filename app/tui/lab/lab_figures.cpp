@@ -120,6 +120,10 @@ std::string change_percent(double before, double after) {
   return fmt::format("{:+.1f} %", (after / before - 1) * 100);
 }
 
+bool are_comparable(const KernelOutcome& a, const KernelOutcome& b) {
+  return a.request.problem.sizes == b.request.problem.sizes;
+}
+
 std::string words_of(Cause cause) {
   std::string name = cause.name();
   const size_t colon = name.find(':');

@@ -30,6 +30,8 @@ std::vector<ShareRow> share_rows(const Breakdown& breakdown);
 std::string tenths_text(int64_t tenths);
 /// "-6.1 %", "+0.4 %": how much longer `after` takes, or "=" where it is the same.
 std::string change_percent(double before, double after);
+/// Whether the times of both can be compared: problems of the same sizes.
+bool are_comparable(const KernelOutcome& a, const KernelOutcome& b);
 /// "busy CUBE", "wait for data of MTE2", "HBM": a cause in words.
 std::string words_of(Cause cause);
 

@@ -40,7 +40,9 @@ std::vector<std::string> size_choices(const SizeInfo& size) {
 bool takes(const Kernel& kernel, std::string_view dtype, std::string_view layout) {
   ProblemRequest request;
   for (const SizeInfo& size : kernel.sizes()) {
-    if (!size.fallback) request.sizes[size.name] = size.name.ends_with("heads") ? 8 : 128;
+    if (size.fallback) continue;
+    // Heads share KV heads, and are more than those.
+    request.sizes[size.name] = size.name == "heads" ? 8 : size.name == "kv_heads" ? 4 : 128;
   }
   request.dtype = dtype;
   request.layout = layout;
@@ -115,6 +117,7 @@ void take_kernel(LabForm& form, std::string_view name) {
     form.sizes.emplace_back(size.name, std::max(size.min, value));
   }
   const std::vector<std::string> types = dtypes_of(kernel);
+  TW_CHECK(!types.empty(), "every kernel works on some type");
   if (std::ranges::find(types, form.dtype) == types.end()) form.dtype = types.front();
   form.layout = layouts_of(kernel).empty() ? "" : "nd";
   form.out_dtype.clear();
@@ -134,6 +137,11 @@ void take_listed(std::string& value, const LabField& field, std::string_view tex
 
 ProblemRequest LabForm::request() const {
   return {{sizes.begin(), sizes.end()}, dtype, layout, "", out_dtype};
+}
+
+MachineRef named_machine(std::string_view name_or_path) {
+  const std::string argument(name_or_path);
+  return std::make_shared<const NamedMachine>(NamedMachine{argument, load_machine(argument)});
 }
 
 LabForm first_form(const MachineRef& machine, std::string_view kernel) {
@@ -202,8 +210,7 @@ LabForm with_value(const LabForm& form, const LabCheck& check, const LabField& f
       changed.config = check_form(changed).fallback;
       return changed;
     case LabField::Kind::kMachine:
-      changed.machine =
-          std::make_shared<const NamedMachine>(std::string(text), load_machine(std::string(text)));
+      changed.machine = named_machine(text);
       break;
     case LabField::Kind::kSize:
       value_of(changed.sizes, field.name) = parse_int(text, field.name);

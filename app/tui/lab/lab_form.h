@@ -49,8 +49,12 @@ struct LabCheck {
   bool can_run() const { return wrong.empty(); }
 };
 
-/// Takes below 10 ms for every kernel: launches that might take longer to build are not counted.
+/// Takes less than a frame for every kernel, mostly below 1 ms: the tasks of launches that might
+/// take longer to build are not counted.
 LabCheck check_form(const LabForm& form);
+
+/// A preset or the machine of a file, under the name that it was asked for. Error as load_machine.
+MachineRef named_machine(std::string_view name_or_path);
 
 /// A kernel with sizes to begin with and its default config.
 LabForm first_form(const MachineRef& machine, std::string_view kernel = "gemm");

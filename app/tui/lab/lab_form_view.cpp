@@ -19,7 +19,7 @@ namespace {
 constexpr int kLabelColumns = 12;
 /// A form that is at least so wide stands beside what fits, else above it.
 constexpr int kSideBySide = 66;
-constexpr int kFieldColumns = 32;
+constexpr int kFieldColumns = 36;
 /// A canvas of fewer rows holds the short form.
 constexpr int kShortRows = 6;
 
@@ -61,8 +61,8 @@ void draw_field(const State& state, Canvas& canvas, int y, int index) {
   x = canvas.text(x, y, " >", Role::kKey);
   if (!is_listed(field)) canvas.text(x, y, " !", Role::kBad);
   // What the field means, where there is room behind its value.
-  if (canvas.width() - x >= 16) {
-    canvas.text(x + 2, y, field.meaning, Role::kDim, canvas.width() - x - 2);
+  if (columns_of(field.meaning) <= canvas.width() - x - 2) {
+    canvas.text(x + 2, y, field.meaning, Role::kDim);
   }
 }
 
@@ -74,9 +74,21 @@ void draw_fields(const State& state, Canvas canvas) {
   }
 }
 
+/// Between the fields and what fits: what the chosen field means, and how many have no row.
+void draw_below_fields(const State& state, Canvas& canvas, int y) {
+  const LabState& lab = state.lab;
+  const int hidden = static_cast<int>(lab.fields.size()) - y;
+  const std::string more = hidden > 0 ? fmt::format("+{} more", hidden) : "";
+  canvas.text_right(canvas.width(), y, more, Role::kDim);
+  if (state.pane().pane != static_cast<int>(LabPane::kForm)) return;
+  const LabField& field = lab.fields[static_cast<size_t>(lab.field)];
+  canvas.text(0, y, field.meaning, Role::kDim,
+              canvas.width() - (hidden > 0 ? columns_of(more) + 1 : 0));
+}
+
 void draw_use(Canvas& canvas, int y, const ResourceUse& use) {
   constexpr int kBar = 5;
-  constexpr int kNumbers = 18;  // "384 KiB / 512 KiB"
+  constexpr int kNumbers = 20;  // "133.9 KiB / 192 KiB"
   const Role role = use.fits() ? Role::kGood : Role::kBad;
   canvas.text(0, y, use.name, Role::kText, kBar - 1);
   const int columns = std::max(4, canvas.width() - kBar - kNumbers - 2);
@@ -86,22 +98,40 @@ void draw_use(Canvas& canvas, int y, const ResourceUse& use) {
   if (!use.fits()) canvas.put(canvas.width() - 1, y, U'!', Role::kBad);
 }
 
-std::string waves_text(const LabCheck& check) {
-  if (check.tasks == 0) return "tasks are counted when it runs";
-  return fmt::format("{} tasks on {} of {} cores, {:.1f} each", format_count(check.tasks),
-                     check.cores, check.available_cores,
-                     static_cast<double>(check.tasks) / static_cast<double>(check.cores));
+std::string tasks_text(const LabCheck& check) {
+  if (check.tasks == 0) return "counted when it runs";
+  return fmt::format("{} on {} of {} cores", format_count(check.tasks), check.cores,
+                     check.available_cores);
 }
 
-std::string tail_text(const LabCheck& check) {
-  if (check.tasks == 0 || check.full_cores == check.available_cores) return "";
-  return fmt::format("last wave: {} of {} cores busy", check.full_cores, check.available_cores);
+std::string waves_text(const LabCheck& check) {
+  return fmt::format("{:.1f}, last on {} of {}",
+                     static_cast<double>(check.tasks) / static_cast<double>(check.cores),
+                     check.full_cores, check.available_cores);
 }
 
 void draw_violation(const State& state, Canvas& canvas, int y) {
   const LabCheck& check = state.lab.check;
-  const std::string name = check.broken.empty() ? "" : check.broken + ": ";
+  // The name of the rule, unless the message says it.
+  const bool is_named = check.wrong.find(check.broken) != std::string::npos;
+  const std::string name = is_named ? "" : check.broken + ": ";
   draw_wrapped(canvas, 0, y, fmt::format("! {}{}", name, check.wrong), Role::kBad);
+}
+
+/// What a check of the numbers and a search for hazards found in the run that is shown.
+void draw_findings(const State& state, Canvas& canvas, int y) {
+  const LabRun* run = state.lab.shown_run();
+  if (!run) return;
+  if (const auto& check = run->outcome->check) {
+    draw_fact(canvas, y++, "check",
+              check->ok ? fmt::format("right, max error {:.3g}", check->max_abs_err)
+                        : "WRONG " + check->first_failure,
+              check->ok ? Role::kGood : Role::kBad);
+  }
+  if (const auto& hazards = run->outcome->hazards) {
+    draw_fact(canvas, y, "hazards", hazards->empty() ? "none" : hazards->front().message,
+              hazards->empty() ? Role::kGood : Role::kBad);
+  }
 }
 
 /// What fits and how the work spreads.
@@ -114,16 +144,15 @@ void draw_fit(const State& state, Canvas canvas) {
     for (const ResourceUse& use : check.uses) draw_use(canvas, y++, use);
   }
   if (!check.can_run()) return draw_violation(state, canvas, y);
-  y = draw_wrapped(canvas, 0, y, waves_text(check), Role::kText);
-  if (const std::string tail = tail_text(check); !tail.empty()) {
-    canvas.text(0, y, tail, Role::kDim);
-  }
+  draw_fact(canvas, y++, "tasks", tasks_text(check), Role::kText);
+  if (check.tasks > 0) draw_fact(canvas, y++, "waves", waves_text(check), Role::kText);
+  draw_findings(state, canvas, y);
 }
 
 /// Rows that draw_fit takes in the narrow form.
 int rows_of_fit(const LabCheck& check) {
   const int uses = check.uses.empty() ? 0 : static_cast<int>(check.uses.size()) + 1;
-  return uses + (check.can_run() ? 3 : 5);
+  return uses + (check.can_run() ? 4 : 5);
 }
 
 /// How the rows of a form without a side are shared.
@@ -132,44 +161,70 @@ int rows_of_fields(const LabState& lab, int height) {
   return std::min(count, std::max(std::min(5, height), height - rows_of_fit(lab.check) - 1));
 }
 
-std::string result_line(const State& state) {
-  const LabState& lab = state.lab;
-  const LabRun* run = lab.shown_run();
-  if (!run) return "";
-  std::string line = fmt::format("run {}  {}", run->number, result_text(*run->outcome));
-  const LabRun* pinned = lab.pinned_run();
-  if (pinned && pinned != run) {
-    line += fmt::format("  pin {}: {}", pinned->number,
-                        change_percent(pinned->outcome->time_us, run->outcome->time_us));
+/// "tile m=128 n=256 k=256 k0=64 l1=2 l0c=1 swizzle=1": a config in one row of 80 columns.
+std::string config_line(const Config& config) {
+  std::string line;
+  bool has_tiles = false;
+  for (const auto& [full_name, value] : config.values) {
+    std::string_view name = full_name;
+    if (name.starts_with("tile_")) {
+      name.remove_prefix(5);
+      line += has_tiles ? "" : "tile ";
+      has_tiles = true;
+    }
+    if (name.ends_with("_buffers")) name.remove_suffix(8);
+    line += fmt::format("{}={} ", name, value);
   }
   return line;
+}
+
+/// "L0C 128/128" in KiB.
+std::string short_use(const ResourceUse& use) {
+  const auto kib = [](int64_t bytes) {
+    return fmt::format("{:.4g}", static_cast<double>(bytes) / 1024);
+  };
+  return fmt::format("{} {}/{}{}", use.name, kib(use.needed), kib(use.capacity),
+                     use.fits() ? "" : " !");
+}
+
+std::string result_line(const State& state, int columns) {
+  const LabState& lab = state.lab;
+  const LabRun* run = lab.shown_run();
+  if (!run) return "Enter runs it";
+  const KernelOutcome& outcome = *run->outcome;
+  constexpr int kColumnsForAll = 74;
+  std::string line = fmt::format("run {}  ", run->number);
+  line += columns >= kColumnsForAll
+              ? result_text(outcome)
+              : fmt::format("{}, {} of {}", format_us(outcome.time_us),
+                            format_share(peak_share(outcome)), peak_name(outcome));
+  const LabRun* pinned = lab.pinned_run();
+  if (pinned && pinned != run && are_comparable(*pinned->outcome, outcome)) {
+    line += fmt::format("  pin {}: {}", pinned->number,
+                        change_percent(pinned->outcome->time_us, outcome.time_us));
+  }
+  return line;
+}
+
+void draw_short_uses(const LabCheck& check, Canvas& canvas, int y) {
+  int x = 0;
+  for (const ResourceUse& use : check.uses) {
+    x = canvas.text(x, y, short_use(use), use.fits() ? Role::kText : Role::kBad) + 2;
+  }
+  canvas.text(x - 1, y, "KiB", Role::kDim);
 }
 
 /// Config, what fits, the result: three to five rows above another pane.
 void draw_short_form(const State& state, Canvas canvas) {
   const LabCheck& check = state.lab.check;
   int y = 0;
-  canvas.text(0, y++, state.lab.form.config.text(), Role::kField);
-  int x = 0;
-  for (const ResourceUse& use : check.uses) {
-    const Role role = use.fits() ? Role::kText : Role::kBad;
-    x = canvas.text(x, y,
-                    fmt::format("{} {}/{}{}", use.name, bytes_text(use.needed),
-                                bytes_text(use.capacity), use.fits() ? "" : " !"),
-                    role) +
-        2;
-  }
-  if (!check.uses.empty()) ++y;
-  if (!check.can_run()) {
-    draw_violation(state, canvas, y);
-    return;
-  }
-  if (const std::string line = result_line(state); line.empty()) {
-    canvas.text(0, y++, "Enter runs it", Role::kDim);
-  } else {
-    canvas.text(0, y++, line, Role::kText);
-  }
-  canvas.text(0, y, waves_text(check) + "  " + tail_text(check), Role::kDim);
+  canvas.text(0, y++, config_line(state.lab.form.config), Role::kField);
+  if (!check.uses.empty()) draw_short_uses(check, canvas, y++);
+  if (!check.can_run()) return draw_violation(state, canvas, y);
+  canvas.text(0, y++, result_line(state, canvas.width()),
+              state.lab.shown_run() ? Role::kText : Role::kDim);
+  const std::string waves = check.tasks > 0 ? "   waves " + waves_text(check) : "";
+  canvas.text(0, y, fmt::format("tasks {}{}", tasks_text(check), waves), Role::kDim);
 }
 
 }  // namespace
@@ -203,6 +258,7 @@ void draw_lab_form(const State& state, Canvas canvas) {
   }
   const int rows = rows_of_fields(lab, area.height);
   draw_fields(state, canvas.part({0, 0, area.width, rows}));
+  draw_below_fields(state, canvas, rows);
   draw_fit(state, canvas.part({0, rows + 1, area.width, area.height - rows - 1}));
 }
 

@@ -10,6 +10,7 @@
 #include "app/tui/lab/lab_views.h"
 #include "app/tui/widgets.h"
 #include "core/base/format.h"
+#include "core/base/text.h"
 
 namespace tilewright {
 
@@ -42,7 +43,7 @@ void draw_rate(Canvas& canvas, int y, const MemoryRate& rate) {
   const int bar = canvas.width() - kEngineLabel - kEngineNumbers;
   if (bar > 0) canvas.bar(kEngineLabel, y, bar, std::min(1.0, share), Role::kShared);
   canvas.text_right(canvas.width(), y,
-                    fmt::format("{:>4} {}", percent(share), rate_text(rate.bytes_per_s)));
+                    fmt::format("{:>4} {:>10}", percent(share), rate_text(rate.bytes_per_s)));
 }
 
 std::string promise_of(const Advice& advice) {
@@ -52,26 +53,50 @@ std::string promise_of(const Advice& advice) {
                      format_us(advice.estimated_us));
 }
 
+struct AdviceLine {
+  std::string text;
+  Role role = Role::kText;
+  std::string right = {};  ///< at the end of the same row
+};
+
+/// An advice as rows of so many columns: what is wrong, what to change, what that brings.
+std::vector<AdviceLine> advice_lines(const Advice& advice, int columns) {
+  std::vector<AdviceLine> lines;
+  const auto add = [&](const std::string& text, Role role) {
+    if (text.empty()) return;
+    for (std::string& line : wrapped(text, columns)) lines.push_back({std::move(line), role});
+  };
+  add(advice.problem, Role::kText);
+  add(advice.change, Role::kField);
+  if (!advice.is_feasible) add(advice.obstacle, Role::kWarn);
+  const std::string promise = promise_of(advice);
+  const bool has_room =
+      advice.is_feasible && columns_of(lines.back().text) + columns_of(promise) + 2 <= columns;
+  if (!has_room) lines.push_back({});
+  lines.back().right = promise;
+  return lines;
+}
+
 int draw_advice_row(Canvas& canvas, int y, int number, const Advice& advice, bool is_chosen) {
-  const Role role = is_chosen ? Role::kText : Role::kDim;
+  constexpr int kLeft = 3;
   canvas.text(0, y, fmt::format("{}", number), is_chosen ? Role::kCursor : Role::kDim);
-  Canvas text = canvas.part({3, y, canvas.width() - 3, canvas.height() - y});
-  int row = draw_wrapped(text, 0, 0, advice.problem, role);
-  if (!advice.change.empty()) row = draw_wrapped(text, 0, row, advice.change, Role::kField);
-  if (!advice.is_feasible && !advice.obstacle.empty()) {
-    row = draw_wrapped(text, 0, row, advice.obstacle, Role::kWarn);
-  }
   const bool pays = advice.is_feasible && advice.estimated_gain > 0;
-  text.text(0, row, promise_of(advice), pays ? Role::kGood : Role::kDim);
-  return y + row + 1;
+  for (const AdviceLine& line : advice_lines(advice, canvas.width() - kLeft)) {
+    const bool is_plain = line.role == Role::kText && !is_chosen;
+    canvas.text(kLeft, y, line.text, is_plain ? Role::kDim : line.role);
+    const Role role = pays ? Role::kGood : Role::kDim;
+    if (line.text.empty()) {
+      canvas.text(kLeft, y, line.right, role);
+    } else {
+      canvas.text_right(canvas.width(), y, line.right, role);
+    }
+    ++y;
+  }
+  return y;
 }
 
 int rows_of_advice(const Advice& advice, int columns) {
-  const auto rows = [&](const std::string& text) {
-    return text.empty() ? 0 : static_cast<int>(wrapped(text, columns).size());
-  };
-  return rows(advice.problem) + rows(advice.change) +
-         (advice.is_feasible ? 0 : rows(advice.obstacle)) + 1;
+  return static_cast<int>(advice_lines(advice, columns).size()) + 1;
 }
 
 int draw_applied(const LabState& lab, Canvas& canvas, int y) {
@@ -104,7 +129,24 @@ std::string against_pin(const LabState& lab, const LabRun& run) {
   const LabRun* pinned = lab.pinned_run();
   if (!pinned) return "";
   if (pinned->number == run.number) return "pinned";
+  if (!are_comparable(*pinned->outcome, *run.outcome)) return "-";
   return change_percent(pinned->outcome->time_us, run.outcome->time_us);
+}
+
+/// What a run changed: against the baseline, or else against the run before it.
+std::string history_change(const LabState& lab, const LabRun& run) {
+  const LabRun* other = lab.pinned_run();
+  if (!other && &run != lab.runs.data()) other = &run - 1;
+  if (!other || other->number == run.number) return short_config(run.outcome->request.config);
+  if (!are_comparable(*other->outcome, *run.outcome)) {
+    const Problem& problem = run.outcome->request.problem;
+    return fmt::format("{} {}", problem.kernel, short_problem(problem));
+  }
+  std::vector<std::string> changes;
+  for (const DiffValue& value : diff_of(*other->outcome, *run.outcome).values) {
+    changes.push_back(fmt::format("{}={}", value.name, value.after));
+  }
+  return changes.empty() ? "none" : join(changes, " ");
 }
 
 }  // namespace
@@ -151,13 +193,12 @@ int history_row_at(const LabState& lab, int row, int height) {
 void draw_lab_history(const State& state, Canvas canvas) {
   if (draw_without_result(state, canvas)) return;
   const LabState& lab = state.lab;
-  const std::vector<Column> columns = fit_columns({{"#", 4, true},
-                                                   {"config", 8},
-                                                   {"time", 9, true},
-                                                   {"vs pin", 8, true},
-                                                   {"kernel", 10},
-                                                   {"problem", 30}},
-                                                  1, canvas.width());
+  const bool has_pin = lab.pinned_run() != nullptr;
+  std::vector<Column> all = {{"#", 3, true}, {"change", 9}, {"time", 9, true}};
+  if (has_pin) all.push_back({"vs pin", 8, true});
+  all.push_back({"config", 24});
+  all.push_back({"problem", 34});
+  const std::vector<Column> columns = fit_columns(std::move(all), 1, canvas.width());
   draw_table_head(canvas, 0, columns);
   const int count = static_cast<int>(lab.runs.size());
   const int first = first_history_row(lab, canvas.height() - 1);
@@ -166,11 +207,12 @@ void draw_lab_history(const State& state, Canvas canvas) {
     const LabRun& run = lab.runs[static_cast<size_t>(count - 1 - row)];
     const KernelRequest& request = run.outcome->request;
     const bool is_shown = run.number == lab.shown;
-    draw_table_row(
-        canvas, y, columns,
-        {std::to_string(run.number), short_config(request.config), format_us(run.outcome->time_us),
-         against_pin(lab, run), request.problem.kernel, short_problem(request.problem)},
-        is_shown ? Role::kField : Role::kText);
+    std::vector<std::string> values = {std::to_string(run.number), history_change(lab, run),
+                                       format_us(run.outcome->time_us)};
+    if (has_pin) values.push_back(against_pin(lab, run));
+    values.push_back(short_config(request.config));
+    values.push_back(request.problem.kernel + " " + short_problem(request.problem));
+    draw_table_row(canvas, y, columns, values, is_shown ? Role::kField : Role::kText);
     if (run.number == lab.pinned) canvas.put(0, y, canvas.glyphs().pinned, Role::kWarn);
     if (has_focus(state, LabPane::kHistory) && row == lab.history.row) {
       canvas.restyle({0, y, canvas.width(), 1}, Role::kCursor);

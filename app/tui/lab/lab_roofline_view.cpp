@@ -61,13 +61,17 @@ void draw_ceiling(LogPlot& plot, double bytes_per_s, double peak, Role role) {
   }
 }
 
-/// A name left of a slope, where it has risen to a third of the height.
-void label_slope(LogPlot& plot, double bytes_per_s, const std::string& name, int row, Role role) {
+/// A name beside a slope at a row of the plot: left of it, or right where the roof leaves room.
+/// False where it has no room.
+bool label_slope(LogPlot& plot, double bytes_per_s, const std::string& name, int row, bool is_left,
+                 Role role) {
   for (int column = 0; column < plot.canvas().width(); ++column) {
     if (plot.row_of(plot.x_at(column) * bytes_per_s) > row) continue;
-    plot.canvas().text_right(column - 1, row, name, role);
-    return;
+    if (is_left && column < columns_of(name) + 1) return false;
+    plot.canvas().text(is_left ? column - 1 - columns_of(name) : column + 3, row, name, role);
+    return true;
   }
+  return false;
 }
 
 void put_label(LogPlot& plot, double x, double y, const std::string& label, Role role) {
@@ -97,10 +101,9 @@ void draw_points(const LabState& lab, const LabRun& shown, LogPlot& plot) {
             Role::kCursor);
 }
 
-/// "512", "2k", "0.25".
+/// "512", "2048", "0.25".
 std::string axis_text(double value) {
-  if (value >= 1024) return fmt::format("{:.0f}k", value / 1024);
-  return value >= 1 ? fmt::format("{:.0f}", value) : fmt::format("{:.3g}", value);
+  return value >= 10 ? fmt::format("{:.0f}", value) : fmt::format("{:.3g}", value);
 }
 
 void draw_axis(Canvas& canvas, int left, LogPlot& plot, int y) {
@@ -139,9 +142,9 @@ Span span_of(const LabState& lab, const LabRun& shown, double peak, const Machin
     }
     if (run.outcome->flops > 0) span.low_y = std::min(span.low_y, run.outcome->flops_per_s());
   }
-  span.low_x /= 4;
+  span.low_x /= 16;
   span.high_x *= 4;
-  span.low_y /= 8;
+  span.low_y /= 6;
   span.high_y *= 1.5;
   return span;
 }
@@ -162,9 +165,14 @@ void draw_plot(const LabState& lab, const LabRun& shown, Canvas canvas) {
   const double hbm = hbm_bytes_per_s(machine);
   draw_ceiling(plot, l2, peak, Role::kMte2);
   draw_ceiling(plot, hbm, peak, Role::kShared);
-  const int label_row = std::min(height - 1, plot.row_of(peak) + std::max(2, height / 2));
-  label_slope(plot, hbm, "HBM " + rate_text(hbm), label_row, Role::kShared);
-  label_slope(plot, l2, "L2 " + rate_text(l2), std::max(0, label_row - 2), Role::kMte2);
+  const int roof = plot.row_of(peak);
+  int hbm_row = (roof + height) / 2;
+  if (hbm_row == plot.row_of(outcome.flops_per_s())) ++hbm_row;  // the point stands there
+  label_slope(plot, hbm, "HBM " + rate_text(hbm), hbm_row, false, Role::kShared);
+  const int l2_row = std::min(height - 1, roof + 1);
+  if (!label_slope(plot, l2, "L2 " + rate_text(l2), l2_row, true, Role::kMte2)) {
+    label_slope(plot, l2, "L2", l2_row, true, Role::kMte2);
+  }
   const std::string name = outcome.uses_cube() ? "cube" : "vector";
   plot.canvas().text_right(plot.canvas().width(), std::max(0, plot.row_of(peak) - 1),
                            fmt::format("{} {}", name, speed_text(peak)), Role::kDim);
@@ -185,10 +193,10 @@ void draw_plot(const LabState& lab, const LabRun& shown, Canvas canvas) {
 std::vector<std::string> plot_facts(const KernelOutcome& outcome, int number) {
   const Machine& machine = outcome.request.machine->machine;
   const double ridge = peak_flops_of(outcome) / hbm_bytes_per_s(machine);
-  return {
-      fmt::format("({}) {}: {:.0f} FLOP/B of HBM, L {:.0f} of L2", number,
-                  speed_text(outcome.flops_per_s()), hbm_intensity(outcome), l2_intensity(outcome)),
-      fmt::format("ridge {:.0f} FLOP/B", ridge)};
+  return {fmt::format("({}) {} at {} FLOP/B of HBM", number, speed_text(outcome.flops_per_s()),
+                      axis_text(hbm_intensity(outcome))),
+          fmt::format(" L  at {} FLOP/B of L2, ridge {}", axis_text(l2_intensity(outcome)),
+                      axis_text(ridge))};
 }
 
 /// U = E x R of each component.

@@ -23,6 +23,7 @@ constexpr size_t kMostRuns = 1000;
 
 std::string comparison(std::string_view with, const KernelOutcome& before,
                        const KernelOutcome& after) {
+  if (!are_comparable(before, after)) return "";
   const std::string change = change_percent(before.time_us, after.time_us);
   return fmt::format(", {} {}", with, change == "=" ? "equal" : change);
 }
@@ -100,7 +101,7 @@ MachineRef machine_named(const State& state, std::string_view name) {
   if (name.empty() || state.machine->machine.name == name || state.machine->argument == name) {
     return state.machine;
   }
-  return std::make_shared<const NamedMachine>(std::string(name), load_machine(std::string(name)));
+  return named_machine(name);
 }
 
 }  // namespace

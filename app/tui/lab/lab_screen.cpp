@@ -60,9 +60,16 @@ std::vector<Slot> form_column(const State& state, int height) {
   return {{{kForm}, {form, 0}}, {{kHistory}, {kLeastHistory, 1}}};
 }
 
+/// Of the pane of engines: heading, pipes, four rates and the hits, within reason.
+int rows_of_engines(const State& state) {
+  const LabRun* run = state.lab.shown_run();
+  const int pipes = run ? static_cast<int>(run->outcome->profile.pipes.size()) : 5;
+  return std::min(pipes + 6 + kFrame, state.height / 2);
+}
+
 std::vector<PaneBox> three_columns(const State& state, const Rect& body) {
   const std::vector<Rect> columns =
-      split_columns(body, std::array{Share{36, 2}, Share{46, 3}, Share{38, 2}});
+      split_columns(body, std::array{Share{38, 2}, Share{45, 3}, Share{37, 2}});
   std::vector<PaneBox> boxes;
   add_column(boxes, state, columns[0], form_column(state, body.height));
   if (state.height < kRoomyHeight) {
@@ -71,8 +78,8 @@ std::vector<PaneBox> three_columns(const State& state, const Rect& body) {
     return boxes;
   }
   add_column(boxes, state, columns[1], {{{kRoofline}, {14, 3}}, {{kTime}, {8, 2}}});
-  constexpr int kEngineRows = 15;
-  add_column(boxes, state, columns[2], {{{kEngines}, {kEngineRows, 0}}, {{kAdvice}, {8, 1}}});
+  add_column(boxes, state, columns[2],
+             {{{kEngines}, {rows_of_engines(state), 0}}, {{kAdvice}, {8, 1}}});
   return boxes;
 }
 
@@ -86,7 +93,9 @@ std::vector<PaneBox> two_columns(const State& state, const Rect& body) {
     return boxes;
   }
   add_column(boxes, state, columns[1],
-             {{{kTime}, {10, 1}}, {{kEngines, kRoofline}, {8, 1}}, {{kAdvice}, {6, 1}}});
+             {{{kTime}, {9, 1}},
+              {{kEngines, kRoofline}, {rows_of_engines(state), 0}},
+              {{kAdvice}, {6, 1}}});
   return boxes;
 }
 
@@ -130,15 +139,15 @@ std::string of_run(const State& state, std::string_view name) {
   const bool is_old = !lab.check.has_problem || request.problem != lab.check.problem ||
                       request.config != lab.form.config ||
                       request.machine->argument != lab.form.machine->argument;
-  return fmt::format("{}  run {}{}", name, run->number, is_old ? ", form changed" : "");
+  return fmt::format("{}  run {}{}", name, run->number, is_old ? ", edited" : "");
 }
 
 std::string time_title(const State& state) {
   switch (state.lab.view) {
     case TimeView::kPath:
-      return of_run(state, "Where the time goes: critical path");
+      return of_run(state, "Time on the critical path");
     case TimeView::kCores:
-      return of_run(state, "Where the time goes: mean core");
+      return of_run(state, "Time of the mean core");
     case TimeView::kWaits:
       return of_run(state, "Waits and instructions");
     case TimeView::kDiff:
@@ -159,7 +168,7 @@ std::string history_title(const State& state) {
 
 constexpr std::array<PaneInfo, 6> kPanes = {{
     {"Kernel", form_title, draw_lab_form},
-    {"Where the time goes", time_title, draw_lab_time},
+    {"Time", time_title, draw_lab_time},
     {"Engines", [](const State& state) { return of_run(state, "Engines"); }, draw_lab_engines},
     {"Roofline", [](const State& state) { return of_run(state, "Roofline"); }, draw_lab_roofline},
     {"Advice", advice_title, draw_lab_advice},
@@ -172,18 +181,13 @@ void enter(State& state, Effects&) {
   begin_form(state);
 }
 
-/// Enter means what the focused pane offers; Esc leads back to the breakdown.
-bool type(State& state, Key key, Effects& effects) {
+/// Digits make numbers, Esc leads back to the breakdown.
+bool type(State& state, Key key, Effects&) {
   begin_form(state);
   LabState& lab = state.lab;
   const int pane = state.pane().pane;
   if (lab.typing && pane != kForm) lab.typing.reset();
   if (pane == kForm && type_number(state, key)) return true;
-  if (key == keys::kEnter && (pane == kHistory || pane == kTime) && lab.shown_run()) {
-    const std::string_view id = pane == kHistory ? "load" : "waits";
-    start_command(state, *command_named(Screen::kLab, id), "", effects);
-    return true;
-  }
   if (key == keys::kEscape && (lab.view == TimeView::kWaits || lab.view == TimeView::kDiff)) {
     if (lab.view == TimeView::kDiff) state.pane().is_zoomed = false;
     lab.view = TimeView::kPath;
@@ -229,8 +233,8 @@ std::string status(const State& state) {
   if (!lab.check.can_run()) return lab.check.wrong;
   const LabRun* run = lab.shown_run();
   if (!run) return "Enter runs what the form says";
-  return fmt::format("run {}: {} (simulated in {:.1f} s)", run->number, result_text(*run->outcome),
-                     run->outcome->wall_ms * 1e-3);
+  return fmt::format("run {}: {} (simulated in {:.0f} ms)", run->number, result_text(*run->outcome),
+                     run->outcome->wall_ms);
 }
 
 }  // namespace

@@ -26,6 +26,7 @@ std::string signed_count(int64_t value) {
 /// A share of a change as a percentage; "-" where there is no change.
 std::string part_of(int64_t part, int64_t whole) {
   if (whole == 0) return "-";
+  if (part == 0) return "0.0 %";
   return fmt::format("{:.1f} %", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
 }
 
@@ -55,7 +56,8 @@ std::vector<CauseLine> cause_lines(const Breakdown& breakdown, int rows) {
 }
 
 void draw_causes(const KernelOutcome& outcome, const Breakdown& breakdown, Canvas canvas) {
-  const int words = std::min(22, canvas.width() / 2);
+  constexpr int kWords = 24;  // "wait for data of SCALAR"
+  const int words = std::min(kWords, canvas.width() * 3 / 5);
   const int bar = canvas.width() - words - 9;
   const int rows = std::max(1, canvas.height() - 1);
   int y = 0;
@@ -90,19 +92,19 @@ void draw_listing(Canvas canvas, const Listing& listing, int scroll) {
   }
 }
 
-/// Waits first, then instructions; cycles are means over the cores that the launch used.
+/// Waits first, then instructions; cycles are sums over the cores.
 void draw_waits(const State& state, const KernelOutcome& outcome, Canvas canvas) {
   Listing list;
-  list.columns = fit_columns(
-      {{"pipe waits for", 20}, {"times", 9, true}, {"core cycles", 13, true}}, 0, canvas.width());
+  list.columns = fit_columns({{"pipe waits for", 30}, {"cycles", 10, true}, {"times", 10, true}}, 0,
+                             canvas.width());
   for (const WaitProfile& wait : outcome.profile.waits) {
     list.rows.push_back({fmt::format("{} {}: {}", name_of(wait.kind), name_of(wait.pipe), wait.on),
-                         format_count(wait.count), format_count(whole_cycles(wait.ticks))});
+                         format_count(whole_cycles(wait.ticks)), format_count(wait.count)});
   }
   list.rows.push_back({"instruction"});
   for (const OpProfile& op : outcome.profile.ops) {
-    list.rows.push_back({fmt::format("{} {}", name_of(op.pipe), op.name), format_count(op.count),
-                         format_count(whole_cycles(op.ticks))});
+    list.rows.push_back({fmt::format("{} {}", name_of(op.pipe), op.name),
+                         format_count(whole_cycles(op.ticks)), format_count(op.count)});
   }
   draw_listing(canvas, list, state.lab.scroll);
 }
@@ -134,12 +136,12 @@ void draw_diff(const State& state, const LabRun& run, Canvas canvas) {
   if (y + 2 >= canvas.height()) return;
   Listing list;
   list.columns = fit_columns({{"cause", 12},
-                              {"change", 10, true},
-                              {"of it", 8, true},
+                              {"cycles +-", 10, true},
+                              {"of diff", 8, true},
                               {"before", 10, true},
                               {"after", 10, true},
-                              {"share", 8, true},
-                              {"share", 8, true}},
+                              {"before %", 9, true},
+                              {"after %", 9, true}},
                              0, canvas.width());
   const int64_t whole = diff.after_cycles - diff.before_cycles;
   for (const DiffRow& row : diff.causes) {

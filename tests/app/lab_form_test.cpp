@@ -1,0 +1,195 @@
+#include "app/tui/lab/lab_form.h"
+
+#include <gtest/gtest.h>
+
+#include "app/tui/command_table.h"
+#include "core/base/error.h"
+#include "kernels/kernel.h"
+#include "tests/app/lab_fixture.h"
+
+namespace tilewright {
+namespace {
+
+void set(State& state, std::string_view assignment) {
+  Effects effects;
+  start_command(state, *command_named(Screen::kLab, "set"), assignment, effects);
+}
+
+int64_t parameter(const State& state, std::string_view name) {
+  return state.lab.form.config.at(name);
+}
+
+TEST(LabForm, BeginsWithAKernelThatCanBeRunAtOnce) {
+  const State state = lab_state();
+  EXPECT_EQ(state.lab.form.kernel, "gemm");
+  EXPECT_TRUE(state.lab.check.can_run()) << state.lab.check.wrong;
+  EXPECT_EQ(state.lab.form.config, state.lab.check.fallback);
+  EXPECT_EQ(state.lab.check.tasks, 128);
+  EXPECT_EQ(state.lab.check.most_tasks, 6);
+  EXPECT_EQ(state.lab.check.full_cores, 8);
+}
+
+TEST(LabForm, EveryKernelCanBeChosenAndChangedInEveryField) {
+  for (const Kernel* kernel : all_kernels()) {
+    State state = lab_state();
+    set(state, "kernel " + kernel->name());
+    ASSERT_EQ(state.lab.form.kernel, kernel->name());
+    EXPECT_TRUE(state.lab.check.can_run()) << kernel->name() << ": " << state.lab.check.wrong;
+    EXPECT_GT(state.lab.check.tasks, 0) << kernel->name();
+    for (int field = 0; field < static_cast<int>(state.lab.fields.size()); ++field) {
+      state.lab.field = field;
+      press(state, ">");
+      press(state, "<");
+      EXPECT_EQ(draw(state).width(), 120);
+    }
+  }
+}
+
+TEST(LabForm, StepsLeadThroughLegalValuesAndStopAtTheEnds) {
+  State state = lab_state();
+  press(state, "G");
+  EXPECT_EQ(chosen_field(state.lab).name, "core_rows");
+  press(state, ">");
+  EXPECT_EQ(parameter(state, "core_rows"), 3);
+  press(state, "< <");
+  EXPECT_EQ(parameter(state, "core_rows"), 0);
+  EXPECT_NE(state.message.text.find("is the first of"), std::string::npos);
+}
+
+TEST(LabForm, SizesStepThroughPowersOfTwoAndHalfways) {
+  LabField field{LabField::Kind::kSize, "m", "1000", "", {"512", "768", "1024", "1536"}};
+  EXPECT_EQ(stepped(field, 1), "1024");
+  EXPECT_EQ(stepped(field, -1), "768");
+  field.value = "5000";
+  EXPECT_EQ(stepped(field, 1), "1536");
+  EXPECT_EQ(stepped(field, -1), "1536");
+  field.value = "1";
+  EXPECT_EQ(stepped(field, -1), "512");
+}
+
+TEST(LabForm, ConfigsThatDoNotFitStayAndNameTheBuffer) {
+  State state = lab_state();
+  set(state, "tile_k0 128");
+  EXPECT_EQ(parameter(state, "tile_k0"), 128);
+  EXPECT_FALSE(state.lab.check.can_run());
+  EXPECT_EQ(state.lab.check.broken, "L0B");
+  EXPECT_NE(state.message.text.find("L0B"), std::string::npos);
+  EXPECT_EQ(job_in<RunKernelJob>(press(state, "Enter")), nullptr);
+  const std::string screen = draw(state).text();
+  EXPECT_NE(screen.find("128 KiB / 64 KiB !"), std::string::npos) << screen;
+}
+
+TEST(LabForm, TypedDigitsBecomeTheValue) {
+  const struct {
+    const char* keys;
+    int64_t m;
+  } cases[] = {
+      {"5 0 0 Enter", 500}, {"5 0 0 Tab", 500},
+      {"5 0 0 Esc", 1000},  {"5 0 Backspace j", 5},
+      {"Backspace", 1000},  {"5 Backspace Enter", 1000},
+      {"0 0 7 Enter", 7},   {"1 2 3 4 5 6 7 8 9 0 1 2 3 4 Enter", 123456789012},
+  };
+  for (const auto& expected : cases) {
+    State state = lab_state();
+    state.lab.field = 2;
+    ASSERT_EQ(chosen_field(state.lab).name, "m");
+    press(state, expected.keys);
+    EXPECT_EQ(state.lab.form.sizes[0].second, expected.m) << expected.keys;
+    EXPECT_FALSE(state.lab.typing) << expected.keys;
+    EXPECT_EQ(state.screen, Screen::kLab);
+  }
+}
+
+TEST(LabForm, DigitsElsewhereChooseAScreen) {
+  State state = lab_state();
+  press(state, "1");
+  EXPECT_EQ(state.screen, Screen::kHome);
+}
+
+TEST(LabForm, WhatCannotBeIsSaidAndKept) {
+  const struct {
+    const char* assignment;
+    const char* part;
+  } cases[] = {
+      {"m 0", "outside 1"},
+      {"m 2147483648", "outside 1"},
+      {"m 99999999999999999999", "m"},
+      {"m -5", "outside 1"},
+      {"m 12x", "m"},
+      {"m", "needs a value"},
+      {"tile_q 16", "unknown field 'tile_q'"},
+      {"dtype f8", "dtype is not 'f8'"},
+      {"kernel gem", "did you mean 'gemm'"},
+      {"machine nowhere.json", "nowhere.json"},
+      {"tile_m 100", "tile_m=100 is not one of"},
+      {"tile_m 0", "tile_m=0 is not one of"},
+  };
+  for (const auto& expected : cases) {
+    State state = lab_state();
+    set(state, expected.assignment);
+    EXPECT_NE(state.message.text.find(expected.part), std::string::npos)
+        << expected.assignment << ": " << state.message.text;
+    EXPECT_EQ(draw(state).height(), 40);
+  }
+}
+
+TEST(LabForm, HugeSizesAreCheckedAtOnceAndNotCounted) {
+  State state = lab_state();
+  for (const char* size : {"m 2147483647", "n 2147483647", "k 2147483647"}) set(state, size);
+  EXPECT_FALSE(state.lab.check.can_run());
+  for (const char* size : {"m 65536", "n 65536", "k 64"}) set(state, size);
+  EXPECT_TRUE(state.lab.check.can_run()) << state.lab.check.wrong;
+  EXPECT_EQ(state.lab.check.tasks, 0);
+  EXPECT_NE(draw(state).text().find("counted when it runs"), std::string::npos);
+}
+
+TEST(LabForm, TheDefaultFollowsTheProblemUntilItIsEdited) {
+  State state = lab_state();
+  set(state, "m 16");
+  EXPECT_EQ(parameter(state, "tile_m"), 16);
+  set(state, "m 1000");
+  EXPECT_EQ(parameter(state, "tile_m"), 128);
+  set(state, "tile_n 128");
+  set(state, "m 16");
+  EXPECT_EQ(parameter(state, "tile_m"), 16);
+  EXPECT_EQ(parameter(state, "tile_n"), 128);
+  press(state, "A");
+  EXPECT_EQ(state.lab.form.config, state.lab.check.fallback);
+}
+
+TEST(LabForm, EveryChangeIsUndoneInItsOrder) {
+  State state = lab_state();
+  const LabForm first = state.lab.form;
+  set(state, "m 16");
+  const LabForm second = state.lab.form;
+  set(state, "kernel rms_norm");
+  set(state, "machine ascend-910b2");
+  EXPECT_EQ(state.machine->argument, "ascend-910b2");
+  press(state, "u u");
+  EXPECT_EQ(state.lab.form, second);
+  EXPECT_EQ(state.machine->argument, "ascend-910b2:datasheet");
+  press(state, "u");
+  EXPECT_EQ(state.lab.form, first);
+  press(state, "u");
+  EXPECT_NE(state.message.text.find("was not changed"), std::string::npos);
+}
+
+TEST(LabForm, AFormOfAKnownProblemMakesThatProblem) {
+  for (const char* text : {"gemm f16 f16 f16 nd nz nd m=512 n=4096 k=4096 epilogue=none",
+                           "gemm bf16 bf16 f32 nd nd nd m=5 n=40 k=77 epilogue=none"}) {
+    const State state = lab_state();
+    const Problem problem = parse_problem(text);
+    const LabForm form = form_of(state.machine, problem, {});
+    EXPECT_EQ(check_form(form).problem.text(), text);
+  }
+}
+
+TEST(LabForm, CompletionOffersLegalValues) {
+  const std::vector<std::string> choices = possible_assignments(lab_state());
+  for (const char* choice : {"kernel attention", "tile_k0 32", "layout nz", "dtype i8", "m 1024"}) {
+    EXPECT_NE(std::ranges::find(choices, choice), choices.end()) << choice;
+  }
+}
+
+}  // namespace
+}  // namespace tilewright

@@ -1,0 +1,201 @@
+#include <gtest/gtest.h>
+
+#include "app/tui/command_table.h"
+#include "app/tui/lab/lab_figures.h"
+#include "app/tui/lab/lab_screen.h"
+#include "tests/app/lab_fixture.h"
+
+namespace tilewright {
+namespace {
+
+TEST(LabRun, EnterSubmitsWhatTheFormSaysAndKeepsIt) {
+  State state = lab_state();
+  const Effects effects = press(state, "Enter");
+  const RunKernelJob* job = job_in<RunKernelJob>(effects);
+  ASSERT_NE(job, nullptr);
+  EXPECT_EQ(job->request.config, state.lab.form.config);
+  EXPECT_EQ(job->request.problem, state.lab.check.problem);
+  EXPECT_EQ(job->db, "results.db");
+  EXPECT_TRUE(job->keeps);
+  EXPECT_FALSE(job->checks);
+  EXPECT_EQ(job_in<RunKernelJob>(press(state, "Enter")), nullptr) << "one run at a time";
+}
+
+TEST(LabRun, ChecksAndHazardsAreAskedForByKeys) {
+  State state = lab_state();
+  EXPECT_TRUE(job_in<RunKernelJob>(press(state, "C"))->checks);
+  state = lab_state();
+  EXPECT_TRUE(job_in<RunKernelJob>(press(state, "H"))->finds_hazards);
+}
+
+TEST(LabRun, ResultsBecomeHistoryAndAreComparedWithThePinAndTheRunBefore) {
+  State state = lab_state();
+  run_made_up(state, 100'000);
+  EXPECT_NE(state.message.text.find("run 1: 100.00 us, 100,000 cycles"), std::string::npos)
+      << state.message.text;
+  press(state, "p");
+  run_made_up(state, 80'000);
+  EXPECT_NE(state.message.text.find("pin 1 -20.0 %"), std::string::npos) << state.message.text;
+  run_made_up(state, 120'000);
+  EXPECT_NE(state.message.text.find("pin 1 +20.0 %"), std::string::npos) << state.message.text;
+  EXPECT_NE(state.message.text.find("run 2 +50.0 %"), std::string::npos) << state.message.text;
+  EXPECT_EQ(state.lab.runs.size(), 3u);
+  const std::string screen = draw(state).text();
+  for (const char* part : {"-20.0 %", "+20.0 %", "pinned"}) {
+    EXPECT_NE(screen.find(part), std::string::npos) << part;
+  }
+  press(state, "V");
+  press(state, "p");
+  EXPECT_EQ(state.lab.pinned, 3);
+  press(state, "p");
+  EXPECT_EQ(state.lab.pinned, 0);
+}
+
+TEST(LabRun, EnterInTheHistoryShowsARunAgainWithItsForm) {
+  State state = lab_state();
+  run_made_up(state, 100'000);
+  const LabForm first = state.lab.form;
+  press(state, "G >");
+  run_made_up(state, 90'000);
+  state.pane().pane = static_cast<int>(LabPane::kHistory);
+  press(state, "j Enter");
+  EXPECT_EQ(state.lab.shown, 1);
+  EXPECT_EQ(state.lab.form, first);
+  press(state, "u");
+  EXPECT_NE(state.lab.form, first);
+}
+
+TEST(LabRun, DifferencesAreOpenedOnlyAgainstAPinAndLeftByEscape) {
+  State state = lab_state();
+  press(state, "D");
+  EXPECT_NE(state.message.text.find("nothing was run yet"), std::string::npos);
+  run_made_up(state, 100'000);
+  press(state, "D");
+  EXPECT_NE(state.message.text.find("no run is pinned"), std::string::npos);
+  press(state, "p G >");
+  run_made_up(state, 90'000);
+  press(state, "D");
+  EXPECT_EQ(state.lab.view, TimeView::kDiff);
+  const std::string screen = draw(state).text();
+  for (const char* part : {"core_rows", "0 -> 3", "-10,000", "all cycles"}) {
+    EXPECT_NE(screen.find(part), std::string::npos) << part << "\n" << screen;
+  }
+  press(state, "Esc");
+  EXPECT_EQ(state.lab.view, TimeView::kPath);
+  EXPECT_FALSE(state.pane().is_zoomed);
+}
+
+TEST(LabRun, AdviceIsFollowedAndItsGainIsShownBesideTheEstimate) {
+  State state = lab_state();
+  run_made_up(state, 100'000);
+  const Effects effects = press(state, "a");
+  const RunKernelJob* job = job_in<RunKernelJob>(effects);
+  ASSERT_NE(job, nullptr);
+  EXPECT_EQ(job->request.config.at("tile_k0"), 32);
+  EXPECT_EQ(state.lab.form.config.at("tile_k0"), 32);
+  finish_run(state, made_up_outcome(job->request, 95'000));
+  EXPECT_NE(state.message.text.find("estimate -10.0 %, real -5.0 %"), std::string::npos)
+      << state.message.text;
+  EXPECT_NE(draw(state).text().find("estimate"), std::string::npos);
+  press(state, "n a");
+  EXPECT_NE(state.message.text.find("needs 160 KiB of L0C"), std::string::npos)
+      << state.message.text;
+}
+
+TEST(LabRun, FailedAndCancelledRunsFreeTheForm) {
+  for (const JobPhase phase : {JobPhase::kFailed, JobPhase::kCancelled}) {
+    State state = lab_state();
+    press(state, "Enter");
+    Effects effects;
+    update(state,
+           JobSnapshot{
+               .id = state.lab.job, .title = "run", .phase = phase, .failure = "no", .result = {}},
+           effects);
+    EXPECT_EQ(state.lab.job, 0);
+    EXPECT_NE(job_in<RunKernelJob>(press(state, "Enter")), nullptr);
+  }
+}
+
+TEST(LabRun, StoredRunsAreShownWithoutBeingKeptAgain) {
+  State state = lab_state();
+  Effects effects;
+  open_in_lab(state, "gemm f16 f16 f16 nd nd nd m=64 n=512 k=512 epilogue=none",
+              "tile_m=64,tile_n=128,tile_k=256,tile_k0=64,l1_buffers=2,l0c_buffers=1,swizzle=1,"
+              "core_rows=0",
+              "ascend-910b2:datasheet", effects);
+  const RunKernelJob* job = job_in<RunKernelJob>(effects);
+  ASSERT_NE(job, nullptr);
+  EXPECT_FALSE(job->keeps);
+  EXPECT_EQ(job->request.problem.size("m"), 64);
+  EXPECT_EQ(state.screen, Screen::kLab);
+}
+
+TEST(LabRun, StoredRunsThatMakeNoSenseAreRefusedWithAMessage) {
+  for (const auto& [problem, config, machine] :
+       {std::tuple("nonsense", "", ""),
+        {"gemm f16 f16 f16 nd nd nd m=64 n=512 k=512 epilogue=none", "tile_m=1", ""},
+        {"gemm f16 f16 f16 nd nd nd m=64 n=512 k=512 epilogue=none", "a=b", ""},
+        {"gemm f16 f16 f16 nd nd nd m=64 n=512 k=512 epilogue=none", "", "no-such-machine"}}) {
+    State state = lab_state();
+    Effects effects;
+    open_in_lab(state, problem, config, machine, effects);
+    EXPECT_EQ(job_in<RunKernelJob>(effects), nullptr) << problem;
+    EXPECT_EQ(state.message.role, Role::kBad);
+    EXPECT_FALSE(state.message.text.empty());
+    EXPECT_EQ(draw(state).width(), 120);
+  }
+}
+
+TEST(LabRun, ExportAsksForAFileAndWritesTheShownRun) {
+  State state = lab_state();
+  run_made_up(state, 100'000);
+  press(state, "x");
+  ASSERT_TRUE(state.palette);
+  type_text(state, "trace.json");
+  const Effects effects = press(state, "Enter");
+  const auto* job = job_in<ExportTimelineJob>(effects);
+  ASSERT_NE(job, nullptr);
+  EXPECT_EQ(job->path, "trace.json");
+}
+
+TEST(LabFigures, RoundedPartsSumToTheRoundedSum) {
+  const std::vector<int64_t> thirds = {1, 1, 1};
+  EXPECT_EQ(rounded_parts(thirds, 1000, 3), (std::vector<int64_t>{334, 333, 333}));
+  const std::vector<int64_t> parts = {1500, -700, 400, 513};
+  const std::vector<int64_t> rounded = rounded_parts(parts, 1, 1024);
+  EXPECT_EQ(rounded[0] + rounded[1] + rounded[2] + rounded[3], 2);
+  for (size_t i = 0; i < parts.size(); ++i) {
+    EXPECT_NEAR(static_cast<double>(rounded[i]), static_cast<double>(parts[i]) / 1024, 1);
+  }
+  EXPECT_TRUE(rounded_parts({}, 1, 2).empty());
+  const std::vector<int64_t> large = {INT64_MAX / 4, INT64_MAX / 4};
+  EXPECT_EQ(rounded_parts(large, 1000, INT64_MAX / 4 * 2), (std::vector<int64_t>{500, 500}));
+}
+
+TEST(LabFigures, ChangesOfCausesSumToTheWholeDifference) {
+  State state = lab_state();
+  const KernelRequest request = request_of(state.lab.form, state.lab.check);
+  const KernelOutcome before = made_up_outcome(request, 100'003);
+  const KernelOutcome after = made_up_outcome(request, 77'777);
+  const RunDiff diff = diff_of(before, after);
+  int64_t change = 0;
+  int64_t shares = 0;
+  for (const DiffRow& row : diff.causes) {
+    change += row.change();
+    shares += row.after_tenths;
+  }
+  EXPECT_EQ(change, 77'777 - 100'003);
+  EXPECT_EQ(shares, 1000);
+  EXPECT_EQ(diff.before_cycles, 100'003);
+  EXPECT_TRUE(diff.values.empty());
+}
+
+TEST(LabFigures, ChangesArePrintedWithTheirSign) {
+  EXPECT_EQ(change_percent(100, 90), "-10.0 %");
+  EXPECT_EQ(change_percent(100, 125), "+25.0 %");
+  EXPECT_EQ(change_percent(100, 100), "=");
+  EXPECT_EQ(tenths_text(735), "73.5 %");
+}
+
+}  // namespace
+}  // namespace tilewright
