@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "core/machine/machine.h"
 #include "core/space/problem.h"
@@ -13,6 +14,10 @@ namespace tilewright {
 struct NamedMachine {
   std::string argument;
   Machine machine;
+
+  // make_shared() cannot build an aggregate with every compiler that is supported.
+  NamedMachine(std::string name, Machine values)
+      : argument(std::move(name)), machine(std::move(values)) {}
 };
 using MachineRef = std::shared_ptr<const NamedMachine>;  // read by workers and the interface
 

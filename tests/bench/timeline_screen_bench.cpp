@@ -18,8 +18,7 @@ std::shared_ptr<const TimelineData> long_timeline() {
   constexpr int64_t kSize = 9216;
   static const std::shared_ptr<const TimelineData> data = [] {
     KernelRequest request;
-    request.machine =
-        std::make_shared<const NamedMachine>(NamedMachine{"ascend-910b2", bench_machine()});
+    request.machine = std::make_shared<const NamedMachine>("ascend-910b2", bench_machine());
     request.problem = gemm_cube(kSize, "f16");
     request.config = find_kernel("gemm").default_config(request.problem, bench_machine());
     TimelineIndex index;

@@ -6,7 +6,6 @@
 #include <array>
 #include <utility>
 
-#include "app/cli/problem_arguments.h"
 #include "app/tui/lab/kernel_outcome.h"
 #include "app/tui/layout.h"
 #include "app/tui/timeline/timeline_mouse.h"
@@ -114,10 +113,8 @@ bool type(State& state, Key key, Effects&) {
 
 std::string command_line(const State& state) {
   if (!state.timeline.data) return "";
-  const KernelRequest& request = state.timeline.data->request;
-  return fmt::format("tilewright run {} --machine {} --trace timeline.json",
-                     join(run_arguments(request.problem, request.config), " "),
-                     request.machine->argument);
+  const std::string line = command_line_of(state.timeline.data->request);
+  return line.empty() ? "" : line + " --trace timeline.json";
 }
 
 std::string status(const State& state) {
