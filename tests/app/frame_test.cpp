@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "app/tui/command_table.h"
 #include "app/tui/home/home_screen.h"
 #include "app/tui/palette.h"
+#include "core/base/file.h"
 #include "core/base/random.h"
 #include "tests/app/golden.h"
 #include "tests/app/tui_fixture.h"
@@ -112,6 +114,21 @@ TEST(CommandTable, KeysHaveNamesThatReadBack) {
   for (const WorkbenchCommand& command : workbench_commands()) {
     for (const Key key : command.key_list()) EXPECT_EQ(parse_key(name_of(key)), key);
   }
+}
+
+/// The chapter of the manual is written by the table: TW_UPDATE_GOLDEN=1 takes over a change.
+TEST(Manual, HasTheKeysOfTheTable) {
+  const std::string path = std::string(TILEWRIGHT_SOURCE_DIR) + "/docs/workbench.md";
+  const std::string heading = "# Keys and commands\n\n";
+  const std::string text = read_file(path);
+  const size_t begin = text.find(heading);
+  ASSERT_NE(begin, std::string::npos);
+  const std::string chapter = text.substr(begin + heading.size());
+  const char* const update = std::getenv("TW_UPDATE_GOLDEN");
+  if (chapter != command_manual() && update && std::string_view(update) == "1") {
+    write_file(path, text.substr(0, begin + heading.size()) + command_manual());
+  }
+  EXPECT_EQ(chapter, command_manual()) << "TW_UPDATE_GOLDEN=1 writes it anew";
 }
 
 TEST(Help, ListsEveryCommandOfTheScreen) {
