@@ -85,6 +85,24 @@ std::vector<Column> fit_columns(std::vector<Column> columns, size_t flexible, in
   return columns;
 }
 
+int first_row(int chosen, int count, int visible) {
+  return std::clamp(chosen - visible / 2, 0, std::max(0, count - visible));
+}
+
+void draw_table(Canvas& canvas, const TableView& table,
+                const std::function<TableRow(int)>& row_of) {
+  draw_table_head(canvas, 0, table.columns);
+  const int first = first_row(table.chosen, table.rows, canvas.height() - 1);
+  for (int y = 1; y < canvas.height() && first + y - 1 < table.rows; ++y) {
+    const int row = first + y - 1;
+    const TableRow drawn = row_of(row);
+    draw_table_row(canvas, y, table.columns, drawn.values, drawn.role);
+    if (row == table.chosen && table.has_focus) {
+      canvas.restyle({0, y, canvas.width(), 1}, Role::kCursor);
+    }
+  }
+}
+
 void draw_table_head(Canvas& canvas, int y, const std::vector<Column>& columns) {
   std::vector<std::string> titles;
   for (const Column& column : columns) titles.emplace_back(column.title);

@@ -51,6 +51,24 @@ struct Column {
 /// takes what is left.
 std::vector<Column> fit_columns(std::vector<Column> columns, size_t flexible, int width);
 
+/// First row of a list that keeps the chosen one in sight.
+int first_row(int chosen, int count, int visible);
+
+/// A list of rows with a cursor.
+struct TableView {
+  std::vector<Column> columns;
+  int rows = 0;
+  int chosen = 0;
+  bool has_focus = false;  ///< only then the cursor is shown
+};
+struct TableRow {
+  std::vector<std::string> values;
+  Role role = Role::kText;
+};
+/// The heading and as many rows as there is room for, around the chosen one. `row_of` is called for
+/// those alone.
+void draw_table(Canvas& canvas, const TableView& table, const std::function<TableRow(int)>& row_of);
+
 /// Heading of a table in row `y`.
 void draw_table_head(Canvas& canvas, int y, const std::vector<Column>& columns);
 /// A row of it; values without a column are left out.

@@ -6,10 +6,12 @@
 #include <array>
 #include <cctype>
 
+#include "app/tui/lab/lab_figures.h"
 #include "app/tui/lab/lab_screen.h"
 #include "app/tui/layout.h"
 #include "app/tui/tour.h"
 #include "app/tui/widgets.h"
+#include "core/base/error.h"
 #include "core/base/format.h"
 #include "core/base/text.h"
 
@@ -26,8 +28,8 @@ struct StartEntry {
 };
 constexpr std::array<StartEntry, 3> kStartEntries = {{
     {"tour", "first run? a tour of two minutes"},
-    {"lab", "run one kernel and see where its time goes"},
-    {"timeline", "every instruction of the last run, and why not earlier"},
+    {"lab", "run a kernel: where does its time go?"},
+    {"timeline", "every instruction, and why not earlier"},
 }};
 
 std::string lower(std::string_view text) {
@@ -72,11 +74,6 @@ std::vector<PaneBox> layout(const State& state, const Rect& body) {
 
 // --- views
 
-/// First row of a list that keeps the chosen one in sight.
-int first_row(int chosen, int count, int visible) {
-  return std::clamp(chosen - visible / 2, 0, std::max(0, count - visible));
-}
-
 std::string runs_title(const State& state) {
   const HomeState& home = state.home;
   if (!home.data) return "Runs";
@@ -106,32 +103,58 @@ void draw_cursor(Canvas& canvas, const State& state, int pane, int row) {
   if (state.pane().pane == pane) canvas.restyle({0, row, canvas.width(), 1}, Role::kCursor);
 }
 
+/// "gemm f16 m=1000 n=4096 k=4096": a problem without what is as usual. A text that is no problem
+/// stays as it is: a database may hold what this program never wrote.
+std::string brief_problem(const std::string& text) {
+  try {
+    const Problem problem = parse_problem(text);
+    const bool is_nz = std::ranges::find(problem.layouts, "nz") != problem.layouts.end();
+    return fmt::format("{} {}{} {}{}", problem.kernel, name_of(problem.types[0]),
+                       is_nz ? " nz" : "", short_problem(problem),
+                       problem.epilogue == "none" ? "" : " " + problem.epilogue);
+  } catch (const Error&) {
+    return text;
+  }
+}
+
+std::string brief_config(const std::string& text) {
+  try {
+    return short_config(parse_config(text));
+  } catch (const Error&) {
+    return text;
+  }
+}
+
+/// "01-31 12:34" of an ISO date.
+std::string moment(const std::string& date) {
+  return date.size() < 16 ? date : date.substr(5, 5) + " " + date.substr(11, 5);
+}
+
 void draw_runs(const State& state, Canvas canvas) {
   const std::vector<const RunRow*> runs = shown_runs(state.home);
   if (runs.empty()) {
     draw_nothing(canvas, state, "no runs yet: press l to run a kernel");
     return;
   }
-  const std::vector<Column> columns = fit_columns({{"id", 5, true},
-                                                   {"kind", 6},
-                                                   {"what", 16},
-                                                   {"time", 10, true},
-                                                   {"state", 11},
-                                                   {"date", 16},
-                                                   {"machine", 14}},
-                                                  2, canvas.width());
-  draw_table_head(canvas, 0, columns);
-  const int count = static_cast<int>(runs.size());
-  const int first = first_row(state.home.runs.row, count, canvas.height() - 1);
-  for (int row = 1; row < canvas.height() && first + row - 1 < count; ++row) {
-    const RunRow& run = *runs[static_cast<size_t>(first + row - 1)];
-    draw_table_row(
-        canvas, row, columns,
-        {std::to_string(run.id), run.kind, run.label, run.time_us > 0 ? format_us(run.time_us) : "",
-         run.status, run.date.substr(0, 16), run.machine},
-        role_of_status(run.status));
-    if (first + row - 1 == state.home.runs.row) draw_cursor(canvas, state, kRuns, row);
-  }
+  TableView table;
+  table.columns = fit_columns({{"run", 5, true},
+                               {"what", 24},
+                               {"time", 10, true},
+                               {"when", 11},
+                               {"state", 11},
+                               {"machine", 14}},
+                              1, canvas.width());
+  table.rows = static_cast<int>(runs.size());
+  table.chosen = state.home.runs.row;
+  table.has_focus = state.pane().pane == kRuns;
+  draw_table(canvas, table, [&](int row) {
+    const RunRow& run = *runs[static_cast<size_t>(row)];
+    const std::string what =
+        run.problem.empty() ? run.kind + " " + run.label : brief_problem(run.problem);
+    return TableRow{{std::to_string(run.id), what, run.time_us > 0 ? format_us(run.time_us) : "",
+                     moment(run.date), run.status, run.machine},
+                    role_of_status(run.status)};
+  });
 }
 
 std::string best_title(const State& state) {
@@ -145,17 +168,17 @@ void draw_best(const State& state, Canvas canvas) {
     draw_nothing(canvas, state, "none yet: every run and every tuning adds to them");
     return;
   }
-  const std::vector<Column> columns = fit_columns(
-      {{"problem", 30}, {"time", 10, true}, {"config", 34}, {"machine", 14}}, 0, canvas.width());
-  draw_table_head(canvas, 0, columns);
-  const int count = static_cast<int>(rows.size());
-  const int first = first_row(state.home.best.row, count, canvas.height() - 1);
-  for (int row = 1; row < canvas.height() && first + row - 1 < count; ++row) {
-    const BestRow& best = *rows[static_cast<size_t>(first + row - 1)];
-    draw_table_row(canvas, row, columns,
-                   {best.problem, format_us(best.time_us), best.config, best.machine});
-    if (first + row - 1 == state.home.best.row) draw_cursor(canvas, state, kBest, row);
-  }
+  TableView table;
+  table.columns = fit_columns(
+      {{"problem", 24}, {"time", 10, true}, {"config", 26}, {"machine", 14}}, 0, canvas.width());
+  table.rows = static_cast<int>(rows.size());
+  table.chosen = state.home.best.row;
+  table.has_focus = state.pane().pane == kBest;
+  draw_table(canvas, table, [&](int row) {
+    const BestRow& best = *rows[static_cast<size_t>(row)];
+    return TableRow{{brief_problem(best.problem), format_us(best.time_us),
+                     brief_config(best.config), best.machine}};
+  });
 }
 
 void draw_machine(const State& state, Canvas canvas) {
@@ -181,8 +204,8 @@ void draw_machine(const State& state, Canvas canvas) {
             fmt::format("L1 {}, UB {}", bytes(machine.buffers.l1_bytes),
                         bytes(machine.buffers.ub_bytes)));
   draw_fact(canvas, y++, "",
-            fmt::format("L0A {}, L0B {}, L0C {}", bytes(machine.buffers.l0a_bytes),
-                        bytes(machine.buffers.l0b_bytes), bytes(machine.buffers.l0c_bytes)));
+            fmt::format("L0A {}, L0B {}, L0C {} KiB", machine.buffers.l0a_bytes / 1024,
+                        machine.buffers.l0b_bytes / 1024, machine.buffers.l0c_bytes / 1024));
   draw_fact(canvas, y++, "launch", format_us(machine.launch.launch_us));
   draw_fact(canvas, y++, "hash", machine.fingerprint());
 }

@@ -111,8 +111,7 @@ void mark_between(State& state, int64_t first, int64_t last, int first_row, int 
     lanes.insert(lanes.end(), own.begin(), own.end());
   }
   std::ranges::sort(lanes);
-  const auto twice = std::ranges::unique(lanes);
-  lanes.erase(twice.begin(), twice.end());
+  lanes.erase(std::unique(lanes.begin(), lanes.end()), lanes.end());
   const auto [begin, end] = std::minmax(first, last);
   timeline.mark_begin.reset();
   timeline.marked = MarkedArea{{begin, std::max(begin + 1, end)}, std::move(lanes)};

@@ -197,7 +197,7 @@ std::string event_title(const State& state) {
 
 void draw_event(const State& state, Canvas canvas) {
   const TimelineState& timeline = state.timeline;
-  if (!timeline.data) return draw_no_timeline(state, canvas);
+  if (!timeline.data) return;
   if (!timeline.selected) {
     draw_wrapped(canvas, 0, 0,
                  "] selects the event in the middle of the lane, c the one that the launch ends "

@@ -38,6 +38,10 @@ std::vector<LaneRow> lane_rows(const TimelineState& timeline) {
       is_first = false;
     }
   }
+  if (rest.cores.size() == 1) {
+    rest.kind = LaneRow::Kind::kCore;
+    rest.names_core = true;
+  }
   if (!rest.cores.empty()) rows.push_back(rest);
   return rows;
 }

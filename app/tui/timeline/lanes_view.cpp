@@ -219,11 +219,15 @@ void draw_folded_row(const Frame& frame, Canvas& canvas, int y, const LaneRow& r
     if (x + columns_of(text) > right) break;
     x = canvas.text(x, y, text, role_of(static_cast<Pipe>(pipe))) + 2;
   }
-  const PipeSpread& main = spreads[static_cast<size_t>(frame.data.main_pipe)];
-  if (main.lanes == 0) return;
+  // The launch's main pipe, or the busiest one of cores that have no such pipe.
+  const auto mean = [](const PipeSpread& spread) {
+    return spread.lanes > 0 ? spread.sum / static_cast<double>(spread.lanes) : -1;
+  };
+  PipeSpread main = spreads[static_cast<size_t>(frame.data.main_pipe)];
+  if (main.lanes == 0) main = *std::ranges::max_element(spreads, {}, mean);
   const std::string lowest = fmt::format("lowest {}", core_name(main.least_lane));
   if (is_rest && x + columns_of(lowest) <= right) canvas.text(x, y, lowest, Role::kDim);
-  canvas.text_right(canvas.width(), y, format_share(main.sum / static_cast<double>(main.lanes)));
+  canvas.text_right(canvas.width(), y, format_share(mean(main)));
 }
 
 std::string rate_text(double bytes_per_us) {
@@ -286,6 +290,10 @@ std::string lanes_title(const State& state) {
   const double cell = static_cast<double>(window.ticks()) / cells_of_time(state);
   std::string title =
       fmt::format("Lanes  {} .. {}", format.number(window.from), format.text(window.to));
+  if (const JobSnapshot* job = indexing_job(state)) {
+    title =
+        fmt::format("Lanes of the run before, simulating the next {:.0f} %", job->fraction * 100);
+  }
   constexpr int kShortTitle = 80;
   if (state.width >= kShortTitle) title += fmt::format("  {}/cell", format.cell_text(cell));
   return title;

@@ -139,7 +139,7 @@ std::string overview_title(const State& state) {
 }
 
 void draw_overview(const State& state, Canvas canvas) {
-  if (!state.timeline.data) return draw_no_timeline(state, canvas);
+  if (!state.timeline.data) return;
   const CellRange range = whole_range(state);
   draw_busy_row(state, canvas, range);
   if (canvas.height() > 1) draw_path_row(state, canvas, range);

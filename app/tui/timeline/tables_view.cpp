@@ -116,16 +116,15 @@ std::string area_title(const State& state) {
   if (!timeline.data) return "Area";
   const TimelineArea area = shown_area(state);
   const std::string what = timeline.marked ? "Area" : "Window";
-  std::string title =
-      fmt::format("{} by {}  {}, {}", what, name_of(timeline.grouping),
-                  time_format(state).text(area.to - area.from), lanes_text(*timeline.data, area));
-  if (timeline.area && !is_current(state)) title += "  (adding up ...)";
-  return title;
+  const bool is_old = timeline.area && !is_current(state);
+  return fmt::format("{} by {}{}  {}, {}", what, name_of(timeline.grouping),
+                     is_old ? " (adding up)" : "", time_format(state).text(area.to - area.from),
+                     lanes_text(*timeline.data, area));
 }
 
 void draw_area(const State& state, Canvas canvas) {
   const TimelineState& timeline = state.timeline;
-  if (!timeline.data) return draw_no_timeline(state, canvas);
+  if (!timeline.data) return;
   if (!timeline.area) {
     canvas.text(0, 0, "adding up ...", Role::kDim);
   } else if (timeline.area->grouping == AreaGrouping::kPipe) {
@@ -143,7 +142,7 @@ std::string path_title(const State& state) {
 }
 
 void draw_path(const State& state, Canvas canvas) {
-  if (!state.timeline.data) return draw_no_timeline(state, canvas);
+  if (!state.timeline.data) return;
   const TimelineData& data = *state.timeline.data;
   const TimeFormat format = time_format(state);
   const std::string unit = format.name();

@@ -7,6 +7,7 @@
 #include "app/tui/timeline/timeline_mouse.h"
 #include "app/tui/timeline/timeline_screen.h"
 #include "app/tui/timeline/timeline_update.h"
+#include "app/tui/timeline/timeline_views.h"
 
 namespace tilewright {
 
@@ -101,9 +102,14 @@ void show_all(State& state) {
 }
 
 void toggle_path(State& state) {
-  state.timeline.shows_path = !state.timeline.shows_path;
-  state.say(state.timeline.shows_path ? "the critical path is marked on the lanes"
-                                      : "the critical path is not marked",
+  TimelineState& timeline = state.timeline;
+  timeline.shows_path = !timeline.shows_path;
+  const TimelineIndex& index = timeline.data->index;
+  if (!timeline.shows_path || index.last_event() < 0) {
+    return state.say("the critical path is not marked", Role::kDim);
+  }
+  const std::string lane = lane_name(index, index.place(index.last_event()).lane);
+  state.say(fmt::format("the critical path is marked on the lanes; it ends on {}", lane),
             Role::kDim);
 }
 

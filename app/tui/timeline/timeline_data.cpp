@@ -37,12 +37,21 @@ class ProgressSink : public TimelineSink {
   int64_t count_ = 0;
 };
 
-Pipe busiest_pipe(const TimelineIndex& index) {
-  std::array<int64_t, kPipeCount> busy{};
-  for (const TimelineLane& lane : index.lanes()) {
-    busy[static_cast<size_t>(lane.pipe)] += lane.events.busy(0, lane.events.size());
+/// Of the pipes that compute the busier one, else the busiest of all: by the mean of its lanes.
+Pipe find_main_pipe(const TimelineIndex& index) {
+  std::array<double, kPipeCount> busy{};
+  for (int pipe = 0; pipe < kPipeCount; ++pipe) {
+    const std::vector<int> lanes = index.lanes_of({static_cast<Pipe>(pipe)});
+    double& sum = busy[static_cast<size_t>(pipe)];
+    for (const int lane : lanes) {
+      const LaneEvents& events = index.lane(lane).events;
+      sum += static_cast<double>(events.busy(0, events.size()));
+    }
+    if (!lanes.empty()) sum /= static_cast<double>(lanes.size());
   }
-  if (busy[static_cast<size_t>(Pipe::kCube)] > 0) return Pipe::kCube;
+  const double cube = busy[static_cast<size_t>(Pipe::kCube)];
+  const double vec = busy[static_cast<size_t>(Pipe::kVec)];
+  if (cube + vec > 0) return cube >= vec ? Pipe::kCube : Pipe::kVec;
   return static_cast<Pipe>(std::ranges::max_element(busy) - busy.begin());
 }
 
@@ -150,7 +159,7 @@ std::shared_ptr<const TimelineData> make_timeline(KernelRequest request, std::st
     const EventPlace place = data->index.place(step.id);
     data->path_positions[static_cast<size_t>(place.lane)].push_back(place.position);
   }
-  data->main_pipe = busiest_pipe(data->index);
+  data->main_pipe = find_main_pipe(data->index);
   data->main_lanes = data->index.lanes_of({data->main_pipe});
   find_phases(*data);
   data->path_index = index_of_path(data->index, data->path);

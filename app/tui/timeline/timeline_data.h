@@ -32,7 +32,7 @@ struct TimelineData {
   /// Positions of the path's events on each lane, ascending.
   std::vector<std::vector<int64_t>> path_positions;
   TimelineIndex path_index;        ///< the path alone, as one core with a lane for each pipe
-  Pipe main_pipe = Pipe::kCube;    ///< the cube, or the busiest pipe where it does nothing
+  Pipe main_pipe = Pipe::kCube;    ///< that computes most: cube or vector unit
   std::vector<int> main_lanes;     ///< of that pipe on all cores
   int64_t fill_end = 0;            ///< when the main pipe first starts on some core
   int64_t tail_begin = 0;          ///< when the first core's main pipe is done

@@ -84,8 +84,8 @@ std::vector<PaneBox> layout(const State& state, const Rect& body) {
 }
 
 bool is_same(const KernelRequest& a, const KernelRequest& b) {
-  return a.machine->argument == b.machine->argument && a.problem == b.problem &&
-         a.config == b.config;
+  return a.problem == b.problem && a.config == b.config &&
+         a.machine->machine.fingerprint() == b.machine->machine.fingerprint();
 }
 
 void enter(State& state, Effects& effects) {
@@ -125,9 +125,10 @@ std::string status(const State& state) {
   if (!timeline.data) return "";
   const TimelineIndex& index = timeline.data->index;
   std::string text =
-      fmt::format("{} events on {} lanes of {} cores, {} in memory",
-                  format_count(index.event_count()), index.lanes().size(), index.cores().size(),
+      fmt::format("{} events, {} lanes, {} cores, {} of memory", format_count(index.event_count()),
+                  index.lanes().size(), index.cores().size(),
                   format_bytes(static_cast<double>(index.memory_bytes())));
+  if (state.look.glyphs == GlyphSet::kAscii) text += "; a digit is tenths of a cell";
   if (!timeline.search.empty()) text += fmt::format("; n N find \"{}\"", timeline.search);
   if (!timeline.trail.empty()) text += fmt::format("; trail of {}", timeline.trail.size());
   return text;

@@ -182,6 +182,7 @@ void follow_cause(State& state) {
   TimelineState& timeline = state.timeline;
   const TimelineIndex& index = timeline.data->index;
   if (!timeline.selected) {
+    if (index.last_event() < 0) return state.say("the launch has no events", Role::kWarn);
     select_event(state, index.last_event());
     return state.say("the event that ends last; c again shows what it waited for", Role::kDim);
   }

@@ -22,7 +22,7 @@ std::string event_title(const State& state);
 std::string area_title(const State& state);
 std::string path_title(const State& state);
 
-/// Instead of a pane without data: what is under way, or what to press.
+/// Instead of the lanes without data: what is under way, or what to press.
 void draw_no_timeline(const State& state, Canvas& canvas);
 
 /// Share of a window in which a lane is busy.
