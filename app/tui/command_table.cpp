@@ -241,11 +241,14 @@ std::vector<const WorkbenchCommand*> commands_on(Screen screen) {
   return list;
 }
 
-const WorkbenchCommand* command_of(Screen screen, Key key) {
-  for (const WorkbenchCommand* command : commands_on(screen)) {
-    if (has_key(*command, key)) return command;
+const WorkbenchCommand* command_of(const State& state, Key key) {
+  const WorkbenchCommand* found = nullptr;
+  for (const WorkbenchCommand* command : commands_on(state.screen)) {
+    if (!has_key(*command, key)) continue;
+    if (command->pane == state.pane().pane) return command;
+    if (!found) found = command;
   }
-  return nullptr;
+  return found;
 }
 
 const WorkbenchCommand* command_named(Screen screen, std::string_view id) {

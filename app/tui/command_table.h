@@ -28,7 +28,9 @@ struct WorkbenchCommand {
   /// What the argument may be, where there is a list.
   std::vector<std::string> (*choices)(const State& state) = nullptr;
 
-  int pane = -1;  ///< whose foot shows the hint; -1: the hint row
+  /// In whose foot the hint stands, and where its keys come before those of other commands; -1: the
+  /// hint row, and no pane.
+  int pane = -1;
 
   /// Its keys, in order.
   std::vector<Key> key_list() const;
@@ -40,8 +42,9 @@ const std::vector<WorkbenchCommand>& workbench_commands();
 /// The commands that apply on a screen: its own first, then those of the whole workbench.
 std::vector<const WorkbenchCommand*> commands_on(Screen screen);
 
-/// The command that a key starts on a screen; null when there is none.
-const WorkbenchCommand* command_of(Screen screen, Key key);
+/// The command that a key starts now: one of the focused pane before others; null when there is
+/// none.
+const WorkbenchCommand* command_of(const State& state, Key key);
 
 /// The command of that id among those of a screen; null when there is none.
 const WorkbenchCommand* command_named(Screen screen, std::string_view id);

@@ -51,7 +51,10 @@ std::vector<Hint> hints_of(const State& state, int pane) {
   std::vector<Hint> hints;
   for (const WorkbenchCommand* command : commands_on(state.screen)) {
     if (command->hint.empty() || command->pane != pane || command->keys.empty()) continue;
-    const Hint hint = {name_of(command->key_list().front()), std::string(command->hint)};
+    const Key key = command->key_list().front();
+    // The focused pane may have another use for the key.
+    if (pane == -1 && command_of(state, key) != command) continue;
+    const Hint hint = {name_of(key), std::string(command->hint)};
     // How to find everything else is never pushed out.
     const bool is_first = command->id == "help";
     hints.insert(is_first ? hints.begin() : hints.end(), hint);

@@ -45,7 +45,7 @@ void take_key(State& state, Key key, Effects& effects) {
   const ScreenInfo& screen = info_of(state.screen);
   if (screen.type && screen.type(state, key, effects)) return;
   if (state.tour && update_tour(state, key, effects)) return;
-  if (const WorkbenchCommand* command = command_of(state.screen, key)) {
+  if (const WorkbenchCommand* command = command_of(state, key)) {
     start_command(state, *command, "", effects);
   } else if (key == keys::kEscape) {
     state.pane().is_zoomed = false;
@@ -64,7 +64,7 @@ void take_mouse(State& state, const MouseEvent& event, Effects& effects) {
   if (event.y == 0 && event.kind == MouseEvent::Kind::kPress) {
     if (const ScreenInfo* screen = tab_at(state, event.x)) {
       const std::string digit(1, static_cast<char>('1' + (screen - all_screens().data())));
-      start_command(state, *command_of(state.screen, parse_key(digit)), "", effects);
+      start_command(state, *command_of(state, parse_key(digit)), "", effects);
     }
     return;
   }

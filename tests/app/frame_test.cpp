@@ -88,21 +88,23 @@ TEST(Layout, ATerminalThatIsTooSmallSaysSoAndOnlyLeaves) {
 TEST(CommandTable, IdsAndKeysOfAScreenAreUnique) {
   for (const ScreenInfo& screen : all_screens()) {
     std::vector<std::string> ids;
-    std::vector<char32_t> codes;
+    std::vector<std::pair<char32_t, int>> codes;
     for (const WorkbenchCommand* command : commands_on(screen.screen)) {
       ids.emplace_back(command->id);
       EXPECT_TRUE(command->act) << command->id;
       EXPECT_FALSE(command->help.empty()) << command->id;
       EXPECT_TRUE(command->hint.empty() || !command->keys.empty()) << command->id;
       EXPECT_EQ(command->id.find(' '), std::string_view::npos);
-      for (const Key key : command->key_list()) codes.push_back(key.code);
+      for (const Key key : command->key_list()) {
+        codes.emplace_back(key.code, command->pane);
+      }
     }
     std::ranges::sort(ids);
     EXPECT_EQ(std::ranges::adjacent_find(ids), ids.end())
         << screen.name << ": " << *std::ranges::adjacent_find(ids);
     std::ranges::sort(codes);
     const auto twice = std::ranges::adjacent_find(codes);
-    EXPECT_EQ(twice, codes.end()) << screen.name << ": " << name_of(Key{*twice});
+    EXPECT_EQ(twice, codes.end()) << screen.name << ": " << name_of(Key{twice->first});
   }
 }
 

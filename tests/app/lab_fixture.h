@@ -93,24 +93,28 @@ inline KernelOutcome made_up_outcome(const KernelRequest& request, int64_t cycle
   outcome.uses = {{"L1", 384 << 10, 512 << 10}};
   Config changed = request.config;
   if (changed.has("tile_k0")) changed.values[3].second = 32;
-  Advice deeper;
-  deeper.rule = "deeper";
-  deeper.problem = "the cube waits 11.8 % of the time for MTE1";
-  deeper.change = "tile_k0 64 -> 32";
-  deeper.changed_problem = request.problem;
-  deeper.changed_config = changed;
-  deeper.is_feasible = true;
-  deeper.estimated_us = outcome.time_us * 0.9;
-  deeper.estimated_gain = 0.1;
-  Advice wider;
-  wider.rule = "wider";
-  wider.problem = "each byte serves only 84 operations";
-  wider.change = "tile_n 256 -> 320";
-  wider.changed_problem = request.problem;
-  wider.changed_config = request.config;
-  wider.obstacle = "needs 160 KiB of L0C";
-  wider.estimated_us = outcome.time_us;
-  outcome.advice = {deeper, wider};
+  outcome.advice = {{"deeper",
+                     "the cube waits 11.8 % of the time for MTE1",
+                     "made up",
+                     {},
+                     "tile_k0 64 -> 32",
+                     request.problem,
+                     changed,
+                     true,
+                     "",
+                     outcome.time_us * 0.9,
+                     0.1},
+                    {"wider",
+                     "each byte serves only 84 operations",
+                     "made up",
+                     {},
+                     "tile_n 256 -> 320",
+                     request.problem,
+                     request.config,
+                     false,
+                     "needs 160 KiB of L0C",
+                     outcome.time_us,
+                     0}};
   return outcome;
 }
 

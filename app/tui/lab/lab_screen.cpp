@@ -181,18 +181,13 @@ void enter(State& state, Effects&) {
   begin_form(state);
 }
 
-/// Enter means what the focused pane offers; Esc leads back to the breakdown.
-bool type(State& state, Key key, Effects& effects) {
+/// Digits make numbers, Esc leads back to the breakdown.
+bool type(State& state, Key key, Effects&) {
   begin_form(state);
   LabState& lab = state.lab;
   const int pane = state.pane().pane;
   if (lab.typing && pane != kForm) lab.typing.reset();
   if (pane == kForm && type_number(state, key)) return true;
-  if (key == keys::kEnter && (pane == kHistory || pane == kTime) && lab.shown_run()) {
-    const std::string_view id = pane == kHistory ? "load" : "waits";
-    start_command(state, *command_named(Screen::kLab, id), "", effects);
-    return true;
-  }
   if (key == keys::kEscape && (lab.view == TimeView::kWaits || lab.view == TimeView::kDiff)) {
     if (lab.view == TimeView::kDiff) state.pane().is_zoomed = false;
     lab.view = TimeView::kPath;
