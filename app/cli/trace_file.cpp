@@ -9,33 +9,6 @@
 
 namespace tilewright {
 
-namespace {
-
-/// Gives events to two.
-class TeeSink : public TimelineSink {
- public:
-  TeeSink(TimelineSink& first, TimelineSink& second) : first_(first), second_(second) {}
-
-  void begin(const TimelineLanes& lanes) override {
-    first_.begin(lanes);
-    second_.begin(lanes);
-  }
-  void add(const TimelineEvent& event) override {
-    first_.add(event);
-    second_.add(event);
-  }
-  void finish() override {
-    first_.finish();
-    second_.finish();
-  }
-
- private:
-  TimelineSink& first_;
-  TimelineSink& second_;
-};
-
-}  // namespace
-
 TimingResult time_traced(const Launch& launch, const Machine& machine, const std::string& path,
                          TimelineSink* beside) {
   FileWriter file(path);

@@ -69,6 +69,29 @@ class TimelineSink {
   virtual void finish() = 0;
 };
 
+/// Passes everything on to two others.
+class TeeSink : public TimelineSink {
+ public:
+  TeeSink(TimelineSink& first, TimelineSink& second) : first_(first), second_(second) {}
+
+  void begin(const TimelineLanes& lanes) override {
+    first_.begin(lanes);
+    second_.begin(lanes);
+  }
+  void add(const TimelineEvent& event) override {
+    first_.add(event);
+    second_.add(event);
+  }
+  void finish() override {
+    first_.finish();
+    second_.finish();
+  }
+
+ private:
+  TimelineSink& first_;
+  TimelineSink& second_;
+};
+
 /// All events of a launch, in the order of (end, core, pipe).
 class Timeline : public TimelineSink {
  public:

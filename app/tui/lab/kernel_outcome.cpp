@@ -9,52 +9,13 @@
 #include "app/cli/kernel_run.h"
 #include "app/cli/problem_arguments.h"
 #include "app/cli/trace_file.h"
+#include "app/tui/progress_sink.h"
 #include "core/base/format.h"
 #include "core/base/text.h"
 
 namespace tilewright {
 
 namespace {
-
-/// Tells a job how far a simulation is, by its events, and ends it when the job was cancelled.
-class ProgressSink : public TimelineSink {
- public:
-  ProgressSink(const JobProgress& progress, const Launch& launch, double share)
-      : progress_(progress),
-        share_(share),
-        expected_(std::max<int64_t>(1, launch.instruction_count())) {}
-
-  void begin(const TimelineLanes&) override {}
-  void add(const TimelineEvent&) override {
-    if (++events_ % kEventsPerReport != 0) return;
-    progress_.at(share_ * static_cast<double>(events_) / static_cast<double>(expected_));
-  }
-  void finish() override {}
-
- private:
-  /// About a millisecond of simulation.
-  static constexpr int64_t kEventsPerReport = 8192;
-
-  const JobProgress& progress_;
-  double share_;  ///< of the job that the simulation is
-  int64_t expected_;
-  int64_t events_ = 0;
-};
-
-/// A profile whose events are counted for the job.
-class WatchedProfile : public ProfileSink {
- public:
-  WatchedProfile(const Launch& launch, ProgressSink& progress)
-      : ProfileSink(launch), progress_(progress) {}
-
-  void add(const TimelineEvent& event) override {
-    ProfileSink::add(event);
-    progress_.add(event);
-  }
-
- private:
-  ProgressSink& progress_;
-};
 
 /// Of a job with further steps than the simulation.
 constexpr double kSimulationShare = 0.7;
@@ -123,9 +84,12 @@ KernelOutcome run_kernel(const RunKernelJob& job, const JobProgress& progress) {
   const Launch launch = build_launch(kernel, run.problem, run.config, run.machine);
   if (job.checks) refuse_huge_check(launch);
   progress.at(0);
-  ProgressSink watch(progress, launch, job.checks || job.finds_hazards ? kSimulationShare : 1);
-  WatchedProfile sink(launch, watch);
-  take_timing(launch, time_detailed(launch, run.machine, &sink), run);
+  const JobProgress simulation =
+      progress.part(0, job.checks || job.finds_hazards ? kSimulationShare : 1);
+  ProfileSink sink(launch);
+  ProgressSink watch(simulation, launch);
+  TeeSink both(sink, watch);
+  take_timing(launch, time_detailed(launch, run.machine, &both), run);
   look_closer(job, kernel, launch, progress, run);
 
   KernelOutcome outcome;
@@ -159,8 +123,8 @@ RestoredRuns restore_runs(const RestoreRunsJob& job, const JobProgress& progress
     const JobProgress part = progress.part(done / count, (done + 1) / count);
     try {
       restored.runs.push_back(
-          {run.number, std::make_shared<const KernelOutcome>(run_kernel(
-                           {.request = run.request, .db = "", .keeps = false}, part))});
+          {run.number, std::make_shared<const KernelOutcome>(
+                           run_kernel({.request = run.request, .db = "", .keeps = false}, part))});
     } catch (const Error&) {
       continue;
     }
@@ -173,7 +137,7 @@ std::string export_timeline(const ExportTimelineJob& job, const JobProgress& pro
   const Launch launch = build_launch(find_kernel(job.request.problem.kernel), job.request.problem,
                                      job.request.config, machine);
   progress.at(0);
-  ProgressSink watch(progress, launch, 1);
+  ProgressSink watch(progress, launch);
   time_traced(launch, machine, job.path, &watch);
   return fmt::format("timeline of {} instructions written to {}",
                      format_count(launch.instruction_count()), printable(job.path));

@@ -322,7 +322,7 @@ std::vector<WorkbenchCommand> typed_commands() {
        .help = "another machine: a preset or a machine file",
        .act = [](State& state, std::string_view name,
                  Effects&) { choose_field(state, "machine", name); },
-       .argument = "NAME|FILE",
+       .argument = "MACHINE",
        .choices = [](const State& state) { return choices_of(state, "machine"); }},
   };
 }

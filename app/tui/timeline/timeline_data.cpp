@@ -6,36 +6,13 @@
 #include <utility>
 
 #include "app/cli/problem_arguments.h"
+#include "app/tui/progress_sink.h"
 #include "kernels/kernel.h"
 #include "simulator/timing.h"
 
 namespace tilewright {
 
 namespace {
-
-/// Tells a job's progress while events pass through to an index.
-class ProgressSink : public TimelineSink {
- public:
-  ProgressSink(TimelineSink& next, int64_t expected, const JobProgress& progress)
-      : next_(next), expected_(std::max<int64_t>(1, expected)), progress_(progress) {}
-
-  void begin(const TimelineLanes& lanes) override { next_.begin(lanes); }
-  void add(const TimelineEvent& event) override {
-    next_.add(event);
-    if (++count_ % kEventsBetween == 0) {
-      progress_.at(static_cast<double>(count_) / static_cast<double>(expected_));
-    }
-  }
-  void finish() override { next_.finish(); }
-
- private:
-  static constexpr int64_t kEventsBetween = 4096;
-
-  TimelineSink& next_;
-  int64_t expected_;
-  const JobProgress& progress_;
-  int64_t count_ = 0;
-};
 
 /// Of the pipes that compute the busier one, else the busiest of all: by the mean of its lanes.
 Pipe find_main_pipe(const TimelineIndex& index) {
@@ -177,9 +154,10 @@ std::shared_ptr<const TimelineData> load_timeline(const KernelRequest& request,
   const Kernel& kernel = find_kernel(request.problem.kernel);
   const Launch launch = build_launch(kernel, request.problem, request.config, machine);
   TimelineIndex index;
-  ProgressSink sink(index, launch.instruction_count(), progress);
+  ProgressSink watch(progress, launch);
+  TeeSink both(index, watch);
   progress.at(0);
-  time_detailed(launch, machine, &sink);
+  time_detailed(launch, machine, &both);
   return make_timeline(request, launch.name, std::move(index));
 }
 

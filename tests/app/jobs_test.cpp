@@ -1,0 +1,134 @@
+// Workers: order, progress, cancelling, failures. No test sleeps; a latch says when to go on.
+
+#include "app/tui/jobs.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <latch>
+#include <map>
+
+#include "core/base/error.h"
+
+namespace tilewright {
+namespace {
+
+/// Takes the changes of a runner until a job is over.
+class Watcher {
+ public:
+  void wake() {
+    const std::scoped_lock lock(mutex_);
+    ++calls_;
+    changed_.notify_all();
+  }
+
+  JobSnapshot wait_for_end(JobRunner& runner, int64_t id) {
+    return wait_until(runner, id, [](const JobSnapshot& job) { return job.is_over(); });
+  }
+  JobSnapshot wait_until(JobRunner& runner, int64_t id,
+                         const std::function<bool(const JobSnapshot&)>& condition) {
+    for (;;) {
+      for (const JobSnapshot& job : runner.take_changes()) last_[job.id] = job;
+      if (last_.contains(id) && condition(last_[id])) return last_[id];
+      std::unique_lock lock(mutex_);
+      const int before = calls_;
+      if (!changed_.wait_for(lock, std::chrono::seconds(20), [&] { return calls_ != before; }) &&
+          calls_ == before) {
+        ADD_FAILURE() << "job " << id << " never got there";
+        return last_[id];
+      }
+    }
+  }
+
+ private:
+  std::mutex mutex_;  ///< guards calls_
+  std::condition_variable changed_;
+  int calls_ = 0;
+  std::map<int64_t, JobSnapshot> last_;
+};
+
+TEST(JobRunner, GivesResultsAndProgress) {
+  Watcher watcher;
+  std::latch seen(1);
+  JobRunner runner(
+      [&](const JobRequest& request, const JobProgress& progress) -> JobResult {
+        progress.at(0.5);
+        seen.wait();
+        return std::get<LoadHomeJob>(request).db + " was read";
+      },
+      [&] { watcher.wake(); });
+  runner.submit(1, "read", LoadHomeJob{"a.db"});
+  const JobSnapshot half =
+      watcher.wait_until(runner, 1, [](const JobSnapshot& job) { return job.fraction > 0; });
+  EXPECT_EQ(half.phase, JobPhase::kRunning);
+  EXPECT_DOUBLE_EQ(half.fraction, 0.5);
+  seen.count_down();
+  const JobSnapshot done = watcher.wait_for_end(runner, 1);
+  EXPECT_EQ(done.phase, JobPhase::kDone);
+  EXPECT_EQ(done.title, "read");
+  EXPECT_EQ(std::get<std::string>(done.result), "a.db was read");
+}
+
+TEST(JobRunner, ShortJobsDoNotWaitForLongOnes) {
+  Watcher watcher;
+  std::latch release(1);
+  JobRunner runner(
+      [&](const JobRequest& request, const JobProgress&) -> JobResult {
+        if (std::holds_alternative<RunKernelJob>(request)) release.wait();
+        return std::string("done");
+      },
+      [&] { watcher.wake(); });
+  runner.submit(1, "long", RunKernelJob{});
+  runner.submit(2, "short", LoadHomeJob{});
+  EXPECT_EQ(watcher.wait_for_end(runner, 2).phase, JobPhase::kDone);
+  release.count_down();
+  EXPECT_EQ(watcher.wait_for_end(runner, 1).phase, JobPhase::kDone);
+}
+
+TEST(JobRunner, CancelsWhatRunsAndWhatWaits) {
+  Watcher watcher;
+  JobRunner runner(
+      [](const JobRequest&, const JobProgress& progress) -> JobResult {
+        for (double fraction = 0.1;; fraction = 0.2) progress.at(fraction);
+      },
+      [&] { watcher.wake(); });
+  runner.submit(1, "endless", RunKernelJob{});
+  runner.submit(2, "waiting", RunKernelJob{});
+  watcher.wait_until(runner, 1, [](const JobSnapshot& job) { return job.fraction > 0; });
+  runner.cancel(2);
+  EXPECT_EQ(watcher.wait_for_end(runner, 2).phase, JobPhase::kCancelled);
+  runner.cancel(1);
+  EXPECT_EQ(watcher.wait_for_end(runner, 1).phase, JobPhase::kCancelled);
+  runner.cancel(99);  // nobody
+}
+
+TEST(JobRunner, SaysWhyAJobFailed) {
+  Watcher watcher;
+  JobRunner runner(
+      [](const JobRequest& request, const JobProgress&) -> JobResult {
+        if (std::holds_alternative<LoadHomeJob>(request)) throw std::bad_alloc();
+        throw Error(ErrorKind::kFailed, "the tile is too large");
+      },
+      [&] { watcher.wake(); });
+  runner.submit(1, "run", RunKernelJob{});
+  runner.submit(2, "read", LoadHomeJob{});
+  const JobSnapshot failed = watcher.wait_for_end(runner, 1);
+  EXPECT_EQ(failed.phase, JobPhase::kFailed);
+  EXPECT_EQ(failed.failure, "the tile is too large");
+  EXPECT_NE(watcher.wait_for_end(runner, 2).failure.find("out of memory"), std::string::npos);
+}
+
+TEST(JobRunner, EndsWithWorkLeft) {
+  Watcher watcher;
+  JobRunner runner(
+      [](const JobRequest&, const JobProgress& progress) -> JobResult {
+        for (;;) progress.at(0.5);
+      },
+      [&] { watcher.wake(); });
+  for (int64_t id = 1; id <= 5; ++id) runner.submit(id, "endless", RunKernelJob{});
+  watcher.wait_until(runner, 1, [](const JobSnapshot& job) { return job.fraction > 0; });
+}
+
+}  // namespace
+}  // namespace tilewright
