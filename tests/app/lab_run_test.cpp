@@ -51,6 +51,15 @@ TEST(LabRun, ResultsBecomeHistoryAndAreComparedWithThePinAndTheRunBefore) {
   EXPECT_EQ(state.lab.pinned, 0);
 }
 
+TEST(LabRun, OnASmallScreenTheResultComesIntoSight) {
+  State small = lab_state(80, 24);
+  run_made_up(small, 5000);
+  EXPECT_EQ(small.pane().pane, static_cast<int>(LabPane::kTime));
+  State large = lab_state(120, 40);
+  run_made_up(large, 5000);
+  EXPECT_EQ(large.pane().pane, static_cast<int>(LabPane::kForm)) << "both are in sight";
+}
+
 TEST(LabRun, EnterInTheHistoryShowsARunAgainWithItsForm) {
   State state = lab_state();
   run_made_up(state, 100'000);

@@ -140,7 +140,7 @@ std::string words_of(Cause cause) {
   if (kind == "tail") return "tail imbalance";
   if (kind == "handover") return "AIC/AIV hand-over";
   if (kind == "issue") return "issue by SCALAR";
-  if (kind == "conflict") return "bank conflicts";
+  if (kind == "conflict") return "conflicts";
   return name;
 }
 

@@ -86,6 +86,15 @@ void submit_run(State& state, Effects& effects, RunKernelJob job, std::string_vi
   state.lab.followed.reset();
 }
 
+/// Where the form has the screen to itself its result would be out of sight.
+void show_where_time_goes(State& state) {
+  constexpr int kForm = static_cast<int>(LabPane::kForm);
+  constexpr int kTime = static_cast<int>(LabPane::kTime);
+  if (state.screen != Screen::kLab || state.pane().pane != kForm) return;
+  const std::vector<PaneBox> boxes = visible_panes(state);
+  if (std::ranges::find(boxes, kTime, &PaneBox::pane) == boxes.end()) state.pane().pane = kTime;
+}
+
 void trim_runs(LabState& lab) {
   const auto is_kept = [&](const LabRun& run) {
     return run.number == lab.pinned || run.number == lab.shown || run.number == lab.before;
@@ -173,6 +182,7 @@ void kernel_finished(State& state, int64_t job, const std::shared_ptr<const Kern
   set_shown(lab, run.number);
   lab.history.row = 0;
   trim_runs(lab);
+  show_where_time_goes(state);
   if (lab.followed && lab.followed->job == job) {
     say_followed(state, run);
   } else {
