@@ -8,6 +8,7 @@
 
 #include "app/tui/command_table.h"
 #include "app/tui/home/home_screen.h"
+#include "app/tui/home/home_views.h"
 #include "app/tui/palette.h"
 #include "core/base/file.h"
 #include "core/base/random.h"

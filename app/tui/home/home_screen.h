@@ -18,7 +18,4 @@ void home_loaded(State& state, const std::shared_ptr<const HomeData>& data, Effe
 /// Asks for what the database holds now.
 void refresh_home(State& state, Effects& effects);
 
-/// The runs that the filter leaves.
-std::vector<const RunRow*> shown_runs(const HomeState& home);
-
 }  // namespace tilewright

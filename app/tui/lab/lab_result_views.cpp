@@ -59,8 +59,10 @@ struct AdviceLine {
   std::string right = {};  ///< at the end of the same row
 };
 
-/// An advice as rows of so many columns: what is wrong, what to change, what that brings.
+/// An advice as rows of so many columns: what is wrong, what to change, what that brings, and the
+/// figures behind it where there is room.
 std::vector<AdviceLine> advice_lines(const Advice& advice, int columns) {
+  constexpr int kRoomyColumns = 70;
   std::vector<AdviceLine> lines;
   const auto add = [&](const std::string& text, Role role) {
     if (text.empty()) return;
@@ -74,6 +76,10 @@ std::vector<AdviceLine> advice_lines(const Advice& advice, int columns) {
       advice.is_feasible && columns_of(lines.back().text) + columns_of(promise) + 2 <= columns;
   if (!has_room) lines.push_back({});
   lines.back().right = promise;
+  if (columns >= kRoomyColumns) {
+    add(advice.evidence, Role::kDim);
+    for (const std::string& other : advice.also) add("also " + other, Role::kDim);
+  }
   return lines;
 }
 

@@ -1,0 +1,264 @@
+#include "app/tui/home/home_views.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "app/tui/command_table.h"
+#include "app/tui/lab/lab_figures.h"
+#include "app/tui/widgets.h"
+#include "core/base/error.h"
+#include "core/base/format.h"
+
+namespace tilewright {
+
+namespace {
+
+constexpr std::array<StartEntry, 3> kStartEntries = {{
+    {"tour", "first run? a tour of two minutes"},
+    {"lab", "run a kernel: where does its time go?"},
+    {"timeline", "every instruction, and why not earlier"},
+}};
+
+bool passes(const HomeState& home, std::string_view text) {
+  return home.filter.empty() || lower_case(text).find(home.filter) != std::string::npos;
+}
+
+std::string runs_title(const State& state) {
+  const HomeState& home = state.home;
+  if (!home.data) return "Runs";
+  std::string title = fmt::format("Runs  {}", format_count(home.data->run_count));
+  if (!home.filter.empty()) title += fmt::format("  filter \"{}\"", home.filter);
+  return title;
+}
+
+Role role_of_status(std::string_view status) {
+  if (status == "failed") return Role::kBad;
+  if (status == "running" || status == "interrupted") return Role::kWarn;
+  return Role::kText;
+}
+
+void draw_nothing(Canvas& canvas, const State& state, std::string_view what) {
+  const bool is_filtered = state.home.data && !state.home.filter.empty();
+  draw_wrapped(canvas, 0, 0,
+               !state.home.data ? "reading the database ..."
+               : is_filtered
+                   ? fmt::format("nothing matches \"{}\"; Esc shows all", state.home.filter)
+                   : std::string(what),
+               Role::kDim);
+}
+
+/// Only the pane that takes the keys shows its cursor.
+void draw_cursor(Canvas& canvas, const State& state, int pane, int row) {
+  if (state.pane().pane == pane) canvas.restyle({0, row, canvas.width(), 1}, Role::kCursor);
+}
+
+/// "gemm f16 m=1000 n=4096 k=4096": a problem without what is as usual. A text that is no problem
+/// stays as it is: a database may hold what this program never wrote.
+std::string brief_problem(const std::string& text) {
+  try {
+    const Problem problem = parse_problem(text);
+    const bool is_nz = std::ranges::find(problem.layouts, "nz") != problem.layouts.end();
+    return fmt::format("{} {}{} {}{}", problem.kernel, name_of(problem.types[0]),
+                       is_nz ? " nz" : "", short_problem(problem),
+                       problem.epilogue == "none" ? "" : " " + problem.epilogue);
+  } catch (const Error&) {
+    return text;
+  }
+}
+
+std::string brief_config(const std::string& text) {
+  try {
+    return short_config(parse_config(text));
+  } catch (const Error&) {
+    return text;
+  }
+}
+
+/// "01-31 12:34" of an ISO date.
+std::string moment(const std::string& date) {
+  return date.size() < 16 ? date : date.substr(5, 5) + " " + date.substr(11, 5);
+}
+
+void draw_runs(const State& state, Canvas canvas) {
+  const std::vector<const RunRow*> runs = shown_runs(state.home);
+  if (runs.empty()) {
+    draw_nothing(canvas, state, "no runs yet: press l to run a kernel");
+    return;
+  }
+  TableView table;
+  table.columns = fit_columns({{"run", 5, true},
+                               {"what", 24},
+                               {"time", 10, true},
+                               {"when", 11},
+                               {"state", 11},
+                               {"machine", 14}},
+                              1, canvas.width());
+  table.rows = static_cast<int>(runs.size());
+  table.chosen = state.home.runs.row;
+  table.has_focus = state.pane().pane == kRuns;
+  draw_table(canvas, table, [&](int row) {
+    const RunRow& run = *runs[static_cast<size_t>(row)];
+    const std::string what =
+        run.problem.empty() ? run.kind + " " + run.label : brief_problem(run.problem);
+    return TableRow{{std::to_string(run.id), what, run.time_us > 0 ? format_us(run.time_us) : "",
+                     moment(run.date), run.status, run.machine},
+                    role_of_status(run.status)};
+  });
+}
+
+std::string best_title(const State& state) {
+  return state.home.data ? fmt::format("Best known configs  {}", state.home.data->best.size())
+                         : "Best known configs";
+}
+
+void draw_best(const State& state, Canvas canvas) {
+  const std::vector<const BestRow*> rows = shown_best(state.home);
+  if (rows.empty()) {
+    draw_nothing(canvas, state, "none yet: every run and every tuning adds to them");
+    return;
+  }
+  TableView table;
+  table.columns = fit_columns(
+      {{"problem", 24}, {"time", 10, true}, {"config", 26}, {"machine", 14}}, 0, canvas.width());
+  table.rows = static_cast<int>(rows.size());
+  table.chosen = state.home.best.row;
+  table.has_focus = state.pane().pane == kBest;
+  draw_table(canvas, table, [&](int row) {
+    const BestRow& best = *rows[static_cast<size_t>(row)];
+    return TableRow{{brief_problem(best.problem), format_us(best.time_us),
+                     brief_config(best.config), best.machine}};
+  });
+}
+
+void draw_machine(const State& state, Canvas canvas) {
+  const Machine& machine = state.machine->machine;
+  const auto bytes = [](int64_t value) { return format_bytes(static_cast<double>(value)); };
+  int y = 0;
+  canvas.text(0, y++, machine.name, Role::kHeading);
+  draw_fact(
+      canvas, y++, "cores",
+      fmt::format("{} AIC, {} AIV, {:.2f} GHz", machine.cores.aic,
+                  machine.cores.aic * machine.cores.aiv_per_aic, machine.cores.clock_mhz / 1000));
+  draw_fact(
+      canvas, y++, "peak",
+      fmt::format("{:.1f} TFLOPS f16, {:.1f} TOPS i8", machine.peak_flops(DType::kF16) * 1e-12,
+                  machine.peak_flops(DType::kI8) * 1e-12));
+  draw_fact(
+      canvas, y++, "HBM",
+      fmt::format("{:.0f} GB/s, {}", machine.hbm.gb_per_s, bytes(machine.hbm.capacity_bytes)));
+  draw_fact(canvas, y++, "L2",
+            fmt::format("{}, {:.0f} B/cycle", bytes(machine.l2.capacity_bytes),
+                        machine.l2.read_bytes_per_cycle));
+  draw_fact(canvas, y++, "core",
+            fmt::format("L1 {}, UB {}", bytes(machine.buffers.l1_bytes),
+                        bytes(machine.buffers.ub_bytes)));
+  draw_fact(canvas, y++, "",
+            fmt::format("L0A {}, L0B {}, L0C {} KiB", machine.buffers.l0a_bytes / 1024,
+                        machine.buffers.l0b_bytes / 1024, machine.buffers.l0c_bytes / 1024));
+  draw_fact(canvas, y++, "launch", format_us(machine.launch.launch_us));
+  draw_fact(canvas, y++, "hash", machine.fingerprint());
+}
+
+void draw_sessions(const State& state, Canvas canvas) {
+  if (!state.home.data) return draw_nothing(canvas, state, "");
+  const std::vector<SessionRow>& sessions = state.home.data->sessions;
+  if (sessions.empty()) {
+    draw_wrapped(canvas, 0, 0, "this one is kept when you leave; :session NAME begins another",
+                 Role::kDim);
+    return;
+  }
+  const int count = static_cast<int>(sessions.size());
+  const int first = first_row(state.home.sessions.row, count, canvas.height());
+  for (int row = 0; row < canvas.height() && first + row < count; ++row) {
+    const SessionRow& session = sessions[static_cast<size_t>(first + row)];
+    const int x = canvas.text(0, row, session.name, Role::kField, 12) + 2;
+    canvas.text(x, row, session.what, Role::kText);
+    if (first + row == state.home.sessions.row) draw_cursor(canvas, state, kSessions, row);
+  }
+}
+
+void draw_jobs(const State& state, Canvas canvas) {
+  if (state.jobs.empty()) {
+    canvas.text(0, 0, "nothing is at work", Role::kDim);
+    return;
+  }
+  int y = 0;
+  for (const JobSnapshot& job : state.jobs) {
+    const int x = canvas.text(0, y, fmt::format("{} {}", job.id, job.title), Role::kText,
+                              canvas.width() - 20) +
+                  1;
+    if (job.phase == JobPhase::kQueued) {
+      canvas.text(x, y++, "queued", Role::kDim);
+      continue;
+    }
+    canvas.bar(canvas.width() - 17, y, 10, job.fraction, Role::kGood);
+    canvas.text_right(canvas.width(), y++, fmt::format("{:.0f} %", job.fraction * 100));
+  }
+}
+
+void draw_start(const State& state, Canvas canvas) {
+  int y = 0;
+  for (const StartEntry& entry : start_entries()) {
+    const WorkbenchCommand* command = command_named(Screen::kHome, entry.command);
+    canvas.text(0, y, name_of(command->key_list().front()), Role::kKey);
+    canvas.text(3, y, entry.meaning);
+    if (y == state.home.start.row) draw_cursor(canvas, state, kStart, y);
+    ++y;
+  }
+  ++y;
+  draw_wrapped(canvas, 0, y, "tune, replay and export run from the shell: tilewright help",
+               Role::kDim);
+}
+
+constexpr std::array<PaneInfo, 6> kPanes = {{
+    {"Runs", runs_title, draw_runs},
+    {"Best known configs", best_title, draw_best},
+    {"Machine", nullptr, draw_machine},
+    {"Sessions", nullptr, draw_sessions},
+    {"Jobs", nullptr, draw_jobs},
+    {"Start here", nullptr, draw_start},
+}};
+
+}  // namespace
+
+std::span<const PaneInfo> home_panes() {
+  return kPanes;
+}
+
+std::span<const StartEntry> start_entries() {
+  return kStartEntries;
+}
+
+std::string lower_case(std::string_view text) {
+  std::string result(text);
+  std::ranges::transform(result, result.begin(), [](unsigned char letter) {
+    return static_cast<char>(std::tolower(letter));
+  });
+  return result;
+}
+
+std::vector<const RunRow*> shown_runs(const HomeState& home) {
+  std::vector<const RunRow*> rows;
+  if (!home.data) return rows;
+  for (const RunRow& run : home.data->runs) {
+    if (passes(home, fmt::format("{} {} {} {} {}", run.id, run.kind, run.label, run.status,
+                                 run.machine))) {
+      rows.push_back(&run);
+    }
+  }
+  return rows;
+}
+
+std::vector<const BestRow*> shown_best(const HomeState& home) {
+  std::vector<const BestRow*> rows;
+  if (!home.data) return rows;
+  for (const BestRow& row : home.data->best) {
+    if (passes(home, row.problem + " " + row.config + " " + row.machine)) rows.push_back(&row);
+  }
+  return rows;
+}
+
+}  // namespace tilewright
