@@ -46,6 +46,15 @@ Json json_of(const LabState& lab) {
   return json;
 }
 
+void restore_panes(State& state, const JsonReader& panes) {
+  const std::vector<JsonReader> list = panes.items();
+  for (size_t i = 0; i < list.size() && i < state.focus.size(); ++i) {
+    const auto count = static_cast<int64_t>(all_screens()[i].panes.size());
+    state.focus[i].pane = static_cast<int>(list[i].at("pane").integer(0, count - 1));
+    state.focus[i].is_zoomed = list[i].at("zoomed").boolean();
+  }
+}
+
 Screen screen_named(const JsonReader& name) {
   for (const ScreenInfo& screen : all_screens()) {
     if (screen.name == name.string()) return screen.screen;
@@ -77,10 +86,13 @@ RestoreRunsJob runs_job(const State& state, const JsonReader& lab) {
   RestoreRunsJob job;
   for (const JsonReader& run : lab.at("runs").items()) {
     try {
+      const LabForm form = form_of(machine_of(state, run.at("machine").string()),
+                                   parse_problem(run.at("problem").string()),
+                                   parse_config(run.at("config").string()));
+      const LabCheck check = check_form(form);
+      if (!check.can_run()) continue;
       job.runs.push_back(
-          {static_cast<int>(run.at("number").integer(1, kMostNumber)),
-           {machine_of(state, run.at("machine").string()),
-            parse_problem(run.at("problem").string()), parse_config(run.at("config").string())}});
+          {static_cast<int>(run.at("number").integer(1, kMostNumber)), request_of(form, check)});
     } catch (const Error&) {
       continue;
     }
@@ -96,10 +108,14 @@ std::string session_text(const State& state) {
   Json json;
   json["version"] = kVersion;
   json["screen"] = info_of(state.screen).name;
+  for (const PaneFocus& focus : state.focus) {
+    json["panes"].push_back({{"pane", focus.pane}, {"zoomed", focus.is_zoomed}});
+  }
   json["theme"] = name_of(state.look.theme);
   json["mouse"] = state.look.mouse;
   json["filter"] = state.home.filter;
   json["lab"] = json_of(state.lab);
+  json["lab"]["field"] = state.lab.field;
   json["timeline"] = {{"unit", static_cast<int>(state.timeline.unit)},
                       {"path", state.timeline.shows_path}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -120,11 +136,15 @@ void restore_session(State& state, std::string_view text, Effects& effects) {
   }
   State restored = state;
   restored.screen = screen_named(session.at("screen"));
+  restore_panes(restored, session.at("panes"));
   restored.look.theme = parse_theme(session.at("theme").string());
   restored.look.mouse = session.at("mouse").boolean();
   restored.home.filter = session.at("filter").string();
   const JsonReader lab = session.at("lab");
   restore_form(restored, lab.at("form"));
+  const int last_field = std::max(0, static_cast<int>(restored.lab.fields.size()) - 1);
+  restored.lab.field = static_cast<int>(lab.at("field").integer(0, kMostNumber));
+  restored.lab.field = std::min(restored.lab.field, last_field);
   const JsonReader timeline = session.at("timeline");
   restored.timeline.unit =
       timeline.at("unit").integer(0, 1) == 0 ? TimeUnit::kCycles : TimeUnit::kMicroseconds;

@@ -10,36 +10,17 @@
 #include "app/tui/lab/lab_edit.h"
 #include "app/tui/screen.h"
 #include "app/tui/state.h"
-#include "core/base/text.h"
+#include "tests/app/tui_fixture.h"
 
 namespace tilewright {
 
 /// The workbench at its Lab, on a preset that calibration does not change.
 inline State lab_state(int width = 120, int height = 40) {
-  State state;
-  state.width = width;
-  state.height = height;
+  State state = test_state(width, height);
   state.screen = Screen::kLab;
-  state.db = "results.db";
   state.machine = named_machine("ascend-910b2:datasheet");
   begin_form(state);
   return state;
-}
-
-/// Presses keys, given by their names with blanks between them; returns what they asked for.
-inline Effects press(State& state, std::string_view names) {
-  Effects effects;
-  for (const std::string_view name : split(names, ' ')) update(state, parse_key(name), effects);
-  return effects;
-}
-
-/// Types a text key by key.
-inline Effects type_text(State& state, std::string_view text) {
-  Effects effects;
-  for (const char letter : text) {
-    update(state, Key{static_cast<char32_t>(letter)}, effects);
-  }
-  return effects;
 }
 
 /// The one job that effects submit; null when there is none.

@@ -179,7 +179,8 @@ TEST(LabForm, AFormOfAKnownProblemMakesThatProblem) {
                            "gemm bf16 bf16 f32 nd nd nd m=5 n=40 k=77 epilogue=none"}) {
     const State state = lab_state();
     const Problem problem = parse_problem(text);
-    const LabForm form = form_of(state.machine, problem, {});
+    const Config config = find_kernel("gemm").default_config(problem, state.machine->machine);
+    const LabForm form = form_of(state.machine, problem, config);
     EXPECT_EQ(check_form(form).problem.text(), text);
   }
 }

@@ -6,6 +6,7 @@
 #include "app/tui/lab/lab_figures.h"
 #include "core/base/error.h"
 #include "core/base/json.h"
+#include "core/base/text.h"
 #include "db/store.h"
 #include "tests/app/lab_fixture.h"
 #include "tests/app/program.h"

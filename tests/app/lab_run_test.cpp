@@ -160,7 +160,7 @@ TEST(LabRun, ExportAsksForAFileAndWritesTheShownRun) {
   run_made_up(state, 100'000);
   press(state, "x");
   ASSERT_TRUE(state.palette);
-  type_text(state, "trace.json");
+  type(state, "trace.json");
   const Effects effects = press(state, "Enter");
   const auto* job = job_in<ExportTimelineJob>(effects);
   ASSERT_NE(job, nullptr);

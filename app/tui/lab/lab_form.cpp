@@ -133,6 +133,12 @@ void take_listed(std::string& value, const LabField& field, std::string_view tex
   value = text;
 }
 
+std::vector<std::string> names_of(const std::vector<std::pair<std::string, int64_t>>& values) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : values) names.push_back(name);
+  return names;
+}
+
 }  // namespace
 
 ProblemRequest LabForm::request() const {
@@ -156,6 +162,11 @@ LabForm form_of(const MachineRef& machine, const Problem& problem, const Config&
   LabForm form;
   form.machine = machine;
   take_kernel(form, problem.kernel);
+  if (problem.types.empty() || names_of(problem.sizes) != names_of(form.sizes)) {
+    throw Error(ErrorKind::kFailed, fmt::format("'{}' is no problem of {}, whose sizes are {}",
+                                                printable(problem.text()), problem.kernel,
+                                                join(names_of(form.sizes), ", ")));
+  }
   form.sizes = problem.sizes;
   form.dtype = name_of(problem.types.front());
   if (!form.layout.empty() && problem.layouts.size() > 1) form.layout = problem.layouts[1];
@@ -163,6 +174,18 @@ LabForm form_of(const MachineRef& machine, const Problem& problem, const Config&
   // Only what differs from the kernel's own result type is a wish.
   const Problem plain = find_kernel(problem.kernel).problem(form.request());
   if (plain.types.back() != problem.types.back()) form.out_dtype = name_of(problem.types.back());
+  if (find_kernel(problem.kernel).problem(form.request()) != problem) {
+    throw Error(ErrorKind::kFailed, fmt::format("'{}' is no problem of {} as it is now",
+                                                printable(problem.text()), problem.kernel));
+  }
+  const Space space = find_kernel(problem.kernel).space(plain, machine->machine);
+  std::vector<std::string> parameters;
+  for (const Parameter& parameter : space.parameters()) parameters.push_back(parameter.name);
+  if (names_of(config.values) != parameters) {
+    throw Error(ErrorKind::kFailed,
+                fmt::format("'{}' is no config of {}, whose parameters are {}",
+                            printable(config.text()), problem.kernel, join(parameters, ", ")));
+  }
   return form;
 }
 
