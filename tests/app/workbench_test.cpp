@@ -198,6 +198,25 @@ TEST(Workbench, TabsTakeClicks) {
   EXPECT_TRUE(program.hides("Best known configs"));
 }
 
+TEST(Workbench, TheMouseZoomsAndMarksAnArea) {
+  const Sandbox sandbox;
+  TerminalProgram program(sandbox, {});
+  ASSERT_TRUE(program.shows("? help"));
+  program.type("2\r");
+  ASSERT_TRUE(program.shows("run 1: "));
+  program.type("t");
+  ASSERT_TRUE(program.shows("Window by pipe"));
+  const std::string lanes = program.row(6);
+  program.type("\x1b[<64;60;10M");  // the wheel, up
+  program.type("\x1b[<64;60;10M");
+  EXPECT_TRUE(program.shows_in_row(6, "1,000 cyc/cell"));
+  EXPECT_NE(program.row(6), lanes) << "a finer scale";
+  program.type("\x1b[<0;40;9M\x1b[<32;50;9M\x1b[<32;60;9M\x1b[<0;60;9m");
+  EXPECT_TRUE(program.shows("Area by pipe"));
+  program.type("M");
+  EXPECT_TRUE(program.shows("Window by pipe"));
+}
+
 TEST(Workbench, ColoursFollowTheTerminalAndTheUser) {
   struct Case {
     std::string term;

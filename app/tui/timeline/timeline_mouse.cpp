@@ -48,9 +48,19 @@ void press_lanes(State& state, const Rect& inner, const MouseEvent& event) {
   timeline.drag_row = row;
 }
 
+/// Where presses and drags come in one read, the terminal library drops the press: the first drag
+/// stands for it.
+void begin_drag(State& state, const Rect& inner, const MouseEvent& event) {
+  TimelineState& timeline = state.timeline;
+  const int row = row_at(state, inner, event.y);
+  if (row < 0 || event.x < LaneGeometry::kName) return;
+  timeline.drag_from = tick_at(state, shown_window(state), event.x);
+  timeline.drag_row = row;
+}
+
 void drag_lanes(State& state, const Rect& inner, const MouseEvent& event) {
   TimelineState& timeline = state.timeline;
-  if (!timeline.drag_from) return;
+  if (!timeline.drag_from) return begin_drag(state, inner, event);
   const TimeWindow window = shown_window(state);
   const int64_t tick = tick_at(state, window, event.x);
   const int cells = cells_of_time(state);
