@@ -91,7 +91,7 @@ RoleStyle style_of(Role role) {
     case Role::kCube:
       return {.dark = {75, 12}, .light = {26, 4}, .color_blind = {75, 12}};
     case Role::kCubeAlt:
-      return {.dark = {68, 4}, .light = {32, 12}, .color_blind = {68, 4}};
+      return {.dark = {68, 12}, .light = {32, 12}, .color_blind = {68, 12}};
     case Role::kVec:
       return {.dark = {114, 10}, .light = {28, 2}, .color_blind = {180, 11}};
     case Role::kVecAlt:
