@@ -44,6 +44,7 @@ int without_command(const Arguments& globals, Console& console) {
     console.print(program_help(console.out()));
     return kExitOk;
   }
+  console.message("tilewright: no command, and no terminal for the workbench\n");
   console.message(program_help(console.err()));
   return kExitUsage;
 }
@@ -79,10 +80,14 @@ Globals globals_of(const Command& command, const Arguments& arguments, Console& 
 }
 
 int run_command(const std::vector<std::string>& tokens, Console& console) {
-  SplitLine line = split_command(tokens, global_options());
+  // Without a command the options may be those of the workbench.
+  std::vector<Option> first = global_options();
+  const std::vector<Option>& workbench = find_command("tui").options;
+  first.insert(first.end(), workbench.begin(), workbench.end());
+  SplitLine line = split_command(tokens, first);
   if (line.command.empty()) {
-    const Arguments globals = parse_options(line.rest, global_options());
-    if (!opens_workbench(globals, console)) return without_command(globals, console);
+    const Arguments arguments = parse_options(line.rest, first);
+    if (!opens_workbench(arguments, console)) return without_command(arguments, console);
     line.command = "tui";
   }
   const Command& command = find_command(line.command);

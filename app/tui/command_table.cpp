@@ -41,6 +41,16 @@ void choose(State& state, Effects& effects, Value& value, Value chosen) {
   state.say(fmt::format("{} from now on", name_of(chosen)));
 }
 
+void set_mouse(State& state, std::string_view when, Effects& effects) {
+  if (when != "on" && when != "off") {
+    throw Error(ErrorKind::kUsage,
+                fmt::format("the mouse is 'on' or 'off', not '{}'", printable(when)));
+  }
+  state.look.mouse = when == "on";
+  effects.emplace_back(AppearanceEffect{});
+  state.say(fmt::format("mouse {}", when));
+}
+
 void quit(State& state, Effects& effects) {
   const auto working =
       std::ranges::count_if(state.jobs, [](const JobSnapshot& job) { return !job.is_reading; });
@@ -158,11 +168,11 @@ std::vector<WorkbenchCommand> common_commands() {
            }},
       {.id = "mouse",
        .help = "clicks and wheel on, or off so that the terminal selects text",
-       .act =
-           [](State& state, std::string_view, Effects& effects) {
-             state.look.mouse = !state.look.mouse;
-             effects.emplace_back(AppearanceEffect{});
-             state.say(state.look.mouse ? "mouse on" : "mouse off");
+       .act = set_mouse,
+       .argument = "WHEN",
+       .choices =
+           [](const State&) {
+             return std::vector<std::string>{"on", "off"};
            }},
       {.id = "session",
        .help = "keep this session and open another one, or begin one of a new name",

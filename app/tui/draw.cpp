@@ -15,17 +15,28 @@ namespace tilewright {
 
 namespace {
 
-/// Below this width tabs show their digits alone, but for the active one.
-constexpr int kNamedTabsWidth = 100;
-
-std::string tab_text(const State& state, size_t index) {
-  const ScreenInfo& screen = all_screens()[index];
-  const bool is_named = state.width >= kNamedTabsWidth || screen.screen == state.screen;
-  return is_named ? fmt::format(" {} {} ", index + 1, screen.name) : fmt::format(" {} ", index + 1);
-}
+/// What the right end of the tabs' row keeps for job and machine.
+constexpr int kRightEnd = 24;
 
 std::string_view program_name(const State& state) {
-  return state.width >= kNamedTabsWidth ? " tilewright " : " tw ";
+  constexpr int kRoomyWidth = 100;
+  return state.width >= kRoomyWidth ? " tilewright " : " tw ";
+}
+
+std::string named_tab(size_t index) {
+  return fmt::format(" {} {} ", index + 1, all_screens()[index].name);
+}
+
+/// Tabs show their digits alone, but for the active one, where there is no room for all names.
+bool has_named_tabs(const State& state) {
+  int width = columns_of(program_name(state)) + kRightEnd;
+  for (size_t i = 0; i < all_screens().size(); ++i) width += columns_of(named_tab(i));
+  return width <= state.width;
+}
+
+std::string tab_text(const State& state, size_t index) {
+  const bool is_active = all_screens()[index].screen == state.screen;
+  return is_active || has_named_tabs(state) ? named_tab(index) : fmt::format(" {} ", index + 1);
 }
 
 void draw_tabs(const State& state, Canvas row) {
@@ -35,6 +46,7 @@ void draw_tabs(const State& state, Canvas row) {
     x = row.text(x, 0, tab_text(state, i), is_active ? Role::kActiveTab : Role::kTab);
   }
   std::string right = state.machine->machine.name;
+  if (state.session != "main") right = fmt::format("session {}  {}", state.session, right);
   if (!state.jobs.empty()) {
     const JobSnapshot& job = state.jobs.front();
     right =
@@ -96,12 +108,22 @@ void draw_pane(const State& state, Canvas& screen, const PaneBox& box, bool is_a
   pane.draw(state, screen.part(box.rect.inset(2, 1)));
 }
 
+void draw_notice(const Notice& notice, Canvas& screen) {
+  const int width = std::min(100, screen.width() - 4);
+  const int lines = static_cast<int>(wrapped(notice.text, width - 4).size());
+  const int height = std::min(lines + 2, screen.height() - 3);
+  const Rect box = {(screen.width() - width) / 2, (screen.height() - height) / 2, width, height};
+  draw_frame(screen, box, {.title = notice.title, .foot = "any key leaves", .is_focused = true});
+  Canvas inside = screen.part(box.inset(2, 1));
+  draw_wrapped(inside, 0, 0, notice.text);
+}
+
 Grid too_small(const State& state) {
   Grid grid(state.width, state.height);
   Canvas canvas(grid, glyphs_of(state.look.glyphs));
   draw_wrapped(canvas, 0, 0,
-               fmt::format("{}x{} is too small, tilewright needs {}x{}. q quits.", state.width,
-                           state.height, kLeastWidth, kLeastHeight));
+               fmt::format("too small: {}x{} is needed, this is {}x{}. q quits.", kLeastWidth,
+                           kLeastHeight, state.width, state.height));
   return grid;
 }
 
@@ -150,6 +172,7 @@ Grid draw(const State& state) {
   if (state.tour) draw_tour(state, screen);
   if (state.help) draw_help(state, screen);
   if (state.palette) draw_palette(state, screen);
+  if (state.notice) draw_notice(*state.notice, screen);
   return grid;
 }
 

@@ -58,7 +58,11 @@ struct ResizeEvent {
   int height = 0;
 };
 
-/// Text that was pasted or typed so fast that it came in one read is a row of keys.
-using InputEvent = std::variant<Key, MouseEvent, ResizeEvent>;
+/// What was pasted, where the terminal tells pastes from keys.
+struct PasteEvent {
+  std::u32string text;
+};
+
+using InputEvent = std::variant<Key, MouseEvent, ResizeEvent, PasteEvent>;
 
 }  // namespace tilewright

@@ -17,38 +17,67 @@ struct HelpLine {
   std::string keys;
   std::string command;
   std::string help;
-  std::string obstacle;
+  Role role = Role::kText;
 };
 
-/// Its own commands first, headings with neither keys nor command between.
-std::vector<HelpLine> lines_of(const State& state) {
+/// Columns of keys, commands and what they do, in a page of so many.
+struct HelpColumns {
+  int keys = 0;
+  int commands = 0;
+  int help = 0;
+};
+
+HelpColumns columns_within(int width) {
+  const int keys = width >= 80 ? 16 : 12;
+  const int commands = width >= 80 ? 20 : 16;
+  return {keys, commands, std::max(8, width - keys - commands)};
+}
+
+void add_command(std::vector<HelpLine>& lines, const WorkbenchCommand& command, const State& state,
+                 int columns) {
+  std::vector<std::string> names;
+  for (const Key key : command.key_list()) names.push_back(name_of(key));
+  const std::string obstacle = obstacle_of(command, state);
+  const std::string help = obstacle.empty()
+                               ? std::string(command.help)
+                               : fmt::format("{} (not now: {})", command.help, obstacle);
+  HelpLine line = {join(names, " "), ":" + std::string(command.id), "",
+                   obstacle.empty() ? Role::kText : Role::kDim};
+  for (std::string& part : wrapped(help, columns)) {
+    line.help = std::move(part);
+    lines.push_back(line);
+    line.keys.clear();
+    line.command.clear();
+  }
+}
+
+/// Its own commands first, headings between.
+std::vector<HelpLine> lines_of(const State& state, int columns) {
   std::vector<HelpLine> lines;
   Place place = info_of(state.screen).place;
-  lines.push_back({"", "", std::string(info_of(state.screen).name), ""});
+  lines.push_back({"", "", std::string(info_of(state.screen).name), Role::kHeading});
   for (const WorkbenchCommand* command : commands_on(state.screen)) {
     if (command->place != place) {
       place = command->place;
       lines.push_back({});
-      lines.push_back({"", "", "Everywhere", ""});
+      lines.push_back({"", "", "Everywhere", Role::kHeading});
     }
-    std::vector<std::string> names;
-    for (const Key key : command->key_list()) names.push_back(name_of(key));
-    lines.push_back({join(names, " "), ":" + std::string(command->id), std::string(command->help),
-                     obstacle_of(*command, state)});
+    add_command(lines, *command, state, columns);
   }
   return lines;
 }
 
 Rect box_of(const Rect& screen) {
-  const int width = std::min(100, screen.width - 4);
+  const int width = std::min(116, screen.width - 2);
   return {(screen.width - width) / 2, 1, width, screen.height - 3};
 }
 
 }  // namespace
 
 void update_help(State& state, Key key) {
-  const int rows = static_cast<int>(lines_of(state).size());
-  const int visible = box_of({0, 0, state.width, state.height}).height - 2;
+  const Rect inside = box_of({0, 0, state.width, state.height}).inset(2, 1);
+  const int rows = static_cast<int>(lines_of(state, columns_within(inside.width).help).size());
+  const int visible = inside.height;
   int step = 0;
   if (key == keys::kUp || key == Key{U'k'}) step = -1;
   if (key == keys::kDown || key == Key{U'j'}) step = 1;
@@ -64,8 +93,9 @@ void update_help(State& state, Key key) {
 }
 
 void draw_help(const State& state, Canvas screen) {
-  const std::vector<HelpLine> lines = lines_of(state);
   const Rect box = box_of(screen.area());
+  const HelpColumns columns = columns_within(box.inset(2, 1).width);
+  const std::vector<HelpLine> lines = lines_of(state, columns.help);
   draw_frame(screen, box,
              {.title = "Keys and commands",
               .foot = "Up Down PgUp PgDn  any other key leaves",
@@ -73,20 +103,12 @@ void draw_help(const State& state, Canvas screen) {
   Canvas inside = screen.part(box.inset(2, 1));
   const int count = static_cast<int>(lines.size());
   const int first = std::clamp(state.help->first_row, 0, std::max(0, count - inside.height()));
-  constexpr int kKeys = 16;
-  constexpr int kCommand = 20;
   for (int row = 0; row < inside.height() && first + row < count; ++row) {
     const HelpLine& line = lines[static_cast<size_t>(first + row)];
-    if (line.command.empty()) {
-      inside.text(0, row, line.help, Role::kHeading);
-      continue;
-    }
-    const bool is_possible = line.obstacle.empty();
-    inside.text(0, row, line.keys, Role::kKey, kKeys - 1);
-    inside.text(kKeys, row, line.command, Role::kDim, kCommand - 1);
-    inside.text(kKeys + kCommand, row,
-                is_possible ? line.help : fmt::format("{} (not now: {})", line.help, line.obstacle),
-                is_possible ? Role::kText : Role::kDim);
+    const int x = line.role == Role::kHeading ? 0 : columns.keys + columns.commands;
+    inside.text(0, row, line.keys, Role::kKey, columns.keys - 1);
+    inside.text(columns.keys, row, line.command, Role::kDim, columns.commands - 1);
+    inside.text(x, row, line.help, line.role);
   }
 }
 

@@ -62,6 +62,12 @@ struct HelpPage {
   int first_row = 0;
 };
 
+/// A text that is too long for the message row; any key takes it away.
+struct Notice {
+  std::string title;
+  std::string text;
+};
+
 /// How far the tour is.
 struct Tour {
   int step = 0;
@@ -96,6 +102,7 @@ struct State {
   std::optional<Palette> palette;
   std::optional<HelpPage> help;
   std::optional<Question> question;
+  std::optional<Notice> notice;
   std::optional<Tour> tour;
 
   PaneFocus& pane() { return focus[static_cast<size_t>(screen)]; }
@@ -105,6 +112,9 @@ struct State {
 
 /// Puts a job on its way; returns its id.
 int64_t submit(State& state, Effects& effects, std::string title, JobRequest request);
+
+/// Shows what went to the clipboard, whole: there may be no clipboard.
+void tell_copied(State& state, const std::string& text);
 
 /// A key, a click or a new size.
 void update(State& state, const InputEvent& event, Effects& effects);

@@ -18,6 +18,7 @@
 #include <cstdlib>
 #include <exception>
 #include <map>
+#include <optional>
 #include <string_view>
 
 #include "app/tui/terminal.h"
@@ -37,7 +38,7 @@ int g_found_stderr = -1;
 
 /// Leaves the alternate screen, shows the cursor, turns mouse, keypad and attributes off.
 constexpr std::string_view kReset =
-    "\x1b[?1002l\x1b[?1006;1000l\x1b[m\x1b[?1l\x1b>\x1b[?25h\x1b[?1049l";
+    "\x1b[?2004l\x1b[?1002l\x1b[?1006;1000l\x1b[m\x1b[?1l\x1b>\x1b[?25h\x1b[?1049l";
 
 void hold_stderr() {
   g_said = ::memfd_create("stderr", MFD_CLOEXEC);
@@ -76,7 +77,8 @@ void die_of_signal(int signal) {
 }
 
 void install_last_resorts() {
-  for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGQUIT}) {
+  for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGQUIT, SIGSYS, SIGPIPE,
+                           SIGALRM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGPROF, SIGXCPU, SIGXFSZ}) {
     std::signal(signal, die_of_signal);
   }
 }
@@ -107,6 +109,10 @@ Key character_key(wint_t character) {
 }
 
 class CursesTerminal : public Terminal {
+  /// Codes of ours for the marks around a paste.
+  static constexpr wint_t kPasteBegin = KEY_MAX + 1;
+  static constexpr wint_t kPasteEnd = KEY_MAX + 2;
+
  public:
   explicit CursesTerminal(const TerminalOptions& options) {
     ::tcgetattr(STDIN_FILENO, &g_found_modes);
@@ -126,6 +132,7 @@ class CursesTerminal : public Terminal {
 
   ~CursesTerminal() override {
     set_mouse(false);
+    tell_pastes(false);
     endwin();
     delscreen(screen_);
     g_is_taken = 0;
@@ -149,7 +156,14 @@ class CursesTerminal : public Terminal {
     std::vector<InputEvent> events;
     wint_t code = 0;
     for (int kind = get_wch(&code); kind != ERR; kind = get_wch(&code)) {
-      if (kind != KEY_CODE_YES) {
+      if (kind == KEY_CODE_YES && code == kPasteBegin) {
+        pasted_.emplace();
+      } else if (kind == KEY_CODE_YES && code == kPasteEnd) {
+        if (pasted_) events.emplace_back(PasteEvent{std::move(*pasted_)});
+        pasted_.reset();
+      } else if (pasted_) {
+        if (kind != KEY_CODE_YES) *pasted_ += static_cast<char32_t>(code);
+      } else if (kind != KEY_CODE_YES) {
         events.emplace_back(character_key(code));
       } else if (code == KEY_MOUSE) {
         read_mouse(events);
@@ -176,6 +190,7 @@ class CursesTerminal : public Terminal {
 
   void suspend() override {
     tell_drags(false);
+    tell_pastes(false);
     endwin();
     g_is_taken = 0;
     struct sigaction handler {};
@@ -192,6 +207,7 @@ class CursesTerminal : public Terminal {
     reset_prog_mode();
     g_is_taken = 1;
     tell_drags(has_mouse_);
+    tell_pastes(true);
     redraw();
     refresh();
   }
@@ -219,6 +235,9 @@ class CursesTerminal : public Terminal {
     define_key("\x1b[D", KEY_LEFT);
     define_key("\x1b[H", KEY_HOME);
     define_key("\x1b[F", KEY_END);
+    define_key("\x1b[200~", static_cast<int>(kPasteBegin));
+    define_key("\x1b[201~", static_cast<int>(kPasteEnd));
+    tell_pastes(true);
   }
 
   void choose_depth(const TerminalOptions& options) {
@@ -283,10 +302,15 @@ class CursesTerminal : public Terminal {
   }
 
   /// ncurses asks for presses alone; terminals of today also tell drags while a button is down.
-  static void tell_drags(bool is_on) {
+  static void tell_drags(bool is_on) { send_to_xterm(is_on ? "\x1b[?1002h" : "\x1b[?1002l"); }
+  /// Pastes come between marks, so that they are not taken for keys.
+  static void tell_pastes(bool is_on) { send_to_xterm(is_on ? "\x1b[?2004h" : "\x1b[?2004l"); }
+
+  /// To terminals that speak xterm's language, by what is known of their mouse.
+  static void send_to_xterm(const char* sequence) {
     const char* const form = tigetstr("kmous");
     if (!form || std::string_view(form) != "\x1b[<") return;
-    std::fputs(is_on ? "\x1b[?1002h" : "\x1b[?1002l", stdout);
+    std::fputs(sequence, stdout);
     std::fflush(stdout);
   }
 
@@ -298,6 +322,7 @@ class CursesTerminal : public Terminal {
   ColorDepth depth_ = ColorDepth::kMono;
   Theme theme_ = Theme::kDark;
   bool has_mouse_ = false;
+  std::optional<std::u32string> pasted_;  ///< while a paste is coming in
   std::map<std::pair<int, int>, int> pairs_;
   const std::map<int, Key> special_ = special_keys();
 };

@@ -107,6 +107,7 @@ void diff_step(State& state, Effects&) {
   focus(state, LabPane::kTime);
   state.lab.view = TimeView::kDiff;
   state.lab.scroll = 0;
+  state.pane().is_zoomed = true;  // before and after stand beside each other only where it is wide
 }
 
 std::string diff_text(const State&) {
@@ -116,6 +117,7 @@ std::string diff_text(const State&) {
 
 void timeline_step(State& state, Effects& effects) {
   state.lab.view = TimeView::kPath;
+  state.focus[static_cast<size_t>(Screen::kLab)].is_zoomed = false;
   if (const KernelRequest* request = current_request(state)) {
     open_timeline(state, *request, effects);
   }
@@ -184,7 +186,9 @@ bool update_tour(State& state, Key key, Effects& effects) {
     state.say("the tour is over; T on Home begins it again");
     return true;
   }
-  if (key != keys::kSpace) return false;
+  // Enter runs what the first step shows, as Space does.
+  const bool is_next = key == keys::kSpace || (key == keys::kEnter && state.tour->step == 0);
+  if (!is_next) return false;
   if (is_working(state)) return true;
   if (state.tour->step + 1 == static_cast<int>(kSteps.size())) {
     state.tour.reset();
@@ -203,7 +207,9 @@ void draw_tour(const State& state, Canvas screen) {
   const TourStep& step = step_of(state);
   const Rect body = body_of(state.width, state.height);
   const int rows = box_rows(state);
-  const Rect box = {0, body.bottom() - rows, state.width, rows};
+  // Where it covers something, that is not what the step speaks of: the form's end, or the top.
+  const bool is_over_top = tour_rows(state) == 0 && state.tour->step > 0;
+  const Rect box = {0, is_over_top ? body.y : body.bottom() - rows, state.width, rows};
   draw_frame(
       screen, box,
       {.title = fmt::format("Tour {}/{}: {}", state.tour->step + 1, kSteps.size(), step.title),

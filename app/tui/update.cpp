@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "app/tui/command_table.h"
+#include "app/tui/grid.h"
 #include "app/tui/help.h"
 #include "app/tui/home/home_screen.h"
 #include "app/tui/lab/lab_screen.h"
@@ -39,6 +40,7 @@ void take_key(State& state, Key key, Effects& effects) {
     return;
   }
   if (state.question) return answer(state, key, effects);
+  if (state.notice) return state.notice.reset();
   if (state.palette) return update_palette(state, key, effects);
   if (state.help) return update_help(state, key);
   state.message = {};
@@ -55,7 +57,7 @@ void take_key(State& state, Key key, Effects& effects) {
 }
 
 void take_mouse(State& state, const MouseEvent& event, Effects& effects) {
-  if (is_too_small(state) || state.question || state.palette) return;
+  if (is_too_small(state) || state.question || state.palette || state.notice) return;
   if (state.help) {
     if (event.kind == MouseEvent::Kind::kWheelUp) update_help(state, keys::kUp);
     if (event.kind == MouseEvent::Kind::kWheelDown) update_help(state, keys::kDown);
@@ -80,6 +82,18 @@ void take_mouse(State& state, const MouseEvent& event, Effects& effects) {
     screen.mouse(state, box.pane, inner, inside, effects);
     return;
   }
+}
+
+/// Pasted text is no row of commands: it goes into a line that is typed, or nowhere.
+void take_paste(State& state, const std::u32string& text) {
+  if (!state.palette) {
+    state.say("pasted text is not taken for keys; ':' opens a line for it", Role::kWarn);
+    return;
+  }
+  for (const char32_t glyph : text) {
+    if (glyph >= U' ') state.palette->line.take(Key{glyph});
+  }
+  state.palette->chosen = 0;
 }
 
 void take_result(State& state, const JobSnapshot& job, Effects& effects) {
@@ -163,6 +177,15 @@ bool LineEdit::take(Key key) {
   return true;
 }
 
+void tell_copied(State& state, const std::string& text) {
+  const std::string line = "copied: " + text;
+  if (columns_of(line) + 2 <= state.width) {
+    state.say(line);
+  } else {
+    state.notice = Notice{"Copied", text};
+  }
+}
+
 int64_t submit(State& state, Effects& effects, std::string title, JobRequest request) {
   const int64_t id = state.next_job++;
   state.jobs.push_back({.id = id,
@@ -179,6 +202,8 @@ void update(State& state, const InputEvent& event, Effects& effects) {
     take_key(state, *key, effects);
   } else if (const auto* mouse = std::get_if<MouseEvent>(&event)) {
     take_mouse(state, *mouse, effects);
+  } else if (const auto* paste = std::get_if<PasteEvent>(&event)) {
+    take_paste(state, paste->text);
   } else if (const auto* size = std::get_if<ResizeEvent>(&event)) {
     state.width = std::max(1, size->width);
     state.height = std::max(1, size->height);

@@ -219,7 +219,10 @@ class Workbench {
   void restore(Effects& effects) {
     try {
       const std::optional<SavedSession> session = open_store().load_session(state_.session);
-      if (!session) return;
+      if (!session) {
+        if (state_.session != "main") state_.say(fmt::format("session {} begins", state_.session));
+        return;
+      }
       restore_session(state_, session->state, effects);
       state_.say(
           fmt::format("session {}, as it was left on {}", printable(session->name), session->date));
@@ -256,7 +259,7 @@ class Workbench {
 
   void apply(const CopyEffect& effect) {
     terminal_->copy(effect.text);
-    state_.say("copied: " + effect.text);
+    tell_copied(state_, effect.text);
   }
 
   void apply(const ScreenDumpEffect& effect) {

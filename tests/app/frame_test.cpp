@@ -79,7 +79,7 @@ TEST(Layout, HelpIsHintedAndHintsFitAtEverySize) {
 
 TEST(Layout, ATerminalThatIsTooSmallSaysSoAndOnlyLeaves) {
   State state = test_state(59, 30);
-  EXPECT_NE(draw(state).text().find("59x30 is too small, tilewright needs 60x16"),
+  EXPECT_NE(draw(state).text().find("too small: 60x16 is needed, this is 59x30"),
             std::string::npos);
   EXPECT_TRUE(press(state, "2 ? : y").empty());
   EXPECT_FALSE(state.help || state.palette);
@@ -190,6 +190,41 @@ TEST(Palette, EditsItsLine) {
   EXPECT_FALSE(state.palette);
   press(state, ": Backspace");
   EXPECT_FALSE(state.palette);
+}
+
+TEST(Palette, TakesPastesThatNothingElseTakes) {
+  State state = test_state();
+  Effects effects;
+  update(state, PasteEvent{U"q\nq"}, effects);
+  EXPECT_FALSE(effect_of<QuitEffect>(effects)) << "a paste is no row of keys";
+  EXPECT_NE(state.message.text.find("pasted text"), std::string::npos);
+  press(state, ":");
+  update(state, PasteEvent{U"theme \nlight"}, effects);
+  EXPECT_EQ(state.palette->line.utf8(), "theme light");
+}
+
+TEST(Mouse, IsOnOrOffAndNothingElse) {
+  State state = test_state();
+  for (const auto& [word, is_on] : {std::pair("off", false), {"off", false}, {"on", true}}) {
+    type(state, std::string(":mouse ") + word);
+    EXPECT_TRUE(effect_of<AppearanceEffect>(press(state, "Enter")));
+    EXPECT_EQ(state.look.mouse, is_on);
+  }
+  type(state, ":mouse maybe");
+  EXPECT_FALSE(effect_of<AppearanceEffect>(press(state, "Enter")));
+  EXPECT_EQ(state.message.role, Role::kBad);
+}
+
+TEST(Copy, ShowsTheWholeLine) {
+  State state = test_state(80, 24);
+  tell_copied(state, "tilewright query runs");
+  EXPECT_EQ(state.message.text, "copied: tilewright query runs");
+  const std::string line = "tilewright run " + std::string(200, 'x') + " end";
+  tell_copied(state, line);
+  ASSERT_TRUE(state.notice);
+  EXPECT_NE(draw(state).text().find(" end"), std::string::npos);
+  press(state, "q");
+  EXPECT_FALSE(state.notice);
 }
 
 TEST(Jobs, ProgressIsShownAndQuittingAsks) {

@@ -80,6 +80,22 @@ TEST(Workbench, RefusesUnknownNamesBeforeItTakesTheTerminal) {
   }
 }
 
+TEST(Workbench, TakesItsOptionsWithoutItsName) {
+  const Sandbox sandbox;
+  TerminalProgram program(sandbox, {"--glyphs", "ascii", "--colors", "mono"});
+  EXPECT_TRUE(program.shows("+- Runs"));
+}
+
+TEST(Workbench, APasteIsNoRowOfCommands) {
+  const Sandbox sandbox;
+  TerminalProgram program(sandbox, {});
+  ASSERT_TRUE(program.shows("? help"));
+  program.type("\x1b[200~qqq\r2\x1b[201~");
+  EXPECT_TRUE(program.shows("pasted text is not taken for keys"));
+  program.type("q");
+  EXPECT_EQ(program.exit_status(), 0);
+}
+
 TEST(Workbench, NeedsATerminal) {
   Sandbox sandbox;
   const Outcome outcome = sandbox.run({"tui"});
@@ -95,12 +111,12 @@ TEST(Workbench, FollowsEachSizeOfTheTerminal) {
   EXPECT_TRUE(program.hides("Best known configs"));
   EXPECT_TRUE(program.shows_in_row(22, "? help"));
   program.resize(50, 10);
-  EXPECT_TRUE(program.shows("50x10 is too small"));
+  EXPECT_TRUE(program.shows("this is 50x10"));
   program.resize(140, 50);
   EXPECT_TRUE(program.shows("Best known configs"));
   EXPECT_TRUE(program.shows_in_row(48, "? help"));
   program.resize(20, 3);
-  EXPECT_TRUE(program.shows("20x3"));
+  EXPECT_TRUE(program.shows("too small"));
   program.type("q");
   EXPECT_EQ(program.exit_status(), 0);
   expect_restored(program);

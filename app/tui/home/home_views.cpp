@@ -85,15 +85,16 @@ std::string moment(const std::string& date) {
 void draw_runs(const State& state, Canvas canvas) {
   const std::vector<const RunRow*> runs = shown_runs(state.home);
   if (runs.empty()) {
-    draw_nothing(canvas, state, "no runs yet: press l to run a kernel");
+    draw_nothing(canvas, state,
+                 "no runs yet: l opens the Lab to run a kernel, T is a tour of two minutes");
     return;
   }
   TableView table;
   table.columns = fit_columns({{"run", 5, true},
                                {"what", 24},
-                               {"time", 10, true},
+                               {"time", 11, true},
+                               {"config", 12},
                                {"when", 11},
-                               {"state", 11},
                                {"machine", 14}},
                               1, canvas.width());
   table.rows = static_cast<int>(runs.size());
@@ -103,8 +104,9 @@ void draw_runs(const State& state, Canvas canvas) {
     const RunRow& run = *runs[static_cast<size_t>(row)];
     const std::string what =
         run.problem.empty() ? run.kind + " " + run.label : brief_problem(run.problem);
-    return TableRow{{std::to_string(run.id), what, run.time_us > 0 ? format_us(run.time_us) : "",
-                     moment(run.date), run.status, run.machine},
+    const std::string time = run.time_us > 0 ? format_us(run.time_us) : run.status;
+    return TableRow{{std::to_string(run.id), what, time, brief_config(run.config), moment(run.date),
+                     run.machine},
                     role_of_status(run.status)};
   });
 }
