@@ -27,7 +27,7 @@ namespace tilewright {
 namespace {
 
 /// Least time between two frames that answer input: a key that is held down needs no more.
-constexpr double kInputFrameSeconds = 0.030;
+constexpr double kInputFrameSeconds = 0.016;
 /// A flush that takes longer is a slow link: then frames that nobody asked for become rare.
 constexpr double kSlowFlushSeconds = 0.1;
 constexpr double kSlowFrameSeconds = 0.5;
