@@ -279,7 +279,7 @@ void start_command(State& state, const WorkbenchCommand& command, std::string_vi
     return;
   }
   if (!command.argument.empty() && argument.empty()) {
-    state.palette = Palette{.line = LineEdit(fmt::format("{} ", command.id))};
+    state.palette = Palette{.line = LineEdit(), .asking = std::string(command.id)};
     return;
   }
   try {

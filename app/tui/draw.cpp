@@ -102,7 +102,8 @@ void draw_pane(const State& state, Canvas& screen, const PaneBox& box, bool is_a
   const PaneInfo& pane = info.panes[static_cast<size_t>(box.pane)];
   std::string title = pane.title ? pane.title(state) : std::string(pane.name);
   if (is_alone) title += fmt::format("  ({}/{}, Tab)", box.pane + 1, info.panes.size());
-  const std::string foot = hint_text(hints_of(state, box.pane), box.rect.width - 8);
+  std::string foot = hint_text(hints_of(state, box.pane), box.rect.width - 8);
+  if (foot.empty() && pane.legend) foot = pane.legend(state, box.rect.inset(2, 1));
   draw_frame(screen, box.rect,
              {.title = title, .foot = foot, .is_focused = box.pane == state.pane().pane});
   pane.draw(state, screen.part(box.rect.inset(2, 1)));

@@ -14,24 +14,27 @@ JobRunner::JobRunner(JobWork work, std::function<void()> wake)
     : work_(std::move(work)),
       wake_(std::move(wake)),
       quick_worker_([this](const std::stop_token& stop) { serve(quick_, stop); }),
+      index_worker_([this](const std::stop_token& stop) { serve(index_, stop); }),
       long_worker_([this](const std::stop_token& stop) { serve(long_, stop); }) {}
 
 JobRunner::~JobRunner() {
   {
     const std::scoped_lock lock(mutex_);
-    for (Lane* lane : {&quick_, &long_}) {
+    for (Lane* lane : lanes()) {
       lane->queue.clear();
       if (lane->running) lane->running->stop.request_stop();
     }
   }
   quick_worker_.request_stop();
+  index_worker_.request_stop();
   long_worker_.request_stop();
 }
 
 JobRunner::Lane& JobRunner::lane_of(const JobRequest& request) {
   const bool is_quick =
       std::holds_alternative<LoadHomeJob>(request) || std::holds_alternative<AreaJob>(request);
-  return is_quick ? quick_ : long_;
+  if (is_quick) return quick_;
+  return std::holds_alternative<IndexTimelineJob>(request) ? index_ : long_;
 }
 
 void JobRunner::submit(int64_t id, std::string title, JobRequest request) {
@@ -49,7 +52,7 @@ void JobRunner::cancel(int64_t id) {
   std::shared_ptr<Task> taken;
   {
     const std::scoped_lock lock(mutex_);
-    for (Lane* lane : {&quick_, &long_}) {
+    for (Lane* lane : lanes()) {
       if (lane->running && lane->running->snapshot.id == id) lane->running->stop.request_stop();
       const auto found = std::ranges::find_if(
           lane->queue, [id](const auto& task) { return task->snapshot.id == id; });

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -123,9 +124,10 @@ class JobProgress {
 /// Does one job. Throws Error or JobCancelled.
 using JobWork = std::function<JobResult(const JobRequest&, const JobProgress&)>;
 
-/// Worker threads: one for what is short (reading the database, adding up events) and one for
-/// simulations, so that neither waits for the other. The interface thread never waits for a worker:
-/// it submits, and takes snapshots when `wake` was called (from the worker's thread).
+/// Worker threads: one for what is short (reading the database, adding up events), one for the
+/// timeline that is asked for and one for other simulations, so that none waits for another. The
+/// interface thread never waits for a worker: it submits, and takes snapshots when `wake` was
+/// called (from the worker's thread).
 class JobRunner {
  public:
   JobRunner(JobWork work, std::function<void()> wake);
@@ -154,6 +156,7 @@ class JobRunner {
   void serve(Lane& lane, const std::stop_token& stop);
   void run(Task& task);
   void publish(const JobSnapshot& snapshot);
+  std::array<Lane*, 3> lanes() { return {&quick_, &index_, &long_}; }
   Lane& lane_of(const JobRequest& request);
 
   JobWork work_;
@@ -161,9 +164,11 @@ class JobRunner {
   std::mutex mutex_;  ///< guards the lanes and changes_
   std::condition_variable_any queued_;
   Lane quick_;
+  Lane index_;
   Lane long_;
   std::vector<JobSnapshot> changes_;
   std::jthread quick_worker_;
+  std::jthread index_worker_;
   std::jthread long_worker_;
 };
 

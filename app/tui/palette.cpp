@@ -43,6 +43,9 @@ struct Line {
 
 Line line_of(const State& state) {
   const std::string text = state.palette->line.utf8();
+  if (!state.palette->asking.empty()) {
+    return {state.palette->asking, std::string(trim(text)), true};
+  }
   const size_t blank = text.find(' ');
   if (blank == std::string::npos) return {text, "", false};
   return {text.substr(0, blank), std::string(trim(text.substr(blank))), true};
@@ -75,6 +78,12 @@ std::vector<PaletteEntry> argument_entries(const State& state, const Line& line)
   return entries;
 }
 
+/// The entry becomes what is typed, be it a line or the argument alone.
+void put_entry(Palette& palette, std::string_view entry) {
+  if (!palette.asking.empty()) entry.remove_prefix(palette.asking.size() + 1);
+  palette.line = LineEdit(entry);
+}
+
 void run_line(State& state, Effects& effects) {
   const Line line = line_of(state);
   const WorkbenchCommand* command = command_named(state.screen, line.command);
@@ -98,10 +107,10 @@ void take_entry(State& state, Effects& effects) {
                         (!line.argument.empty() || entries.empty());
   const auto chosen = static_cast<size_t>(state.palette->chosen);
   if (!is_whole && chosen < entries.size()) {
-    state.palette->line = LineEdit(entries[chosen].line);
+    put_entry(*state.palette, entries[chosen].line);
     if (entries[chosen].line.ends_with(' ')) return;
   } else if (is_whole && chosen > 0 && chosen < entries.size()) {
-    state.palette->line = LineEdit(entries[chosen].line);
+    put_entry(*state.palette, entries[chosen].line);
   }
   run_line(state, effects);
 }
@@ -110,7 +119,7 @@ void complete_line(State& state) {
   const std::vector<PaletteEntry> entries = palette_entries(state);
   const auto chosen = static_cast<size_t>(state.palette->chosen);
   if (chosen >= entries.size()) return;
-  state.palette->line = LineEdit(entries[chosen].line);
+  put_entry(*state.palette, entries[chosen].line);
   state.palette->chosen = 0;
 }
 
@@ -142,7 +151,8 @@ void update_palette(State& state, Key key, Effects& effects) {
   } else if (key == keys::kUp || key == keys::kDown) {
     const int step = key == keys::kUp ? -1 : 1;
     state.palette->chosen = std::clamp(state.palette->chosen + step, 0, std::max(0, count - 1));
-  } else if (key == keys::kBackspace && state.palette->line.text.empty()) {
+  } else if (key == keys::kBackspace && state.palette->line.text.empty() &&
+             state.palette->asking.empty()) {
     state.palette.reset();
   } else if (state.palette->line.take(key)) {
     state.palette->chosen = 0;
@@ -158,7 +168,8 @@ void draw_palette(const State& state, Canvas screen) {
   draw_frame(screen, box,
              {.title = "Command", .foot = "Tab complete  Enter do  Esc leave", .is_focused = true});
   Canvas inside = screen.part(box.inset(2, 1));
-  draw_line_edit(inside, 0, ":", state.palette->line);
+  const std::string& asking = state.palette->asking;
+  draw_line_edit(inside, 0, asking.empty() ? ":" : ":" + asking + " ", state.palette->line);
   const int first = std::clamp(state.palette->chosen - rows + 1, 0, std::max(0, count - rows));
   for (int row = 0; row < rows; ++row) {
     const PaletteEntry& entry = entries[static_cast<size_t>(first + row)];

@@ -17,6 +17,8 @@ struct PaneInfo {
   /// What stands in the frame instead of the name; may be null.
   std::string (*title)(const State& state) = nullptr;
   void (*draw)(const State& state, Canvas canvas) = nullptr;
+  /// What its signs mean, for its foot, given its inside; may be null.
+  std::string (*legend)(const State& state, const Rect& inside) = nullptr;
 };
 
 /// Where a pane is drawn, frame and all.

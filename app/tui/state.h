@@ -56,6 +56,8 @@ struct LineEdit {
 struct Palette {
   LineEdit line;
   int chosen = 0;
+  /// The id of the command that asks for its argument: the line holds that alone. Else empty.
+  std::string asking = {};
 };
 
 struct HelpPage {

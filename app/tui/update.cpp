@@ -114,7 +114,9 @@ void take_result(State& state, const JobSnapshot& job, Effects& effects) {
     void operator()(const std::shared_ptr<const TimelineData>& data) const {
       timeline_ready(state, job.id, data, effects);
     }
-    void operator()(const std::shared_ptr<const AreaData>& data) const { area_ready(state, data); }
+    void operator()(const std::shared_ptr<const AreaData>& data) const {
+      area_ready(state, job.id, data);
+    }
     void operator()(const std::string& text) const { state.say(text, Role::kGood); }
   };
   std::visit(Taker{state, job, effects}, job.result);

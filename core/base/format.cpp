@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace tilewright {
@@ -29,6 +30,12 @@ std::string format_count(int64_t value) {
   std::string digits = std::to_string(value < 0 ? -value : value);
   for (size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, ",");
   return value < 0 ? "-" + digits : digits;
+}
+
+std::string format_decimals(double value, int decimals) {
+  std::string text = fmt::format("{:.{}f}", std::abs(value), decimals);
+  for (size_t at = std::min(text.find('.'), text.size()); at > 3; at -= 3) text.insert(at - 3, ",");
+  return value < 0 ? "-" + text : text;
 }
 
 std::string format_share(double fraction) {

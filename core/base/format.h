@@ -13,6 +13,8 @@ std::string format_us(double us);
 std::string format_bytes(double bytes);
 /// "1,234,567".
 std::string format_count(int64_t value);
+/// "1,234,567.0": a number with so many decimals.
+std::string format_decimals(double value, int decimals);
 /// "54.5 %" from a fraction.
 std::string format_share(double fraction);
 

@@ -52,6 +52,23 @@ bool TimelineSearch::matches(int64_t id) const {
   return matches(lane.core, lane.events.kind(place.position));
 }
 
+int64_t TimelineSearch::position(int64_t id) const {
+  const Key until{index_.event(id).start, id};
+  int64_t count = 0;
+  for (int i : lanes_) {
+    const TimelineLane& lane = index_.lane(i);
+    const LaneEvents& events = lane.events;
+    const int64_t before = events.first_from(until.start);
+    const bool all_match = std::ranges::all_of(
+        events.kinds(), [&](const auto& entry) { return matches(lane.core, entry.kind); });
+    if (all_match) count += before;
+    for (int64_t p = all_match ? before : 0; p < events.size() && key(events, p) <= until; ++p) {
+      if (matches(lane.core, events.kind(p))) ++count;
+    }
+  }
+  return count;
+}
+
 int64_t TimelineSearch::next(int64_t id) const {
   Key from{INT64_MIN, -1};
   if (id >= 0) from = {index_.event(id).start, id};

@@ -19,6 +19,9 @@ class TimelineSearch {
 
   int64_t count() const { return count_; }
   bool matches(int64_t id) const;
+  /// Of a match among all, the first one is 1. Looks at every event before it on lanes where not
+  /// all events match: some ns each.
+  int64_t position(int64_t id) const;
   /// First match behind the event; the first of all for -1. -1 for none.
   int64_t next(int64_t id) const;
   /// Last match before the event; the last of all for -1. -1 for none.

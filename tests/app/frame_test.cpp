@@ -177,6 +177,29 @@ TEST(Palette, CompletesArguments) {
   EXPECT_NE(state.message.text.find("unknown theme 'pink'"), std::string::npos);
 }
 
+TEST(Palette, KeepsTheCommandThatAsksForItsArgument) {
+  State state = test_state();
+  const WorkbenchCommand* command = command_named(Screen::kHome, "screendump");
+  Effects effects;
+  start_command(state, *command, "", effects);
+  ASSERT_TRUE(state.palette);
+  type(state, "no");
+  press(state, "Ctrl-U Backspace Backspace");
+  ASSERT_TRUE(state.palette);
+  EXPECT_NE(draw(state).text().find(":screendump "), std::string::npos);
+  type(state, "a file.txt");
+  effects = press(state, "Enter");
+  ASSERT_TRUE(effect_of<ScreenDumpEffect>(effects));
+  EXPECT_EQ(effect_of<ScreenDumpEffect>(effects)->path, "a file.txt");
+  // Its choices complete as behind a command that was typed.
+  state.palette = Palette{.line = LineEdit(), .asking = "theme"};
+  type(state, "col");
+  press(state, "Tab");
+  EXPECT_EQ(state.palette->line.utf8(), "colorblind");
+  press(state, "Enter");
+  EXPECT_EQ(state.look.theme, Theme::kColorBlind);
+}
+
 TEST(Palette, EditsItsLine) {
   State state = test_state();
   type(state, ":abc");

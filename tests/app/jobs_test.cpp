@@ -70,7 +70,7 @@ TEST(JobRunner, GivesResultsAndProgress) {
   EXPECT_EQ(std::get<std::string>(done.result), "a.db was read");
 }
 
-TEST(JobRunner, ShortJobsDoNotWaitForLongOnes) {
+TEST(JobRunner, ShortJobsAndTimelinesDoNotWaitForLongOnes) {
   Watcher watcher;
   std::latch release(1);
   JobRunner runner(
@@ -82,6 +82,8 @@ TEST(JobRunner, ShortJobsDoNotWaitForLongOnes) {
   runner.submit(1, "long", RunKernelJob{});
   runner.submit(2, "short", LoadHomeJob{});
   EXPECT_EQ(watcher.wait_for_end(runner, 2).phase, JobPhase::kDone);
+  runner.submit(3, "timeline", IndexTimelineJob{});
+  EXPECT_EQ(watcher.wait_for_end(runner, 3).phase, JobPhase::kDone);
   release.count_down();
   EXPECT_EQ(watcher.wait_for_end(runner, 1).phase, JobPhase::kDone);
 }

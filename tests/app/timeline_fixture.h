@@ -29,13 +29,16 @@ inline KernelRequest small_request(int64_t size = 512) {
 
 /// A pipeline as kernels have it: load, move, multiply, and a store after every fourth product,
 /// with two buffers between load and product. Cores begin one after the other, and the last works
-/// longest.
+/// longest. All names have a suffix.
 class HandMadeLaunch {
  public:
-  explicit HandMadeLaunch(int cores, int tiles) {
+  explicit HandMadeLaunch(int cores, int tiles, const std::string& suffix = "") {
     lanes_.names = {"tile[body 0] load", "tile[body 1] move", "tile[body 2] mmad",
                     "tile[epilogue 0] fixpipe"};
     lanes_.flags = {"l1_full", "l0_full", "l1_free", "l0c_full"};
+    for (auto* names : {&lanes_.names, &lanes_.flags}) {
+      for (std::string& name : *names) name += suffix;
+    }
     lanes_.ticks_per_us = 1800.0 * kTicksPerCycle;
     for (int core = 0; core < cores; ++core) {
       lanes_.cores.push_back("AIC " + std::to_string(core) + "." + std::to_string(core));

@@ -152,6 +152,60 @@ TEST(TimelineScreenArea, AJobThatWasCancelledIsNotAskedForAgain) {
   update(state, cancelled, effects);
   EXPECT_TRUE(state.jobs.empty());
   EXPECT_TRUE(effects.empty());
+  EXPECT_NE(pane_row(state, kAreaPane, 0).find("not added up; M asks"), std::string::npos);
+  const Effects asked = press(state, "M");
+  EXPECT_NE(effect_of<SubmitEffect>(asked), nullptr);
+}
+
+/// Ends the first job of a state with what it was to find.
+void finish_area(State& state, const AreaJob& job) {
+  JobSnapshot done = state.jobs.front();
+  done.phase = JobPhase::kDone;
+  done.result = area_data(job.timeline->index, job.area, job.grouping);
+  Effects effects;
+  update(state, done, effects);
+}
+
+TEST(TimelineScreenArea, TheWindowsStatisticsComeBackBehindAnArea) {
+  State state = timeline_state(long_launch());
+  const TimelineArea whole = TimelineArea::whole(state.timeline.data->index);
+  finish_area(state, {state.timeline.data, whole, AreaGrouping::kPipe});
+  // The area is small enough for no job; the window that was added up before is not.
+  press(state, "] m ] ] m");
+  expect_statistics_of(state, shown_area(state));
+  const Effects effects = press(state, "M");
+  const auto* job = effect_of<SubmitEffect>(effects);
+  ASSERT_TRUE(job);
+  finish_area(state, std::get<AreaJob>(job->request));
+  expect_statistics_of(state, whole);
+}
+
+TEST(TimelineScreenArea, AnAreaWhoseJobEndedIsAskedForWhenOneComesBack) {
+  State state = timeline_state(long_launch());
+  const auto fail = [&state] {
+    JobSnapshot failed = state.jobs.front();
+    failed.phase = JobPhase::kFailed;
+    Effects effects;
+    update(state, failed, effects);
+    return effects;
+  };
+  ASSERT_TRUE(fail().empty());
+  press(state, "w w w w w");
+  while (!state.jobs.empty()) fail();
+  EXPECT_NE(effect_of<SubmitEffect>(press(state, "F")), nullptr);
+}
+
+TEST(TimelineScreenArea, StatisticsOfTheRunBeforeAreNotTaken) {
+  State state = timeline_state(long_launch());
+  JobSnapshot late = state.jobs.front();
+  late.phase = JobPhase::kDone;
+  late.result =
+      area_data(launch().index(), TimelineArea::whole(launch().index()), AreaGrouping::kPipe);
+  show_timeline(state, make_timeline(small_request(), "the next", long_launch().index()));
+  Effects effects;
+  update(state, late, effects);
+  EXPECT_FALSE(state.timeline.area);
+  EXPECT_NE(effect_of<SubmitEffect>(effects), nullptr);
 }
 
 TEST(TimelineScreenData, AKernelIsSimulatedWithProgress) {

@@ -77,11 +77,13 @@ TEST(TimelineScreen, ShowsHowFarTheSimulationIs) {
   State state = test_state();
   Effects effects;
   open_timeline(state, small_request(), effects);
+  EXPECT_NE(pane_row(state, kLanesPane, 1).find("waits until"), std::string::npos);
   JobSnapshot half = state.jobs.front();
   half.phase = JobPhase::kRunning;
   half.fraction = 0.5;
   update(state, half, effects);
   EXPECT_NE(pane_row(state, kLanesPane, 0).find("50 %"), std::string::npos);
+  EXPECT_NE(pane_row(state, kLanesPane, 1).find("K cancels"), std::string::npos);
 }
 
 /// Busy ticks of a lane in a window, event by event.
@@ -231,12 +233,14 @@ TEST(TimelineScreen, FindVisitsEveryMatchOnceAndBeginsAgain) {
   State state = timeline_state(launch());
   ask(state, "/", "FIXPIPE");
   const auto stores = std::ranges::count(launch().events(), Pipe::kFixp, &TimelineEvent::pipe);
-  EXPECT_TRUE(state.message.text.starts_with(format_count(stores) + " matches"));
+  EXPECT_TRUE(state.message.text.starts_with(
+      fmt::format("match 1 of {} of \"FIXPIPE\"", format_count(stores))));
   std::set<int64_t> seen;
   const int64_t first = *state.timeline.selected;
   do {
     EXPECT_EQ(index_of(state).event(*state.timeline.selected).pipe, Pipe::kFixp);
     seen.insert(*state.timeline.selected);
+    EXPECT_TRUE(state.message.text.starts_with(fmt::format("match {} of", seen.size())));
     press(state, "n");
   } while (*state.timeline.selected != first);
   EXPECT_EQ(std::ssize(seen), stores);
@@ -245,6 +249,90 @@ TEST(TimelineScreen, FindVisitsEveryMatchOnceAndBeginsAgain) {
   EXPECT_NE(state.message.text.find("again from the last"), std::string::npos);
   ask(state, "/", "nothing has this name");
   EXPECT_EQ(state.message.role, Role::kWarn);
+}
+
+TEST(TimelineScreen, TheFirstLaneThatIsDrawnNamesItsCore) {
+  State state = timeline_state(launch(), 80, 24);
+  press(state, "O PgDn PgDn");
+  ASSERT_GT(state.timeline.first_row, 0);
+  for (int i = 0; i < 4; ++i, press(state, "j")) {
+    const LaneRow row = lane_rows(state.timeline)[static_cast<size_t>(state.timeline.first_row)];
+    const int core = index_of(state).lane(row.lane).core;
+    EXPECT_NE(pane_row(state, kLanesPane, 1).find(fmt::format("AIC {}.{} ", core, core)),
+              std::string::npos);
+  }
+}
+
+TEST(TimelineScreen, TheCriticalPathIsMarkedWhereItIsSeen) {
+  for (const int height : {40, 24, 16}) {
+    State state = timeline_state(launch(), 80, height);
+    press(state, "C");
+    EXPECT_EQ(state.message.text.substr(0, 22), "critical path marked: ");
+    EXPECT_NE(state.message.text.find("ends on AIC 6.6 "), std::string::npos);
+    EXPECT_NE(state.message.text.find("c goes there"), std::string::npos);
+    const auto is_marked = [&] {
+      const Rect inside = inside_of(state, kLanesPane);
+      const Grid grid = draw(state);
+      for (int y = 1; y < inside.height; ++y) {
+        for (int x = LaneGeometry::kName; x < inside.width; ++x) {
+          if (grid.at(inside.x + x, inside.y + y).role == Role::kPath) return true;
+        }
+      }
+      return false;
+    };
+    EXPECT_TRUE(is_marked()) << height;
+    // The mark stays for the next run.
+    show_timeline(state, make_timeline(small_request(), "next", launch().index()));
+    Effects effects;
+    settle_timeline(state, effects);
+    EXPECT_TRUE(is_marked()) << height;
+    press(state, "C");
+    EXPECT_EQ(state.message.text, "critical path no longer marked");
+    EXPECT_FALSE(is_marked());
+  }
+}
+
+TEST(TimelineScreen, SignsAndNumbersSayWhatTheyMean) {
+  State state = timeline_state(launch());
+  const std::string phases = pane_row(state, kOverviewPane, 2);
+  EXPECT_NE(phases.find("work "), std::string::npos) << phases;
+  const TimelineData& data = *state.timeline.data;
+  const auto tail = static_cast<double>(data.end() - data.tail_begin);
+  EXPECT_NE(phases.find("tail " + format_share(tail / static_cast<double>(data.end()))),
+            std::string::npos);
+  const std::string whole = draw(state).text();
+  for (const std::string_view sign : {"C CUBE", "1 MTE1", "2 MTE2", "· waits", "· idle"}) {
+    EXPECT_NE(whole.find(sign), std::string::npos) << sign;
+  }
+  EXPECT_NE(whole.find("GM loads, mean"), std::string::npos);
+  state.look.glyphs = GlyphSet::kAscii;
+  EXPECT_NE(draw(state).text().find("letter or sign: one event"), std::string::npos);
+}
+
+TEST(TimelineScreen, LongNamesCutNoNumbers) {
+  const HandMadeLaunch named(7, 24, "_of_the_outer_loop_over_tiles_with_an_endless_name_behind_it");
+  State state = timeline_state(named, 80, 24);
+  // An event that waited for a flag.
+  ask(state, "/", "mmad");
+  const TimelineEvent event = index_of(state).event(*state.timeline.selected);
+  press(state, "Tab");
+  std::string all;
+  for (int y = 0; y < 4; ++y) all += pane_row(state, kEventPane, y);
+  const StartWait wait = index_of(state).why_not_earlier(event.id);
+  const TimeFormat format = time_format(state);
+  EXPECT_NE(all.find(format.number(wait.released)), std::string::npos) << all;
+  EXPECT_NE(all.find("its lane"), std::string::npos) << all;
+  EXPECT_NE(draw(state).text().find(fmt::format("#{} ", event.id)), std::string::npos);
+  press(state, "Tab");
+  for (int grouping = 1; grouping < kAreaGroupings; ++grouping) {
+    press(state, "G");
+    const EventGroup& group = state.timeline.area->groups.front();
+    EXPECT_NE(pane_row(state, kAreaPane, 1).find(format.number(group.ticks)), std::string::npos);
+    EXPECT_NE(pane_row(state, kAreaPane, 1).find(format_count(group.count)), std::string::npos);
+  }
+  press(state, "Tab");
+  const PathRow& row = state.timeline.data->path_rows.front();
+  EXPECT_NE(pane_row(state, kPathPane, 1).find(format.number(row.ticks)), std::string::npos);
 }
 
 TEST(TimelineScreen, FoldsAndOpensCores) {

@@ -105,6 +105,10 @@ TEST(TimelineScreenWindow, RulerMarksAreRoundAndTheirLabelsApart) {
   EXPECT_EQ(marks[0].label, "0");
   EXPECT_EQ(marks[1].label, "100");
   EXPECT_EQ(marks[1].cell, 10);
+  const int64_t far = 118'910 * kTicksPerCycle;
+  const std::vector<RulerMark> fine = ruler_marks({far, far + kTicksPerCycle}, kCells, format);
+  ASSERT_GE(fine.size(), 2u);
+  EXPECT_EQ(fine[1].label.substr(0, 8), "118,910.");
 }
 
 TEST(TimelineScreenWindow, TimesAreWrittenInCyclesOrMicroseconds) {
@@ -114,6 +118,7 @@ TEST(TimelineScreenWindow, TimesAreWrittenInCyclesOrMicroseconds) {
   EXPECT_EQ(cycles.text(1'001'216 * kTicksPerCycle + 1), "1,001,216 cyc");
   const TimeFormat us{TimeUnit::kMicroseconds, 1800.0 * kTicksPerCycle};
   EXPECT_EQ(us.text(900 * kTicksPerCycle), "0.500 us");
+  EXPECT_EQ(us.text(int64_t{1800} * 12'345 * kTicksPerCycle), "12,345.000 us");
 }
 
 }  // namespace

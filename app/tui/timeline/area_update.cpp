@@ -20,23 +20,20 @@ bool is_of(const AreaData& data, const TimelineArea& area, AreaGrouping grouping
          data.grouping == grouping;
 }
 
-bool is_adding_up(const State& state) {
-  return std::ranges::find(state.jobs, state.timeline.area_job, &JobSnapshot::id) !=
-         state.jobs.end();
-}
-
 /// One job at a time, so that a key that is held down asks for few of them.
 void refresh_area(State& state, Effects& effects) {
   TimelineState& timeline = state.timeline;
   TimelineArea area = shown_area(state);
+  const bool is_asked = timeline.asked && is_of(*timeline.asked, area, timeline.grouping);
+  // Whatever comes of a job, its area is asked for again when one comes back to it.
+  if (!is_asked && !is_adding_up(state)) timeline.asked.reset();
   if (timeline.area && is_of(*timeline.area, area, timeline.grouping)) return;
   if (events_in(timeline.data->index, area) <= kInstantEvents) {
     timeline.area = area_data(timeline.data->index, std::move(area), timeline.grouping);
     return;
   }
-  if (is_adding_up(state)) return;
-  // A job that failed is not asked for again.
-  if (timeline.asked && is_of(*timeline.asked, area, timeline.grouping)) return;
+  // A job that failed is not asked for again as long as nothing else is looked at.
+  if (is_adding_up(state) || is_asked) return;
   timeline.asked.emplace();
   timeline.asked->area = area;
   timeline.asked->grouping = timeline.grouping;
@@ -56,6 +53,17 @@ int lane_row_count(const State& state) {
 }
 
 }  // namespace
+
+int drawn_rows(const State& state) {
+  if (state.screen != Screen::kTimeline) return 0;
+  const Rect inside = lanes_inside(state);
+  return inside.is_empty() ? 0 : LaneGeometry(inside.width, inside.height).rows;
+}
+
+bool is_adding_up(const State& state) {
+  return std::ranges::find(state.jobs, state.timeline.area_job, &JobSnapshot::id) !=
+         state.jobs.end();
+}
 
 TimelineArea shown_area(const State& state) {
   const TimelineState& timeline = state.timeline;
@@ -95,6 +103,7 @@ void clear_marks(State& state) {
   state.timeline.mark_begin.reset();
   state.timeline.marked.reset();
   state.timeline.drag_from.reset();
+  state.timeline.asked.reset();
   state.timeline.area_row = 0;
 }
 
@@ -124,9 +133,8 @@ void settle_timeline(State& state, Effects& effects) {
   if (!timeline.data) return;
   const int count = lane_row_count(state);
   timeline.row = std::clamp(timeline.row, 0, std::max(0, count - 1));
-  if (const Rect inside = lanes_inside(state); !inside.is_empty()) {
-    const LaneGeometry geometry(inside.width, inside.height);
-    timeline.first_row = first_visible_row(timeline.first_row, timeline.row, count, geometry.rows);
+  if (const int drawn = drawn_rows(state); drawn > 0) {
+    timeline.first_row = first_visible_row(timeline.first_row, timeline.row, count, drawn);
   }
   refresh_area(state, effects);
 }

@@ -95,10 +95,19 @@ std::string late_by(const Told& told, const StartWait& wait) {
   return fmt::format("its lane idled {}", told.format.text(wait.lane_waited));
 }
 
+/// Cut, so that long names push out no numbers.
+std::string cut(const Told& told, std::string_view text, int columns) {
+  return utf8_of(elided(text, columns, glyphs_of(told.state.look.glyphs)));
+}
+
 std::string why_of(const Told& told) {
   const StartWait wait = told.data.index.why_not_earlier(told.event.id);
+  constexpr int kEventColumns = 48;
+  constexpr int kFlagColumns = 24;
   const std::string before =
-      wait.predecessor < 0 ? "" : event_name(told.data.index, wait.predecessor);
+      wait.predecessor < 0
+          ? ""
+          : cut(told, event_name(told.data.index, wait.predecessor), kEventColumns);
   const std::string released = told.format.text(wait.released);
   switch (wait.reason) {
     case StartReason::kLaunch:
@@ -115,8 +124,8 @@ std::string why_of(const Told& told) {
                          late_by(told, wait));
     case StartReason::kFlag:
       return fmt::format(
-          "it waited for flag {}, set at {} by {}{}; {}", wait.flag, released,
-          before.empty() ? "the launch" : before,
+          "it waited for flag {}, set at {} by {}{}; {}", cut(told, wait.flag, kFlagColumns),
+          released, before.empty() ? "the launch" : before,
           wait.latency > 0 ? fmt::format(" and seen {} later", told.format.text(wait.latency)) : "",
           late_by(told, wait));
   }
@@ -173,8 +182,8 @@ std::string lane_name(const TimelineIndex& index, int lane) {
 std::string event_name(const TimelineIndex& index, int64_t id) {
   const EventPlace place = index.place(id);
   const EventKind kind = index.lane(place.lane).events.kind(place.position);
-  return fmt::format("{} {} #{}", lane_name(index, place.lane),
-                     index.names().names[static_cast<size_t>(kind.name())], id);
+  return fmt::format("{} #{} {}", lane_name(index, place.lane), id,
+                     index.names().names[static_cast<size_t>(kind.name())]);
 }
 
 void draw_no_timeline(const State& state, Canvas& canvas) {
@@ -182,6 +191,10 @@ void draw_no_timeline(const State& state, Canvas& canvas) {
     const int x = canvas.text(0, 0, job->title, Role::kDim, canvas.width() - 30) + 2;
     canvas.bar(x, 0, 16, job->fraction, Role::kGood);
     canvas.text(x + 18, 0, fmt::format("{:.0f} %", job->fraction * 100));
+    draw_wrapped(canvas, 0, 1,
+                 job->phase == JobPhase::kQueued ? "waits until the timeline before it has ended"
+                                                 : "simulates the run with its events; K cancels",
+                 Role::kDim);
     return;
   }
   draw_wrapped(canvas, 0, 0, "no run is shown: 2 opens the Lab, Enter runs a kernel, t comes back",
@@ -191,8 +204,10 @@ void draw_no_timeline(const State& state, Canvas& canvas) {
 std::string event_title(const State& state) {
   const TimelineState& timeline = state.timeline;
   if (!timeline.data || !timeline.selected) return "Event";
-  const std::string name = event_name(timeline.data->index, *timeline.selected);
-  return timeline.data->path.contains(*timeline.selected) ? name + "  (critical)" : name;
+  // What a long name may not push out stands before it.
+  const bool is_critical = timeline.data->path.contains(*timeline.selected);
+  return (is_critical ? "Critical: " : "Event: ") +
+         event_name(timeline.data->index, *timeline.selected);
 }
 
 void draw_event(const State& state, Canvas canvas) {

@@ -147,10 +147,10 @@ void draw_selected(const Frame& frame, Canvas& canvas, int y, int lane) {
   canvas.put(kLeft + span.last, y, U']', Role::kCursor);
 }
 
-void draw_lane_row(const Frame& frame, Canvas& canvas, int y, const LaneRow& row) {
+void draw_lane_row(const Frame& frame, Canvas& canvas, int y, const LaneRow& row, bool names_core) {
   const TimelineIndex& index = frame.data.index;
   const TimelineLane& lane = index.lane(row.lane);
-  if (row.names_core) {
+  if (names_core) {
     canvas.text(1, y, index.names().cores[static_cast<size_t>(lane.core)], Role::kHeading,
                 kPipeColumn - 2);
   }
@@ -236,7 +236,7 @@ std::string rate_text(double bytes_per_us) {
   return fmt::format("{:.{}f} GB/s", gb_per_s, gb_per_s < 10 ? 2 : gb_per_s < 100 ? 1 : 0);
 }
 
-/// Bytes a second over time, against the highest in the window.
+/// Bytes a second over time, against the highest in the window; the number is the window's mean.
 void draw_rate_row(const Frame& frame, Canvas& canvas, int y, std::string_view name,
                    const std::vector<int>& lanes) {
   const std::vector<double> rates = byte_rates(frame.data.index, lanes, frame.range);
@@ -299,6 +299,17 @@ std::string lanes_title(const State& state) {
   return title;
 }
 
+std::string lanes_legend(const State& state, const Rect&) {
+  if (!state.timeline.data) return "";
+  const Glyphs& glyphs = glyphs_of(state.look.glyphs);
+  const auto sign = [](char32_t glyph) { return utf8_of(std::u32string(1, glyph)); };
+  const std::string idle = sign(glyphs.idle) + " idle";
+  if (glyphs.set == GlyphSet::kAscii) return "letter or sign: one event  0-9 tenths busy  " + idle;
+  return fmt::format("{} {} one event each  {} {} part busy  {}",
+                     sign(glyphs.event(Pipe::kCube, false)), sign(glyphs.event(Pipe::kCube, true)),
+                     sign(share_glyph(0.25, glyphs)), sign(share_glyph(0.5, glyphs)), idle);
+}
+
 void draw_lanes(const State& state, Canvas canvas) {
   if (!state.timeline.data) return draw_no_timeline(state, canvas);
   const Frame frame(state);
@@ -311,7 +322,8 @@ void draw_lanes(const State& state, Canvas canvas) {
   for (int i = 0; i < geometry.rows && first + i < count; ++i) {
     const LaneRow& row = rows[static_cast<size_t>(first + i)];
     if (row.kind == LaneRow::Kind::kLane) {
-      draw_lane_row(frame, canvas, 1 + i, row);
+      // The first that is drawn names its core, whichever of its lanes it is.
+      draw_lane_row(frame, canvas, 1 + i, row, row.names_core || i == 0);
     } else {
       draw_folded_row(frame, canvas, 1 + i, row);
     }
@@ -320,10 +332,11 @@ void draw_lanes(const State& state, Canvas canvas) {
     if (state.pane().pane == kLanesPane) canvas.restyle({0, 1 + i, kLeft - 1, 1}, Role::kCursor);
   }
   if (geometry.totals > 0) {
-    draw_rate_row(frame, canvas, geometry.first_total(), "GM loads", frame.data.index.load_lanes());
+    draw_rate_row(frame, canvas, geometry.first_total(), "GM loads, mean",
+                  frame.data.index.load_lanes());
   }
   if (geometry.totals > 1) {
-    draw_rate_row(frame, canvas, geometry.first_total() + 1, "GM stores",
+    draw_rate_row(frame, canvas, geometry.first_total() + 1, "GM stores, mean",
                   frame.data.index.store_lanes());
   }
 }

@@ -91,7 +91,15 @@ void draw_path_row(const State& state, Canvas& canvas, const CellRange& range) {
                     format_share(busy / static_cast<double>(range.to() - range.from())));
 }
 
-/// A word below the phase of the launch that it names, where there is room for both.
+/// The phase's share of the launch behind its name, or the name alone, or nothing: what has room.
+std::string phase_text(std::string_view name, double share, int columns) {
+  const std::string text = fmt::format("{} {}", name, format_share(share));
+  if (columns_of(text) < columns) return text;
+  return columns_of(name) < columns ? std::string(name) : "";
+}
+
+/// Each phase of the launch in words on its line. A tail that is too short for words has its share
+/// at the right.
 void draw_phase_row(const State& state, Canvas& canvas, const CellRange& range) {
   const TimelineData& data = *state.timeline.data;
   struct Phase {
@@ -105,23 +113,23 @@ void draw_phase_row(const State& state, Canvas& canvas, const CellRange& range) 
                           {"tail", data.tail_begin, data.end()}};
   canvas.text(1, 2, "phase", Role::kDim);
   const TimeWindow whole = {range.from(), range.to()};
+  const auto launch = static_cast<double>(std::max<int64_t>(1, data.end()));
+  std::string text;
   for (const Phase& phase : phases) {
     const int first = cell_of(whole, range.count(), phase.from);
     const int end = cell_of(whole, range.count(), phase.to);
+    const double share = static_cast<double>(phase.to - phase.from) / launch;
+    text = phase_text(phase.name, share, end - first);
     if (end <= first) continue;
     for (int i = first; i < std::min(end, range.count()); ++i) {
       canvas.put(kLeft + i, 2, canvas.glyphs().horizontal, Role::kFrame);
     }
     canvas.put(kLeft + first, 2, canvas.glyphs().vertical, Role::kFrame);
-    if (end - first > columns_of(phase.name)) {
-      canvas.text(kLeft + first + 1, 2, phase.name, Role::kDim);
-    }
+    canvas.text(kLeft + first + 1, 2, text, Role::kDim);
   }
-  const int64_t tail = data.end() - data.tail_begin;
-  canvas.text_right(canvas.width(), 2,
-                    format_share(static_cast<double>(tail) /
-                                 static_cast<double>(std::max<int64_t>(1, data.end()))),
-                    Role::kDim);
+  if (text.ends_with('%')) return;
+  const double tail = static_cast<double>(data.end() - data.tail_begin) / launch;
+  canvas.text_right(canvas.width(), 2, fmt::format("tail {:.0f} %", tail * 100), Role::kDim);
 }
 
 }  // namespace
@@ -136,6 +144,16 @@ std::string overview_title(const State& state) {
     title += fmt::format(" = {}", format_us(machine.us_of_ticks(data.end())));
   }
   return title + "  " + data.request.problem.text();
+}
+
+std::string overview_legend(const State& state, const Rect& inside) {
+  if (!state.timeline.data || inside.height < 2) return "";
+  std::string text = "path: ";
+  for (const TimelineLane& lane : state.timeline.data->path_index.lanes()) {
+    text += fmt::format("{} {}  ", utf8_of(std::u32string(1, letter_of(lane.pipe))),
+                        name_of(lane.pipe));
+  }
+  return text + utf8_of(std::u32string(1, glyphs_of(state.look.glyphs).idle)) + " waits";
 }
 
 void draw_overview(const State& state, Canvas canvas) {

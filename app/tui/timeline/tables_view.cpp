@@ -38,9 +38,11 @@ std::string idle_text(const State& state, const AreaData& data) {
   int64_t idle = 0;
   for (const IdleShare& share : main->idle) idle += share.ticks;
   std::vector<std::string> parts;
+  constexpr int kCauseColumns = 28;
   for (const IdleShare& share : main->idle) {
+    const std::string cause = share.name(state.timeline.data->index.names());
     parts.push_back(
-        fmt::format("{} {}", share.name(state.timeline.data->index.names()),
+        fmt::format("{} {}", utf8_of(elided(cause, kCauseColumns, glyphs_of(state.look.glyphs))),
                     format_share(static_cast<double>(share.ticks) / static_cast<double>(idle))));
   }
   return fmt::format("{} idles {}: {}", name_of(main->pipe), format_share(1 - main->busy),
@@ -117,8 +119,9 @@ std::string area_title(const State& state) {
   const TimelineArea area = shown_area(state);
   const std::string what = timeline.marked ? "Area" : "Window";
   const bool is_old = timeline.area && !is_current(state);
-  return fmt::format("{} by {}{}  {}, {}", what, name_of(timeline.grouping),
-                     is_old ? " (adding up)" : "", time_format(state).text(area.to - area.from),
+  const std::string_view lacks = is_adding_up(state) ? " (adding up)" : " (not added up)";
+  return fmt::format("{} by {}{}  {}, {}", what, name_of(timeline.grouping), is_old ? lacks : "",
+                     time_format(state).text(area.to - area.from),
                      lanes_text(*timeline.data, area));
 }
 
@@ -126,7 +129,8 @@ void draw_area(const State& state, Canvas canvas) {
   const TimelineState& timeline = state.timeline;
   if (!timeline.data) return;
   if (!timeline.area) {
-    canvas.text(0, 0, "adding up ...", Role::kDim);
+    canvas.text(0, 0, is_adding_up(state) ? "adding up ..." : "not added up; M asks for it again",
+                Role::kDim);
   } else if (timeline.area->grouping == AreaGrouping::kPipe) {
     draw_pipes(state, canvas, *timeline.area);
   } else {

@@ -121,9 +121,9 @@ std::string TimeFormat::name() const {
 
 std::string TimeFormat::number(int64_t ticks) const {
   const double value = static_cast<double>(ticks) / ticks_per_unit();
-  if (unit == TimeUnit::kMicroseconds) return fmt::format("{:.3f}", value);
+  if (unit == TimeUnit::kMicroseconds) return format_decimals(value, 3);
   const bool has_decimals = std::abs(value) < 1000 && ticks % kTicksPerCycle != 0;
-  return has_decimals ? fmt::format("{:.1f}", value) : format_count(std::llround(value));
+  return has_decimals ? format_decimals(value, 1) : format_count(std::llround(value));
 }
 
 std::string TimeFormat::cell_text(double ticks) const {
@@ -139,8 +139,7 @@ std::vector<RulerMark> ruler_marks(const TimeWindow& window, int cells, const Ti
   int step = -18;
   const auto label = [&](double value) {
     const int decimals = std::max(0, -static_cast<int>(std::floor(step / 3.0)));
-    if (decimals > 0) return fmt::format("{:.{}f}", value, decimals);
-    return format_count(std::llround(value));
+    return format_decimals(value, decimals);
   };
   // A mark, its label and two blanks.
   while (round_number(step) / cell < static_cast<double>(label(last).size() + 3)) ++step;

@@ -8,6 +8,7 @@
 #include "app/tui/timeline/timeline_screen.h"
 #include "app/tui/timeline/timeline_update.h"
 #include "app/tui/timeline/timeline_views.h"
+#include "core/base/format.h"
 
 namespace tilewright {
 
@@ -103,14 +104,15 @@ void show_all(State& state) {
 
 void toggle_path(State& state) {
   TimelineState& timeline = state.timeline;
-  timeline.shows_path = !timeline.shows_path;
   const TimelineIndex& index = timeline.data->index;
-  if (!timeline.shows_path || index.last_event() < 0) {
-    return state.say("the critical path is not marked", Role::kDim);
-  }
+  if (index.last_event() < 0) return state.say("the launch has no events", Role::kWarn);
+  timeline.shows_path = !timeline.shows_path;
+  if (!timeline.shows_path) return state.say("critical path no longer marked", Role::kDim);
+  show_end_of_path(state);
+  const int64_t count = std::ssize(timeline.data->path.steps());
   const std::string lane = lane_name(index, index.place(index.last_event()).lane);
-  state.say(fmt::format("the critical path is marked on the lanes; it ends on {}", lane),
-            Role::kDim);
+  state.say(fmt::format("critical path marked: {} event{}, ends on {}{}", format_count(count),
+                        count == 1 ? "" : "s", lane, timeline.selected ? "" : "; c goes there"));
 }
 
 void toggle_unit(State& state) {

@@ -19,8 +19,8 @@ namespace tilewright {
 namespace {
 
 constexpr std::array<PaneInfo, 5> kPanes = {{
-    {"Overview", overview_title, draw_overview},
-    {"Lanes", lanes_title, draw_lanes},
+    {"Overview", overview_title, draw_overview, overview_legend},
+    {"Lanes", lanes_title, draw_lanes, lanes_legend},
     {"Event", event_title, draw_event},
     {"Area", area_title, draw_area},
     {"Critical path", path_title, draw_path},
@@ -155,7 +155,9 @@ void timeline_ready(State& state, int64_t job, const std::shared_ptr<const Timel
   show_timeline(state, data);
 }
 
-void area_ready(State& state, const std::shared_ptr<const AreaData>& data) {
+void area_ready(State& state, int64_t job, const std::shared_ptr<const AreaData>& data) {
+  // Those of the run that was shown before.
+  if (job != state.timeline.area_job) return;
   state.timeline.area = data;
 }
 

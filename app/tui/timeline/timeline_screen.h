@@ -17,7 +17,7 @@ void timeline_ready(State& state, int64_t job, const std::shared_ptr<const Timel
                     Effects& effects);
 
 /// The statistics of an area are there.
-void area_ready(State& state, const std::shared_ptr<const AreaData>& data);
+void area_ready(State& state, int64_t job, const std::shared_ptr<const AreaData>& data);
 
 /// Shows the timeline of a run, simulating it again in the background. What is shown of the same
 /// run already stays as it is.

@@ -91,6 +91,7 @@ void show_timeline(State& state, std::shared_ptr<const TimelineData> data) {
   fresh.data = std::move(data);
   timeline = std::move(fresh);
   open_first_cores(timeline);
+  if (timeline.shows_path && timeline.data->index.last_event() >= 0) show_end_of_path(state);
   state.focus[static_cast<size_t>(Screen::kTimeline)].pane = kLanesPane;
 }
 
@@ -226,6 +227,16 @@ void go_to(State& state, std::string_view where) {
   if (lane >= 0) select_at(state, lane, static_cast<int64_t>(tick));
 }
 
+void show_end_of_path(State& state) {
+  TimelineState& timeline = state.timeline;
+  const TimelineIndex& index = timeline.data->index;
+  const int lane = index.place(index.last_event()).lane;
+  timeline.open_cores.insert(core_of_lane(index, lane));
+  const int row = row_of_lane(timeline, lane_rows(timeline), lane);
+  const bool is_drawn = row >= timeline.first_row && row < timeline.first_row + drawn_rows(state);
+  if (!is_drawn) timeline.row = row;
+}
+
 void toggle_fold(State& state) {
   TimelineState& timeline = state.timeline;
   const std::vector<LaneRow> rows = lane_rows(timeline);
@@ -288,8 +299,8 @@ void find_again(State& state, int step) {
   if (wraps) found = step > 0 ? search.next(-1) : search.previous(-1);
   select_event(state, found);
   state.say(
-      fmt::format("{} match{} of \"{}\"{}", format_count(search.count()),
-                  search.count() == 1 ? "" : "es", printable(timeline.search),
+      fmt::format("match {} of {} of \"{}\"{}", format_count(search.position(found)),
+                  format_count(search.count()), printable(timeline.search),
                   wraps ? (step > 0 ? ", again from the first" : ", again from the last") : ""));
 }
 

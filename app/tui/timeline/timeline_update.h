@@ -15,12 +15,16 @@ enum TimelinePane : int { kOverviewPane, kLanesPane, kEventPane, kAreaPane, kPat
 int cells_of_time(const State& state);
 /// The time that the lanes show. There must be data.
 TimeWindow shown_window(const State& state);
+/// Rows of lanes that there is room for; 0 where none are drawn.
+int drawn_rows(const State& state);
 /// How times are written now.
 TimeFormat time_format(const State& state);
 /// The area whose statistics are shown: the marked one, else the window on all lanes.
 TimelineArea shown_area(const State& state);
-/// Whether a job simulates what the Timeline will show, and whether one adds up the area.
+/// The job that simulates what the Timeline will show; null when there is none.
 const JobSnapshot* indexing_job(const State& state);
+/// Whether a job adds up an area.
+bool is_adding_up(const State& state);
 
 /// What a launch is shown as at first.
 void show_timeline(State& state, std::shared_ptr<const TimelineData> data);
@@ -47,6 +51,10 @@ void return_along_trail(State& state);
 /// "12345": a time in the unit that is shown; "#12": an event. Error (usage).
 void go_to(State& state, std::string_view where);
 
+/// Opens the core on which the critical path ends, and moves the cursor there when it is out of
+/// sight. There must be events.
+void show_end_of_path(State& state);
+
 void toggle_fold(State& state);
 void toggle_all_folds(State& state);
 void toggle_pin(State& state);
@@ -57,6 +65,7 @@ void find_again(State& state, int step);
 
 /// Begins an area at the selected event, or ends it there.
 void mark_area(State& state);
+/// Statistics of the window; those that a job failed to add up are asked for again.
 void clear_marks(State& state);
 /// An area between two ticks on the lanes of rows.
 void mark_between(State& state, int64_t first, int64_t last, int first_row, int last_row);

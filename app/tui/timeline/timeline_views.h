@@ -3,6 +3,7 @@
 #include <string>
 
 #include "app/tui/canvas.h"
+#include "app/tui/rect.h"
 #include "app/tui/state.h"
 #include "app/tui/timeline/time_window.h"
 #include "core/timeline/timeline_index.h"
@@ -22,6 +23,11 @@ std::string event_title(const State& state);
 std::string area_title(const State& state);
 std::string path_title(const State& state);
 
+/// "path: C CUBE  2 MTE2  · waits", where there is room for the row of the path.
+std::string overview_legend(const State& state, const Rect& inside);
+/// What the cells of the lanes mean.
+std::string lanes_legend(const State& state, const Rect& inside);
+
 /// Instead of the lanes without data: what is under way, or what to press.
 void draw_no_timeline(const State& state, Canvas& canvas);
 
@@ -34,7 +40,7 @@ char32_t share_glyph(double share, const Glyphs& glyphs);
 
 /// "AIC 0.0 CUBE".
 std::string lane_name(const TimelineIndex& index, int lane);
-/// "AIC 0.0 CUBE tile[body 2] mmad #4,711".
+/// "AIC 0.0 CUBE #4711 tile[body 2] mmad".
 std::string event_name(const TimelineIndex& index, int64_t id);
 
 }  // namespace tilewright
