@@ -219,7 +219,7 @@ std::vector<Advice> advise(const Kernel& kernel, const Problem& problem, const C
 std::string reason_against(const Advice& advice) {
   if (!advice.is_feasible) return advice.obstacle;
   if (advice.pays()) return "";
-  return fmt::format("would not pay (est. {:+.1f} %)", -advice.estimated_gain * 100);
+  return fmt::format("would not pay (est. {:+.1f} %)", (0 - advice.estimated_gain) * 100);
 }
 
 void require_pays(const Advice& advice) {
