@@ -41,11 +41,11 @@ std::string broken(const std::vector<std::string>& words) {
 
 std::string text_of(const Advice& advice, size_t number, const std::string& machine) {
   std::string promise = "cannot be done";
-  if (advice.is_feasible && advice.estimated_gain > 0) {
+  if (advice.pays()) {
     promise = fmt::format("saves about {}, to {}", format_share(advice.estimated_gain),
                           format_us(advice.estimated_us));
   } else if (advice.is_feasible) {
-    promise = "would save nothing";
+    promise = reason_against(advice);
   }
   std::string text = labelled(fmt::format("{:>3}", number), advice.rule + ": " + promise);
   text += labelled("", advice.problem);
@@ -85,6 +85,9 @@ Json json_of(std::span<const Advice> list, const std::string& machine) {
 std::string text_of(Context& context, std::span<const Advice> list, const std::string& machine) {
   std::string text =
       context.heading("advice; gains are estimates, --apply N measures one in detail") + "\n";
+  if (!list.empty() && !list.front().pays()) {
+    text += "  nothing in the profile asks for a change that pays\n";
+  }
   for (size_t i = 0; i < list.size(); ++i) text += text_of(list[i], i + 1, machine);
   if (list.empty()) text += "  none: nothing in the profile asks for a change\n";
   return text;

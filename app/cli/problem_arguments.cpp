@@ -42,9 +42,9 @@ Problem read_problem(const Kernel& kernel, const ProblemRequest& request) {
     product *= static_cast<double>(std::max<int64_t>(1, value));
   if (product > kMaxProduct) {
     throw Error(ErrorKind::kUsage,
-                fmt::format("{} is too large to simulate: the product of its sizes is {:.3g}, the "
-                            "limit {:.3g}",
-                            problem.text(), product, kMaxProduct));
+                fmt::format("too large to simulate, use smaller sizes: they multiply to {:.3g} "
+                            "operations, at most {:.3g} can be simulated ({})",
+                            product, kMaxProduct, problem.text()));
   }
   return problem;
 }
@@ -56,8 +56,8 @@ Launch build_launch(const Kernel& kernel, const Problem& problem, const Config& 
   if (instructions > kMaxInstructions) {
     throw Error(
         ErrorKind::kUsage,
-        fmt::format("{} instructions are too many, the limit is {}: use larger tiles or a smaller "
-                    "problem than {} with {}",
+        fmt::format("too large to simulate, use larger tiles or smaller sizes: {} instructions, at "
+                    "most {} can be simulated ({} with {})",
                     format_count(instructions), format_count(kMaxInstructions), problem.text(),
                     config.text()));
   }

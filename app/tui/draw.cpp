@@ -74,6 +74,13 @@ std::vector<Hint> hints_of(const State& state, int pane) {
   return hints;
 }
 
+/// Those of a field that is being typed, else of the screen.
+std::vector<Hint> bottom_hints(const State& state) {
+  const auto mode_hints = info_of(state.screen).mode_hints;
+  std::vector<Hint> hints = mode_hints ? mode_hints(state) : std::vector<Hint>();
+  return hints.empty() ? hints_of(state, -1) : hints;
+}
+
 void draw_message(const State& state, Canvas& canvas, int y) {
   canvas.text(1, y, state.message.text, state.message.role);
 }
@@ -86,7 +93,7 @@ void draw_bottom(const State& state, Canvas screen) {
   } else if (hints == state.height - 1 && !state.message.text.empty()) {
     draw_message(state, screen, hints);
   } else {
-    draw_hints(screen, 1, hints, hints_of(state, -1), state.width - 2);
+    draw_hints(screen, 1, hints, bottom_hints(state), state.width - 2);
   }
   if (hints == state.height - 1) return;
   const auto status = info_of(state.screen).status;

@@ -125,6 +125,13 @@ void complete_line(State& state) {
 
 }  // namespace
 
+std::string typed_argument(const State& state) {
+  if (!state.palette) return "";
+  const std::string text = state.palette->line.utf8();
+  const size_t blank = text.find(' ');
+  return blank == std::string::npos ? "" : text.substr(blank + 1);
+}
+
 std::vector<PaletteEntry> palette_entries(const State& state) {
   const Line line = line_of(state);
   if (line.has_argument) return argument_entries(state, line);

@@ -25,4 +25,7 @@ void update_palette(State& state, Key key, Effects& effects);
 /// The palette over the screen.
 void draw_palette(const State& state, Canvas screen);
 
+/// What stands behind the command of the line that is being typed; empty without one.
+std::string typed_argument(const State& state);
+
 }  // namespace tilewright

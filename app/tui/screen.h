@@ -8,6 +8,7 @@
 #include "app/tui/canvas.h"
 #include "app/tui/command_table.h"
 #include "app/tui/state.h"
+#include "app/tui/widgets.h"
 
 namespace tilewright {
 
@@ -44,6 +45,9 @@ struct ScreenInfo {
   void (*settle)(State& state, Effects& effects) = nullptr;
   /// A key before commands see it, for fields that are being typed; true when taken. May be null.
   bool (*type)(State& state, Key key, Effects& effects) = nullptr;
+  /// What the keys do while they go to a field that is being typed, instead of the usual hints;
+  /// empty when none is. May be null.
+  std::vector<Hint> (*mode_hints)(const State& state) = nullptr;
   /// A click, drag or wheel in a pane; coordinates from its inner corner. May be null.
   void (*mouse)(State& state, int pane, const Rect& inner, const MouseEvent& event,
                 Effects& effects) = nullptr;

@@ -33,7 +33,11 @@ Json json_of(const LabRun& run) {
 Json json_of(const LabState& lab) {
   Json json;
   json["form"] = Json::object();
-  for (const LabField& field : lab.fields) json["form"][field.name] = field.value;
+  for (const LabField& field : lab.fields) {
+    if (field.kind != LabField::Kind::kParameter) json["form"][field.name] = field.value;
+  }
+  json["chosen"] = Json::object();
+  for (const auto& [name, value] : lab.form.chosen) json["chosen"][name] = value;
   json["runs"] = Json::array();
   for (size_t i = 0; i < lab.runs.size(); ++i) {
     const LabRun& run = lab.runs[i];
@@ -69,7 +73,8 @@ MachineRef machine_of(const State& state, const std::string& argument) {
 }
 
 /// Values that no longer make sense, of a kernel or machine that is gone, stay behind.
-void restore_form(State& state, const JsonReader& form) {
+void restore_form(State& state, const JsonReader& lab) {
+  const JsonReader form = lab.at("form");
   if (form.keys().empty()) return;
   begin_form(state);
   for (const std::string& name : form.keys()) {
@@ -79,6 +84,15 @@ void restore_form(State& state, const JsonReader& form) {
       continue;
     }
   }
+  LabForm settled = state.lab.form;
+  if (lab.has("chosen")) {  // else its values are fields of the form
+    const JsonReader chosen = lab.at("chosen");
+    for (const std::string& name : chosen.keys()) {
+      settled.chosen.emplace_back(name, chosen.at(name).integer(0, kMostNumber));
+    }
+  }
+  settle_config(settled);
+  replace_form(state, std::move(settled));
   state.lab.undo.clear();
 }
 
@@ -141,7 +155,7 @@ void restore_session(State& state, std::string_view text, Effects& effects) {
   restored.look.mouse = session.at("mouse").boolean();
   restored.home.filter = session.at("filter").string();
   const JsonReader lab = session.at("lab");
-  restore_form(restored, lab.at("form"));
+  restore_form(restored, lab);
   const int last_field = std::max(0, static_cast<int>(restored.lab.fields.size()) - 1);
   restored.lab.field = static_cast<int>(lab.at("field").integer(0, kMostNumber));
   restored.lab.field = std::min(restored.lab.field, last_field);

@@ -80,7 +80,7 @@ void advice_step(State& state, Effects&) {
 
 std::string advice_text(const State& state) {
   const Advice* advice = chosen_advice(state.lab);
-  if (!advice) return "There is no advice for this run. Space goes on.";
+  if (!advice || !advice->pays()) return "No advice pays for this run. Space goes on.";
   return fmt::format(
       "This run is pinned as the baseline. The first advice, {}, is estimated to save {}, because "
       "{}. Space follows it.",
@@ -89,7 +89,8 @@ std::string advice_text(const State& state) {
 
 void follow_step(State& state, Effects& effects) {
   focus(state, LabPane::kTime);
-  if (chosen_advice(state.lab)) follow_advice(state, effects);
+  const Advice* advice = chosen_advice(state.lab);
+  if (advice && advice->pays()) follow_advice(state, effects);
 }
 
 std::string gain_text(const State& state) {

@@ -238,6 +238,7 @@ class Workbench {
     if (!state_.lab.form.machine || state_.lab.form.machine->argument == machine->argument) return;
     LabForm form = state_.lab.form;
     form.machine = machine;
+    settle_config(form);
     replace_form(state_, form);
   }
 

@@ -79,15 +79,16 @@ TEST(LabForm, ConfigsThatDoNotFitStayAndNameTheBuffer) {
   EXPECT_NE(screen.find("128 KiB / 64 KiB !"), std::string::npos) << screen;
 }
 
-TEST(LabForm, TypedDigitsBecomeTheValue) {
+TEST(LabForm, ANumberIsTypedAfterE) {
   const struct {
     const char* keys;
     int64_t m;
   } cases[] = {
-      {"5 0 0 Enter", 500}, {"5 0 0 Tab", 500},
-      {"5 0 0 Esc", 1000},  {"5 0 Backspace j", 5},
-      {"Backspace", 1000},  {"5 Backspace Enter", 1000},
-      {"0 0 7 Enter", 7},   {"1 2 3 4 5 6 7 8 9 0 1 2 3 4 Enter", 123456789012},
+      {"e 5 0 0 Enter", 500}, {"e 5 0 0 Tab", 500},
+      {"e 5 0 0 Esc", 1000},  {"e 5 0 Backspace j", 5},
+      {"e 5 0 Up", 50},       {"e 5 Backspace Enter", 1000},
+      {"e Enter", 1000},      {"e 0 0 7 Enter", 7},
+      {"e 0 Enter", 1000},    {"e 1 2 3 4 5 6 7 8 9 0 1 2 3 4 Enter", 1000},
   };
   for (const auto& expected : cases) {
     State state = lab_state();
@@ -100,10 +101,59 @@ TEST(LabForm, TypedDigitsBecomeTheValue) {
   }
 }
 
-TEST(LabForm, DigitsElsewhereChooseAScreen) {
+TEST(LabForm, DigitsChooseAScreenUnlessANumberIsTyped) {
   State state = lab_state();
+  state.lab.field = 2;
   press(state, "1");
   EXPECT_EQ(state.screen, Screen::kHome);
+  press(state, "2 e 1");
+  EXPECT_EQ(state.screen, Screen::kLab);
+  EXPECT_EQ(state.lab.typing, "1");
+  press(state, "Esc 3");
+  EXPECT_EQ(state.screen, Screen::kTimeline);
+}
+
+TEST(LabForm, TabSetsTheNumberAndGoesToTheNextField) {
+  State state = lab_state();
+  state.lab.field = 2;
+  press(state, "e 5 1 2 Tab");
+  EXPECT_EQ(state.lab.form.sizes[0].second, 512);
+  EXPECT_EQ(chosen_field(state.lab).name, "n");
+  press(state, "e 6 4 Shift-Tab");
+  EXPECT_EQ(state.lab.form.sizes[1].second, 64);
+  EXPECT_EQ(chosen_field(state.lab).name, "m");
+}
+
+TEST(LabForm, OnlyNumbersAreTyped) {
+  State state = lab_state();
+  press(state, "e");
+  EXPECT_FALSE(state.lab.typing);
+  EXPECT_NE(state.message.text.find("kernel is no number"), std::string::npos)
+      << state.message.text;
+}
+
+TEST(LabForm, TheHintsSayHowTypingEnds) {
+  State state = lab_state();
+  state.lab.field = 2;
+  EXPECT_NE(draw(state).text().find("e edit"), std::string::npos);
+  press(state, "e 5");
+  const std::string typing = draw(state).text();
+  EXPECT_NE(typing.find("Enter set  Esc cancel"), std::string::npos) << typing;
+  EXPECT_EQ(typing.find("? help"), std::string::npos);
+  press(state, "Esc");
+  EXPECT_NE(draw(state).text().find("? help"), std::string::npos);
+}
+
+TEST(LabForm, WhatFitsFollowsTheNumberThatIsTyped) {
+  State state = lab_state();
+  while (chosen_field(state.lab).name != "tile_k0") press(state, "j");
+  press(state, "e 1 2 8");
+  const std::string screen = draw(state).text();
+  EXPECT_NE(screen.find("would fit?"), std::string::npos) << screen;
+  EXPECT_NE(screen.find("128 KiB / 64 KiB !"), std::string::npos) << screen;
+  EXPECT_EQ(parameter(state, "tile_k0"), 64);
+  press(state, "Esc");
+  EXPECT_EQ(draw(state).text().find("would fit?"), std::string::npos);
 }
 
 TEST(LabForm, WhatCannotBeIsSaidAndKept) {
@@ -126,11 +176,23 @@ TEST(LabForm, WhatCannotBeIsSaidAndKept) {
   };
   for (const auto& expected : cases) {
     State state = lab_state();
+    const LabForm before = state.lab.form;
     set(state, expected.assignment);
     EXPECT_NE(state.message.text.find(expected.part), std::string::npos)
         << expected.assignment << ": " << state.message.text;
     EXPECT_EQ(draw(state).height(), 40);
+    EXPECT_TRUE(state.lab.form == before) << "the form keeps what it had";
   }
+}
+
+TEST(LabForm, ParametersOfAnInvalidProblemAreRefusedWithItsReason) {
+  State state = lab_state();
+  for (const char* size : {"m 2147483647", "n 2147483647"}) set(state, size);
+  ASSERT_FALSE(state.lab.check.has_problem);
+  set(state, "tile_m 64");
+  EXPECT_NE(state.message.text.find("while the problem is invalid: sizes m=2147483647"),
+            std::string::npos)
+      << state.message.text;
 }
 
 TEST(LabForm, HugeSizesAreCheckedAtOnceAndNotCounted) {
@@ -155,6 +217,37 @@ TEST(LabForm, TheDefaultFollowsTheProblemUntilItIsEdited) {
   EXPECT_EQ(parameter(state, "tile_n"), 128);
   press(state, "A");
   EXPECT_EQ(state.lab.form.config, state.lab.check.fallback);
+}
+
+TEST(LabForm, TheConfigDoesNotDependOnThePath) {
+  State state = lab_state();
+  set(state, "tile_m 64");
+  set(state, "m 1");
+  EXPECT_EQ(parameter(state, "tile_m"), 16);
+  set(state, "m 1000");
+  EXPECT_EQ(parameter(state, "tile_m"), 64) << "what was chosen comes back";
+  press(state, "A");
+  EXPECT_EQ(parameter(state, "tile_m"), 128);
+  press(state, "u");
+  EXPECT_EQ(parameter(state, "tile_m"), 64);
+
+  State direct = lab_state();
+  State detour = lab_state();
+  for (const char* each : {"layout nz", "m 16384", "n 16384", "k 16384"}) set(direct, each);
+  for (const char* each : {"layout nz", "m 1", "n 1", "k 1", "m 16384", "n 16384", "k 16384"}) {
+    set(detour, each);
+  }
+  EXPECT_EQ(detour.lab.form.config, direct.lab.form.config);
+  EXPECT_TRUE(detour.lab.form.chosen.empty());
+}
+
+TEST(LabForm, ChosenParametersAreMarkedAndForgottenWithTheKernel) {
+  State state = lab_state();
+  EXPECT_EQ(draw(state).text().find("64*"), std::string::npos);
+  set(state, "tile_m 64");
+  EXPECT_NE(draw(state).text().find("64*"), std::string::npos);
+  set(state, "kernel gemm_padded");
+  EXPECT_TRUE(state.lab.form.chosen.empty());
 }
 
 TEST(LabForm, EveryChangeIsUndoneInItsOrder) {
@@ -185,11 +278,29 @@ TEST(LabForm, AFormOfAKnownProblemMakesThatProblem) {
   }
 }
 
-TEST(LabForm, CompletionOffersLegalValues) {
-  const std::vector<std::string> choices = possible_assignments(lab_state());
-  for (const char* choice : {"kernel attention", "tile_k0 32", "layout nz", "dtype i8", "m 1024"}) {
-    EXPECT_NE(std::ranges::find(choices, choice), choices.end()) << choice;
+TEST(LabForm, CompletionNamesTheFieldsThenTheirValues) {
+  const State state = lab_state();
+  const auto has = [&](std::string_view typed, const char* choice) {
+    const std::vector<std::string> list = possible_assignments(state, typed);
+    return std::ranges::find(list, choice) != list.end();
+  };
+  for (const char* choice : {"kernel = gemm", "m = 1000", "tile_m = 128", "layout = nd"}) {
+    EXPECT_TRUE(has("", choice)) << choice;
   }
+  EXPECT_FALSE(has("tile", "tile_k0 = 32"));
+  for (const char* typed : {"tile_k0 ", "tile_k0 3", "tile_k0=", "tile_k0 = 3"}) {
+    EXPECT_TRUE(has(typed, "tile_k0 = 32")) << typed;
+    EXPECT_FALSE(has(typed, "tile_m = 128")) << typed;
+  }
+}
+
+TEST(LabForm, CompletedAssignmentsAreTaken) {
+  State state = lab_state();
+  type(state, ":set tile_m");
+  press(state, "Tab Backspace Backspace Backspace");
+  type(state, "64");
+  press(state, "Enter");
+  EXPECT_EQ(parameter(state, "tile_m"), 64) << state.message.text;
 }
 
 }  // namespace

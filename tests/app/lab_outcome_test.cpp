@@ -99,6 +99,17 @@ TEST(KernelOutcome, IsKeptAsTheCommandLineWouldKeepIt) {
   EXPECT_TRUE(store.keys_of_run(outcome.run)[0].evaluator.ends_with("/detailed"));
 }
 
+TEST(KernelOutcome, IsThereEvenWhereItCannotBeKept) {
+  Sandbox sandbox;
+  const std::string db = sandbox.path("no-folder/results.db");
+  sandbox.file("no-folder", "a file");
+  const KernelOutcome outcome =
+      run_kernel({small_request("gemm"), db, true, false, false}, no_progress());
+  EXPECT_GT(outcome.time_us, 0);
+  EXPECT_EQ(outcome.run, 0);
+  EXPECT_FALSE(outcome.not_kept.empty());
+}
+
 TEST(KernelOutcome, ItsCommandLineFindsTheSameTime) {
   for (const char* kernel : {"gemm", "attention", "rms_norm", "elementwise"}) {
     const KernelRequest request = small_request(kernel);

@@ -69,9 +69,10 @@ TEST(LabRun, EnterInTheHistoryShowsARunAgainWithItsForm) {
   state.pane().pane = static_cast<int>(LabPane::kHistory);
   press(state, "j Enter");
   EXPECT_EQ(state.lab.shown, 1);
-  EXPECT_EQ(state.lab.form, first);
+  EXPECT_EQ(state.lab.form.config, first.config);
+  EXPECT_EQ(state.lab.form.chosen, first.config.values) << "all of them";
   press(state, "u");
-  EXPECT_NE(state.lab.form, first);
+  EXPECT_NE(state.lab.form.config, first.config);
 }
 
 TEST(LabRun, DifferencesAreOpenedOnlyAgainstAPinAndLeftByEscape) {
@@ -103,12 +104,72 @@ TEST(LabRun, AdviceIsFollowedAndItsGainIsShownBesideTheEstimate) {
   EXPECT_EQ(job->request.config.at("tile_k0"), 32);
   EXPECT_EQ(state.lab.form.config.at("tile_k0"), 32);
   finish_run(state, made_up_outcome(job->request, 95'000));
-  EXPECT_NE(state.message.text.find("estimate -10.0 %, real -5.0 %"), std::string::npos)
+  EXPECT_NE(state.message.text.find("run 2: 95.00 us, est -10.0 %, real -5.0 % (tile_k0 64 -> 32)"),
+            std::string::npos)
       << state.message.text;
   EXPECT_NE(draw(state).text().find("estimate"), std::string::npos);
+  EXPECT_NE(draw(state).text().find("applied tile_k0"), std::string::npos);
+  run_made_up(state, 80'000);
+  EXPECT_EQ(draw(state).text().find("applied tile_k0"), std::string::npos) << "of another run";
   press(state, "n a");
   EXPECT_NE(state.message.text.find("needs 160 KiB of L0C"), std::string::npos)
       << state.message.text;
+}
+
+TEST(LabRun, AdviceThatDoesNotPayIsShownSoAndNotFollowed) {
+  State state = lab_state();
+  const Effects effects = press(state, "r");
+  KernelOutcome outcome = made_up_outcome(job_in<RunKernelJob>(effects)->request);
+  outcome.advice[0].estimated_gain = -0.083;
+  outcome.advice[0].estimated_us = outcome.time_us * 1.083;
+  finish_run(state, outcome);
+  const std::string screen = draw(state).text();
+  for (const char* part : {"would not pay (est. +8.3 %)", "change that pays"}) {
+    EXPECT_NE(screen.find(part), std::string::npos) << part << "\n" << screen;
+  }
+  EXPECT_EQ(job_in<RunKernelJob>(press(state, "a")), nullptr);
+  EXPECT_EQ(state.message.text, "apply: would not pay (est. +8.3 %)");
+}
+
+TEST(LabRun, OnlyEqualProblemsAreCompared) {
+  State state = lab_state();
+  run_made_up(state, 100'000);
+  type(state, ":set dtype i8");
+  press(state, "Enter");
+  run_made_up(state, 50'000);
+  EXPECT_EQ(state.message.text.find("run 1"), std::string::npos) << state.message.text;
+  run_made_up(state, 40'000);
+  EXPECT_NE(state.message.text.find("run 2 -20.0 %"), std::string::npos) << state.message.text;
+  type(state, ":set layout nz");
+  press(state, "Enter");
+  run_made_up(state, 30'000);
+  EXPECT_EQ(state.message.text.find("run 3"), std::string::npos) << state.message.text;
+}
+
+TEST(LabRun, ARunThatIsNotKeptIsShownWithAWarning) {
+  State state = lab_state();
+  const Effects effects = press(state, "r");
+  KernelOutcome outcome = made_up_outcome(job_in<RunKernelJob>(effects)->request);
+  outcome.not_kept = "the database is locked";
+  finish_run(state, outcome);
+  EXPECT_EQ(state.lab.shown, 1);
+  EXPECT_EQ(state.message.role, Role::kWarn);
+  EXPECT_TRUE(state.message.text.ends_with("; not kept: the database is locked"))
+      << state.message.text;
+}
+
+TEST(LabRun, HistoryNamesWhatChanged) {
+  State state = lab_state(200, 40);
+  run_made_up(state, 100'000);
+  run_made_up(state, 100'000);
+  type(state, ":set tile_m 64");
+  press(state, "Enter");
+  run_made_up(state, 90'000);
+  state.pane() = {static_cast<int>(LabPane::kHistory), true};
+  const std::string screen = draw(state).text();
+  for (const char* part : {"same config", "tile_m=64", "tile m=128 n=256"}) {
+    EXPECT_NE(screen.find(part), std::string::npos) << part << "\n" << screen;
+  }
 }
 
 TEST(LabRun, FailedAndCancelledRunsFreeTheForm) {
@@ -167,12 +228,12 @@ TEST(LabRun, ExportAsksForAFileAndWritesTheShownRun) {
   EXPECT_EQ(job->path, "trace.json");
 }
 
-TEST(LabFigures, RoundedPartsSumToTheRoundedSum) {
+TEST(LabFigures, RoundedPartsSumToTheWholeSum) {
   const std::vector<int64_t> thirds = {1, 1, 1};
   EXPECT_EQ(rounded_parts(thirds, 1000, 3), (std::vector<int64_t>{334, 333, 333}));
   const std::vector<int64_t> parts = {1500, -700, 400, 513};
   const std::vector<int64_t> rounded = rounded_parts(parts, 1, 1024);
-  EXPECT_EQ(rounded[0] + rounded[1] + rounded[2] + rounded[3], 2);
+  EXPECT_EQ(rounded[0] + rounded[1] + rounded[2] + rounded[3], 1);
   for (size_t i = 0; i < parts.size(); ++i) {
     EXPECT_NEAR(static_cast<double>(rounded[i]), static_cast<double>(parts[i]) / 1024, 1);
   }
@@ -197,6 +258,25 @@ TEST(LabFigures, ChangesOfCausesSumToTheWholeDifference) {
   EXPECT_EQ(shares, 1000);
   EXPECT_EQ(diff.before_cycles, 100'003);
   EXPECT_TRUE(diff.values.empty());
+}
+
+TEST(LabFigures, CyclesAreCutOffAsTheCommandLineDoes) {
+  KernelOutcome outcome;
+  outcome.profile.timing.ticks = 269'943 * kTicksPerCycle - 1;
+  EXPECT_EQ(outcome.cycles(), 269'942);
+}
+
+TEST(LabFigures, UnitsFollowTheMagnitudeAndTheType) {
+  State state = lab_state();
+  KernelOutcome outcome = made_up_outcome(request_of(state.lab.form, state.lab.check));
+  EXPECT_EQ(speed_text(outcome, 353.9e12), "353.9 TFLOPS");
+  EXPECT_EQ(speed_text(outcome, 999.99e9), "1.0 TFLOPS");
+  EXPECT_EQ(speed_text(outcome, 40'000), "40.0 kFLOPS");
+  EXPECT_EQ(speed_text(outcome, 0.04), "0.0 FLOPS");
+  EXPECT_EQ(rate_text(1.6e12), "1.6 TB/s");
+  EXPECT_EQ(rate_text(2e6), "2.0 MB/s");
+  outcome.request.problem.types.front() = DType::kI8;
+  EXPECT_EQ(speed_text(outcome, 565e12), "565.0 TOPS");
 }
 
 TEST(LabFigures, ChangesArePrintedWithTheirSign) {

@@ -3,6 +3,7 @@
 
 #include "app/tui/command_table.h"
 #include "core/base/random.h"
+#include "core/base/text.h"
 #include "tests/app/golden.h"
 #include "tests/app/lab_fixture.h"
 
@@ -70,6 +71,41 @@ TEST(LabScreen, ItsPanesNeverOverlapAndHoldTheFocusAtEverySize) {
   }
 }
 
+/// The rows of a screen that hold a part.
+std::vector<std::string> rows_with(const std::string& screen, std::string_view part) {
+  std::vector<std::string> rows;
+  for (const std::string_view row : split(screen, '\n')) {
+    if (row.find(part) != std::string_view::npos) rows.emplace_back(row);
+  }
+  return rows;
+}
+
+TEST(LabScreen, TheRooflineHasItsLabelsWholeAndRunsOfItsOwnRoofAlone) {
+  State state = lab_state();
+  for (const int64_t cycles : {100'000, 90'000, 80'000, 70'000, 60'000}) {
+    run_made_up(state, cycles);
+  }
+  type(state, ":set dtype i8");
+  press(state, "Enter");
+  run_made_up(state, 50'000);
+  state.pane() = {static_cast<int>(LabPane::kRoofline), true};
+  for (int width = kLeastWidth; width <= 160; ++width) {
+    state.width = width;
+    for (const int shown : {5, 6}) {
+      state.lab.shown = shown;
+      const std::string screen = draw(state).text();
+      const std::string unit = shown == 5 ? "TFLOPS" : "TOPS";
+      EXPECT_EQ(rows_with(screen, shown == 5 ? "(5)" : "(6)").empty(), false) << screen;
+      EXPECT_FALSE(rows_with(screen, unit).empty()) << screen;
+      EXPECT_EQ(rows_with(screen, shown == 5 ? "TOPS" : "FLOP").size(), 0u) << screen;
+      for (const std::string& row : rows_with(screen, "HBM ")) {
+        if (row.find("of HBM") != std::string::npos) continue;
+        EXPECT_NE(row.find("HBM 1.8 TB/s"), std::string::npos) << screen;
+      }
+    }
+  }
+}
+
 TEST(LabScreen, HelpIsNeverPushedOutOfTheHints) {
   for (int width = kLeastWidth; width <= 130; ++width) {
     const Grid grid = draw(lab_state(width, 24));
@@ -91,7 +127,7 @@ Key random_key(Random& random) {
                             keys::kPageDown};
   if (random.below(3) == 0) return kNamed[random.below(std::size(kNamed))];
   // Without what leaves for another screen's jobs or writes files.
-  constexpr std::string_view kLetters = "hjklaApDuCHbwnNrvVzgGt<>0456789?:K ";
+  constexpr std::string_view kLetters = "hjklaApDeuCHbwnNrvVzgGt<>0456789?:K ";
   return Key{static_cast<char32_t>(kLetters[random.below(kLetters.size())])};
 }
 

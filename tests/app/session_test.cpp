@@ -75,6 +75,18 @@ TEST(Session, ComesBackAsItWasKept) {
   EXPECT_EQ(session_summary(after), "Lab: gemm m=1000 n=4096 k=4096");
 }
 
+TEST(Session, KnowsWhichParametersWereChosen) {
+  const State before = busy_state();
+  ASSERT_EQ(before.lab.form.chosen.size(), 1u);
+  Effects effects;
+  State after = restored_from(session_text(before), effects);
+  EXPECT_EQ(after.lab.form.chosen, before.lab.form.chosen);
+  type(after, ":set m 16");
+  press(after, "Enter");
+  EXPECT_EQ(after.lab.form.config.at("tile_n"), 128);
+  EXPECT_EQ(after.lab.form.config.at("tile_m"), 16) << "this one follows the problem";
+}
+
 TEST(Session, RunsThatAreGoneStayBehind) {
   std::string text = session_text(busy_state());
   const size_t config = text.find("tile_m=");

@@ -1,5 +1,7 @@
 #include "tuner/advice/advice.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -50,8 +52,8 @@ class Adviser {
       if (finding) add(rule, *finding, list);
     }
     std::ranges::stable_sort(list, [](const Advice& a, const Advice& b) {
-      return std::tuple(!a.is_feasible, -a.estimated_gain) <
-             std::tuple(!b.is_feasible, -b.estimated_gain);
+      return std::tuple(!a.pays(), !a.is_feasible, -a.estimated_gain) <
+             std::tuple(!b.pays(), !b.is_feasible, -b.estimated_gain);
     });
     merge_repeated(list);
     return list;
@@ -104,7 +106,7 @@ class Adviser {
   void set_estimate(Advice& advice, double us) const {
     advice.is_feasible = true;
     advice.estimated_us = us;
-    advice.estimated_gain = std::max(0.0, 1 - us / now_);
+    advice.estimated_gain = 1 - us / now_;
   }
 
   /// Another kernel or layout: the config is kept where it is legal there.
@@ -214,9 +216,18 @@ std::vector<Advice> advise(const Kernel& kernel, const Problem& problem, const C
   return Adviser(kernel, evidence).advise();
 }
 
-void require_feasible(const Advice& advice) {
-  if (advice.is_feasible) return;
-  throw Error(ErrorKind::kInfeasible, advice.rule + " cannot be followed: " + advice.obstacle);
+std::string reason_against(const Advice& advice) {
+  if (!advice.is_feasible) return advice.obstacle;
+  if (advice.pays()) return "";
+  return fmt::format("would not pay (est. {:+.1f} %)", (0 - advice.estimated_gain) * 100);
+}
+
+void require_pays(const Advice& advice) {
+  const std::string reason = reason_against(advice);
+  if (reason.empty()) return;
+  throw Error(ErrorKind::kInfeasible,
+              fmt::format("{} {}: {}", advice.rule,
+                          advice.is_feasible ? "is not followed" : "cannot be followed", reason));
 }
 
 AppliedAdvice compare(const Advice& advice, double before_us, double real_us) {
@@ -224,7 +235,7 @@ AppliedAdvice compare(const Advice& advice, double before_us, double real_us) {
 }
 
 AppliedAdvice apply(const Advice& advice, const Machine& machine, double before_us) {
-  require_feasible(advice);
+  require_pays(advice);
   const Launch launch = find_kernel(advice.changed_problem.kernel)
                             .build(advice.changed_problem, advice.changed_config, machine);
   return compare(advice, before_us, machine.us_of_ticks(time_detailed(launch, machine).ticks));

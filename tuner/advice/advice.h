@@ -14,6 +14,10 @@
 
 namespace tilewright {
 
+/// Share of the time that a change must be estimated to save before it is worth a run: less is
+/// within what the estimates miss.
+constexpr double kLeastGain = 0.005;
+
 /// What to change so that a launch takes less time, and what that would bring.
 struct Advice {
   std::string rule;      ///< name of the rule that found it
@@ -28,7 +32,10 @@ struct Advice {
   bool is_feasible = false;
   std::string obstacle;       ///< what refuses the change, empty when feasible
   double estimated_us = 0;    ///< of the changed launch, never simulated; now's where not feasible
-  double estimated_gain = 0;  ///< share of the time saved, at least 0
+  double estimated_gain = 0;  ///< share of the time saved; negative when it would take longer
+
+  /// Whether it can be done and is estimated to save time.
+  bool pays() const { return is_feasible && estimated_gain >= kLeastGain; }
 };
 
 /// A kind of advice.
@@ -41,8 +48,8 @@ struct AdviceRule {
 std::span<const AdviceRule> advice_rules();
 
 /// Advice on a launch that was timed in detail: `profile` and `roofline` of
-/// kernel.build(problem, config, machine), whose config is legal. What saves time comes first, most
-/// first; then what would change nothing; then what cannot be done. A rule speaks only where the
+/// kernel.build(problem, config, machine), whose config is legal. What pays comes first, most gain
+/// first; then what would not pay; then what cannot be done. A rule speaks only where the
 /// profile shows its problem. Estimates are first-order (docs/model.md, "Advice"): no launch is
 /// simulated. Deterministic.
 std::vector<Advice> advise(const Kernel& kernel, const Problem& problem, const Config& config,
@@ -61,11 +68,13 @@ struct AppliedAdvice {
 /// The estimate of an advice beside what its launch really took.
 AppliedAdvice compare(const Advice& advice, double before_us, double real_us);
 
-/// Times the changed launch of a feasible advice in detail. Error (infeasible) with the obstacle of
-/// one that is not.
+/// Times the changed launch of an advice that pays in detail. Error (infeasible) as require_pays().
 AppliedAdvice apply(const Advice& advice, const Machine& machine, double before_us);
 
-/// Error (infeasible) with the obstacle unless the advice can be followed.
-void require_feasible(const Advice& advice);
+/// Why an advice is not worth following: its obstacle, or "would not pay (est. +8.3 %)". Empty when
+/// it pays.
+std::string reason_against(const Advice& advice);
+/// Error (infeasible) with the reason against an advice that does not pay.
+void require_pays(const Advice& advice);
 
 }  // namespace tilewright

@@ -32,14 +32,17 @@ std::optional<Finding> enlarge_tile(const Evidence& evidence) {
   if (waits < kNoticed) return std::nullopt;
   const auto loads = evidence.ops(Pipe::kMte2);
   const double reuse = loads.bytes > 0 ? evidence.ops(Pipe::kCube).flops / loads.bytes : 0;
+  const std::string operations = reuse < 0.01 ? "less than 0.01"
+                                 : reuse < 10 ? fmt::format("{:.2g}", reuse)
+                                              : fmt::format("{:.0f}", reuse);
   return Finding{
       fmt::format("the cube waits for operands {} of the time, as each byte that is loaded serves "
-                  "only {:.0f} operations",
-                  format_share(waits), reuse),
-      fmt::format("CUBE busy {}, MTE2 busy {}, MTE1 busy {}; {} loaded, {:.0f} operations a byte",
+                  "only {} operations",
+                  format_share(waits), operations),
+      fmt::format("CUBE busy {}, MTE2 busy {}, MTE1 busy {}; {} loaded, {} operations a byte",
                   format_share(evidence.busy(Pipe::kCube)),
                   format_share(evidence.busy(Pipe::kMte2)),
-                  format_share(evidence.busy(Pipe::kMte1)), format_bytes(loads.bytes), reuse),
+                  format_share(evidence.busy(Pipe::kMte1)), format_bytes(loads.bytes), operations),
       {{{{"tile_m", Direction::kUp}, {"tile_n", Direction::kUp}}, kRoomForTile},
        {{{"tile_m", Direction::kUp}, {"tile_n", Direction::kDown}}, kRoomForTile},
        {{{"tile_m", Direction::kDown}, {"tile_n", Direction::kUp}}, kRoomForTile}}};

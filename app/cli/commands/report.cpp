@@ -144,7 +144,7 @@ AppliedRun follow(const Context& context, Store& store, const RunReport& report,
                   std::span<const Advice> list, int64_t number) {
   const Machine& machine = report.kernel->machine;
   const Advice& advice = numbered(list, number);
-  require_feasible(advice);
+  require_pays(advice);
   const KernelRun run = run_changed(context, advice, machine);
   const double before_us = machine.us_of_ticks(report.kernel->profile.timing.ticks);
   return {number, keep(context, run, store), compare(advice, before_us, run.measurement.time_us)};

@@ -10,6 +10,7 @@
 #include "app/cli/problem_arguments.h"
 #include "app/cli/trace_file.h"
 #include "app/tui/progress_sink.h"
+#include "core/base/error.h"
 #include "core/base/format.h"
 #include "core/base/text.h"
 
@@ -41,6 +42,21 @@ void look_closer(const RunKernelJob& job, const Kernel& kernel, const Launch& la
   if (job.checks) {
     run.check = check_kernel(kernel, run.problem, run.config, run.machine, 0);
     progress.at(0.95);
+  }
+}
+
+/// Keeps a run as `tilewright run` does. A lock is not waited for as long as there: the result is
+/// wanted on the screen.
+void keep_outcome(const RunKernelJob& job, const KernelRun& run, KernelOutcome& outcome) {
+  constexpr int kBusyMs = 1000;
+  try {
+    Store store = Store::open(job.db, OpenMode::kReadWrite, kBusyMs);
+    const std::string command =
+        fmt::format("{}{}{}", command_line_of(job.request), job.checks ? " --check" : "",
+                    job.finds_hazards ? " --hazards" : "");
+    outcome.run = keep({command, 0}, run, store);
+  } catch (const Error& error) {
+    outcome.not_kept = error.message();
   }
 }
 
@@ -105,13 +121,7 @@ KernelOutcome run_kernel(const RunKernelJob& job, const JobProgress& progress) {
   outcome.check = run.check;
   outcome.hazards = run.hazards;
   run.wall_ms = outcome.wall_ms = (wall_seconds() - started) * 1e3;
-  if (job.keeps) {
-    Store store = Store::open(job.db, OpenMode::kReadWrite);
-    const std::string command =
-        fmt::format("{}{}{}", command_line_of(job.request), job.checks ? " --check" : "",
-                    job.finds_hazards ? " --hazards" : "");
-    outcome.run = keep({command, 0}, run, store);
-  }
+  if (job.keeps) keep_outcome(job, run, outcome);
   return outcome;
 }
 

@@ -16,10 +16,16 @@
 
 namespace tilewright {
 
+/// Cycles of ticks, the last one not counted unless it is whole.
+constexpr int64_t whole_cycles(int64_t ticks) {
+  return ticks / kTicksPerCycle;
+}
+
 /// Everything that a run of one kernel found. Never changed after the worker made it.
 struct KernelOutcome {
   KernelRequest request;
-  int64_t run = 0;  ///< its number in the database; 0 where it was not kept
+  int64_t run = 0;       ///< its number in the database; 0 where it was not kept
+  std::string not_kept;  ///< why it could not be kept; empty when it was, or was not to be
   double time_us = 0;
   double flops = 0;          ///< of the problem, without padding
   int64_t instructions = 0;  ///< of the launch
@@ -32,7 +38,8 @@ struct KernelOutcome {
   double wall_ms = 0;
 
   int64_t ticks() const { return profile.timing.ticks; }
-  double cycles() const { return static_cast<double>(ticks()) / kTicksPerCycle; }
+  /// Whole ones, as the command line prints them.
+  int64_t cycles() const { return whole_cycles(ticks()); }
   double flops_per_s() const { return flops / time_us * 1e6; }
   /// Whether cube cores worked.
   bool uses_cube() const;
@@ -47,7 +54,7 @@ double peak_flops_of(const KernelOutcome& outcome);
 std::string command_line_of(const KernelRequest& request);
 
 /// The detailed simulation, with what else the job asks for; keeps the run as `tilewright run`
-/// does. Throws Error or JobCancelled.
+/// does, and says in the outcome where that cannot be done. Throws Error or JobCancelled.
 KernelOutcome run_kernel(const RunKernelJob& job, const JobProgress& progress);
 
 /// Runs of a session that are there again.

@@ -8,6 +8,7 @@
 #include "app/tui/lab/lab_edit.h"
 #include "app/tui/lab/lab_run.h"
 #include "app/tui/lab/lab_screen.h"
+#include "app/tui/palette.h"
 #include "app/tui/timeline/timeline_screen.h"
 #include "core/base/text.h"
 
@@ -36,7 +37,7 @@ std::string no_advice(const State& state) {
   if (!state.lab.shown_run()) return no_result(state);
   const Advice* advice = chosen_advice(state.lab);
   if (!advice) return "there is no advice on this run";
-  if (!advice->is_feasible) return advice->obstacle;
+  if (!advice->pays()) return reason_against(*advice);
   return state.lab.job != 0 ? "a run is under way; K cancels it" : "";
 }
 
@@ -104,13 +105,24 @@ void toggle_diff(State& state, std::string_view, Effects&) {
 
 void take_default(State& state, std::string_view, Effects&) {
   LabForm form = state.lab.form;
-  form.config = state.lab.check.fallback;
+  form.chosen.clear();
+  settle_config(form);
   replace_form(state, std::move(form));
   state.say("the kernel's default config");
 }
 
 void choose_field(State& state, std::string_view name, std::string_view value) {
   set_field_by_name(state, fmt::format("{} {}", name, value));
+}
+
+void edit_number(State& state, std::string_view, Effects&) {
+  state.pane().pane = static_cast<int>(LabPane::kForm);
+  begin_typing(state);
+}
+
+/// For the line behind "set" in the palette.
+std::vector<std::string> set_choices(const State& state) {
+  return possible_assignments(state, typed_argument(state));
 }
 
 std::vector<std::string> choices_of(const State& state, std::string_view name) {
@@ -222,8 +234,16 @@ std::vector<WorkbenchCommand> pane_commands() {
       {.id = "value.next",
        .place = Place::kLab,
        .keys = "> l Right",
-       .help = "the next legal value; digits type a number",
+       .help = "the next legal value",
        .act = change_by<1>},
+      {.id = "edit",
+       .place = Place::kLab,
+       .keys = "e",
+       .hint = "edit",
+       .help = "type the number of the field; Enter sets it, Esc gives up",
+       .act = edit_number,
+       .obstacle = typing_obstacle,
+       .pane = static_cast<int>(LabPane::kForm)},
       {.id = "undo",
        .place = Place::kLab,
        .keys = "u",
@@ -236,7 +256,7 @@ std::vector<WorkbenchCommand> pane_commands() {
        .place = Place::kLab,
        .keys = "A",
        .hint = "auto",
-       .help = "the kernel's default config for this problem",
+       .help = "forget the values you set: the kernel's default config",
        .act = take_default,
        .obstacle = no_default,
        .pane = static_cast<int>(LabPane::kForm)},
@@ -309,7 +329,7 @@ std::vector<WorkbenchCommand> typed_commands() {
        .act = [](State& state, std::string_view argument,
                  Effects&) { set_field_by_name(state, argument); },
        .argument = "NAME VALUE",
-       .choices = possible_assignments},
+       .choices = set_choices},
       {.id = "kernel",
        .place = Place::kLab,
        .help = "another kernel in the form",

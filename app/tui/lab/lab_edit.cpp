@@ -21,25 +21,53 @@ void take_form(State& state, LabForm form) {
   lab.check = check_form(lab.form);
   lab.fields = fields_of(lab.form, lab.check);
   lab.field = std::clamp(lab.field, 0, static_cast<int>(lab.fields.size()) - 1);
-  lab.typing.reset();
+  stop_typing(lab);
   state.machine = lab.form.machine;
 }
 
 void set_value(State& state, const LabField& field, std::string_view text) {
   const LabField kept = field;  // the list of fields is made anew
-  replace_form(state, with_value(state.lab.form, state.lab.check, kept, text));
+  replace_form(state, with_value(state.lab.form, kept, text));
   if (!state.lab.check.wrong.empty()) state.say(state.lab.check.wrong, Role::kWarn);
 }
 
 void end_typing(State& state) {
   const std::string text = *state.lab.typing;
-  state.lab.typing.reset();
+  stop_typing(state.lab);
   if (text.empty()) return;
   try {
     set_value(state, chosen_field(state.lab), text);
   } catch (const Error& error) {
     state.say(error.message(), Role::kBad);
   }
+}
+
+/// Works out what the number so far would mean.
+void look_ahead(LabState& lab) {
+  lab.preview.reset();
+  if (lab.typing->empty()) return;
+  try {
+    lab.preview = check_form(with_value(lab.form, chosen_field(lab), *lab.typing));
+  } catch (const Error&) {
+    return;  // not a legal value yet
+  }
+}
+
+/// The name and value of "tile_m 128", "tile_m=128" and "tile_m = 128".
+struct Assignment {
+  std::string_view name;
+  std::string_view value;
+  bool has_whole_name = false;  ///< something stands behind the name
+};
+
+Assignment assignment_of(std::string_view text) {
+  const std::string_view line = trim(text);
+  const size_t end = line.find_first_of(" =");
+  const bool has_end = end != std::string_view::npos || text.ends_with(' ');
+  if (end == std::string_view::npos) return {line, "", has_end};
+  std::string_view value = trim(line.substr(end));
+  if (value.starts_with('=')) value = trim(value.substr(1));
+  return {line.substr(0, end), value, true};
 }
 
 }  // namespace
@@ -91,32 +119,45 @@ void step_field(State& state, int step) {
   set_value(state, field, value);
 }
 
+std::string typing_obstacle(const State& state) {
+  if (state.lab.fields.empty()) return "";
+  const LabField& field = chosen_field(state.lab);
+  return field.is_number() ? "" : fmt::format("{} is no number; < and > change it", field.name);
+}
+
+void begin_typing(State& state) {
+  begin_form(state);
+  state.lab.typing.emplace();
+}
+
+void stop_typing(LabState& lab) {
+  lab.typing.reset();
+  lab.preview.reset();
+}
+
 bool type_number(State& state, Key key) {
   LabState& lab = state.lab;
-  const bool is_digit = key.code >= U'0' && key.code <= U'9';
-  if (!lab.typing) {
-    if (!is_digit || !chosen_field(lab).is_number()) return false;
-    lab.typing.emplace();
-  }
-  if (is_digit) {
+  if (!lab.typing) return false;
+  if (key.code >= U'0' && key.code <= U'9') {
     if (lab.typing->size() < kMostDigits) *lab.typing += static_cast<char>(key.code);
+    look_ahead(lab);
   } else if (key == keys::kBackspace) {
     if (!lab.typing->empty()) lab.typing->pop_back();
+    look_ahead(lab);
   } else if (key == keys::kEscape) {
-    lab.typing.reset();
+    stop_typing(lab);
   } else {
     end_typing(state);
-    return key == keys::kEnter || key == keys::kTab;
+    if (key == keys::kTab) move_field(state, 1);
+    if (key == keys::kBackTab) move_field(state, -1);
+    return key == keys::kEnter || key == keys::kTab || key == keys::kBackTab;
   }
   return true;
 }
 
 void set_field_by_name(State& state, std::string_view assignment) {
   begin_form(state);
-  const std::string_view line = trim(assignment);
-  const size_t end = line.find_first_of(" =");
-  const std::string_view name = line.substr(0, end);
-  const std::string_view value = end == std::string_view::npos ? "" : trim(line.substr(end + 1));
+  const auto [name, value, has_whole_name] = assignment_of(assignment);
   std::vector<std::string> names;
   for (const LabField& field : state.lab.fields) {
     names.push_back(field.name);
@@ -126,16 +167,26 @@ void set_field_by_name(State& state, std::string_view assignment) {
     }
     return set_value(state, field, value);
   }
+  if (!state.lab.check.has_problem) {
+    throw Error(ErrorKind::kUsage,
+                fmt::format("'{}' cannot be set while the problem is invalid: {}", printable(name),
+                            state.lab.check.wrong));
+  }
   throw Error(ErrorKind::kUsage, fmt::format("unknown field '{}'{} (fields: {})", printable(name),
                                              did_you_mean(name, names), join(names, ", ")));
 }
 
-std::vector<std::string> possible_assignments(const State& state) {
+std::vector<std::string> possible_assignments(const State& state, std::string_view typed) {
+  const auto [name, value, has_whole_name] = assignment_of(typed);
   std::vector<std::string> assignments;
   for (const LabField& field : state.lab.fields) {
+    assignments.push_back(fmt::format("{} = {}", field.name, field.value));
+    if (!has_whole_name || field.name != name) continue;
+    std::vector<std::string> values;
     for (const std::string& choice : field.choices) {
-      assignments.push_back(fmt::format("{} {}", field.name, choice));
+      values.push_back(fmt::format("{} = {}", field.name, choice));
     }
+    return values;
   }
   return assignments;
 }

@@ -23,13 +23,20 @@ const LabField& chosen_field(const LabState& lab);
 void move_field(State& state, int step);
 void step_field(State& state, int step);
 
-/// A key for a number that is being typed, or one that begins it; false when it is neither. Keys
-/// that end the typing and mean something else besides are not taken.
+/// Why no number can be typed into the field of the cursor; empty when it can.
+std::string typing_obstacle(const State& state);
+/// Begins to type a number into the field of the cursor.
+void begin_typing(State& state);
+void stop_typing(LabState& lab);
+/// A key while a number is typed. Keys that end it and mean something else besides are not taken:
+/// false.
 bool type_number(State& state, Key key);
 
-/// "tile_m 128". Error (usage) for an unknown field or a value that it cannot take.
+/// "tile_m 128" or "tile_m = 128". Error (usage) for an unknown field or a value that it cannot
+/// take.
 void set_field_by_name(State& state, std::string_view assignment);
-/// Every "NAME VALUE" that would be a step of a field.
-std::vector<std::string> possible_assignments(const State& state);
+/// What completes such a line: each field with its value, or when its name is typed the values that
+/// it steps through.
+std::vector<std::string> possible_assignments(const State& state, std::string_view typed);
 
 }  // namespace tilewright

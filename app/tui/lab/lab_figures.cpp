@@ -23,10 +23,6 @@ int64_t floor_quotient(Wide value, Wide divisor) {
   return static_cast<int64_t>(quotient - (value % divisor < 0 ? 1 : 0));
 }
 
-int64_t rounded_quotient(Wide value, Wide divisor) {
-  return floor_quotient(2 * value + divisor, 2 * divisor);
-}
-
 std::span<const int64_t> ticks_of(const Breakdown& breakdown) {
   return breakdown.ticks;
 }
@@ -93,7 +89,7 @@ std::vector<int64_t> rounded_parts(std::span<const int64_t> parts, int64_t numer
     given += rounded.back();
   }
   std::ranges::stable_sort(remainders, {}, &std::pair<Wide, size_t>::first);
-  const int64_t missing = rounded_quotient(sum, denominator) - given;
+  const int64_t missing = floor_quotient(sum, denominator) - given;
   for (int64_t i = 0; i < missing; ++i) ++rounded[remainders[static_cast<size_t>(i)].second];
   return rounded;
 }
@@ -121,7 +117,7 @@ std::string change_percent(double before, double after) {
 }
 
 bool are_comparable(const KernelOutcome& a, const KernelOutcome& b) {
-  return a.request.problem.sizes == b.request.problem.sizes;
+  return a.request.problem == b.request.problem;
 }
 
 std::string words_of(Cause cause) {
@@ -240,14 +236,42 @@ std::string short_problem(const Problem& problem) {
   return join(sizes, " ");
 }
 
-std::string rate_text(double bytes_per_s) {
-  return bytes_per_s >= 1e12 ? fmt::format("{:.2f} TB/s", bytes_per_s * 1e-12)
-                             : fmt::format("{:.1f} GB/s", bytes_per_s * 1e-9);
+std::string named_config(const Config& config) {
+  std::vector<std::string> values;
+  bool has_tiles = false;
+  for (const auto& [full_name, value] : config.values) {
+    std::string_view name = full_name;
+    if (name.starts_with("tile_")) {
+      name.remove_prefix(5);
+      if (!has_tiles) values.emplace_back("tile");
+      has_tiles = true;
+    }
+    if (name.ends_with("_buffers")) name.remove_suffix(8);
+    values.push_back(fmt::format("{}={}", name, value));
+  }
+  return join(values, " ");
 }
 
-std::string speed_text(double flops_per_s) {
-  return flops_per_s >= 1e12 ? fmt::format("{:.1f} TFLOPS", flops_per_s * 1e-12)
-                             : fmt::format("{:.1f} GFLOPS", flops_per_s * 1e-9);
+std::string magnitude_text(double value) {
+  constexpr std::pair<double, const char*> kPrefixes[] = {
+      {1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}};
+  for (const auto& [size, prefix] : kPrefixes) {
+    // What would be printed as 1000.0 has the next prefix.
+    if (value >= size * 0.99995) return fmt::format("{:.1f} {}", value / size, prefix);
+  }
+  return fmt::format("{:.1f} ", value);
+}
+
+std::string rate_text(double bytes_per_s) {
+  return magnitude_text(bytes_per_s) + "B/s";
+}
+
+std::string_view operation_of(const KernelOutcome& outcome) {
+  return outcome.request.problem.types.front() == DType::kI8 ? "OP" : "FLOP";
+}
+
+std::string speed_text(const KernelOutcome& outcome, double per_s) {
+  return fmt::format("{}{}S", magnitude_text(per_s), operation_of(outcome));
 }
 
 double peak_share(const KernelOutcome& outcome) {
@@ -263,8 +287,8 @@ std::string_view peak_name(const KernelOutcome& outcome) {
 
 std::string result_text(const KernelOutcome& outcome) {
   return fmt::format("{}, {} cycles, {} of {}", format_us(outcome.time_us),
-                     format_count(std::llround(outcome.cycles())),
-                     format_share(peak_share(outcome)), peak_name(outcome));
+                     format_count(outcome.cycles()), format_share(peak_share(outcome)),
+                     peak_name(outcome));
 }
 
 }  // namespace tilewright

@@ -11,9 +11,9 @@
 
 namespace tilewright {
 
-/// parts[i] * numerator / denominator, rounded so that the results sum to the rounded sum. The
-/// denominator is positive; parts may be negative. Remainders go to the largest fractions, first
-/// ones first.
+/// parts[i] * numerator / denominator, rounded so that the results sum to that of the sum, whose
+/// fraction is cut off. The denominator is positive; parts may be negative. Remainders go to the
+/// largest fractions, first ones first.
 std::vector<int64_t> rounded_parts(std::span<const int64_t> parts, int64_t numerator,
                                    int64_t denominator);
 
@@ -30,7 +30,7 @@ std::vector<ShareRow> share_rows(const Breakdown& breakdown);
 std::string tenths_text(int64_t tenths);
 /// "-6.1 %", "+0.4 %": how much longer `after` takes, or "=" where it is the same.
 std::string change_percent(double before, double after);
-/// Whether the times of both can be compared: problems of the same sizes.
+/// Whether the times of both can be compared: equal problems, with all types and layouts.
 bool are_comparable(const KernelOutcome& a, const KernelOutcome& b);
 /// "busy CUBE", "wait for data of MTE2", "HBM": a cause in words.
 std::string words_of(Cause cause);
@@ -85,14 +85,21 @@ double hbm_bytes_per_s(const Machine& machine);
 double hbm_intensity(const KernelOutcome& outcome);
 double l2_intensity(const KernelOutcome& outcome);
 
-/// "tile 128x256x256": what tells configs of one kernel apart, short.
+/// "128/256/256 2.1": the values of a config, short.
 std::string short_config(const Config& config);
+/// "tile m=128 n=256 k=256 k0=64 l1=2 l0c=1 swizzle=1": with their names, in one row of 80 columns.
+std::string named_config(const Config& config);
 /// "m=1000 n=4096 k=4096".
 std::string short_problem(const Problem& problem);
 
-/// "1.57 TB/s", "353.9 TF/s".
+/// "353.9 T", "4.0 k": a number with the prefix of its magnitude.
+std::string magnitude_text(double value);
+/// "1.6 TB/s".
 std::string rate_text(double bytes_per_s);
-std::string speed_text(double flops_per_s);
+/// "FLOP", or "OP" of integers.
+std::string_view operation_of(const KernelOutcome& outcome);
+/// "353.9 TFLOPS", "565.0 TOPS": a speed of what the outcome computes with.
+std::string speed_text(const KernelOutcome& outcome, double per_s);
 
 /// "38.8 us, 69,840 cycles, 73.5 % of the cube's peak", or of the HBM's where no cube worked.
 std::string result_text(const KernelOutcome& outcome);

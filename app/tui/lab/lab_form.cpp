@@ -84,27 +84,38 @@ std::vector<std::string> machine_choices(const LabForm& form) {
 }
 
 int64_t nearest(const std::vector<int64_t>& values, int64_t wanted) {
-  const auto above = std::ranges::upper_bound(values, wanted);
-  return above == values.begin() ? values.front() : *(above - 1);
+  const auto above = std::ranges::lower_bound(values, wanted);
+  if (above == values.end()) return values.back();
+  if (above == values.begin()) return values.front();
+  return wanted - *(above - 1) <= *above - wanted ? *(above - 1) : *above;
 }
 
-/// The config of a changed form: the new default where the old one was the default, else the old
-/// values as near as the new lists allow.
-Config carried_over(const LabForm& form, const LabCheck& before, const LabCheck& after) {
-  if (form.config == before.fallback || form.config.values.empty()) return after.fallback;
+using NamedValues = std::vector<std::pair<std::string, int64_t>>;
+
+/// The value of a name; null where it has none.
+template <typename Pairs>
+auto* value_in(Pairs& pairs, std::string_view name) {
+  const auto found = std::ranges::find(pairs, name, &NamedValues::value_type::first);
+  return found == pairs.end() ? nullptr : &found->second;
+}
+
+/// The default with the chosen values.
+Config config_of(const LabCheck& check, const NamedValues& chosen) {
   Config config;
-  for (const Parameter& parameter : after.parameters) {
+  for (const Parameter& parameter : check.parameters) {
     if (parameter.values.empty()) continue;
-    const int64_t wanted = form.config.has(parameter.name)      ? form.config.at(parameter.name)
-                           : after.fallback.has(parameter.name) ? after.fallback.at(parameter.name)
-                                                                : parameter.values.front();
-    config.values.emplace_back(parameter.name, nearest(parameter.values, wanted));
+    const int64_t* const wanted = value_in(chosen, parameter.name);
+    const int64_t value = wanted                               ? nearest(parameter.values, *wanted)
+                          : check.fallback.has(parameter.name) ? check.fallback.at(parameter.name)
+                                                               : parameter.values.front();
+    config.values.emplace_back(parameter.name, value);
   }
   return config;
 }
 
 void take_kernel(LabForm& form, std::string_view name) {
   const Kernel& kernel = find_kernel(name);
+  if (form.kernel == kernel.name()) return;
   const LabForm old = form;
   form.kernel = kernel.name();
   form.sizes.clear();
@@ -121,7 +132,7 @@ void take_kernel(LabForm& form, std::string_view name) {
   if (std::ranges::find(types, form.dtype) == types.end()) form.dtype = types.front();
   form.layout = layouts_of(kernel).empty() ? "" : "nd";
   form.out_dtype.clear();
-  form.config = {};
+  form.chosen.clear();
 }
 
 void take_listed(std::string& value, const LabField& field, std::string_view text) {
@@ -131,6 +142,30 @@ void take_listed(std::string& value, const LabField& field, std::string_view tex
                             did_you_mean(text, field.choices), join(field.choices, ", ")));
   }
   value = text;
+}
+
+void take_size(LabForm& form, const LabField& field, std::string_view text) {
+  const int64_t value = parse_int(text, field.name);
+  const std::vector<SizeInfo> sizes = find_kernel(form.kernel).sizes();
+  const int64_t least = std::ranges::find(sizes, field.name, &SizeInfo::name)->min;
+  if (value < least || value > kMostSize) {
+    throw Error(ErrorKind::kUsage,
+                fmt::format("size {}={} is outside {} to {}", field.name, value, least, kMostSize));
+  }
+  *value_in(form.sizes, field.name) = value;
+}
+
+void take_parameter(LabForm& form, const LabField& field, std::string_view text) {
+  const int64_t value = parse_int(text, field.name);
+  if (std::ranges::find(field.choices, std::to_string(value)) == field.choices.end()) {
+    throw Error(ErrorKind::kUsage, fmt::format("{}={} is not one of {}", field.name, value,
+                                               join(field.choices, ", ")));
+  }
+  if (int64_t* const chosen = value_in(form.chosen, field.name)) {
+    *chosen = value;
+  } else {
+    form.chosen.emplace_back(field.name, value);
+  }
 }
 
 std::vector<std::string> names_of(const std::vector<std::pair<std::string, int64_t>>& values) {
@@ -145,6 +180,11 @@ ProblemRequest LabForm::request() const {
   return {{sizes.begin(), sizes.end()}, dtype, layout, "", out_dtype};
 }
 
+void settle_config(LabForm& form) {
+  form.config = {};
+  form.config = config_of(check_form(form), form.chosen);
+}
+
 MachineRef named_machine(std::string_view name_or_path) {
   const std::string argument(name_or_path);
   return std::make_shared<const NamedMachine>(NamedMachine{argument, load_machine(argument)});
@@ -154,7 +194,7 @@ LabForm first_form(const MachineRef& machine, std::string_view kernel) {
   LabForm form;
   form.machine = machine;
   take_kernel(form, kernel);
-  form.config = check_form(form).fallback;
+  settle_config(form);
   return form;
 }
 
@@ -170,6 +210,7 @@ LabForm form_of(const MachineRef& machine, const Problem& problem, const Config&
   form.sizes = problem.sizes;
   form.dtype = name_of(problem.types.front());
   if (!form.layout.empty() && problem.layouts.size() > 1) form.layout = problem.layouts[1];
+  form.chosen = config.values;
   form.config = config;
   // Only what differs from the kernel's own result type is a wish.
   const Problem plain = find_kernel(problem.kernel).problem(form.request());
@@ -216,27 +257,22 @@ std::vector<LabField> fields_of(const LabForm& form, const LabCheck& check) {
     for (const int64_t value : parameter.values) choices.push_back(std::to_string(value));
     fields.push_back({LabField::Kind::kParameter, parameter.name,
                       std::to_string(form.config.at(parameter.name)), parameter.meaning,
-                      std::move(choices)});
+                      std::move(choices), value_in(form.chosen, parameter.name) != nullptr});
   }
   return fields;
 }
 
-LabForm with_value(const LabForm& form, const LabCheck& check, const LabField& field,
-                   std::string_view text) {
-  const auto value_of = [](auto& pairs, std::string_view name) -> int64_t& {
-    return std::ranges::find(pairs, name, [](const auto& pair) { return pair.first; })->second;
-  };
+LabForm with_value(const LabForm& form, const LabField& field, std::string_view text) {
   LabForm changed = form;
   switch (field.kind) {
     case LabField::Kind::kKernel:
       take_kernel(changed, text);
-      changed.config = check_form(changed).fallback;
-      return changed;
+      break;
     case LabField::Kind::kMachine:
       changed.machine = named_machine(text);
       break;
     case LabField::Kind::kSize:
-      value_of(changed.sizes, field.name) = parse_int(text, field.name);
+      take_size(changed, field, text);
       break;
     case LabField::Kind::kDtype:
       take_listed(changed.dtype, field, text);
@@ -245,12 +281,10 @@ LabForm with_value(const LabForm& form, const LabCheck& check, const LabField& f
       take_listed(changed.layout, field, text);
       break;
     case LabField::Kind::kParameter:
-      value_of(changed.config.values, field.name) = parse_int(text, field.name);
-      return changed;
+      take_parameter(changed, field, text);
+      break;
   }
-  const LabCheck after = check_form(changed);
-  // Without a problem there are no lists to fit the config to: it waits for the next change.
-  if (after.has_problem) changed.config = carried_over(form, check, after);
+  settle_config(changed);
   return changed;
 }
 

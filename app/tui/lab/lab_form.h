@@ -14,7 +14,9 @@
 namespace tilewright {
 
 /// What the form of the Lab says: a document of plain values, which need not make a problem or a
-/// legal config.
+/// legal config. The config follows from the rest: it is the kernel's default for the problem, with
+/// the chosen values, each at its nearest legal one. So it does not depend on how the form came to
+/// be what it is.
 struct LabForm {
   MachineRef machine;
   std::string kernel;
@@ -22,7 +24,8 @@ struct LabForm {
   std::string dtype;
   std::string layout;     ///< of the weights; empty where the kernel has none to choose
   std::string out_dtype;  ///< empty: the kernel's
-  Config config;
+  std::vector<std::pair<std::string, int64_t>> chosen;  ///< parameters that the user set
+  Config config;                                        ///< empty while there is no problem
 
   /// What it asks of its kernel.
   ProblemRequest request() const;
@@ -53,14 +56,18 @@ struct LabCheck {
 /// take longer to build are not counted.
 LabCheck check_form(const LabForm& form);
 
+/// Works the config of a form out anew. Needed after every change of anything else.
+void settle_config(LabForm& form);
+
 /// A preset or the machine of a file, under the name that it was asked for. Error as load_machine.
 MachineRef named_machine(std::string_view name_or_path);
 
 /// A kernel with sizes to begin with and its default config.
 LabForm first_form(const MachineRef& machine, std::string_view kernel = "gemm");
 
-/// The form of a problem and config that are known, which need not be legal. Error (not found) for
-/// an unknown kernel, (failed) for sizes and parameters that it has not.
+/// The form of a problem and config that are known, which need not be legal; all of its values
+/// count as chosen. Error (not found) for an unknown kernel, (failed) for sizes and parameters that
+/// it has not.
 LabForm form_of(const MachineRef& machine, const Problem& problem, const Config& config);
 
 /// The request that runs a form; the check must say that it can be run.
@@ -74,6 +81,7 @@ struct LabField {
   std::string value;
   std::string meaning;
   std::vector<std::string> choices = {};  ///< what it steps through, in order
+  bool is_chosen = false;                 ///< a parameter that the user set
 
   bool is_number() const { return kind == Kind::kSize || kind == Kind::kParameter; }
 };
@@ -81,11 +89,9 @@ struct LabField {
 /// The lines of a form from top to bottom.
 std::vector<LabField> fields_of(const LabForm& form, const LabCheck& check);
 
-/// The form with one field changed by its text. A config that was the default stays the default,
-/// other values stay where they are legal, else the nearest legal value stands in. Error (usage or
-/// not found) for texts that the field cannot take.
-LabForm with_value(const LabForm& form, const LabCheck& check, const LabField& field,
-                   std::string_view text);
+/// The form with one field changed by its text. Another kernel forgets the parameters that were
+/// chosen. Error (usage or not found) for texts that the field cannot take.
+LabForm with_value(const LabForm& form, const LabField& field, std::string_view text);
 
 /// The choice `step` places from the field's value; for values between two choices the nearest in
 /// that direction. The value itself at the end of the list.

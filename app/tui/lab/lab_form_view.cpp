@@ -31,7 +31,12 @@ double use_fraction(const ResourceUse& use) {
   return use.capacity > 0 ? static_cast<double>(use.needed) / static_cast<double>(use.capacity) : 1;
 }
 
-bool is_chosen(const State& state, int index) {
+/// What the form means, or would with the number that is being typed.
+const LabCheck& shown_check(const LabState& lab) {
+  return lab.preview ? *lab.preview : lab.check;
+}
+
+bool has_cursor(const State& state, int index) {
   return state.pane().pane == static_cast<int>(LabPane::kForm) && index == state.lab.field;
 }
 
@@ -49,15 +54,18 @@ bool is_listed(const LabField& field) {
 void draw_field(const State& state, Canvas& canvas, int y, int index) {
   const LabField& field = state.lab.fields[static_cast<size_t>(index)];
   canvas.text(0, y, field.name, Role::kDim, kLabelColumns - 1);
-  if (!is_chosen(state, index)) {
-    const int x =
+  const std::string_view mark = field.is_chosen ? "*" : "";
+  if (!has_cursor(state, index)) {
+    int x =
         canvas.text(kLabelColumns, y, field.value, is_listed(field) ? Role::kField : Role::kBad);
+    x = canvas.text(x, y, mark, Role::kDim);
     if (!is_listed(field)) canvas.put(x + 1, y, U'!', Role::kBad);
     return;
   }
   const std::string value = state.lab.typing ? *state.lab.typing + "_" : field.value;
   int x = canvas.text(kLabelColumns - 2, y, "< ", Role::kKey);
   x = canvas.text(x, y, value, Role::kCursor, canvas.width() - x - 2);
+  x = canvas.text(x, y, mark, Role::kDim);
   x = canvas.text(x, y, " >", Role::kKey);
   if (!is_listed(field)) canvas.text(x, y, " !", Role::kBad);
   // What the field means, where there is room behind its value.
@@ -110,8 +118,7 @@ std::string waves_text(const LabCheck& check) {
                      check.full_cores, check.available_cores);
 }
 
-void draw_violation(const State& state, Canvas& canvas, int y) {
-  const LabCheck& check = state.lab.check;
+void draw_violation(const LabCheck& check, Canvas& canvas, int y) {
   // The name of the rule, unless the message says it.
   const bool is_named = check.wrong.find(check.broken) != std::string::npos;
   const std::string name = is_named ? "" : check.broken + ": ";
@@ -136,14 +143,14 @@ void draw_findings(const State& state, Canvas& canvas, int y) {
 
 /// What fits and how the work spreads.
 void draw_fit(const State& state, Canvas canvas) {
-  const LabCheck& check = state.lab.check;
+  const LabCheck& check = shown_check(state.lab);
   int y = 0;
   if (!check.uses.empty()) {
-    canvas.text(0, y, "fits?", Role::kHeading);
+    canvas.text(0, y, state.lab.preview ? "would fit?" : "fits?", Role::kHeading);
     canvas.text_right(canvas.width() - 2, y++, "use / capacity", Role::kDim);
     for (const ResourceUse& use : check.uses) draw_use(canvas, y++, use);
   }
-  if (!check.can_run()) return draw_violation(state, canvas, y);
+  if (!check.can_run()) return draw_violation(check, canvas, y);
   draw_fact(canvas, y++, "tasks", tasks_text(check), Role::kText);
   if (check.tasks > 0) draw_fact(canvas, y++, "waves", waves_text(check), Role::kText);
   draw_findings(state, canvas, y);
@@ -159,23 +166,6 @@ int rows_of_fit(const LabCheck& check) {
 int rows_of_fields(const LabState& lab, int height) {
   const int count = static_cast<int>(lab.fields.size());
   return std::min(count, std::max(std::min(5, height), height - rows_of_fit(lab.check) - 1));
-}
-
-/// "tile m=128 n=256 k=256 k0=64 l1=2 l0c=1 swizzle=1": a config in one row of 80 columns.
-std::string config_line(const Config& config) {
-  std::string line;
-  bool has_tiles = false;
-  for (const auto& [full_name, value] : config.values) {
-    std::string_view name = full_name;
-    if (name.starts_with("tile_")) {
-      name.remove_prefix(5);
-      line += has_tiles ? "" : "tile ";
-      has_tiles = true;
-    }
-    if (name.ends_with("_buffers")) name.remove_suffix(8);
-    line += fmt::format("{}={} ", name, value);
-  }
-  return line;
 }
 
 /// "L0C 128/128" in KiB.
@@ -218,9 +208,11 @@ void draw_short_uses(const LabCheck& check, Canvas& canvas, int y) {
 void draw_short_form(const State& state, Canvas canvas) {
   const LabCheck& check = state.lab.check;
   int y = 0;
-  canvas.text(0, y++, config_line(state.lab.form.config), Role::kField);
+  if (check.has_problem) {
+    canvas.text(0, y++, named_config(state.lab.form.config), Role::kField);
+  }
   if (!check.uses.empty()) draw_short_uses(check, canvas, y++);
-  if (!check.can_run()) return draw_violation(state, canvas, y);
+  if (!check.can_run()) return draw_violation(check, canvas, y);
   canvas.text(0, y++, result_line(state, canvas.width()),
               state.lab.shown_run() ? Role::kText : Role::kDim);
   const std::string waves = check.tasks > 0 ? "   waves " + waves_text(check) : "";

@@ -48,7 +48,7 @@ void draw_rate(Canvas& canvas, int y, const MemoryRate& rate) {
 
 std::string promise_of(const Advice& advice) {
   if (!advice.is_feasible) return "cannot be done";
-  if (advice.estimated_gain <= 0) return "would save nothing";
+  if (!advice.pays()) return reason_against(advice);
   return fmt::format("est. -{:.1f} %, {}", advice.estimated_gain * 100,
                      format_us(advice.estimated_us));
 }
@@ -86,11 +86,10 @@ std::vector<AdviceLine> advice_lines(const Advice& advice, int columns) {
 int draw_advice_row(Canvas& canvas, int y, int number, const Advice& advice, bool is_chosen) {
   constexpr int kLeft = 3;
   canvas.text(0, y, fmt::format("{}", number), is_chosen ? Role::kCursor : Role::kDim);
-  const bool pays = advice.is_feasible && advice.estimated_gain > 0;
   for (const AdviceLine& line : advice_lines(advice, canvas.width() - kLeft)) {
     const bool is_plain = line.role == Role::kText && !is_chosen;
     canvas.text(kLeft, y, line.text, is_plain ? Role::kDim : line.role);
-    const Role role = pays ? Role::kGood : Role::kDim;
+    const Role role = advice.pays() ? Role::kGood : Role::kDim;
     if (line.text.empty()) {
       canvas.text(kLeft, y, line.right, role);
     } else {
@@ -106,7 +105,7 @@ int rows_of_advice(const Advice& advice, int columns) {
 }
 
 int draw_applied(const LabState& lab, Canvas& canvas, int y) {
-  if (!lab.applied) return y;
+  if (!lab.applied || lab.applied_run != lab.shown) return y;
   const std::string text =
       fmt::format("applied {}: estimate {}, real {}", lab.applied_change,
                   change_percent(lab.applied->before_us, lab.applied->estimated_us),
@@ -143,16 +142,16 @@ std::string against_pin(const LabState& lab, const LabRun& run) {
 std::string history_change(const LabState& lab, const LabRun& run) {
   const LabRun* other = lab.pinned_run();
   if (!other && &run != lab.runs.data()) other = &run - 1;
-  if (!other || other->number == run.number) return short_config(run.outcome->request.config);
-  if (!are_comparable(*other->outcome, *run.outcome)) {
-    const Problem& problem = run.outcome->request.problem;
+  const Problem& problem = run.outcome->request.problem;
+  if (!other || other->number == run.number ||
+      other->outcome->request.problem.kernel != problem.kernel) {
     return fmt::format("{} {}", problem.kernel, short_problem(problem));
   }
   std::vector<std::string> changes;
   for (const DiffValue& value : diff_of(*other->outcome, *run.outcome).values) {
     changes.push_back(fmt::format("{}={}", value.name, value.after));
   }
-  return changes.empty() ? "none" : join(changes, " ");
+  return changes.empty() ? "same config" : join(changes, " ");
 }
 
 }  // namespace
@@ -183,6 +182,10 @@ void draw_lab_advice(const State& state, Canvas canvas) {
     draw_wrapped(canvas, 0, y, "nothing in the profile asks for a change", Role::kDim);
     return;
   }
+  if (!list.front().pays()) {
+    y = draw_wrapped(canvas, 0, y, "nothing in the profile asks for a change that pays",
+                     Role::kText);
+  }
   const int count = static_cast<int>(list.size());
   const int chosen = std::clamp(lab.advice.row, 0, count - 1);
   const int first = first_advice(list, chosen, canvas.width() - 3, canvas.height() - y);
@@ -202,7 +205,7 @@ void draw_lab_history(const State& state, Canvas canvas) {
   const bool has_pin = lab.pinned_run() != nullptr;
   std::vector<Column> all = {{"#", 3, true}, {"change", 9}, {"time", 9, true}};
   if (has_pin) all.push_back({"vs pin", 8, true});
-  all.push_back({"config", 24});
+  all.push_back({"config", 48});
   all.push_back({"problem", 34});
   const std::vector<Column> columns = fit_columns(std::move(all), 1, canvas.width());
   draw_table_head(canvas, 0, columns);
@@ -216,7 +219,7 @@ void draw_lab_history(const State& state, Canvas canvas) {
     std::vector<std::string> values = {std::to_string(run.number), history_change(lab, run),
                                        format_us(run.outcome->time_us)};
     if (has_pin) values.push_back(against_pin(lab, run));
-    values.push_back(short_config(request.config));
+    values.push_back(named_config(request.config));
     values.push_back(request.problem.kernel + " " + short_problem(request.problem));
     draw_table_row(canvas, y, columns, values, is_shown ? Role::kField : Role::kText);
     if (run.number == lab.pinned) canvas.put(0, y, canvas.glyphs().pinned, Role::kWarn);

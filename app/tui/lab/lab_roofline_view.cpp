@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <span>
 
 #include "app/tui/lab/kernel_outcome.h"
 #include "app/tui/lab/lab_figures.h"
@@ -40,9 +42,23 @@ class LogPlot {
   }
   bool holds(int column, int row) const { return canvas_.area().contains(column, row); }
   Canvas& canvas() { return canvas_; }
+  const Canvas& canvas() const { return canvas_; }
+
+  /// Takes cells for a point, whatever stands there.
+  void occupy(const Rect& cells) { taken_.push_back(cells); }
+  /// Takes cells for a label; false, and none taken, unless all are inside and free.
+  bool take(const Rect& cells) {
+    const bool is_free = cells.intersection(canvas_.area()) == cells &&
+                         std::ranges::all_of(taken_, [&](const Rect& other) {
+                           return other.intersection(cells).is_empty();
+                         });
+    if (is_free) taken_.push_back(cells);
+    return is_free;
+  }
 
  private:
   Canvas canvas_;
+  std::vector<Rect> taken_;
   double low_x_, high_x_, low_y_, high_y_;
 };
 
@@ -61,44 +77,97 @@ void draw_ceiling(LogPlot& plot, double bytes_per_s, double peak, Role role) {
   }
 }
 
-/// A name beside a slope at a row of the plot: left of it, or right where the roof leaves room.
-/// False where it has no room.
-bool label_slope(LogPlot& plot, double bytes_per_s, const std::string& name, int row, bool is_left,
-                 Role role) {
-  for (int column = 0; column < plot.canvas().width(); ++column) {
-    if (plot.row_of(plot.x_at(column) * bytes_per_s) > row) continue;
-    if (is_left && column < columns_of(name) + 1) return false;
-    plot.canvas().text(is_left ? column - 1 - columns_of(name) : column + 3, row, name, role);
-    return true;
+struct LabelPlace {
+  int column = 0;
+  int row = 0;
+};
+/// A label at the first of some places where it is whole and hides no point and no other label.
+/// False, and nothing drawn, when there is none.
+bool put_label(LogPlot& plot, std::span<const LabelPlace> places, const std::string& label,
+               Role role) {
+  for (const LabelPlace& place : places) {
+    if (plot.take({place.column, place.row, columns_of(label), 1})) {
+      plot.canvas().text(place.column, place.row, label, role);
+      return true;
+    }
   }
   return false;
 }
 
-void put_label(LogPlot& plot, double x, double y, const std::string& label, Role role) {
+/// Places beside a slope: in the rows nearest to one, left of it, or right of it.
+std::vector<LabelPlace> places_at_slope(const LogPlot& plot, double bytes_per_s, int row,
+                                        bool is_left, int label_columns) {
+  std::vector<LabelPlace> places;
+  const int height = plot.canvas().height();
+  for (int distance = 0; distance < height; ++distance) {
+    for (const int at : {row + distance, row - distance}) {
+      int column = 0;
+      while (column < plot.canvas().width() && plot.row_of(plot.x_at(column) * bytes_per_s) > at) {
+        ++column;
+      }
+      places.push_back({is_left ? column - 1 - label_columns : column + 3, at});
+    }
+  }
+  return places;
+}
+
+/// A point where it belongs; later labels keep away from it.
+void put_point(LogPlot& plot, double x, double y, const std::string& mark, Role role) {
   if (x <= 0 || y <= 0) return;
-  const int width = columns_of(label);
+  const int width = columns_of(mark);
   const int column =
       std::clamp(plot.column_of(x) - width / 2, 0, std::max(0, plot.canvas().width() - width));
   const int row = std::clamp(plot.row_of(y), 0, plot.canvas().height() - 1);
-  plot.canvas().text(column, row, label, role);
+  plot.occupy({column, row, width, 1});
+  plot.canvas().text(column, row, mark, role);
+}
+
+/// Whether a run belongs under the roof of another: the same machine, engine and type.
+bool shares_roof(const KernelOutcome& a, const KernelOutcome& b) {
+  return a.uses_cube() == b.uses_cube() &&
+         a.request.machine->argument == b.request.machine->argument &&
+         a.request.problem.types.front() == b.request.problem.types.front();
 }
 
 void draw_points(const LabState& lab, const LabRun& shown, LogPlot& plot) {
   for (const LabRun& run : lab.runs) {
-    const bool is_alike = run.outcome->uses_cube() == shown.outcome->uses_cube();
-    if (run.number == shown.number || !is_alike) continue;
+    if (run.number == shown.number || !shares_roof(*run.outcome, *shown.outcome)) continue;
     const double x = hbm_intensity(*run.outcome);
     const double y = run.outcome->flops_per_s();
     if (run.number == lab.pinned) {
-      put_label(plot, x, y, utf8_of(std::u32string(1, plot.canvas().glyphs().pinned)), Role::kWarn);
+      put_point(plot, x, y, utf8_of(std::u32string(1, plot.canvas().glyphs().pinned)), Role::kWarn);
     } else {
-      put_label(plot, x, y, std::to_string(run.number % 10), Role::kDim);
+      put_point(plot, x, y, std::to_string(run.number % 10), Role::kDim);
     }
   }
   const KernelOutcome& outcome = *shown.outcome;
-  put_label(plot, l2_intensity(outcome), outcome.flops_per_s(), "L", Role::kMatch);
-  put_label(plot, hbm_intensity(outcome), outcome.flops_per_s(), fmt::format("({})", shown.number),
+  put_point(plot, l2_intensity(outcome), outcome.flops_per_s(), "L", Role::kMatch);
+  put_point(plot, hbm_intensity(outcome), outcome.flops_per_s(), fmt::format("({})", shown.number),
             Role::kCursor);
+}
+
+void draw_labels(const KernelOutcome& outcome, double peak, LogPlot& plot) {
+  const Machine& machine = outcome.request.machine->machine;
+  const double l2 = l2_bytes_per_s(machine);
+  const double hbm = hbm_bytes_per_s(machine);
+  const int roof = plot.row_of(peak);
+  const std::string peak_label =
+      fmt::format("{} {}", outcome.uses_cube() ? "cube" : "vector", speed_text(outcome, peak));
+  const int right = plot.canvas().width() - columns_of(peak_label);
+  put_label(
+      plot,
+      std::array{LabelPlace{right, roof - 1}, LabelPlace{right, roof + 1}, LabelPlace{0, roof - 1}},
+      peak_label, Role::kDim);
+  const std::string hbm_label = "HBM " + rate_text(hbm);
+  put_label(
+      plot,
+      places_at_slope(plot, hbm, (roof + plot.canvas().height()) / 2, false, columns_of(hbm_label)),
+      hbm_label, Role::kShared);
+  for (const std::string& label : {"L2 " + rate_text(l2), std::string("L2")}) {
+    const std::vector<LabelPlace> places =
+        places_at_slope(plot, l2, roof + 1, true, columns_of(label));
+    if (put_label(plot, places, label, Role::kMte2)) return;
+  }
 }
 
 /// "512", "2048", "0.25".
@@ -106,7 +175,7 @@ std::string axis_text(double value) {
   return value >= 10 ? fmt::format("{:.0f}", value) : fmt::format("{:.3g}", value);
 }
 
-void draw_axis(Canvas& canvas, int left, LogPlot& plot, int y) {
+void draw_axis(Canvas& canvas, int left, LogPlot& plot, int y, const std::string& unit) {
   constexpr int kLeastGap = 6;
   canvas.fill({left, y, canvas.width() - left, 1}, canvas.glyphs().horizontal, Role::kDim);
   int free = left;
@@ -115,11 +184,12 @@ void draw_axis(Canvas& canvas, int left, LogPlot& plot, int y) {
        x *= 2) {
     const std::string label = axis_text(x);
     const int column = left + plot.column_of(x);
-    if (column < free || column + columns_of(label) > canvas.width() - 8) continue;
+    if (column < free || column + columns_of(label) > canvas.width() - columns_of(unit) - 2)
+      continue;
     canvas.text(column, y + 1, label, Role::kDim);
     free = column + std::max(kLeastGap, columns_of(label) + 2);
   }
-  canvas.text_right(canvas.width(), y + 1, "FLOP/B", Role::kDim);
+  canvas.text_right(canvas.width(), y + 1, unit, Role::kDim);
 }
 
 /// What the axes span: every point and both ridges, with room around them.
@@ -134,7 +204,7 @@ Span span_of(const LabState& lab, const LabRun& shown, double peak, const Machin
   span.high_y = peak;
   span.low_y = peak;
   for (const LabRun& run : lab.runs) {
-    if (run.outcome->uses_cube() != shown.outcome->uses_cube()) continue;
+    if (!shares_roof(*run.outcome, *shown.outcome)) continue;
     for (const double x : {hbm_intensity(*run.outcome), l2_intensity(*run.outcome)}) {
       if (x <= 0) continue;
       span.low_x = std::min(span.low_x, x);
@@ -151,8 +221,21 @@ Span span_of(const LabState& lab, const LabRun& shown, double peak, const Machin
 
 /// Rows that the plot takes with its axis, at least.
 constexpr int kLeastPlot = 7;
-constexpr int kAxisLabel = 8;
+/// "100.0 TFLOPS" and the line of the axis.
+constexpr int kAxisLabel = 13;
 
+/// The speed of every other row.
+void draw_speeds(const KernelOutcome& outcome, const Span& span, Canvas& canvas, int height) {
+  canvas.fill({kAxisLabel - 1, 0, 1, height}, canvas.glyphs().vertical, Role::kDim);
+  for (int row = 0; row < height; row += 2) {
+    const double share = static_cast<double>(row) / std::max(1, height - 1);
+    const double y = std::exp2(std::log2(span.high_y) -
+                               (std::log2(span.high_y) - std::log2(span.low_y)) * share);
+    canvas.text_right(kAxisLabel - 1, row, speed_text(outcome, y), Role::kDim);
+  }
+}
+
+/// Ceilings, then the points, which stand where they are, then labels where there is room.
 void draw_plot(const LabState& lab, const LabRun& shown, Canvas canvas) {
   const KernelOutcome& outcome = *shown.outcome;
   const Machine& machine = outcome.request.machine->machine;
@@ -161,42 +244,23 @@ void draw_plot(const LabState& lab, const LabRun& shown, Canvas canvas) {
   const int height = canvas.height() - 2;
   LogPlot plot(canvas.part({kAxisLabel, 0, canvas.width() - kAxisLabel, height}), span.low_x,
                span.high_x, span.low_y, span.high_y);
-  const double l2 = l2_bytes_per_s(machine);
-  const double hbm = hbm_bytes_per_s(machine);
-  draw_ceiling(plot, l2, peak, Role::kMte2);
-  draw_ceiling(plot, hbm, peak, Role::kShared);
-  const int roof = plot.row_of(peak);
-  int hbm_row = (roof + height) / 2;
-  if (hbm_row == plot.row_of(outcome.flops_per_s())) ++hbm_row;  // the point stands there
-  label_slope(plot, hbm, "HBM " + rate_text(hbm), hbm_row, false, Role::kShared);
-  const int l2_row = std::min(height - 1, roof + 1);
-  if (!label_slope(plot, l2, "L2 " + rate_text(l2), l2_row, true, Role::kMte2)) {
-    label_slope(plot, l2, "L2", l2_row, true, Role::kMte2);
-  }
-  const std::string name = outcome.uses_cube() ? "cube" : "vector";
-  plot.canvas().text_right(plot.canvas().width(), std::max(0, plot.row_of(peak) - 1),
-                           fmt::format("{} {}", name, speed_text(peak)), Role::kDim);
+  draw_ceiling(plot, l2_bytes_per_s(machine), peak, Role::kMte2);
+  draw_ceiling(plot, hbm_bytes_per_s(machine), peak, Role::kShared);
   draw_points(lab, shown, plot);
-  canvas.fill({kAxisLabel - 1, 0, 1, height}, canvas.glyphs().vertical, Role::kDim);
-  for (int row = 0; row < height; row += 2) {
-    const double share = static_cast<double>(row) / std::max(1, height - 1);
-    const double y = std::exp2(std::log2(span.high_y) -
-                               (std::log2(span.high_y) - std::log2(span.low_y)) * share);
-    const bool is_large = peak >= 1e12;
-    canvas.text_right(kAxisLabel - 1, row,
-                      fmt::format("{:.3g} {}", y / (is_large ? 1e12 : 1e9), is_large ? "T" : "G"),
-                      Role::kDim);
-  }
-  draw_axis(canvas, kAxisLabel, plot, height);
+  draw_labels(outcome, peak, plot);
+  draw_speeds(outcome, span, canvas, height);
+  draw_axis(canvas, kAxisLabel, plot, height, fmt::format("{}/B", operation_of(outcome)));
 }
 
 std::vector<std::string> plot_facts(const KernelOutcome& outcome, int number) {
   const Machine& machine = outcome.request.machine->machine;
   const double ridge = peak_flops_of(outcome) / hbm_bytes_per_s(machine);
-  return {fmt::format("({}) {} at {} FLOP/B of HBM", number, speed_text(outcome.flops_per_s()),
-                      axis_text(hbm_intensity(outcome))),
-          fmt::format(" L  at {} FLOP/B of L2, ridge {}", axis_text(l2_intensity(outcome)),
-                      axis_text(ridge))};
+  const std::string_view operation = operation_of(outcome);
+  return {
+      fmt::format("({}) {} at {} {}/B of HBM", number, speed_text(outcome, outcome.flops_per_s()),
+                  axis_text(hbm_intensity(outcome)), operation),
+      fmt::format(" L  at {} {}/B of L2, ridge {}", axis_text(l2_intensity(outcome)), operation,
+                  axis_text(ridge))};
 }
 
 /// U = E x R of each component.

@@ -47,6 +47,15 @@ bool has_complaint(const KernelOutcome& outcome) {
   return (outcome.check && !outcome.check->ok) || (outcome.hazards && !outcome.hazards->empty());
 }
 
+/// Says a result; that it was not kept, or is wrong, stands out.
+void say_outcome(State& state, const std::string& text, const KernelOutcome& outcome, Role role) {
+  const std::string loss =
+      outcome.not_kept.empty() ? "" : fmt::format("; not kept: {}", outcome.not_kept);
+  state.say(text + findings_text(outcome) + loss, has_complaint(outcome) ? Role::kBad
+                                                  : loss.empty()         ? role
+                                                                         : Role::kWarn);
+}
+
 void say_result(State& state, const LabRun& run) {
   const LabState& lab = state.lab;
   std::string text = fmt::format("run {}: {}", run.number, result_text(*run.outcome));
@@ -58,19 +67,19 @@ void say_result(State& state, const LabRun& run) {
   if (before && before != pinned) {
     text += comparison(fmt::format("run {}", before->number), *before->outcome, *run.outcome);
   }
-  text += findings_text(*run.outcome);
-  state.say(text, has_complaint(*run.outcome) ? Role::kBad : Role::kGood);
+  say_outcome(state, text, *run.outcome, Role::kGood);
 }
 
 void say_followed(State& state, const LabRun& run) {
   LabState& lab = state.lab;
   lab.applied = compare(lab.followed->advice, lab.followed->before_us, run.outcome->time_us);
   lab.applied_change = lab.followed->advice.change;
-  state.say(fmt::format("run {}: {}; {}: estimate {}, real {}", run.number,
-                        format_us(run.outcome->time_us), lab.applied_change,
-                        change_percent(lab.applied->before_us, lab.applied->estimated_us),
-                        change_percent(lab.applied->before_us, lab.applied->real_us)),
-            lab.applied->real_gain > 0 ? Role::kGood : Role::kWarn);
+  lab.applied_run = run.number;
+  const std::string text =
+      fmt::format("run {}: {}, est {}, real {} ({})", run.number, format_us(run.outcome->time_us),
+                  change_percent(lab.applied->before_us, lab.applied->estimated_us),
+                  change_percent(lab.applied->before_us, lab.applied->real_us), lab.applied_change);
+  say_outcome(state, text, *run.outcome, lab.applied->real_gain > 0 ? Role::kGood : Role::kWarn);
 }
 
 void set_shown(LabState& lab, int number) {
@@ -163,7 +172,7 @@ const Advice* chosen_advice(const LabState& lab) {
 
 void follow_advice(State& state, Effects& effects) {
   const Advice advice = *chosen_advice(state.lab);
-  require_feasible(advice);
+  require_pays(advice);
   const KernelOutcome& before = *state.lab.shown_run()->outcome;
   const double before_us = before.time_us;
   replace_form(state,

@@ -145,13 +145,13 @@ std::string of_run(const State& state, std::string_view name) {
 std::string time_title(const State& state) {
   switch (state.lab.view) {
     case TimeView::kPath:
-      return of_run(state, "Time on the critical path");
+      return of_run(state, "Critical path");
     case TimeView::kCores:
-      return of_run(state, "Time of the mean core");
+      return of_run(state, "Mean core");
     case TimeView::kWaits:
-      return of_run(state, "Waits and instructions");
+      return of_run(state, "Waits, instructions");
     case TimeView::kDiff:
-      return of_run(state, "Difference to the pinned run");
+      return of_run(state, "Diff to pin");
   }
   return "";
 }
@@ -181,12 +181,12 @@ void enter(State& state, Effects&) {
   begin_form(state);
 }
 
-/// Digits make numbers, Esc leads back to the breakdown.
+/// A number that is typed takes the keys, Esc leads back to the breakdown.
 bool type(State& state, Key key, Effects&) {
   begin_form(state);
   LabState& lab = state.lab;
   const int pane = state.pane().pane;
-  if (lab.typing && pane != kForm) lab.typing.reset();
+  if (pane != kForm) stop_typing(lab);
   if (pane == kForm && type_number(state, key)) return true;
   if (key == keys::kEscape && (lab.view == TimeView::kWaits || lab.view == TimeView::kDiff)) {
     if (lab.view == TimeView::kDiff) state.pane().is_zoomed = false;
@@ -208,7 +208,7 @@ void click(State& state, int pane, const Rect& inner, const MouseEvent& event, E
     return;
   }
   if (event.kind != Kind::kPress) return;
-  lab.typing.reset();
+  stop_typing(lab);
   if (pane == kForm) {
     const int field = field_at(state, event.y, inner.width, inner.height);
     if (field >= 0) lab.field = field;
@@ -218,6 +218,11 @@ void click(State& state, int pane, const Rect& inner, const MouseEvent& event, E
     if (row == lab.history.row) show_run(state, chosen_run(lab));
     lab.history.row = row;
   }
+}
+
+std::vector<Hint> typing_hints(const State& state) {
+  if (!state.lab.typing || state.pane().pane != kForm) return {};
+  return {{"Enter", "set"}, {"Esc", "cancel"}, {"Tab", "set, next"}, {"0-9", "digits"}};
 }
 
 std::string command_line(const State& state) {
@@ -233,7 +238,7 @@ std::string status(const State& state) {
   if (!lab.check.can_run()) return lab.check.wrong;
   const LabRun* run = lab.shown_run();
   if (!run) return "Enter runs what the form says";
-  return fmt::format("run {}: {} (simulated in {:.0f} ms)", run->number, result_text(*run->outcome),
+  return fmt::format("run {}: {} (took {:.0f} ms)", run->number, result_text(*run->outcome),
                      run->outcome->wall_ms);
 }
 
@@ -247,6 +252,7 @@ const ScreenInfo& lab_screen() {
                                      .layout = layout,
                                      .enter = enter,
                                      .type = type,
+                                     .mode_hints = typing_hints,
                                      .mouse = click,
                                      .command_line = command_line,
                                      .status = status};

@@ -42,6 +42,7 @@ struct LabState {
 
   int field = 0;                      ///< that the cursor is on
   std::optional<std::string> typing;  ///< a number that replaces the field's value
+  std::optional<LabCheck> preview;    ///< what the number that is being typed would mean
 
   std::vector<LabRun> runs;  ///< of this session, oldest first
   int shown = 0;             ///< number of the run that is shown; 0: none yet
@@ -57,6 +58,7 @@ struct LabState {
   std::optional<FollowedAdvice> followed;
   std::optional<AppliedAdvice> applied;  ///< what the last advice brought
   std::string applied_change;
+  int applied_run = 0;  ///< number of the run that it made
 
   const LabRun* run_of(int number) const;
   const LabRun* shown_run() const { return run_of(shown); }

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "app/tui/lab/kernel_outcome.h"
 #include "app/tui/lab/lab_figures.h"
@@ -14,10 +13,6 @@
 namespace tilewright {
 
 namespace {
-
-int64_t whole_cycles(int64_t ticks) {
-  return std::llround(static_cast<double>(ticks) / kTicksPerCycle);
-}
 
 std::string signed_count(int64_t value) {
   return (value > 0 ? "+" : "") + format_count(value);
@@ -70,7 +65,7 @@ void draw_causes(const KernelOutcome& outcome, const Breakdown& breakdown, Canva
   }
   if (y >= canvas.height()) return;
   canvas.text(0, y,
-              fmt::format("total {} cycles = {}", format_count(std::llround(outcome.cycles())),
+              fmt::format("total {} cycles = {}", format_count(outcome.cycles()),
                           format_us(outcome.time_us)),
               Role::kHeading);
   canvas.text_right(canvas.width(), y, "100.0 %", Role::kHeading);
