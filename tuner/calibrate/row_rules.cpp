@@ -322,19 +322,19 @@ void check_value(const MeasuredPoint& point, const MetricRule& metric) {
   const double value = point.value * metric.scale;
   const bool fits = metric.is_time() ? value > 0 && value <= kLongestUs : value >= 0 && value <= 1;
   if (fits) return;
-  throw Error(ErrorKind::kInfeasible,
-              metric.is_time() ? "its time is not between 0 and 1000 s"
-                               : "its ratio is not between 0 and 100 %");
+  throw Error(ErrorKind::kInfeasible, metric.is_time() ? "its time is not between 0 and 1000 s"
+                                                       : "its ratio is not between 0 and 100 %");
 }
 
 /// Refuses a row that names a choice in a way that its rule does not understand.
 void check_choices(const MeasuredPoint& point, const RowRule& rule) {
   for (const auto& [name, value] : point.parameters()) {
     if (name != "dtype" && name != "layout" && name != "tile" && name != "swizzle") continue;
-    const std::string text = name + "=" + value;
+    const std::string start = name + "=";
+    const std::string text = start + value;
     const bool understood =
         std::any_of(rule.reads.begin(), rule.reads.end(), [&](const ReadRule& read) {
-          return read.match.starts_with(name + "=") && find_numbers(text, read.match).has_value();
+          return read.match.starts_with(start) && find_numbers(text, read.match).has_value();
         });
     if (understood) continue;
     throw Error(ErrorKind::kInfeasible, printable(text) + " is not understood");
