@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "app/cli/problem_arguments.h"
 #include "app/tui/lab/kernel_outcome.h"
 #include "app/tui/lab/lab_edit.h"
 #include "app/tui/lab/lab_figures.h"
@@ -73,14 +74,24 @@ void restore_form(State& state, const JsonReader& form) {
   state.lab.undo.clear();
 }
 
+/// What a run simulated. Throws Error where the kernel no longer takes its problem or config.
+KernelRequest request_of(const State& state, const JsonReader& run) {
+  const LabForm form =
+      form_of(machine_of(state, run.at("machine").string()),
+              parse_problem(run.at("problem").string()), parse_config(run.at("config").string()));
+  const Kernel& kernel = find_kernel(form.kernel);
+  const Problem problem = read_problem(kernel, form.request());
+  const std::string wrong = kernel.space(problem, form.machine->machine).violation(form.config);
+  if (!wrong.empty()) throw Error(ErrorKind::kInfeasible, wrong);
+  return {form.machine, problem, form.config};
+}
+
 RestoreRunsJob runs_job(const State& state, const JsonReader& lab) {
   RestoreRunsJob job;
   for (const JsonReader& run : lab.at("runs").items()) {
     try {
       job.runs.push_back(
-          {static_cast<int>(run.at("number").integer(1, kMostNumber)),
-           {machine_of(state, run.at("machine").string()),
-            parse_problem(run.at("problem").string()), parse_config(run.at("config").string())}});
+          {static_cast<int>(run.at("number").integer(1, kMostNumber)), request_of(state, run)});
     } catch (const Error&) {
       continue;
     }

@@ -124,6 +124,13 @@ void take_kernel(LabForm& form, std::string_view name) {
   form.config = {};
 }
 
+/// Texts of problems come from files too: only the kernel's own sizes make a form.
+bool is_problem_of(const Kernel& kernel, const Problem& problem) {
+  return !problem.types.empty() &&
+         std::ranges::equal(problem.sizes, kernel.sizes(), {},
+                            &std::pair<std::string, int64_t>::first, &SizeInfo::name);
+}
+
 void take_listed(std::string& value, const LabField& field, std::string_view text) {
   if (std::ranges::find(field.choices, text) == field.choices.end()) {
     throw Error(ErrorKind::kUsage,
@@ -153,6 +160,11 @@ LabForm first_form(const MachineRef& machine, std::string_view kernel) {
 }
 
 LabForm form_of(const MachineRef& machine, const Problem& problem, const Config& config) {
+  const Kernel& kernel = find_kernel(problem.kernel);
+  if (!is_problem_of(kernel, problem)) {
+    throw Error(ErrorKind::kInfeasible, fmt::format("'{}' is no problem of kernel {}",
+                                                    printable(problem.text()), kernel.name()));
+  }
   LabForm form;
   form.machine = machine;
   take_kernel(form, problem.kernel);
@@ -161,7 +173,7 @@ LabForm form_of(const MachineRef& machine, const Problem& problem, const Config&
   if (!form.layout.empty() && problem.layouts.size() > 1) form.layout = problem.layouts[1];
   form.config = config;
   // Only what differs from the kernel's own result type is a wish.
-  const Problem plain = find_kernel(problem.kernel).problem(form.request());
+  const Problem plain = kernel.problem(form.request());
   if (plain.types.back() != problem.types.back()) form.out_dtype = name_of(problem.types.back());
   return form;
 }

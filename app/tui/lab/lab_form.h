@@ -59,7 +59,8 @@ MachineRef named_machine(std::string_view name_or_path);
 /// A kernel with sizes to begin with and its default config.
 LabForm first_form(const MachineRef& machine, std::string_view kernel = "gemm");
 
-/// The form of a problem and config that are known. Error (not found) for an unknown kernel.
+/// The form of a problem and config that are known. Error (not found) for an unknown kernel, Error
+/// (infeasible or usage) for a problem that the kernel does not take.
 LabForm form_of(const MachineRef& machine, const Problem& problem, const Config& config);
 
 /// The request that runs a form; the check must say that it can be run.
