@@ -150,7 +150,7 @@ ReportSection ops_of(const LaunchProfile& profile) {
 /// Those of the pipes that do the op's work first.
 ReportSection waits_of(const LaunchProfile& profile) {
   std::vector<WaitProfile> waits = profile.waits;
-  std::ranges::stable_partition(waits, [](const WaitProfile& wait) {
+  std::stable_partition(waits.begin(), waits.end(), [](const WaitProfile& wait) {
     return wait.pipe == Pipe::kCube || wait.pipe == Pipe::kVec;
   });
   ReportSection section{

@@ -12,6 +12,7 @@
 #include "app/tui/screen.h"
 #include "app/tui/timeline/timeline_screen.h"
 #include "app/tui/widgets.h"
+#include "core/base/error.h"
 #include "core/base/format.h"
 #include "kernels/kernel.h"
 
@@ -25,7 +26,7 @@ constexpr int kRoomyHeight = 30;
 struct TourStep {
   std::string_view title;
   std::string (*text)(const State& state);
-  /// Done when the step is reached; may be null.
+  /// Done before the step is reached; may be null. Throws Error when the step cannot be reached.
   void (*enter)(State& state, Effects& effects) = nullptr;
 };
 
@@ -53,6 +54,10 @@ std::string form_text(const State&) {
 }
 
 void run_step(State& state, Effects& effects) {
+  // The keys of the Lab work during the tour: the form may say something else by now.
+  if (const std::string obstacle = run_obstacle(state); !obstacle.empty()) {
+    throw Error(ErrorKind::kInfeasible, obstacle);
+  }
   focus(state, LabPane::kTime);
   run_form(state, effects);
 }
@@ -78,9 +83,15 @@ void advice_step(State& state, Effects&) {
   focus(state, LabPane::kAdvice);
 }
 
-std::string advice_text(const State& state) {
+/// The chosen advice; null when there is none that can be followed.
+const Advice* advice_to_follow(const State& state) {
   const Advice* advice = chosen_advice(state.lab);
-  if (!advice || !advice->pays()) return "No advice pays for this run. Space goes on.";
+  return advice && advice->pays() ? advice : nullptr;
+}
+
+std::string advice_text(const State& state) {
+  const Advice* advice = advice_to_follow(state);
+  if (!advice) return "No advice pays for this run. Space goes on.";
   return fmt::format(
       "This run is pinned as the baseline. The first advice, {}, is estimated to save {}, because "
       "{}. Space follows it.",
@@ -89,8 +100,7 @@ std::string advice_text(const State& state) {
 
 void follow_step(State& state, Effects& effects) {
   focus(state, LabPane::kTime);
-  const Advice* advice = chosen_advice(state.lab);
-  if (advice && advice->pays()) follow_advice(state, effects);
+  if (advice_to_follow(state)) follow_advice(state, effects);
 }
 
 std::string gain_text(const State& state) {
@@ -170,15 +180,15 @@ int box_rows(const State& state) {
   return std::max(kLeastLines, lines) + 2;
 }
 
-void enter_step(State& state, Effects& effects) {
-  if (const auto enter = step_of(state).enter) enter(state, effects);
+void enter_step(State& state, int step, Effects& effects) {
+  if (const auto enter = kSteps[static_cast<size_t>(step)].enter) enter(state, effects);
+  state.tour = Tour{step};
 }
 
 }  // namespace
 
 void start_tour(State& state, Effects& effects) {
-  state.tour = Tour{};
-  enter_step(state, effects);
+  enter_step(state, 0, effects);
 }
 
 bool update_tour(State& state, Key key, Effects& effects) {
@@ -195,8 +205,11 @@ bool update_tour(State& state, Key key, Effects& effects) {
     state.tour.reset();
     return true;
   }
-  ++state.tour->step;
-  enter_step(state, effects);
+  try {
+    enter_step(state, state.tour->step + 1, effects);
+  } catch (const Error& error) {
+    state.say(error.message(), Role::kBad);
+  }
   return true;
 }
 
