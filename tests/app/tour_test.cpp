@@ -18,11 +18,12 @@ State touring() {
 
 TEST(Tour, AFormThatCannotBeRunIsSaidAndWaitedFor) {
   State state = touring();
-  set_field_by_name(state, "l0c_buffers 35");
+  set_field_by_name(state, "tile_m 256");
+  set_field_by_name(state, "tile_n 512");
   EXPECT_EQ(job_in<RunKernelJob>(press(state, "Space")), nullptr);
-  EXPECT_NE(state.message.text.find("35"), std::string::npos) << state.message.text;
+  EXPECT_NE(state.message.text.find("L0C"), std::string::npos) << state.message.text;
   EXPECT_EQ(state.tour->step, 0);
-  set_field_by_name(state, "l0c_buffers 1");
+  set_field_by_name(state, "tile_n 64");
   EXPECT_NE(job_in<RunKernelJob>(press(state, "Space")), nullptr);
   EXPECT_EQ(state.tour->step, 1);
 }
@@ -35,7 +36,7 @@ TEST(Tour, AdviceThatCannotBeFollowedIsPassedOver) {
   ASSERT_EQ(state.pane().pane, static_cast<int>(LabPane::kAdvice));
   press(state, "j");
   ASSERT_FALSE(chosen_advice(state.lab)->is_feasible);
-  EXPECT_NE(draw(state).text().find("no advice to follow"), std::string::npos);
+  EXPECT_NE(draw(state).text().find("No advice pays"), std::string::npos);
   EXPECT_EQ(job_in<RunKernelJob>(press(state, "Space")), nullptr);
   EXPECT_EQ(state.tour->step, 3);
 }
