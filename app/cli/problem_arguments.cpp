@@ -49,6 +49,35 @@ Problem read_problem(const Kernel& kernel, const ProblemRequest& request) {
   return problem;
 }
 
+ProblemRequest request_for(const Kernel& kernel, const Problem& problem) {
+  const auto refuse = [&] [[noreturn]] {
+    throw Error(ErrorKind::kFailed, fmt::format("'{}' is no problem of {} as it is now",
+                                                printable(problem.text()), kernel.name()));
+  };
+  if (problem.kernel != kernel.name() || problem.types.empty() ||
+      problem.sizes.size() != kernel.sizes().size()) {
+    refuse();
+  }
+  ProblemRequest request;
+  request.sizes = {problem.sizes.begin(), problem.sizes.end()};
+  request.dtype = name_of(problem.types.front());
+  try {
+    // Only what differs from the kernel's own choice is a wish.
+    const Problem plain = kernel.problem(request);
+    if (plain.types.back() != problem.types.back()) {
+      request.out_dtype = name_of(problem.types.back());
+    }
+    if (plain.layouts != problem.layouts && problem.layouts.size() > 1) {
+      request.layout = problem.layouts[1];
+    }
+    if (plain.epilogue != problem.epilogue) request.epilogue = problem.epilogue;
+    if (kernel.problem(request) != problem) refuse();
+  } catch (const Error&) {
+    refuse();
+  }
+  return request;
+}
+
 Launch build_launch(const Kernel& kernel, const Problem& problem, const Config& config,
                     const Machine& machine) {
   Launch launch = kernel.build(problem, config, machine);

@@ -20,6 +20,10 @@ ProblemRequest read_request(const Arguments& arguments);
 /// simulated.
 Problem read_problem(const Kernel& kernel, const ProblemRequest& request);
 
+/// The request that makes a problem which a database or a session names: nothing in such a text is
+/// taken for granted. Error (failed) for one that the kernel does not make.
+ProblemRequest request_for(const Kernel& kernel, const Problem& problem);
+
 /// Builds the launch of a config. Error (usage) when it has more instructions than can be simulated
 /// in reasonable time.
 Launch build_launch(const Kernel& kernel, const Problem& problem, const Config& config,

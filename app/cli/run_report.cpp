@@ -90,6 +90,7 @@ KernelDetails simulate_again(const Context& context, Store& store, const Run& ru
   KernelDetails details;
   details.machine = machine_then(store, run);
   details.problem = parse_problem(key.problem);
+  request_for(kernel, details.problem);
   details.config = parse_config(key.config);
   details.evaluator = key.evaluator;
   if (const auto measured = store.find(key)) details.stored_us = measured->time_us;

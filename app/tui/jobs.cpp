@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <exception>
 
@@ -18,16 +19,26 @@ JobRunner::JobRunner(JobWork work, std::function<void()> wake)
       long_worker_([this](const std::stop_token& stop) { serve(long_, stop); }) {}
 
 JobRunner::~JobRunner() {
-  {
-    const std::scoped_lock lock(mutex_);
-    for (Lane* lane : lanes()) {
-      lane->queue.clear();
-      if (lane->running) lane->running->stop.request_stop();
-    }
-  }
+  cancel_all();
   quick_worker_.request_stop();
   index_worker_.request_stop();
   long_worker_.request_stop();
+}
+
+void JobRunner::cancel_all() {
+  const std::scoped_lock lock(mutex_);
+  for (Lane* lane : lanes()) {
+    lane->queue.clear();
+    if (lane->running) lane->running->stop.request_stop();
+  }
+}
+
+bool JobRunner::stops_within(double seconds) {
+  cancel_all();
+  std::unique_lock lock(mutex_);
+  return idle_.wait_for(lock, std::chrono::duration<double>(seconds), [this] {
+    return std::ranges::none_of(lanes(), [](const Lane* lane) { return lane->running != nullptr; });
+  });
 }
 
 JobRunner::Lane& JobRunner::lane_of(const JobRequest& request) {
@@ -105,8 +116,11 @@ void JobRunner::serve(Lane& lane, const std::stop_token& stop) {
       lane.running = task;
     }
     run(*task);
-    const std::scoped_lock lock(mutex_);
-    lane.running.reset();
+    {
+      const std::scoped_lock lock(mutex_);
+      lane.running.reset();
+    }
+    idle_.notify_all();
   }
 }
 

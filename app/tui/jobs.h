@@ -136,6 +136,10 @@ class JobRunner {
   JobRunner(const JobRunner&) = delete;
   JobRunner& operator=(const JobRunner&) = delete;
 
+  /// Cancels everything; whether all work has ended within so many seconds. Nothing is to be
+  /// submitted after it.
+  bool stops_within(double seconds);
+
   void submit(int64_t id, std::string title, JobRequest request);
   /// Takes a queued job away; a running one ends when it next reports progress.
   void cancel(int64_t id);
@@ -153,6 +157,7 @@ class JobRunner {
     std::shared_ptr<Task> running;  // shared with the worker that runs it
   };
 
+  void cancel_all();
   void serve(Lane& lane, const std::stop_token& stop);
   void run(Task& task);
   void publish(const JobSnapshot& snapshot);
@@ -163,6 +168,7 @@ class JobRunner {
   std::function<void()> wake_;
   std::mutex mutex_;  ///< guards the lanes and changes_
   std::condition_variable_any queued_;
+  std::condition_variable_any idle_;
   Lane quick_;
   Lane index_;
   Lane long_;

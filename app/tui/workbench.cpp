@@ -97,7 +97,11 @@ class Workbench {
       take_jobs();
       take_input();
     }
-    return {status_, keep_session()};
+    std::string warning = keep_session();
+    constexpr double kPatienceSeconds = 0.5;
+    const bool is_idle = jobs_.stops_within(kPatienceSeconds);
+    terminal_.reset();  // the user has it back, whatever the workers do
+    return {status_, std::move(warning), !is_idle};
   }
 
  private:
@@ -285,7 +289,11 @@ class Workbench {
 }  // namespace
 
 WorkbenchEnd run_workbench(const WorkbenchOptions& options) {
-  return Workbench(options).run();
+  auto workbench = std::make_unique<Workbench>(options);
+  const WorkbenchEnd end = workbench->run();
+  // Its end would wait for the workers.
+  if (end.is_busy) static_cast<void>(workbench.release());
+  return end;
 }
 
 }  // namespace tilewright

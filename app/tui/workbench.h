@@ -26,6 +26,9 @@ struct WorkbenchOptions {
 struct WorkbenchEnd {
   int status = 0;       ///< 0, or 128 + the signal
   std::string warning;  ///< why the session was not kept; empty when it was
+  /// A worker is at something that cannot be stopped and loses nothing with the process, which
+  /// should end at once.
+  bool is_busy = false;
 };
 
 /// Runs the workbench on the terminal of stdin and stdout until the user leaves or a signal says

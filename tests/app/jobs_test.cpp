@@ -121,6 +121,24 @@ TEST(JobRunner, SaysWhyAJobFailed) {
   EXPECT_NE(watcher.wait_for_end(runner, 2).failure.find("out of memory"), std::string::npos);
 }
 
+TEST(JobRunner, SaysWhetherItStops) {
+  Watcher watcher;
+  std::latch release(1);
+  JobRunner runner(
+      [&](const JobRequest& request, const JobProgress& progress) -> JobResult {
+        progress.at(0.1);
+        if (std::holds_alternative<RunKernelJob>(request)) release.wait();
+        return std::string("done");
+      },
+      [&] { watcher.wake(); });
+  EXPECT_TRUE(runner.stops_within(20)) << "nothing runs";
+  runner.submit(1, "cannot be stopped", RunKernelJob{});
+  watcher.wait_until(runner, 1, [](const JobSnapshot& job) { return job.fraction > 0; });
+  EXPECT_FALSE(runner.stops_within(0.01));
+  release.count_down();
+  EXPECT_TRUE(runner.stops_within(20));
+}
+
 TEST(JobRunner, EndsWithWorkLeft) {
   Watcher watcher;
   JobRunner runner(

@@ -319,5 +319,20 @@ TEST(Diff, NamesWhatChangedAppearedAndDisappeared) {
   EXPECT_TRUE(contains(text.out, " gone\n"));
 }
 
+TEST(Report, RefusesAProblemThatTheKernelDoesNotMake) {
+  Sandbox sandbox;
+  ASSERT_EQ(sandbox.run({"run", "gemm", "--shape", "m=64,n=64,k=64"}).status, 0);
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(sandbox.path("results.db").c_str(), &database), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(database,
+                         "UPDATE problem SET text = 'gemm f16 f16 f16 nd nd nd m=64 epilogue=none'",
+                         nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  sqlite3_close(database);
+  const Outcome outcome = sandbox.run({"report", "1"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_NE(outcome.err.find("is no problem of gemm"), std::string::npos) << outcome.err;
+}
+
 }  // namespace
 }  // namespace tilewright

@@ -379,5 +379,18 @@ TEST(Workbench, AnswersKeysWithin33MillisecondsDuringAJob) {
   EXPECT_EQ(program.exit_status(), 0);
 }
 
+TEST(Workbench, LeavesAtOnceDuringWorkThatCannotBeStopped) {
+  const Sandbox sandbox;
+  TerminalProgram program(sandbox, {});
+  ASSERT_TRUE(program.shows("? help"));
+  program.type("2:set m 4096\rC");  // checking these numbers takes many seconds
+  ASSERT_TRUE(program.shows_in_row(0, "check gemm"));
+  program.type("q");
+  ASSERT_TRUE(program.shows("still at work"));
+  program.type("y");
+  EXPECT_EQ(program.exit_status(), 0);
+  expect_restored(program);
+}
+
 }  // namespace
 }  // namespace tilewright

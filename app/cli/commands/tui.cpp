@@ -1,5 +1,7 @@
 // `tilewright tui`: the workbench.
 
+#include <cstdlib>
+
 #include "app/cli/command.h"
 #include "app/cli/commands/commands.h"
 #include "app/tui/workbench.h"
@@ -25,6 +27,7 @@ int run_tui(Context& context) {
   options.frames_per_second = static_cast<int>(arguments.integer("fps", 1, 60));
   const WorkbenchEnd end = run_workbench(options);
   if (!end.warning.empty()) context.warn(end.warning);
+  if (end.is_busy) std::_Exit(end.status);
   return end.status;
 }
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <limits>
 
+#include "app/cli/problem_arguments.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 
@@ -202,24 +203,15 @@ LabForm form_of(const MachineRef& machine, const Problem& problem, const Config&
   LabForm form;
   form.machine = machine;
   take_kernel(form, problem.kernel);
-  if (problem.types.empty() || names_of(problem.sizes) != names_of(form.sizes)) {
-    throw Error(ErrorKind::kFailed, fmt::format("'{}' is no problem of {}, whose sizes are {}",
-                                                printable(problem.text()), problem.kernel,
-                                                join(names_of(form.sizes), ", ")));
-  }
+  const Kernel& kernel = find_kernel(problem.kernel);
+  const ProblemRequest request = request_for(kernel, problem);
   form.sizes = problem.sizes;
-  form.dtype = name_of(problem.types.front());
-  if (!form.layout.empty() && problem.layouts.size() > 1) form.layout = problem.layouts[1];
+  form.dtype = request.dtype;
+  if (!request.layout.empty()) form.layout = request.layout;
+  form.out_dtype = request.out_dtype;
   form.chosen = config.values;
   form.config = config;
-  // Only what differs from the kernel's own result type is a wish.
-  const Problem plain = find_kernel(problem.kernel).problem(form.request());
-  if (plain.types.back() != problem.types.back()) form.out_dtype = name_of(problem.types.back());
-  if (find_kernel(problem.kernel).problem(form.request()) != problem) {
-    throw Error(ErrorKind::kFailed, fmt::format("'{}' is no problem of {} as it is now",
-                                                printable(problem.text()), problem.kernel));
-  }
-  const Space space = find_kernel(problem.kernel).space(plain, machine->machine);
+  const Space space = kernel.space(problem, machine->machine);
   std::vector<std::string> parameters;
   for (const Parameter& parameter : space.parameters()) parameters.push_back(parameter.name);
   if (names_of(config.values) != parameters) {
