@@ -123,7 +123,8 @@ std::string TimeFormat::number(int64_t ticks) const {
   const double value = static_cast<double>(ticks) / ticks_per_unit();
   if (unit == TimeUnit::kMicroseconds) return format_decimals(value, 3);
   const bool has_decimals = std::abs(value) < 1000 && ticks % kTicksPerCycle != 0;
-  return has_decimals ? format_decimals(value, 1) : format_count(std::llround(value));
+  // Cut off, as reports do: the same launch has the same number of cycles everywhere.
+  return has_decimals ? format_decimals(value, 1) : format_count(ticks / kTicksPerCycle);
 }
 
 std::string TimeFormat::cell_text(double ticks) const {
