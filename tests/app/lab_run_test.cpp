@@ -60,6 +60,20 @@ TEST(LabRun, OnASmallScreenTheResultComesIntoSight) {
   EXPECT_EQ(large.pane().pane, static_cast<int>(LabPane::kForm)) << "both are in sight";
 }
 
+TEST(LabRun, TheDifferenceHasACommandLineOfItsOwn) {
+  State state = lab_state();
+  for (const int64_t run : {7, 9}) {
+    const Effects effects = press(state, "r");
+    KernelOutcome outcome = made_up_outcome(job_in<RunKernelJob>(effects)->request, 1000 * run);
+    outcome.run = run;
+    finish_run(state, std::move(outcome));
+    if (run == 7) press(state, "p");
+  }
+  EXPECT_TRUE(info_of(Screen::kLab).command_line(state).starts_with("tilewright run gemm"));
+  press(state, "D");
+  EXPECT_EQ(info_of(Screen::kLab).command_line(state), "tilewright diff 7 9");
+}
+
 TEST(LabRun, EnterInTheHistoryShowsARunAgainWithItsForm) {
   State state = lab_state();
   run_made_up(state, 100'000);

@@ -227,6 +227,13 @@ std::vector<Hint> typing_hints(const State& state) {
 
 std::string command_line(const State& state) {
   const LabState& lab = state.lab;
+  const LabRun* shown = lab.shown_run();
+  const LabRun* pinned = lab.pinned_run();
+  // Runs that were not kept have no number that the command line knows.
+  if (lab.view == TimeView::kDiff && shown && pinned && shown->outcome->run > 0 &&
+      pinned->outcome->run > 0) {
+    return fmt::format("tilewright diff {} {}", pinned->outcome->run, shown->outcome->run);
+  }
   if (!lab.form.machine || !lab.check.can_run()) return "";
   return command_line_of(request_of(lab.form, lab.check));
 }
