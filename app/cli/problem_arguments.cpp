@@ -50,13 +50,11 @@ Problem read_problem(const Kernel& kernel, const ProblemRequest& request) {
 }
 
 ProblemRequest request_for(const Kernel& kernel, const Problem& problem) {
-  const auto refuse = [&] [[noreturn]] {
-    throw Error(ErrorKind::kFailed, fmt::format("'{}' is no problem of {} as it is now",
-                                                printable(problem.text()), kernel.name()));
-  };
+  const Error refusal(ErrorKind::kFailed, fmt::format("'{}' is no problem of {} as it is now",
+                                                      printable(problem.text()), kernel.name()));
   if (problem.kernel != kernel.name() || problem.types.empty() ||
       problem.sizes.size() != kernel.sizes().size()) {
-    refuse();
+    throw refusal;
   }
   ProblemRequest request;
   request.sizes = {problem.sizes.begin(), problem.sizes.end()};
@@ -71,11 +69,11 @@ ProblemRequest request_for(const Kernel& kernel, const Problem& problem) {
       request.layout = problem.layouts[1];
     }
     if (plain.epilogue != problem.epilogue) request.epilogue = problem.epilogue;
-    if (kernel.problem(request) != problem) refuse();
+    if (kernel.problem(request) == problem) return request;
   } catch (const Error&) {
-    refuse();
+    // Whatever the kernel says of the request, which nobody made, is no help.
   }
-  return request;
+  throw refusal;
 }
 
 Launch build_launch(const Kernel& kernel, const Problem& problem, const Config& config,
