@@ -16,6 +16,9 @@ std::vector<std::string_view> split(std::string&& text, char separator) = delete
 /// `text` without white space at both ends.
 std::string_view trim(std::string_view text);
 
+/// `text` with its ASCII letters in lower case, whatever the locale.
+std::string lower_case(std::string_view text);
+
 /// The whole of `text` as a decimal integer; throws Error (usage) naming `what` otherwise, also on
 /// overflow.
 int64_t parse_int(std::string_view text, std::string_view what);

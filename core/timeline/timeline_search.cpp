@@ -3,21 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cstdint>
 #include <string>
 
+#include "core/base/text.h"
+
 namespace tilewright {
-
-namespace {
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return result;
-}
-
-}  // namespace
 
 TimelineSearch::TimelineSearch(const TimelineIndex& index, std::string_view text)
     : index_(index),
@@ -25,9 +16,9 @@ TimelineSearch::TimelineSearch(const TimelineIndex& index, std::string_view text
       names_(index.names().names.size()),
       flags_(index.names().flags.size() + 1) {
   if (text.empty()) return;
-  const std::string wanted = lower(text);
+  const std::string wanted = lower_case(text);
   const auto found = [&](std::string_view name) {
-    return lower(name).find(wanted) != std::string::npos;
+    return lower_case(name).find(wanted) != std::string::npos;
   };
   const TimelineLanes& names = index.names();
   for (size_t i = 0; i < cores_.size(); ++i) {

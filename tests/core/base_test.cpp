@@ -105,6 +105,11 @@ TEST(WriteFile, ReplacesWholeFilesOrNothing) {
   EXPECT_THROW(read_file(folder.path()), Error);
 }
 
+TEST(LowerCase, ChangesAsciiLettersAlone) {
+  EXPECT_EQ(lower_case("GEMM_f16 Ä [Z]"), "gemm_f16 Ä [z]");
+  EXPECT_EQ(lower_case(""), "");
+}
+
 TEST(Percentile, InterpolatesBetweenRanks) {
   const double values[] = {1, 2, 3, 4};
   EXPECT_DOUBLE_EQ(percentile(values, 50), 2.5);

@@ -11,6 +11,7 @@
 #include "app/tui/tour.h"
 #include "app/tui/widgets.h"
 #include "core/base/format.h"
+#include "core/base/text.h"
 
 namespace tilewright {
 

@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 #include "app/tui/command_table.h"
 #include "app/tui/lab/lab_figures.h"
 #include "app/tui/widgets.h"
 #include "core/base/error.h"
 #include "core/base/format.h"
+#include "core/base/text.h"
 
 namespace tilewright {
 
@@ -232,14 +232,6 @@ std::span<const PaneInfo> home_panes() {
 
 std::span<const StartEntry> start_entries() {
   return kStartEntries;
-}
-
-std::string lower_case(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(), [](unsigned char letter) {
-    return static_cast<char>(std::tolower(letter));
-  });
-  return result;
 }
 
 std::vector<const RunRow*> shown_runs(const HomeState& home) {

@@ -25,6 +25,4 @@ std::span<const StartEntry> start_entries();
 std::vector<const RunRow*> shown_runs(const HomeState& home);
 std::vector<const BestRow*> shown_best(const HomeState& home);
 
-std::string lower_case(std::string_view text);
-
 }  // namespace tilewright
