@@ -29,10 +29,11 @@ class Watcher {
   JobSnapshot wait_until(JobRunner& runner, int64_t id,
                          const std::function<bool(const JobSnapshot&)>& condition) {
     for (;;) {
+      // Before the changes are taken: a call in between must end the wait below.
+      const int before = calls();
       for (const JobSnapshot& job : runner.take_changes()) last_[job.id] = job;
       if (last_.contains(id) && condition(last_[id])) return last_[id];
       std::unique_lock lock(mutex_);
-      const int before = calls_;
       if (!changed_.wait_for(lock, std::chrono::seconds(20), [&] { return calls_ != before; }) &&
           calls_ == before) {
         ADD_FAILURE() << "job " << id << " never got there";
@@ -42,6 +43,11 @@ class Watcher {
   }
 
  private:
+  int calls() {
+    const std::scoped_lock lock(mutex_);
+    return calls_;
+  }
+
   std::mutex mutex_;  ///< guards calls_
   std::condition_variable changed_;
   int calls_ = 0;
