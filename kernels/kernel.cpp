@@ -15,6 +15,17 @@ namespace {
 constexpr int64_t kMaxSize = INT32_MAX;
 constexpr int64_t kMaxProduct = int64_t{1} << 40;
 
+double allowed_error(const ExpectedTensor& expected, size_t element) {
+  const double own = expected.errors.empty() ? 0 : expected.errors[element];
+  return expected.absolute + expected.relative * std::abs(expected.values[element]) + own;
+}
+
+/// Whether an infinite result is one that the type could not hold.
+bool overflows(DType type, double have, double want, double allowed) {
+  return std::isinf(have) && std::signbit(have) == std::signbit(want) &&
+         std::abs(want) + allowed > largest_finite(type);
+}
+
 /// Compares one tensor with what it should hold.
 void compare(const Launch& launch, const GmImage& image, const ExpectedTensor& expected,
              CheckResult& result) {
@@ -25,15 +36,16 @@ void compare(const Launch& launch, const GmImage& image, const ExpectedTensor& e
       const double want = expected.values[static_cast<size_t>(r * expected.cols + c)];
       const double have = got[static_cast<size_t>(r * tensor.cols + c)];
       const double error = std::abs(have - want);
-      const double allowed = expected.absolute + expected.relative * std::abs(want);
+      const double allowed = allowed_error(expected, static_cast<size_t>(r * expected.cols + c));
       ++result.elements;
-      const bool good = error <= allowed || have == want;
+      const bool good =
+          error <= allowed || have == want || overflows(tensor.type, have, want, allowed);
       if (!good && result.first_failure.empty()) {
         result.first_failure =
             fmt::format("tensor {}[{},{}]: got {:.9g}, expected {:.9g} +- {:.3g}", tensor.name, r,
                         c, have, want, allowed);
       }
-      if (std::isnan(error)) continue;
+      if (!std::isfinite(error)) continue;
       result.max_abs_err = std::max(result.max_abs_err, error);
       if (std::abs(want) > expected.absolute) {
         result.max_rel_err = std::max(result.max_rel_err, error / std::abs(want));
@@ -85,10 +97,10 @@ std::vector<std::pair<std::string, int64_t>> read_sizes(const Kernel& kernel,
 }
 
 CheckResult check_kernel(const Kernel& kernel, const Problem& problem, const Config& config,
-                         const Machine& machine, uint64_t seed) {
+                         const Machine& machine, const InputValues& values) {
   const Launch launch = kernel.build(problem, config, machine);
   GmImage image = make_image(launch);
-  kernel.fill_inputs(problem, launch, seed, image);
+  kernel.fill_inputs(problem, launch, values, image);
   const std::vector<ExpectedTensor> expected = kernel.reference(problem, launch, image);
   run_functional(launch, machine, image);
   CheckResult result;

@@ -10,6 +10,7 @@
 #include "core/machine/machine.h"
 #include "core/space/problem.h"
 #include "core/space/space.h"
+#include "kernels/numerics.h"
 #include "simulator/functional.h"
 #include "simulator/launch.h"
 
@@ -39,9 +40,10 @@ struct ExpectedTensor {
   int64_t rows = 0;  ///< leading part of the tensor that is compared
   int64_t cols = 0;
   std::vector<double> values;  ///< row-major, rows x cols
-  /// Largest error allowed per element: absolute + relative * |expected|.
+  /// Largest error allowed per element: absolute + relative * |expected| + errors[element].
   double absolute = 0;
   double relative = 0;
+  std::vector<double> errors = {};  ///< like `values`, or empty
 };
 
 /// A way to compute an op: its problem, its space, how to build the launch of a config, and a plain
@@ -68,8 +70,8 @@ class Kernel {
   virtual Launch build(const Problem& problem, const Config& config,
                        const Machine& machine) const = 0;
 
-  /// Fills the input tensors of a launch with values from a seeded generator.
-  virtual void fill_inputs(const Problem& problem, const Launch& launch, uint64_t seed,
+  /// Fills the input tensors of a launch.
+  virtual void fill_inputs(const Problem& problem, const Launch& launch, const InputValues& values,
                            GmImage& image) const = 0;
 
   /// What the outputs should be for these inputs.
@@ -92,9 +94,10 @@ struct CheckResult {
   std::string first_failure;  ///< "tensor c[3,5]: got 1.5, expected 1.25", empty when ok
 };
 
-/// Builds the config's launch, runs it functionally on seeded inputs and compares every output.
+/// Builds the config's launch, runs it functionally and compares every output. What exceeds the
+/// largest number of its type is expected to be infinite.
 CheckResult check_kernel(const Kernel& kernel, const Problem& problem, const Config& config,
-                         const Machine& machine, uint64_t seed);
+                         const Machine& machine, const InputValues& values);
 
 /// Every kernel, in a fixed order.
 const std::vector<const Kernel*>& all_kernels();

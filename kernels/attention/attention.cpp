@@ -188,15 +188,9 @@ Launch AttentionKernel::build(const Problem& problem, const Config& config,
   return launch;
 }
 
-void AttentionKernel::fill_inputs(const Problem&, const Launch& launch, uint64_t seed,
+void AttentionKernel::fill_inputs(const Problem&, const Launch& launch, const InputValues& values,
                                   GmImage& image) const {
-  for (size_t t = 0; t < 3; ++t) {
-    const Tensor& tensor = launch.tensors[t];
-    Random random(mix_bits(seed, t));
-    std::vector<float> values(static_cast<size_t>(tensor.rows * tensor.cols));
-    for (float& value : values) value = static_cast<float>(random.uniform() * 2 - 1);
-    image[t] = write_tensor(tensor, values);
-  }
+  for (int tensor = 0; tensor < 3; ++tensor) fill_tensor(launch, tensor, -1, 1, values, image);
 }
 
 std::vector<ExpectedTensor> AttentionKernel::reference(const Problem& problem, const Launch& launch,

@@ -254,20 +254,15 @@ Launch GemmKernel::build(const Problem& problem, const Config& config,
   return build_gemm_launch(problem, config, machine, problem.size("m"));
 }
 
-void GemmKernel::fill_inputs(const Problem& problem, const Launch& launch, uint64_t seed,
-                             GmImage& image) const {
+void GemmKernel::fill_inputs(const Problem& problem, const Launch& launch,
+                             const InputValues& values, GmImage& image) const {
   for (size_t t : {size_t{0}, size_t{1}}) {
     const Tensor& tensor = launch.tensors[t];
-    Random random(mix_bits(seed, t));
-    std::vector<float> values(static_cast<size_t>(tensor.rows * tensor.cols));
-    const bool whole = tensor.type == DType::kI8;
     // Pad rows in memory (gemm_padded) hold zeros, as a padded tensor would.
     const int64_t rows = t == 0 ? problem.size("m") : tensor.rows;
-    for (size_t i = 0; i < static_cast<size_t>(rows * tensor.cols); ++i) {
-      values[i] = whole ? static_cast<float>(static_cast<int64_t>(random.below(255)) - 127)
-                        : static_cast<float>(random.uniform() * 2 - 1);
-    }
-    image[t] = write_tensor(tensor, values);
+    std::vector<float> filled = input_values(tensor.type, rows, tensor.cols, -1, 1, values, t);
+    filled.resize(static_cast<size_t>(tensor.rows * tensor.cols));
+    image[t] = write_tensor(tensor, filled);
   }
 }
 
@@ -279,22 +274,27 @@ std::vector<ExpectedTensor> GemmKernel::reference(const Problem& problem, const 
   const std::vector<float> a = read_tensor(launch.tensors[0], inputs[0]);
   const std::vector<float> b = read_tensor(launch.tensors[1], inputs[1]);
   ExpectedTensor expected{2, m, n, std::vector<double>(static_cast<size_t>(m * n)), 0, 0};
+  std::vector<double>& magnitudes = expected.errors;
+  magnitudes.resize(expected.values.size());
   for (int64_t i = 0; i < m; ++i) {
     double* row = expected.values.data() + i * n;
     for (int64_t x = 0; x < k; ++x) {
       const double left = a[static_cast<size_t>(i * k + x)];
       const float* right = b.data() + x * n;
-      for (int64_t j = 0; j < n; ++j) row[j] += left * static_cast<double>(right[j]);
+      double* magnitude = magnitudes.data() + i * n;
+      for (int64_t j = 0; j < n; ++j) {
+        const double product = left * static_cast<double>(right[j]);
+        row[j] += product;
+        magnitude[j] += std::abs(product);
+      }
     }
   }
-  if (problem.types[0] == DType::kI8) return {expected};
-  // Summation in f32 of k products of values up to 1 errs by at most k * 2^-24 each, about sqrt(k)
-  // of that on average; the result is rounded once to its own type.
-  const double unit = problem.types[2] == DType::kF16    ? 0x1p-11
-                      : problem.types[2] == DType::kBF16 ? 0x1p-8
-                                                         : 0x1p-24;
-  expected.absolute = static_cast<double>(k) * 0x1p-24 * 4;
-  expected.relative = unit;
+  const double per_magnitude = problem.types[0] == DType::kI8 ? 0 : sum_error(k);
+  // Sums that f32 itself cannot hold exactly where they are tiny: half a subnormal a product.
+  const double subnormal = static_cast<double>(k) * subnormal_error(DType::kF32);
+  for (double& error : magnitudes) error = error * per_magnitude + subnormal;
+  expected.absolute = subnormal_error(problem.types[2]);
+  expected.relative = rounding_unit(problem.types[2]);
   return {expected};
 }
 

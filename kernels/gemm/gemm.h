@@ -21,7 +21,7 @@ class GemmKernel : public Kernel {
   Space space(const Problem& problem, const Machine& machine) const override;
   Config default_config(const Problem& problem, const Machine& machine) const override;
   Launch build(const Problem& problem, const Config& config, const Machine& machine) const override;
-  void fill_inputs(const Problem& problem, const Launch& launch, uint64_t seed,
+  void fill_inputs(const Problem& problem, const Launch& launch, const InputValues& values,
                    GmImage& image) const override;
   std::vector<ExpectedTensor> reference(const Problem& problem, const Launch& launch,
                                         const GmImage& inputs) const override;

@@ -322,21 +322,22 @@ Launch ArgmaxKernel::build(const Problem& problem, const Config& config,
   return ArgmaxBuilder(problem, tile_of(problem, config), machine).build();
 }
 
-void ArgmaxKernel::fill_inputs(const Problem& problem, const Launch& launch, uint64_t seed,
-                               GmImage& image) const {
+void ArgmaxKernel::fill_inputs(const Problem& problem, const Launch& launch,
+                               const InputValues& values, GmImage& image) const {
   const int64_t rows = problem.size("rows");
   const int64_t cols = problem.size("cols");
-  Random random(mix_bits(seed, 0));
-  std::vector<float> values(static_cast<size_t>(rows * cols));
-  for (float& value : values) value = static_cast<float>(random.uniform() * 2 - 1);
+  std::vector<float> filled = input_values(launch.tensors[kX].type, rows, cols, -1, 1, values, 0);
   // Every second row has its maximum twice, anywhere.
-  for (int64_t r = 0; r < rows; r += 2) {
-    for (int i = 0; i < 2; ++i) {
-      const auto c = static_cast<int64_t>(random.below(static_cast<uint64_t>(cols)));
-      values[static_cast<size_t>(r * cols + c)] = 2;
+  Random random(mix_bits(values.seed, 1));
+  if (values.pattern == InputPattern::kUniform) {
+    for (int64_t r = 0; r < rows; r += 2) {
+      for (int i = 0; i < 2; ++i) {
+        const auto c = static_cast<int64_t>(random.below(static_cast<uint64_t>(cols)));
+        filled[static_cast<size_t>(r * cols + c)] = 2;
+      }
     }
   }
-  image[kX] = write_tensor(launch.tensors[kX], values);
+  image[kX] = write_tensor(launch.tensors[kX], filled);
 }
 
 std::vector<ExpectedTensor> ArgmaxKernel::reference(const Problem& problem, const Launch& launch,

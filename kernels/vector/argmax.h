@@ -18,7 +18,7 @@ class ArgmaxKernel : public VectorKernel {
   std::string summary() const override;
   std::vector<SizeInfo> sizes() const override;
   Launch build(const Problem& problem, const Config& config, const Machine& machine) const override;
-  void fill_inputs(const Problem& problem, const Launch& launch, uint64_t seed,
+  void fill_inputs(const Problem& problem, const Launch& launch, const InputValues& values,
                    GmImage& image) const override;
   std::vector<ExpectedTensor> reference(const Problem& problem, const Launch& launch,
                                         const GmImage& inputs) const override;

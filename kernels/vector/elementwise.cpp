@@ -132,10 +132,10 @@ Launch ElementwiseKernel::build(const Problem& problem, const Config& config,
   return launch;
 }
 
-void ElementwiseKernel::fill_inputs(const Problem& problem, const Launch& launch, uint64_t seed,
-                                    GmImage& image) const {
+void ElementwiseKernel::fill_inputs(const Problem& problem, const Launch& launch,
+                                    const InputValues& values, GmImage& image) const {
   for (int i = 0; i < static_cast<int>(problem.size("reads")); ++i)
-    fill_uniform(launch, i, 0, 1, seed, image);
+    fill_tensor(launch, i, 0, 1, values, image);
 }
 
 std::vector<ExpectedTensor> ElementwiseKernel::reference(const Problem& problem,

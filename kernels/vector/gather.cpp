@@ -88,9 +88,9 @@ Launch GatherKernel::build(const Problem& problem, const Config& config,
   return launch;
 }
 
-void GatherKernel::fill_inputs(const Problem&, const Launch& launch, uint64_t seed,
+void GatherKernel::fill_inputs(const Problem&, const Launch& launch, const InputValues& values,
                                GmImage& image) const {
-  fill_uniform(launch, 0, -1, 1, seed, image);
+  fill_tensor(launch, 0, -1, 1, values, image);
 }
 
 std::vector<ExpectedTensor> GatherKernel::reference(const Problem& problem, const Launch& launch,

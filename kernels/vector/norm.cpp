@@ -28,11 +28,11 @@ Launch RmsNormKernel::build(const Problem& problem, const Config& config,
   return build_norm_launch(problem, tile_of(problem, config), machine, adds_residual(), kEpsilon);
 }
 
-void RmsNormKernel::fill_inputs(const Problem&, const Launch& launch, uint64_t seed,
+void RmsNormKernel::fill_inputs(const Problem&, const Launch& launch, const InputValues& values,
                                 GmImage& image) const {
   const int inputs = adds_residual() ? 3 : 2;
   for (int tensor = 0; tensor < inputs; ++tensor) {
-    fill_uniform(launch, tensor, -2, 2, seed, image);
+    fill_tensor(launch, tensor, -2, 2, values, image);
   }
 }
 

@@ -307,13 +307,13 @@ Launch RopeKernel::build(const Problem& problem, const Config& config,
   return RopeBuilder(problem, tile_of(problem, config), machine).build();
 }
 
-void RopeKernel::fill_inputs(const Problem&, const Launch& launch, uint64_t seed,
+void RopeKernel::fill_inputs(const Problem&, const Launch& launch, const InputValues& values,
                              GmImage& image) const {
-  fill_uniform(launch, kQkv, -1, 1, seed, image);
-  fill_uniform(launch, kCosSin, -1, 1, seed, image);
+  fill_tensor(launch, kQkv, -1, 1, values, image);
+  fill_tensor(launch, kCosSin, -1, 1, values, image);
   // What the cache held before must survive in the slots of other tokens.
-  fill_uniform(launch, kK, -1, 1, seed, image);
-  fill_uniform(launch, kV, -1, 1, seed, image);
+  fill_tensor(launch, kK, -1, 1, values, image);
+  fill_tensor(launch, kV, -1, 1, values, image);
 }
 
 std::vector<ExpectedTensor> RopeKernel::reference(const Problem& problem, const Launch& launch,

@@ -123,9 +123,9 @@ Launch SiluMulKernel::build(const Problem& problem, const Config& config,
   return launch;
 }
 
-void SiluMulKernel::fill_inputs(const Problem&, const Launch& launch, uint64_t seed,
+void SiluMulKernel::fill_inputs(const Problem&, const Launch& launch, const InputValues& values,
                                 GmImage& image) const {
-  fill_uniform(launch, 0, -8, 8, seed, image);
+  fill_tensor(launch, 0, -8, 8, values, image);
 }
 
 std::vector<ExpectedTensor> SiluMulKernel::reference(const Problem& problem, const Launch& launch,

@@ -193,23 +193,4 @@ std::vector<std::vector<Piece>> deal_pieces(int64_t rows, int64_t cols, const Ve
   return dealt;
 }
 
-double rounding_unit(DType type) {
-  return type == DType::kF16 ? 0x1p-11 : type == DType::kBF16 ? 0x1p-8 : 0x1p-24;
-}
-
-double subnormal_error(DType type) {
-  return type == DType::kF16 ? 0x1p-25 : 0x1p-134;
-}
-
-void fill_uniform(const Launch& launch, int tensor, double low, double high, uint64_t seed,
-                  GmImage& image) {
-  const Tensor& filled = launch.tensors[static_cast<size_t>(tensor)];
-  Random random(mix_bits(seed, static_cast<uint64_t>(tensor)));
-  std::vector<float> values(static_cast<size_t>(filled.rows * filled.cols));
-  for (float& value : values) {
-    value = static_cast<float>(low + (high - low) * random.uniform());
-  }
-  image[static_cast<size_t>(tensor)] = write_tensor(filled, values);
-}
-
 }  // namespace tilewright

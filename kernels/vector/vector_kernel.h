@@ -72,12 +72,4 @@ int64_t sector_rows(const VectorTile& tile, DType type);
 std::vector<std::vector<Piece>> deal_pieces(int64_t rows, int64_t cols, const VectorTile& tile,
                                             int64_t granule);
 
-/// Largest relative error of rounding to a type, and largest absolute error where it is subnormal.
-double rounding_unit(DType type);
-double subnormal_error(DType type);
-
-/// Fills a tensor with uniform values in [low, high).
-void fill_uniform(const Launch& launch, int tensor, double low, double high, uint64_t seed,
-                  GmImage& image);
-
 }  // namespace tilewright

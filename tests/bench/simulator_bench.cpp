@@ -71,8 +71,8 @@ void ComposedTimingLlamaLayer4096Tokens(benchmark::State& state) {
   const Kernel& gemm = find_kernel("gemm");
   for (auto _ : state) {
     for (const Problem& problem : problems) {
-      const Launch launch = gemm.build(
-          problem, gemm.default_config(problem, bench_machine()), bench_machine());
+      const Launch launch =
+          gemm.build(problem, gemm.default_config(problem, bench_machine()), bench_machine());
       benchmark::DoNotOptimize(time_launch(launch, bench_machine(), Fidelity::kAuto).ticks);
     }
   }
@@ -123,7 +123,7 @@ double seconds_of(const auto& work) {
 void run_against_eigen(benchmark::State& state, int64_t size, const char* dtype) {
   const Launch launch = gemm_launch(size, dtype);
   GmImage image = make_image(launch);
-  find_kernel("gemm").fill_inputs(gemm_cube(size, dtype), launch, 1, image);
+  find_kernel("gemm").fill_inputs(gemm_cube(size, dtype), launch, {1}, image);
   using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   const Matrix a = Matrix::Random(size, size);
   const Matrix b = Matrix::Random(size, size);

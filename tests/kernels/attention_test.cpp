@@ -45,7 +45,7 @@ TEST(Attention, IsRightForDecodePromptAndChunk) {
   for (const Case& c : kCases) {
     for (const Config& config : kernel.space(attention(c), machine()).enumerate()) {
       const Problem problem = attention(c, number++ % 2 == 0 ? "f16" : "bf16");
-      const CheckResult result = check_kernel(kernel, problem, config, machine(), 42);
+      const CheckResult result = check_kernel(kernel, problem, config, machine(), {42});
       EXPECT_TRUE(result.ok) << problem.text() << " " << config.text() << ": "
                              << result.first_failure;
     }

@@ -30,7 +30,7 @@ Problem gemm(int64_t m, int64_t n, int64_t k, const std::string& dtype = "f16",
 
 void expect_right(const Problem& problem, const Config& config, uint64_t seed) {
   const CheckResult result =
-      check_kernel(find_kernel(problem.kernel), problem, config, machine(), seed);
+      check_kernel(find_kernel(problem.kernel), problem, config, machine(), {seed});
   EXPECT_TRUE(result.ok) << problem.text() << " " << config.text() << ": " << result.first_failure;
   EXPECT_GT(result.elements, 0);
 }
@@ -72,7 +72,7 @@ TEST(Gemm, ResultDoesNotDependOnTheRowsOfItsTile) {
   Config config = find_kernel("gemm").default_config(problem, machine());
   const Launch launch = find_kernel("gemm").build(problem, config, machine());
   GmImage image = make_image(launch);
-  find_kernel("gemm").fill_inputs(problem, launch, 11, image);
+  find_kernel("gemm").fill_inputs(problem, launch, {11}, image);
   run_functional(launch, machine(), image);
   for (float value : read_tensor(launch.tensors[2], image[2])) EXPECT_FALSE(std::isnan(value));
 }

@@ -110,7 +110,7 @@ TEST(GemmHazards, AFullL1IsNotOutgrown) {
     const Config config = complete_config(kernel, problem, machine, parse_config(text));
     const auto hazards = find_hazards(kernel.build(problem, config, machine), machine);
     EXPECT_TRUE(hazards.empty()) << text << ": " << hazards.front().message;
-    EXPECT_TRUE(check_kernel(kernel, problem, config, machine, 1).ok) << text;
+    EXPECT_TRUE(check_kernel(kernel, problem, config, machine, {1}).ok) << text;
   }
 }
 

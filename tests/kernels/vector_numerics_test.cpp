@@ -56,7 +56,7 @@ TEST(VectorKernels, DefaultConfigComputesTheReference) {
       const Kernel& kernel = find_kernel(c.kernel);
       const Problem problem = problem_of(c, dtype);
       const Config config = kernel.default_config(problem, machine);
-      const CheckResult check = check_kernel(kernel, problem, config, machine, 7);
+      const CheckResult check = check_kernel(kernel, problem, config, machine, {7});
       EXPECT_TRUE(check.ok) << problem.text() << " " << config.text() << ": "
                             << check.first_failure;
       EXPECT_GT(check.elements, 0);
@@ -73,7 +73,7 @@ TEST(VectorKernels, RandomConfigsComputeTheReference) {
     const std::vector<Config> legal = kernel.space(problem, machine).enumerate();
     for (int i = 0; i < 3; ++i) {
       const Config& config = legal[random.below(legal.size())];
-      const CheckResult check = check_kernel(kernel, problem, config, machine, random.bits());
+      const CheckResult check = check_kernel(kernel, problem, config, machine, {random.bits()});
       EXPECT_TRUE(check.ok) << problem.text() << " " << config.text() << ": "
                             << check.first_failure;
     }
@@ -106,7 +106,7 @@ TEST(VectorRope, LeavesTheSlotsOfOtherTokensAlone) {
       kernel.problem({{{"rows", 5}, {"heads", 3}, {"kv_heads", 1}, {"dim", 16}}, "f32", "", ""});
   const Launch launch = kernel.build(problem, kernel.default_config(problem, machine), machine);
   GmImage image = make_image(launch);
-  kernel.fill_inputs(problem, launch, 5, image);
+  kernel.fill_inputs(problem, launch, {5}, image);
   const std::vector<float> before = read_tensor(launch.tensors[4], image[4]);
   run_functional(launch, machine, image);
   const std::vector<float> after = read_tensor(launch.tensors[4], image[4]);

@@ -54,7 +54,7 @@ TEST(VectorSpace, EveryConfigIsRightAndTimed) {
       for_each_config(
           c, dtype, 5,
           [](const auto& kernel, const auto& problem, const auto& config, const auto& machine) {
-            const CheckResult check = check_kernel(kernel, problem, config, machine, 1);
+            const CheckResult check = check_kernel(kernel, problem, config, machine, {1});
             EXPECT_TRUE(check.ok) << problem.text() << " " << config.text() << ": "
                                   << check.first_failure;
             const Launch launch = kernel.build(problem, config, machine);
@@ -73,7 +73,7 @@ TEST(VectorSpace, SlowEveryConfigOfSmallAndLongRowsIsRightAndTimed) {
             c, dtype, stride,
             [](const auto& kernel, const auto& problem, const auto& config, const auto& machine) {
               if (problem.kernel != "gather" || problem.size("vocab") < 1000) {
-                const CheckResult check = check_kernel(kernel, problem, config, machine, 1);
+                const CheckResult check = check_kernel(kernel, problem, config, machine, {1});
                 EXPECT_TRUE(check.ok)
                     << problem.text() << " " << config.text() << ": " << check.first_failure;
               }
@@ -126,7 +126,7 @@ TEST(VectorSpace, LegalConfigsFillUbExactlyAsTheyClaim) {
           Machine small = machine;
           small.buffers.ub_bytes = vector.ub_bytes(
               problem, {config.at("tile_rows"), cols, config.at("buffers"), 0}, machine);
-          EXPECT_TRUE(check_kernel(kernel, problem, config, small, 1).ok)
+          EXPECT_TRUE(check_kernel(kernel, problem, config, small, {1}).ok)
               << problem.text() << " " << config.text();
         });
   }

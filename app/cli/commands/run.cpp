@@ -70,7 +70,7 @@ KernelRun execute(const Context& context) {
   if (!guard) guard.emplace();
   if (wants_check) {
     run.check = check_kernel(kernel, run.problem, run.config, run.machine,
-                             static_cast<uint64_t>(context.globals().seed));
+                             {static_cast<uint64_t>(context.globals().seed)});
   }
   if (arguments.has("hazards")) run.hazards = find_hazards(launch, run.machine);
   run.wall_ms = (wall_seconds() - started) * 1e3;

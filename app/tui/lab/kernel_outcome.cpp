@@ -40,7 +40,7 @@ void look_closer(const RunKernelJob& job, const Kernel& kernel, const Launch& la
     progress.at(job.checks ? 0.8 : 0.95);
   }
   if (job.checks) {
-    run.check = check_kernel(kernel, run.problem, run.config, run.machine, 0);
+    run.check = check_kernel(kernel, run.problem, run.config, run.machine, {0});
     progress.at(0.95);
   }
 }
