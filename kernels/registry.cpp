@@ -12,6 +12,7 @@ namespace tilewright {
 
 const std::vector<const Kernel*>& all_kernels() {
   static const GemmKernel gemm;
+  static const GroupedGemmKernel grouped_gemm;
   static const GemmPaddedKernel gemm_padded;
   static const AttentionKernel attention;
   static const RmsNormKernel rms_norm;
@@ -22,8 +23,8 @@ const std::vector<const Kernel*>& all_kernels() {
   static const ArgmaxKernel argmax;
   static const ElementwiseKernel elementwise;
   static const std::vector<const Kernel*> kernels = {
-      &gemm,     &gemm_padded, &attention, &rms_norm, &add_rms_norm,
-      &silu_mul, &rope,        &gather,    &argmax,   &elementwise};
+      &gemm,     &grouped_gemm, &gemm_padded, &attention, &rms_norm,   &add_rms_norm,
+      &silu_mul, &rope,         &gather,      &argmax,    &elementwise};
   return kernels;
 }
 
