@@ -46,9 +46,9 @@ constexpr int64_t kMaskMargin = 8;
 /// cache, mixed in one launch (docs/model.md, "Attention").
 ///
 /// Tensors: "q" and "out", rows [kv_head][token][head in group] x dim; "k" and "v" (no "v" when
-/// latent), rows [block][kv_head][slot] x dim; "mask", of f32, a row for each token of the sequences
-/// with a tree mask: kMaskMargin zeros, then what is added to its scores for each token of its
-/// sequence; workspaces.
+/// latent), rows [block][kv_head][slot] x dim; "mask", of f32, a row for each token of the
+/// sequences with a tree mask: kMaskMargin zeros, then what is added to its scores for each token
+/// of its sequence; workspaces.
 class AttentionKernel : public Kernel {
  public:
   std::string name() const override { return "attention"; }
@@ -59,6 +59,7 @@ class AttentionKernel : public Kernel {
   Space space(const Problem& problem, const Machine& machine) const override;
   Config default_config(const Problem& problem, const Machine& machine) const override;
   Launch build(const Problem& problem, const Config& config, const Machine& machine) const override;
+  double work(const Problem& problem) const override;
   void fill_inputs(const Problem& problem, const Launch& launch, const InputValues& values,
                    GmImage& image) const override;
   std::vector<ExpectedTensor> reference(const Problem& problem, const Launch& launch,

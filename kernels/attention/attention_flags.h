@@ -23,10 +23,8 @@ struct FlagPair {
 struct AttentionFlags {
   explicit AttentionFlags(Launch& launch, const AttentionPlan& plan);
 
-  // Cube core: rings of L1, and the two slots of L0A with L0B and of L0C; the sum of 3 stages.
-  FlagPair q, k, v, p;
-  std::array<FlagPair, 2> l0, l0c;
-  FlagPair sum;
+  // Cube core: rings of L1, and those of two slots of L0A with L0B and of L0C; the sum of 3 stages.
+  FlagPair q, k, v, p, l0, l0c, sum;
   // Vector core: rings of UB.
   FlagPair ub_scores, ub_probabilities, ub_partial, ub_out, ub_mask;
   // Between them: slots of the workspaces. `rows` (3 stages): the scores of a whole task.

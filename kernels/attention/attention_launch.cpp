@@ -46,17 +46,16 @@ AttentionTensors add_tensors(Launch& launch, const AttentionShape& shape,
   tensors.k = tensor("k", shape.type, kv_rows, plan.dim, plan.chunk, plan.dim);
   if (!plan.latent)
     tensors.v = tensor("v", shape.type, kv_rows, plan.v_dim, plan.chunk, plan.v_dim);
-  tensors.scores = whole_rows ? workspace("scores", DType::kF32, 2, round_up(longest, plan.tokens),
-                                          plan.step_scores)
-                              : workspace("scores", DType::kF32, plan.fifo, plan.tokens,
-                                          plan.step_scores);
+  tensors.scores =
+      whole_rows
+          ? workspace("scores", DType::kF32, 2, round_up(longest, plan.tokens), plan.step_scores)
+          : workspace("scores", DType::kF32, plan.fifo, plan.tokens, plan.step_scores);
   tensors.probabilities =
       workspace("probabilities", shape.type, plan.fifo, plan.tokens, plan.tokens);
   tensors.partial =
       workspace("partial", DType::kF32, whole_rows ? 2 : plan.fifo, plan.v_dim, plan.step_v);
   tensors.out = tensor("out", shape.type, tokens * shape.heads, plan.v_dim, group, plan.v_dim);
-  if (mask_rows > 0)
-    tensors.mask = tensor("mask", DType::kF32, mask_rows, mask_cols, 1, mask_cols);
+  if (mask_rows > 0) tensors.mask = tensor("mask", DType::kF32, mask_rows, mask_cols, 1, mask_cols);
   return tensors;
 }
 
@@ -97,8 +96,7 @@ Launch build_attention_launch(const AttentionShape& shape,
 
   const std::vector<AttentionTask> all = attention_tasks(shape, sequences, plan);
   const int64_t groups = std::min(machine.cores.aic, static_cast<int64_t>(all.size()));
-  const AttentionTensors tensors =
-      add_tensors(launch, shape, sequences, plan, physical, groups);
+  const AttentionTensors tensors = add_tensors(launch, shape, sequences, plan, physical, groups);
   const AttentionFlags flags(launch, plan);
   std::vector<int64_t> loads;
   for (const AttentionTask& task : all) loads.push_back(task.rows * task.keys);

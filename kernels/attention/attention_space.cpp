@@ -52,7 +52,9 @@ Constraint fits(const char* name, int64_t capacity, const AttentionShape& shape,
 std::vector<Parameter> parameters_of() {
   return {
       {"tile_q", "rows of a query tile: tokens x query heads of a KV head", {16, 32, 64, 128}},
-      {"tile_kv", "tokens of a KV tile, at most: whole blocks where they fit", {16, 32, 64, 128, 256}},
+      {"tile_kv",
+       "tokens of a KV tile, at most: whole blocks where they fit",
+       {16, 32, 64, 128, 256}},
       {"pipeline",
        "stages: 3 keeps whole rows of scores in L2, 4 rescales after each KV tile, 0 is by rule",
        {0, 3, 4}},
@@ -62,7 +64,9 @@ std::vector<Parameter> parameters_of() {
       {"preload", "KV tiles that the cube core computes scores of ahead", {1, 2, 4}},
       {"fifo", "slots of the workspaces between cube and vector cores", {2, 4, 8}},
       {"chain", "1: the next task begins while one ends; 0: one after another", {0, 1}},
-      {"assignment", "tasks to cores: 0 in snake order, 1 to the least loaded, 2 as given", {0, 1, 2}}};
+      {"assignment",
+       "tasks to cores: 0 in snake order, 1 to the least loaded, 2 as given",
+       {0, 1, 2}}};
 }
 
 std::vector<Constraint> rules_of() {
@@ -79,9 +83,7 @@ std::vector<Constraint> rules_of() {
              if (v[0] == 0 || v[1] == 100) return "";
              return fmt::format("alpha={} is of the rule, but pipeline={} is chosen", v[1], v[0]);
            }},
-          {"chained",
-           {"pipeline", "chain"},
-           [](std::span<const int64_t> v) -> std::string {
+          {"chained", {"pipeline", "chain"}, [](std::span<const int64_t> v) -> std::string {
              if (v[1] == 1 || v[0] == 4) return "";
              return "chain=0 is for pipeline=4 only";
            }}};
@@ -92,8 +94,7 @@ std::vector<Constraint> rules_of() {
 Space attention_space(const AttentionShape& shape, const Machine& machine) {
   const auto& buffers = machine.buffers;
   std::vector<Constraint> constraints = rules_of();
-  const auto add = [&](const char* name, int64_t capacity,
-                       int64_t (*bytes)(const AttentionPlan&)) {
+  const auto add = [&](const char* name, int64_t capacity, int64_t (*bytes)(const AttentionPlan&)) {
     constraints.push_back(fits(name, capacity, shape, machine, bytes));
   };
   add("L1", buffers.l1_bytes, [](const AttentionPlan& plan) { return plan.l1_bytes; });

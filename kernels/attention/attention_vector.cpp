@@ -176,10 +176,9 @@ void AttentionVector::add_tree(std::vector<Instruction>& list, const Side& side,
   const int64_t tokens = (first + rows - 1) / work.heads - first / work.heads + 1;
   const Expr cols = side.at(kMaskCols);
   const Tile mask = ub_tile(plan_.ub.mask, tokens, cols, plan_.ub.stride, DType::kF32);
-  const Instruction load = load_tile(
-      gm_tile(tensors_.mask, side.at(kMaskRow) + first / work.heads, side.at(kMaskCol), tokens,
-              cols),
-      mask);
+  const Instruction load = load_tile(gm_tile(tensors_.mask, side.at(kMaskRow) + first / work.heads,
+                                             side.at(kMaskCol), tokens, cols),
+                                     mask);
   list.push_back(setting(waiting(load, flags_.ub_mask.free), flags_.ub_mask.full));
   for (int64_t row = 0; row < rows;) {
     // The heads of one token share a row of the mask.
@@ -202,20 +201,24 @@ bool AttentionVector::folds(const Work& work) const {
   return work.kind.chunks == 0 && plan_.tokens % plan_.ub.wide == 0;
 }
 
-/// wide = op over the blocks of the scores' columns, and over `wide` itself unless it begins there.
-void AttentionVector::fold(std::vector<Instruction>& list, VectorOp op, const Tile& wide,
-                           const Tile& s, bool begins) const {
+/// Folds the blocks of a full tile's columns pair by pair; neighbours begin in different halves of
+/// the bank groups. Returns where the result is: one block of columns.
+Tile AttentionVector::fold(std::vector<Instruction>& list, VectorOp op, const Part& part,
+                           const Tile& s) const {
   const int64_t blocks = plan_.tokens / plan_.ub.wide;
   const auto block = [&](int64_t number) {
     return columns_of(s, number * plan_.ub.wide, plan_.ub.wide);
   };
-  int64_t next = 0;
-  if (begins) {
-    next = std::min<int64_t>(2, blocks);
-    list.push_back(blocks == 1 ? vector_op(VectorOp::kCopy, wide, block(0))
-                               : vector_op(op, wide, block(0), block(1)));
+  if (blocks == 1) return s;
+  const Tile folded = rows_of(part, plan_.ub.fold, plan_.ub.wide, DType::kF32, 0);
+  const Tile pair = rows_of(part, plan_.ub.fold_pair, plan_.ub.wide, DType::kF32, 0);
+  list.push_back(vector_op(op, folded, block(0), block(1)));
+  for (int64_t next = 2; next < blocks; next += 2) {
+    const bool has_pair = next + 1 < blocks;
+    if (has_pair) list.push_back(vector_op(op, pair, block(next), block(next + 1)));
+    list.push_back(vector_op(op, folded, folded, has_pair ? pair : block(next)));
   }
-  for (; next < blocks; ++next) list.push_back(vector_op(op, wide, wide, block(next)));
+  return folded;
 }
 
 void AttentionVector::store_probabilities(std::vector<Instruction>& list, int half,
@@ -223,12 +226,12 @@ void AttentionVector::store_probabilities(std::vector<Instruction>& list, int ha
                                           const Expr& slot) const {
   const Tile p = rows_of(part, slot * plan_.ub.probability_slot + plan_.ub.probabilities, s.cols,
                          shape_.type, plan_.ub.stride);
-  list.push_back(setting(waiting(setting(vector_op(VectorOp::kConvert, p, s),
-                                         flags_.ub_scores.free),
-                                 flags_.ub_probabilities.free),
-                         flags_.ub_probabilities.full));
-  const Expr row = Expr::ring(side.tile(), plan_.fifo) * plan_.tile_q + side.at(kProbabilities) +
-                   part.first_row;
+  list.push_back(
+      setting(waiting(setting(vector_op(VectorOp::kConvert, p, s), flags_.ub_scores.free),
+                      flags_.ub_probabilities.free),
+              flags_.ub_probabilities.full));
+  const Expr row =
+      Expr::ring(side.tile(), plan_.fifo) * plan_.tile_q + side.at(kProbabilities) + part.first_row;
   Instruction store = store_tile(p, gm_tile(tensors_.probabilities, row, 0, part.rows, s.cols));
   store = setting(waiting(store, flags_.ub_probabilities.full), flags_.ub_probabilities.free);
   const FlagPair& ready = flags_.probabilities[static_cast<size_t>(half)];
@@ -257,14 +260,12 @@ void AttentionVector::store_out(std::vector<Instruction>& list, const Side& side
   const Tile out = rows_of(part, plan_.ub.out, plan_.v_dim, shape_.type, 0);
   list.push_back(scalar_op(VectorOp::kAdds, row_sum, row_sum, kLeastSum));
   list.push_back(vector_op(VectorOp::kDiv, sum, sum, row_sum));
-  Instruction convert = setting(waiting(vector_op(VectorOp::kConvert, out, sum),
-                                        flags_.ub_out.free),
-                                flags_.ub_out.full);
+  Instruction convert = setting(
+      waiting(vector_op(VectorOp::kConvert, out, sum), flags_.ub_out.free), flags_.ub_out.full);
   if (frees >= 0) convert = setting(convert, frees);
   list.push_back(convert);
   const Expr row = side.at(kOut) + part.first_row;
-  const Instruction store =
-      store_tile(out, gm_tile(tensors_.out, row, 0, part.rows, plan_.v_dim));
+  const Instruction store = store_tile(out, gm_tile(tensors_.out, row, 0, part.rows, plan_.v_dim));
   list.push_back(setting(waiting(store, flags_.ub_out.full), flags_.ub_out.free));
 }
 

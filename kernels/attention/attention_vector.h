@@ -65,8 +65,7 @@ class AttentionVector {
                 const Part& part, const Tile& s) const;
   void add_tree(std::vector<Instruction>& list, const Side& side, const Work& work,
                 const Part& part, const Tile& s) const;
-  void fold(std::vector<Instruction>& list, VectorOp op, const Tile& wide, const Tile& s,
-            bool begins) const;
+  Tile fold(std::vector<Instruction>& list, VectorOp op, const Part& part, const Tile& s) const;
   bool folds(const Work& work) const;
   void store_probabilities(std::vector<Instruction>& list, int half, const Side& side,
                            const Part& part, const Tile& s, const Expr& slot) const;

@@ -162,9 +162,8 @@ std::vector<PipeStep> vector_steps(const AttentionPlan& plan, std::span<const in
   std::vector<size_t> end_of;
   for (size_t i = 0; i < steps.size(); ++i) {
     const TileRef& second = steps[i].second;
-    const bool waited =
-        finished < ended &&
-        i > end_of[static_cast<size_t>(finished)] + static_cast<size_t>(plan.preload);
+    const bool waited = finished < ended && i > end_of[static_cast<size_t>(finished)] +
+                                                    static_cast<size_t>(plan.preload);
     const bool needed = second.used() && second.tile == 0 && second.task >= finished + 2;
     if (finished < ended && (waited || needed)) steps[i].finish = finished++;
     if (second.used() && second.tile + 1 == tiles[static_cast<size_t>(second.task)]) {

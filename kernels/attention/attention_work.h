@@ -72,8 +72,8 @@ struct KvTile {
   KvTile() = default;
   KvTile(const AttentionTask& task, int64_t tile, const AttentionPlan& plan);
 
-  int64_t begin = 0;   ///< its first key
-  int64_t tokens = 0;  ///< that it has
+  int64_t begin = 0;      ///< its first key
+  int64_t tokens = 0;     ///< that it has
   int64_t last_rows = 0;  ///< tokens in its last chunk
   bool masked = false;
   TileKind kind;
