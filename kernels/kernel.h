@@ -24,6 +24,7 @@ struct ProblemRequest {
   std::string layout;  ///< of the weights, where a kernel has some: "nd" or "nz"
   std::string epilogue = {};
   std::string out_dtype = {};  ///< of the result, where a kernel can store another type
+  std::string mask = {};       ///< of attention: "none", "causal" or "tree"
 };
 
 /// A size that a kernel's problem has.
@@ -69,6 +70,9 @@ class Kernel {
   /// The launch of a legal config.
   virtual Launch build(const Problem& problem, const Config& config,
                        const Machine& machine) const = 0;
+
+  /// About the multiply-adds of a problem: what is too large to simulate is refused by it.
+  virtual double work(const Problem& problem) const;
 
   /// Fills the input tensors of a launch.
   virtual void fill_inputs(const Problem& problem, const Launch& launch, const InputValues& values,
