@@ -26,25 +26,18 @@ Launch build_ring(CollectiveBuilder& builder, int64_t ranks, int64_t depth) {
   return std::move(builder.launch());
 }
 
-/// Each rank stores its input on all ranks; cores begin with different ones, so that all links are
-/// in use at once.
+/// Each rank stores its input on all ranks; each of them has cores of its own for that, so that all
+/// links are in use all the time.
 Launch build_direct(CollectiveBuilder& builder, int64_t ranks) {
   for (int64_t rank = 0; rank < ranks; ++rank) {
-    std::vector<int> templates;
-    for (int64_t turn = 0; turn < ranks; ++turn) {
-      std::vector<Place> targets;
-      for (int64_t i = 0; i < ranks; ++i) {
-        targets.push_back({static_cast<int>(ranks + around(rank, turn + i, ranks)), rank, 0});
-      }
-      templates.push_back(builder.add_template(fmt::format("hand{}.{}", rank, turn),
-                                               {{static_cast<int>(rank), 0, 0}}, targets));
+    std::vector<int> by_target;
+    for (int64_t i = 1; i <= ranks; ++i) {
+      const int64_t to = around(rank, i, ranks);
+      by_target.push_back(builder.add_template(fmt::format("hand{}.{}", rank, to),
+                                               {{static_cast<int>(rank), 0, 0}},
+                                               {{static_cast<int>(ranks + to), rank, 0}}));
     }
-    for (int64_t core = 0; core < builder.shares().cores; ++core) {
-      const int chosen = templates[static_cast<size_t>(core % ranks)];
-      for (int64_t tile = builder.first_tile(core); tile < builder.last_tile(core); ++tile) {
-        builder.run(static_cast<size_t>(rank), core, chosen, 0, tile);
-      }
-    }
+    builder.run_lanes(static_cast<size_t>(rank), by_target);
   }
   return std::move(builder.launch());
 }

@@ -19,6 +19,9 @@ class AllGatherKernel : public CollectiveKernel {
   std::string elements_meaning() const override {
     return "of each rank's input; its output has ranks times as many";
   }
+  int64_t lanes(const Problem& problem, Exchange exchange) const override {
+    return exchange == Exchange::kDirect ? problem.size("ranks") : 1;
+  }
 };
 
 }  // namespace tilewright

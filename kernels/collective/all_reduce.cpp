@@ -141,30 +141,29 @@ Launch build_tree(CollectiveBuilder& builder, int64_t ranks, int64_t depth) {
 }
 
 /// Each rank sums tiles of all ranks, which it loads from where they are: all tiles, or those of
-/// its own part, which it then stores on every rank. Cores begin with different ranks, so that all
-/// links are in use at once.
+/// its own part, which it then stores on every rank.
 Launch build_direct(CollectiveBuilder& builder, int64_t ranks, bool twice) {
+  const Visits visits(ranks);
   const int64_t part = builder.shares().part;
   for (int64_t rank = 0; rank < ranks; ++rank) {
     const int64_t piece = twice ? rank : 0;
     std::vector<Place> sources;
     for (int from = 0; from < ranks; ++from) sources.push_back({from, 0, piece * part});
     std::vector<int> templates;
-    for (int64_t turn = 0; turn < ranks; ++turn) {
+    for (int64_t order = 0; order < visits.orders; ++order) {
       std::vector<size_t> loads;
       std::vector<Place> targets;
-      for (int64_t i = 0; i < ranks; ++i) {
-        const int64_t other = around(rank, turn + i, ranks);
+      for (const int64_t other : visits.order(rank, order)) {
         loads.push_back(static_cast<size_t>(other));
         if (twice || other == rank) {
           targets.push_back({static_cast<int>(ranks + other), 0, piece * part});
         }
       }
       templates.push_back(
-          builder.add_template(fmt::format("sum{}.{}", rank, turn), sources, targets, loads));
+          builder.add_template(fmt::format("sum{}.{}", rank, order), sources, targets, loads));
     }
     for (int64_t core = 0; core < builder.shares().cores; ++core) {
-      const int chosen = templates[static_cast<size_t>(core % ranks)];
+      const int chosen = templates[static_cast<size_t>(core % visits.orders)];
       for (int64_t tile = builder.first_tile(core); tile < builder.last_tile(core); ++tile) {
         builder.run(static_cast<size_t>(rank), core, chosen, piece, tile);
       }

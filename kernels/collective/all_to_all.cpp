@@ -9,21 +9,15 @@ Launch AllToAllKernel::build(const Problem& problem, const Config& config,
   const int64_t ranks = problem.size("ranks");
   CollectiveBuilder builder = start(problem, config, machine, ranks, ranks);
   for (int64_t rank = 0; rank < ranks; ++rank) {
-    std::vector<int> templates;  // by target
-    for (int64_t to = 0; to < ranks; ++to) {
-      templates.push_back(builder.add_template(fmt::format("row{}.{}", rank, to),
+    // Each target has cores of its own, so that all links are in use all the time.
+    std::vector<int> by_target;
+    for (int64_t i = 1; i <= ranks; ++i) {
+      const int64_t to = around(rank, i, ranks);
+      by_target.push_back(builder.add_template(fmt::format("row{}.{}", rank, to),
                                                {{static_cast<int>(rank), to, 0}},
                                                {{static_cast<int>(ranks + to), rank, 0}}));
     }
-    for (int64_t core = 0; core < builder.shares().cores; ++core) {
-      for (int64_t tile = builder.first_tile(core); tile < builder.last_tile(core); ++tile) {
-        // Cores begin with different ranks, so that all links are in use at once.
-        for (int64_t i = 0; i < ranks; ++i) {
-          const auto to = static_cast<size_t>(around(rank, 1 + core + i, ranks));
-          builder.run(static_cast<size_t>(rank), core, templates[to], 0, tile);
-        }
-      }
-    }
+    builder.run_lanes(static_cast<size_t>(rank), by_target);
   }
   return std::move(builder.launch());
 }

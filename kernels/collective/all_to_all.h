@@ -17,6 +17,7 @@ class AllToAllKernel : public CollectiveKernel {
  protected:
   std::vector<Exchange> exchanges() const override { return {Exchange::kDirect}; }
   std::string elements_meaning() const override { return "that each rank has for each rank"; }
+  int64_t lanes(const Problem& problem, Exchange) const override { return problem.size("ranks"); }
 };
 
 }  // namespace tilewright

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <functional>
+#include <numeric>
 
 #include "core/base/error.h"
 #include "core/base/format.h"
@@ -78,7 +79,8 @@ Problem CollectiveKernel::problem(const ProblemRequest& request) const {
 
 Shares CollectiveKernel::shares_of(const Problem& problem, const Config& config) const {
   return share_out(problem.size("elements"), parts(problem, exchange_of(config)),
-                   bytes_of(problem.types[0]), config.at("tile_bytes"), config.at("cores"));
+                   bytes_of(problem.types[0]), config.at("tile_bytes"), config.at("cores"),
+                   lanes(problem, exchange_of(config)));
 }
 
 Space CollectiveKernel::space(const Problem& problem, const Machine& machine) const {
@@ -115,7 +117,7 @@ Space CollectiveKernel::space(const Problem& problem, const Machine& machine) co
   const auto needed = [=, this](std::span<const int64_t> values) {
     const auto exchange = static_cast<Exchange>(values[0]);
     const Shares shares = share_out(problem.size("elements"), parts(problem, exchange),
-                                    bytes_of(type), values[1], values[3]);
+                                    bytes_of(type), values[1], values[3], lanes(problem, exchange));
     return CollectivePlan(machine, type, shares.tile, sources(problem, exchange), values[2])
         .plan.bytes();
   };
@@ -176,6 +178,25 @@ CollectiveBuilder CollectiveKernel::start(const Problem& problem, const Config& 
   for (const int rank : chips) builder.add_tensor(fmt::format("out{}", rank), rank, out_rows);
   builder.add_cores(chips);
   return builder;
+}
+
+Visits::Visits(int64_t count) : ranks(count) {
+  const int64_t others = ranks - 1;
+  for (int64_t stride = 1; stride <= std::max<int64_t>(1, others - 1); ++stride) {
+    if (std::gcd(stride, others) == 1) strides.push_back(stride);
+  }
+  orders = others * std::ssize(strides);
+}
+
+std::vector<int64_t> Visits::order(int64_t rank, int64_t core) const {
+  const int64_t others = ranks - 1;
+  const int64_t start = core % others;
+  const int64_t stride = strides[static_cast<size_t>(core / others % std::ssize(strides))];
+  std::vector<int64_t> order = {rank};
+  for (int64_t i = 0; i < others; ++i) {
+    order.push_back(around(rank, 1 + (start + i * stride) % others, ranks));
+  }
+  return order;
 }
 
 std::vector<ExpectedTensor> expected_moves(

@@ -47,6 +47,8 @@ class CollectiveKernel : public Kernel {
   virtual int64_t parts(const Problem&, Exchange) const { return 1; }
   /// Most tiles that are summed at once.
   virtual int64_t sources(const Problem&, Exchange) const { return 1; }
+  /// Ways in which each tile is sent on its own.
+  virtual int64_t lanes(const Problem&, Exchange) const { return 1; }
   /// Whether the chips go through steps, of which `depth` tiles of a core are one.
   virtual bool has_steps(Exchange exchange) const {
     return exchange == Exchange::kRing || exchange == Exchange::kTree;
@@ -64,6 +66,19 @@ Exchange exchange_of(const Config& config);
 constexpr int64_t around(int64_t rank, int64_t distance, int64_t ranks) {
   return ((rank + distance) % ranks + ranks) % ranks;
 }
+
+/// In which order the cores of a rank turn to the others: itself first, then all others from the
+/// next one on, in strides that have no common divisor with their number. Cores with the same
+/// number modulo `orders` have the same; together they begin everywhere and go in every stride, so
+/// that no link has a queue while another stands idle.
+struct Visits {
+  explicit Visits(int64_t ranks);
+  std::vector<int64_t> order(int64_t rank, int64_t core) const;
+
+  int64_t ranks = 0;
+  std::vector<int64_t> strides;
+  int64_t orders = 0;
+};
 
 /// What all ranks' outputs should hold when every element is moved and none is summed: out[rank][
 /// row] = in[source(rank, row).first][source(rank, row).second].

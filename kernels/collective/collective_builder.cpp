@@ -21,21 +21,23 @@ int64_t Shares::length(int64_t part_number, int64_t tile_number) const {
   return std::clamp<int64_t>(elements - start, 0, tile);
 }
 
-Shares share_out(int64_t elements, int64_t parts, int64_t width, int64_t tile_bytes,
-                 int64_t cores) {
+Shares share_out(int64_t elements, int64_t parts, int64_t width, int64_t tile_bytes, int64_t cores,
+                 int64_t lanes) {
   const int64_t granule = kGranuleBytes / width;
   const int64_t part = ceil_div(elements, parts);
   const int64_t largest = std::max(granule, tile_bytes / width);
   // As many tiles as keep all cores equally busy, none larger than asked for.
+  const int64_t sharing = std::max<int64_t>(1, cores / lanes);  // one lane
   int64_t tiles = ceil_div(part, largest);
-  tiles = round_up(tiles, std::min(tiles, cores));
+  tiles = round_up(tiles, std::min(tiles, sharing));
   Shares shares;
   shares.elements = elements;
   shares.tile = round_up(ceil_div(part, tiles), granule);
   shares.tiles = ceil_div(part, shares.tile);
   shares.part = shares.tiles * shares.tile;
-  shares.per_core = ceil_div(shares.tiles, std::min(shares.tiles, cores));
-  shares.cores = ceil_div(shares.tiles, shares.per_core);
+  shares.per_core = ceil_div(shares.tiles, std::min(shares.tiles, sharing));
+  shares.lanes = lanes;
+  shares.cores = ceil_div(shares.tiles, shares.per_core) * std::min(lanes, cores);
   return shares;
 }
 
@@ -169,6 +171,20 @@ void CollectiveBuilder::run(size_t chip_position, int64_t core, int template_id,
   const size_t id = chip_position * static_cast<size_t>(shares_.cores) + static_cast<size_t>(core);
   const int64_t slot = at_.slots + used_slots_[id]++ % buffers_ * at_.slot_bytes;
   launch_.cores[id].add(template_id, {shares_.place(tile), length, slot});
+}
+
+void CollectiveBuilder::run_lanes(size_t chip_position, const std::vector<int>& by_lane) {
+  // With fewer cores than lanes a core has several lanes, else a lane several cores.
+  const int64_t together = std::min(shares_.lanes, shares_.cores);
+  for (int64_t core = 0; core < shares_.cores; ++core) {
+    const int64_t first = core / together * shares_.per_core;
+    const int64_t last = std::min(shares_.tiles, first + shares_.per_core);
+    for (int64_t tile = first; tile < last; ++tile) {
+      for (int64_t lane = core % together; lane < shares_.lanes; lane += together) {
+        run(chip_position, core, by_lane[static_cast<size_t>(lane)], 0, tile);
+      }
+    }
+  }
 }
 
 int64_t CollectiveBuilder::last_tile(int64_t core) const {

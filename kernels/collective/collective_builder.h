@@ -20,14 +20,17 @@ struct Shares {
   int64_t tile = 0;      ///< elements of a tile
   int64_t tiles = 0;     ///< in a part
   int64_t cores = 0;     ///< that have tiles
-  int64_t per_core = 0;  ///< tiles of a core in a part, at most
+  int64_t per_core = 0;  ///< tiles of a core in a part, at most; of several lanes in each
+  int64_t lanes = 1;
 
   /// First element of a tile in its part.
   int64_t place(int64_t tile_number) const { return tile_number * tile; }
   /// Elements of a tile of a part; 0 when the vector ended before it.
   int64_t length(int64_t part_number, int64_t tile_number) const;
 };
-Shares share_out(int64_t elements, int64_t parts, int64_t width, int64_t tile_bytes, int64_t cores);
+/// `lanes` > 1: each tile goes so many ways, and each way has cores of its own.
+Shares share_out(int64_t elements, int64_t parts, int64_t width, int64_t tile_bytes, int64_t cores,
+                 int64_t lanes);
 
 /// A tensor's row from some element on: where an instruction finds or leaves a tile, which begins
 /// `kStart` elements further.
@@ -76,7 +79,10 @@ class CollectiveBuilder {
   /// Has a core of a chip of the list run a template for a tile of a part, unless that is empty.
   void run(size_t chip_position, int64_t core, int template_id, int64_t part, int64_t tile);
 
-  /// Tiles of a core in each part: [first, last).
+  /// Has each core of a chip send tiles: template `by_lane[l]` is what happens to each in lane l.
+  void run_lanes(size_t chip_position, const std::vector<int>& by_lane);
+
+  /// Tiles of a core in each part: [first, last). With one lane.
   int64_t first_tile(int64_t core) const { return core * shares_.per_core; }
   int64_t last_tile(int64_t core) const;
 

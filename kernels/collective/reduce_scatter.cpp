@@ -32,23 +32,23 @@ Launch build_ring(CollectiveBuilder& builder, int64_t ranks, int64_t depth) {
   return std::move(builder.launch());
 }
 
-/// Each rank loads its row from all ranks; cores begin with different ones, so that all links are
-/// in use at once.
+/// Each rank loads its row from all ranks.
 Launch build_direct(CollectiveBuilder& builder, int64_t ranks) {
+  const Visits visits(ranks);
   for (int64_t rank = 0; rank < ranks; ++rank) {
     std::vector<Place> sources;
     for (int from = 0; from < ranks; ++from) sources.push_back({from, rank, 0});
     std::vector<int> templates;
-    for (int64_t turn = 0; turn < ranks; ++turn) {
+    for (int64_t order = 0; order < visits.orders; ++order) {
       std::vector<size_t> loads;
-      for (int64_t i = 0; i < ranks; ++i) {
-        loads.push_back(static_cast<size_t>(around(rank, turn + i, ranks)));
+      for (const int64_t other : visits.order(rank, order)) {
+        loads.push_back(static_cast<size_t>(other));
       }
-      templates.push_back(builder.add_template(fmt::format("sum{}.{}", rank, turn), sources,
+      templates.push_back(builder.add_template(fmt::format("sum{}.{}", rank, order), sources,
                                                {{static_cast<int>(ranks + rank), 0, 0}}, loads));
     }
     for (int64_t core = 0; core < builder.shares().cores; ++core) {
-      const int chosen = templates[static_cast<size_t>(core % ranks)];
+      const int chosen = templates[static_cast<size_t>(core % visits.orders)];
       for (int64_t tile = builder.first_tile(core); tile < builder.last_tile(core); ++tile) {
         builder.run(static_cast<size_t>(rank), core, chosen, 0, tile);
       }
