@@ -84,6 +84,7 @@ int32_t ChipMemories::request_from(int chip, const GmAccess& access, MemoryClien
   transfer.from = chip;
   transfer.to = tensor.chip;
   transfer.client = client;
+  transfer.requested = now;
   const auto at = static_cast<size_t>(tensor.chip);
   transfer.inner = memories_[at].request(access, client, now);
   transfer.bytes = memories_[at].bytes_of_transfer(transfer.inner);
@@ -99,6 +100,7 @@ int32_t ChipMemories::request_from(int chip, const GmAccess& access, MemoryClien
 void ChipMemories::start_stream(int32_t id, int64_t now) {
   Transfer& transfer = transfers_[static_cast<size_t>(id)];
   memories_[static_cast<size_t>(transfer.to)].stream(transfer.inner, now);
+  transfer.begin = now;
   if (transfer.from == transfer.to) return;
   const bool write = is_write(transfer.client);
   transfer.parts = 1 + links_.start(write ? transfer.from : transfer.to,
@@ -122,7 +124,8 @@ MemorySystem::Done ChipMemories::end_part(int32_t id) {
     const int64_t there = links_.latency(transfer.from, transfer.to);
     const int64_t back = links_.latency(transfer.to, transfer.from);
     const int64_t through = std::max(done.end - fixed, transfer.links_end) + fixed;
-    const int64_t end = through + (write ? 0 : there + back);
+    const int64_t left = std::max<int64_t>(0, transfer.requested + there + back - transfer.begin);
+    const int64_t end = through + (write ? 0 : left);
     if (write) last_arrival_ = std::max(last_arrival_, end + there);
     done.link_ticks = end - done.end;
     done.end = end;

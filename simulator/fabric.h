@@ -38,9 +38,9 @@ class FabricLinks {
 
 /// The memories of a launch's chips and the links between them. An access to a tensor of the core's
 /// own chip is one to its memory. One to a tensor of another chip goes over that chip's L2 and over
-/// the links of the way: a load ends when it is through both, and after the latency of the request
-/// and that of the answer; a store leaves its core when it is through both, and its bytes are there
-/// one latency later. Calls come in the order of time.
+/// the links of the way. A load ends when it is through both, and after what is left of the latency
+/// of its request and its answer when its bytes could begin to stream. A store leaves its core when
+/// it is through both, and its bytes are there one latency later. Calls come in the order of time.
 class ChipMemories {
  public:
   ChipMemories(const Launch& launch, const Machine& machine);
@@ -81,6 +81,8 @@ class ChipMemories {
     MemoryClient client = MemoryClient::kUbLoad;
     int32_t inner = -1;  // its number in the memory of `to`
     int64_t bytes = 0;
+    int64_t requested = 0;
+    int64_t begin = 0;      // of its stream
     int parts = 0;          // of its way that it is not through yet; 0 on one chip
     int64_t links_end = 0;  // when it was through the last of the links
     MemorySystem::Done done;

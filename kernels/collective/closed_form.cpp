@@ -1,6 +1,7 @@
 #include "kernels/collective/closed_form.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "core/base/error.h"
 #include "core/base/integers.h"
@@ -17,10 +18,12 @@ struct Terms {
   double link = 0;         ///< of a tile over a link, alone
   double latency = 0;      ///< of a link
   double load = 0;         ///< of a tile that is in L2
+  double load_fixed = 0;   ///< of that
   double first_load = 0;   ///< of one that is not
   double add = 0;          ///< one tile to another
   double store_fixed = 0;  ///< of a store
   double store = 0;        ///< of a tile to the own chip
+  bool ahead = false;      ///< a load is asked for while the one before comes
 };
 
 double vector_us(const Machine& machine, double elements, DType type) {
@@ -47,7 +50,9 @@ Terms terms_of(const Problem& problem, const Shares& shares, const Machine& mach
   terms.link = terms.tile / (machine.fabric.link_gb_per_s * machine.fabric.efficiency * 1e3);
   terms.latency = machine.fabric.latency_us;
   terms.load = (machine.mte2.fixed_cycles + terms.tile / machine.mte2.ub_bytes_per_cycle) / clock;
+  terms.load_fixed = machine.mte2.fixed_cycles / clock;
   terms.first_load = terms.load + machine.hbm.read_latency_cycles / clock;
+  terms.ahead = terms.tile >= static_cast<double>(machine.mte2.lookahead_burst_bytes);
   terms.add = vector_us(machine, elements, problem.types[0]);
   terms.store_fixed = machine.mte3.fixed_cycles / clock;
   terms.store = terms.store_fixed + terms.tile / machine.mte3.bytes_per_cycle / clock;
@@ -65,6 +70,15 @@ double closed_cycle(int64_t customers, double stations, double service, double a
     queue = static_cast<double>(k) * stay / cycle;
   }
   return cycle;
+}
+
+/// Links from a rank of the tree up to rank 0, at most: the ones in its number.
+int64_t longest_way_up(int64_t ranks) {
+  int longest = 0;
+  for (int64_t rank = 1; rank < ranks; ++rank) {
+    longest = std::max(longest, std::popcount(static_cast<uint64_t>(rank)));
+  }
+  return longest;
 }
 
 double ring_us(const Terms& terms, const CollectiveKernel& kernel, int64_t depth) {
@@ -85,25 +99,37 @@ double ring_us(const Terms& terms, const CollectiveKernel& kernel, int64_t depth
 }
 
 double tree_us(const Terms& terms) {
-  const auto levels = static_cast<double>(tree_levels(static_cast<int64_t>(terms.ranks)));
+  const auto ranks = static_cast<int64_t>(terms.ranks);
+  const auto up = static_cast<double>(longest_way_up(ranks));
+  const auto down = static_cast<double>(tree_levels(ranks));
   const double way = terms.cores * terms.link + terms.store_fixed + terms.latency;
   return terms.first_load +
-         static_cast<double>(terms.tiles) * levels * (2 * way + 2 * terms.load + terms.add);
+         static_cast<double>(terms.tiles) * ((up + down) * (way + terms.load) + up * terms.add);
 }
 
-double direct_load_us(const Terms& terms, bool twice) {
+/// What a core waits for a tile of all ranks while it uses no link. Behind its own tile, which is
+/// short, and before all loads that are not asked for ahead, a load waits for its request and its
+/// answer; `cold`: and for the HBM of the other chip.
+double waits_for_a_tile(const Terms& terms, bool cold) {
   const double others = terms.ranks - 1;
-  const double between = others * (2 * terms.latency + terms.load) + terms.first_load;
-  const double last = others * terms.add + terms.store;
-  const auto cores = static_cast<int64_t>(terms.cores);
+  const double shared = terms.cores / others * terms.link;
+  const double round_trip = 2 * terms.latency;
+  const double own = terms.ahead ? terms.load : terms.first_load;
+  const double first = terms.ahead ? std::max(0.0, round_trip - own) : round_trip;
+  const double next = terms.ahead ? std::max(0.0, round_trip - shared) : round_trip;
+  const double hbm = cold && !terms.ahead ? terms.first_load - terms.load : 0;
+  return own + first + (others - 1) * next + others * (terms.load_fixed + hbm);
+}
+
+double direct_load_us(const Terms& terms, bool twice, bool cold) {
+  const double others = terms.ranks - 1;
   const auto tiles = static_cast<double>(terms.tiles);
-  if (!twice) return tiles * closed_cycle(cores, others, terms.link, between) + last;
-  // Loads of a tile and stores of the one before go on at once, each as a customer of its own.
-  const double storing = others * terms.store_fixed + terms.store;
-  const double both = closed_cycle(2 * cores, others, terms.link, (between + storing) / 2);
-  const double alone = others * (terms.link + terms.store_fixed) + terms.store;
-  return std::max(tiles * both, (tiles - 1) * both + others * terms.link + between) +
-         others * terms.add + alone + terms.latency;
+  const double waits = waits_for_a_tile(terms, cold);
+  const double loads = tiles * (terms.cores * terms.link + waits) + others * terms.add;
+  if (!twice) return loads + terms.store;
+  // The stores of a tile use the links beside the loads of the next.
+  return loads + tiles * terms.cores * terms.link + others * terms.store_fixed + terms.store +
+         terms.latency;
 }
 
 double direct_store_us(const Terms& terms, const Shares& shares) {
@@ -124,7 +150,8 @@ double links_us(const CollectiveKernel& kernel, const Problem& problem, Exchange
   if (exchange == Exchange::kDirect) return whole;
   if (exchange == Exchange::kDirectTwice) return 2 * whole / ranks;
   if (exchange == Exchange::kTree) {
-    return 2 * whole * static_cast<double>(tree_levels(problem.size("ranks")));
+    const int64_t count = problem.size("ranks");
+    return whole * static_cast<double>(longest_way_up(count) + tree_levels(count));
   }
   return kernel.name() == "all_reduce" ? 2 * (ranks - 1) / ranks * whole : (ranks - 1) * whole;
 }
@@ -147,7 +174,9 @@ CollectiveTime closed_form(const CollectiveKernel& kernel, const Problem& proble
   } else if (exchange == Exchange::kTree) {
     total = tree_us(terms);
   } else if (loads) {
-    total = direct_load_us(terms, exchange == Exchange::kDirectTwice);
+    // A tile of all ranks' inputs is in L2 once its own chip has loaded it.
+    const bool twice = exchange == Exchange::kDirectTwice;
+    total = direct_load_us(terms, twice, twice || kernel.name() == "reduce_scatter");
   } else {
     total = direct_store_us(terms, shares);
   }

@@ -16,18 +16,18 @@ namespace tilewright {
 ///   ring, s steps (all-reduce 2 (n - 1), others n - 1), rounds of d tiles:
 ///       s * sum over rounds of max(d C t / B, C t / B + a + o)
 ///     -> s S / (n B) for large S, s (a + o) for small
-///   tree of l = ceil(log2 n) levels, a tile a round:  2 l P (C t / B + a + o)
+///   tree, a tile a round, l = ceil(log2 n) levels down and the u links of the longest way up:
+///       (u + l) P (C t / B + a + o); u = l where n is a power of two
 ///   direct loads (all-reduce, reduce-scatter): a core goes to n - 1 links in turn, each of which
-///       its cores share fairly; between two links it waits for 2 a + o, after all for its own
-///       tile: P times the cycle of a closed network of n - 1 stations and C customers
-///     -> S / B for large S and many cores, P ((n - 1) (2 a + o) + own) for small
-///   direct in two halves: loads and stores of S / n at once, both over every link: 2 S / (n B)
-///   direct stores (all-gather, all-to-all, send): each link has C / n cores (a send C): P times
-///   the
-///       cycle of one station, then a.
+///       C / (n - 1) cores share fairly, then to its own tile; cores keep step:
+///       P (C t / B + what each load waits for its request and answer)
+///     -> S / B for large S; loads too short to be asked for ahead wait 2 a each
+///   direct in two halves: loads and stores of S / n at once, over the same links:
+///       P (2 C t / B + the same waits)
+///   direct stores (all-gather, all-to-all, send): each link has C / n cores (a send C):
+///       P times the cycle of such cores round one station, then a.
 ///
-/// The cycle is that of mean value analysis (Reiser and Lavenberg, 1980), which is exact for fair
-/// shares whatever the lengths of the transfers.
+/// That cycle is mean value analysis' (Reiser and Lavenberg, 1980).
 struct CollectiveTime {
   double launch_us = 0;
   double links_us = 0;  ///< the bytes of the busiest link over its bandwidth
