@@ -90,6 +90,9 @@ std::vector<std::pair<std::string, double>> profiler_counters(const TimingResult
                                                          static_cast<double>(memory.l2_read_bytes));
   counters.emplace_back("main_mem_read_bytes", static_cast<double>(memory.hbm_read_bytes));
   counters.emplace_back("main_mem_write_bytes", static_cast<double>(memory.hbm_write_bytes));
+  if (result.chips > 1) {
+    counters.emplace_back("link_bytes", static_cast<double>(memory.link_bytes));
+  }
   return counters;
 }
 

@@ -24,6 +24,8 @@ Cause cause_of(FlagScope scope) {
       return Cause::handover();
     case FlagScope::kLaunch:
       return Cause::barrier();
+    case FlagScope::kPeer:
+      return Cause::link();
   }
   return Cause::issue();
 }
@@ -58,7 +60,7 @@ DetailedTiming::DetailedTiming(const Launch& launch, const Machine& machine, Tim
       issue_ticks_(to_ticks(machine.scalar.issue_cycles)),
       depth_(static_cast<uint16_t>(machine.scalar.queue_depth)),
       flag_ticks_{to_ticks(machine.sync.flag_cycles), to_ticks(machine.sync.handover_cycles),
-                  to_ticks(machine.sync.barrier_cycles)},
+                  to_ticks(machine.sync.barrier_cycles), to_ticks(machine.sync.flag_cycles)},
       cores_(launch.cores.size()),
       last_end_(launch_ticks_) {
   set_up_cores();
@@ -80,6 +82,7 @@ void DetailedTiming::set_up_cores() {
     Core& core = cores_[c];
     core.id = static_cast<int>(c);
     core.program = &launch_.cores[c];
+    core.group = static_cast<size_t>(core.program->chip * machine_.cores.aic + core.program->group);
     core.flags = local_flags_.data() + c * launch_.flags.size();
     core.counters.kind = core.program->kind;
     core.counters.end_ticks = launch_ticks_;
@@ -223,7 +226,11 @@ void DetailedTiming::account_gap(Core& core, PipeState& pipe, Pipe id, const Sta
   const Flag& flag = launch_.flags[static_cast<size_t>(start.flag)];
   int64_t waited = gap;
   if (flag.scope != FlagScope::kCore) {
-    const int64_t crossing = std::min(gap, flag_ticks_[static_cast<size_t>(flag.scope)]);
+    // From a peer it took as long as from the end of what set the flag until now.
+    const int64_t way = flag.scope == FlagScope::kPeer
+                            ? start.time - log_.time_of(start.from)
+                            : flag_ticks_[static_cast<size_t>(flag.scope)];
+    const int64_t crossing = std::min(gap, way);
     core.engine[cause_of(flag.scope).id()] += crossing;
     waited -= crossing;
   }
@@ -374,7 +381,8 @@ void DetailedTiming::look_ahead(int core_id) {
 int32_t DetailedTiming::request(const Turn& turn, const Entry& entry) {
   const Core& core = cores_[static_cast<size_t>(turn.core)];
   const GmAccess access = cache_.access(*entry.step, bindings_of(core, entry), entry.iteration);
-  const int32_t transfer = memory_.request(access, entry.step->client, turn.time);
+  const int32_t transfer =
+      memory_.request(core.program->chip, access, entry.step->client, turn.time);
   if (static_cast<size_t>(transfer) >= owners_.size()) {
     owners_.resize(static_cast<size_t>(transfer) + 1);
   }
@@ -411,7 +419,11 @@ void DetailedTiming::transfer_done(const MemorySystem::Done& done) {
   const int64_t end = std::max(done.end, pipe.start + pace);
   const int64_t slack = end - done.end;
   const PathLog::Parts parts{std::max<int64_t>(0, done.l2_ticks - slack), done.hbm_ticks,
-                             done.conflict_ticks};
+                             done.conflict_ticks, done.link_ticks};
+  if (parts.link > 0 && owner.pipe == core.work) {
+    core.engine[Cause::link().id()] += parts.link;
+    core.engine[Cause::busy(owner.pipe).id()] -= parts.link;
+  }
   pipe.in_flight = false;
   pipe.streaming = false;
   core.ready |= 1u << static_cast<unsigned>(owner.pipe);

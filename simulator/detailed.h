@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "simulator/fabric.h"
 #include "simulator/flags.h"
 #include "simulator/memory.h"
 #include "simulator/path_log.h"
@@ -65,6 +66,7 @@ class DetailedTiming {
   struct Core {
     int id = 0;
     const CoreProgram* program = nullptr;
+    size_t group = 0;  // over all chips
     std::array<PipeState, kPipeCount> pipes;
     LocalFlag* flags = nullptr;  // in local_flags_
     const Step* next = nullptr;  // in program order
@@ -136,6 +138,9 @@ class DetailedTiming {
   SharedFlag& shared_flag(const Core& core, const StepFlag& use);
   void take_flags(Core& core, const Entry& entry);
   void set_flags(Core& core, const Entry& entry, int64_t end, int32_t record, int64_t tail);
+  void set_peer_flag(const Core& core, const Step& step, const StepFlag& use, const FlagSet& set);
+  void push_flag(int owner, const Core& setter, const Step& step, const StepFlag& use,
+                 const FlagSet& set);
   void set_far_flag(const Core& core, const Step& step, const StepFlag& use, const FlagSet& set);
   [[noreturn]] void report_full_flag(const Core& core, const Step& step, const StepFlag& use) const;
   void account_gap(Core& core, PipeState& pipe, Pipe id, const Start& start);
@@ -165,12 +170,12 @@ class DetailedTiming {
   const Machine& machine_;
   TimelineSink* sink_;
   StepCache cache_;
-  MemorySystem memory_;
+  ChipMemories memory_;
   int64_t launch_ticks_ = 0;
   PathLog log_;
   int64_t issue_ticks_ = 0;
   uint16_t depth_ = 0;                   // of the queues
-  std::array<int64_t, 3> flag_ticks_{};  // by FlagScope
+  std::array<int64_t, 4> flag_ticks_{};  // by FlagScope; of a peer without the links
   std::vector<Core> cores_;
   std::vector<Entry> queues_;
   std::vector<LocalFlag> local_flags_;           // by core, then by flag
@@ -179,6 +184,7 @@ class DetailedTiming {
   /// the waiting core's own flags. By flag; then by group the waiting core, -1 for none.
   std::vector<char> is_direct_;
   std::vector<std::vector<int>> direct_consumer_;
+  std::vector<std::vector<int>> peers_;  // with flags of peers: by core, then by chip
   TurnQueue<Turn> turns_;
   std::vector<Owner> owners_;  // by transfer
   std::vector<int> worklist_;

@@ -14,7 +14,9 @@ void DetailedTiming::set_up_flags() {
   shared_.resize(launch_.flags.size());
   // consumers[flag][group]: cores with an instruction that waits for the flag.
   std::vector<std::vector<std::set<int>>> consumers(launch_.flags.size());
-  for (auto& groups : consumers) groups.resize(static_cast<size_t>(machine_.cores.aic));
+  const auto group_count = static_cast<size_t>(machine_.cores.aic * chip_count(launch_));
+  for (auto& groups : consumers) groups.resize(group_count);
+  if (has_peer_flags(launch_)) peers_ = peers_of(launch_);
   for (size_t c = 0; c < cores_.size(); ++c) {
     std::set<int> seen;
     for (const CoreProgram::Task& task : cores_[c].program->tasks) {
@@ -26,9 +28,8 @@ void DetailedTiming::set_up_flags() {
             if (use.flag < 0) continue;
             const bool whole =
                 launch_.flags[static_cast<size_t>(use.flag)].scope == FlagScope::kLaunch;
-            const int group = whole ? 0 : cores_[c].program->group;
-            consumers[static_cast<size_t>(use.flag)][static_cast<size_t>(group)].insert(
-                static_cast<int>(c));
+            const size_t group = whole ? 0 : cores_[c].group;
+            consumers[static_cast<size_t>(use.flag)][group].insert(static_cast<int>(c));
           }
         }
       }
@@ -43,7 +44,8 @@ void DetailedTiming::set_up_flags() {
   for (size_t f = 0; f < launch_.flags.size(); ++f) {
     const Flag& flag = launch_.flags[f];
     TW_CHECK(flag.initial <= static_cast<int>(kFlagDepth), "initial sets fit the flag's counter");
-    if (flag.scope == FlagScope::kCore) {
+    if (flag.scope == FlagScope::kCore || flag.scope == FlagScope::kPeer) {
+      is_direct_[f] = flag.scope == FlagScope::kPeer;
       for (Core& core : cores_) fill(core.flags[f], flag.initial);
       continue;
     }
@@ -66,8 +68,8 @@ void DetailedTiming::set_up_flags() {
 }
 
 SharedFlag& DetailedTiming::shared_flag(const Core& core, const StepFlag& use) {
-  const int group = use.scope == FlagScope::kLaunch ? 0 : core.program->group;
-  return shared_[static_cast<size_t>(use.flag)][static_cast<size_t>(group)];
+  const size_t group = use.scope == FlagScope::kLaunch ? 0 : core.group;
+  return shared_[static_cast<size_t>(use.flag)][group];
 }
 
 const FlagSet* DetailedTiming::find_far_set(const Core& core, const StepFlag& use) {
@@ -83,17 +85,31 @@ bool DetailedTiming::flags_are_set(Core& core, const Entry& entry) {
   return true;
 }
 
+void DetailedTiming::push_flag(int owner, const Core& setter, const Step& step, const StepFlag& use,
+                               const FlagSet& set) {
+  Core& waiting = cores_[static_cast<size_t>(owner)];
+  LocalFlag& flag = waiting.flags[use.flag];
+  if (flag.full()) report_full_flag(setter, step, use);
+  flag.push(set.time, set.from, set.setter);
+  waiting.ready |= flag.wake();
+  wake(owner);
+}
+
+void DetailedTiming::set_peer_flag(const Core& core, const Step& step, const StepFlag& use,
+                                   const FlagSet& set) {
+  FlagSet arrived = set;
+  arrived.time += memory_.latency(core.program->chip, use.chip);
+  const int peer = peers_[static_cast<size_t>(core.id)][static_cast<size_t>(use.chip)];
+  push_flag(peer, core, step, use, arrived);
+}
+
 void DetailedTiming::set_far_flag(const Core& core, const Step& step, const StepFlag& use,
                                   const FlagSet& set) {
   const auto flag = static_cast<size_t>(use.flag);
+  if (use.scope == FlagScope::kPeer) return set_peer_flag(core, step, use, set);
   if (use.local) {
-    const int owner = direct_consumer_[flag][static_cast<size_t>(core.program->group)];
-    if (owner < 0) return;  // nobody of this group waits for it
-    Core& waiting = cores_[static_cast<size_t>(owner)];
-    if (waiting.flags[flag].full()) report_full_flag(core, step, use);
-    waiting.flags[flag].push(set.time, set.from, set.setter);
-    waiting.ready |= waiting.flags[flag].wake();
-    wake(owner);
+    const int owner = direct_consumer_[flag][core.group];
+    if (owner >= 0) push_flag(owner, core, step, use, set);  // else nobody of this group waits
     return;
   }
   SharedFlag& shared = shared_flag(core, use);

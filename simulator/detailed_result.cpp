@@ -37,9 +37,11 @@ void DetailedTiming::compact_log() {
 
 TimelineLanes DetailedTiming::lanes() const {
   TimelineLanes lanes;
+  const int chips = chip_count(launch_);
   for (size_t c = 0; c < cores_.size(); ++c) {
-    lanes.cores.push_back(
-        fmt::format("{} {}.{}", name_of(cores_[c].program->kind), cores_[c].program->group, c));
+    const CoreProgram& program = *cores_[c].program;
+    const std::string chip = chips > 1 ? fmt::format("chip {} ", program.chip) : "";
+    lanes.cores.push_back(fmt::format("{}{} {}.{}", chip, name_of(program.kind), program.group, c));
   }
   lanes.names = cache_.names();
   for (const Flag& flag : launch_.flags) lanes.flags.push_back(flag.name);
@@ -77,6 +79,7 @@ void DetailedTiming::end_event(const Core& core, Pipe pipe, int64_t end, int64_t
   event.l2_ticks = parts.l2;
   event.hbm_ticks = parts.hbm;
   event.conflict_ticks = parts.conflict;
+  event.link_ticks = parts.link;
   sink_->add(event);
 }
 
@@ -109,21 +112,24 @@ void DetailedTiming::add_engine(Core& core, TimingResult& result) const {
   core.engine[Cause::launch().id()] += launch_ticks_;
   core.engine[Cause::busy(core.work).id()] += pipe.busy;
   core.engine[Cause::drain().id()] += core.counters.end_ticks - pipe.free_time;
-  core.engine[Cause::tail().id()] += last_end_ - core.counters.end_ticks;
+  core.engine[Cause::tail().id()] += result.ticks - core.counters.end_ticks;
   int64_t sum = 0;
   for (size_t i = 0; i < core.engine.size(); ++i) {
     sum += core.engine[i];
     result.engine.ticks[i] += core.engine[i];
   }
-  TW_CHECK(sum == last_end_, "every cycle of the working pipe has one cause");
+  TW_CHECK(sum == result.ticks, "every cycle of the working pipe has one cause");
 }
 
 TimingResult DetailedTiming::result() {
   TimingResult result;
-  result.ticks = last_end_;
+  // What was stored on other chips last may still be on its way.
+  result.ticks = std::max(last_end_, memory_.last_arrival());
+  result.chips = chip_count(launch_);
   result.memory = memory_.counters();
   const PathLog::Ticks path = log_.path_to(last_);
   std::copy(path.begin(), path.end(), result.critical_path.ticks.begin());
+  result.critical_path.add(Cause::link(), result.ticks - last_end_);
   TW_CHECK(result.critical_path.total() == result.ticks, "the critical path sums to the time");
 
   int64_t working = 0;

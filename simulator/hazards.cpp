@@ -60,6 +60,7 @@ class HazardSearch {
         on_chip_(launch.cores.size() * kMemoryCount),
         tensors_(launch.tensors.size()),
         is_written_(launch.tensors.size()),
+        instances_(launch),
         flags_(launch.flags.size()) {
     for (const Template& body : launch.templates) {
       for (const auto* list : {&body.prologue, &body.body, &body.epilogue}) {
@@ -103,7 +104,7 @@ class HazardSearch {
     const int lane = step.core * kPipeCount + static_cast<int>(pipe);
     Clock& clock = clocks_[static_cast<size_t>(lane)];
     for (const FlagUse& use : step.instruction->waits) {
-      if (step.applies(use)) wait(step.core, use.flag, clock);
+      if (step.applies(use)) wait(step.core, use, clock);
     }
     const Event event{lane, ++clock[static_cast<size_t>(lane)], name_id(step)};
     const Instruction& instruction = *step.instruction;
@@ -117,7 +118,7 @@ class HazardSearch {
     access(step, instruction.dst, event, clock, true);
     for (const FlagUse& use : instruction.sets) {
       if (step.applies(use)) {
-        flags_[static_cast<size_t>(use.flag)][flag_instance(launch_, use.flag, step.core)]
+        flags_[static_cast<size_t>(use.flag)][instances_.set(use, step.core)]
             .sets[step.core]
             .push_back(clock);
       }
@@ -125,13 +126,17 @@ class HazardSearch {
   }
 
   /// Joins what every producer had seen at the set that this wait takes.
-  void wait(int core, int flag, Clock& clock) {
-    FlagState& state = flags_[static_cast<size_t>(flag)][flag_instance(launch_, flag, core)];
-    const int64_t number = state.waits[core]++ - launch_.flags[static_cast<size_t>(flag)].initial;
+  void wait(int core, const FlagUse& use, Clock& clock) {
+    const Flag& flag = launch_.flags[static_cast<size_t>(use.flag)];
+    FlagState& state = flags_[static_cast<size_t>(use.flag)][instances_.waited(use, core)];
+    const int64_t number = state.waits[core]++ - flag.initial;
     if (number < 0) return;
-    for (const auto& [producer, sets] : state.sets) {
-      const Clock& seen = sets[static_cast<size_t>(number)];
+    // Nobody else takes the sets of a copy that one core has for itself.
+    const bool taken = flag.scope == FlagScope::kCore || flag.scope == FlagScope::kPeer;
+    for (auto& [producer, sets] : state.sets) {
+      Clock& seen = sets[static_cast<size_t>(number)];
       for (size_t i = 0; i < clock.size(); ++i) clock[i] = std::max(clock[i], seen[i]);
+      if (taken) Clock().swap(seen);
     }
   }
 
@@ -341,8 +346,9 @@ class HazardSearch {
   std::vector<Clock> clocks_;     // by lane
   std::vector<History> on_chip_;  // by core and memory
   std::vector<History> tensors_;
-  std::vector<bool> is_written_;                 // by tensor
-  std::vector<std::map<int, FlagState>> flags_;  // by flag, then by instance
+  std::vector<bool> is_written_;  // by tensor
+  FlagInstances instances_;
+  std::vector<std::map<int64_t, FlagState>> flags_;  // by flag, then by instance
   std::map<std::tuple<int, int, int>, int> name_ids_;
   std::vector<std::string> names_;
   std::set<std::pair<std::string, std::tuple<int, int, int>>> seen_;

@@ -5,6 +5,10 @@
 #include <algorithm>
 #include <bit>
 #include <functional>
+#include <map>
+#include <set>
+#include <tuple>
+#include <utility>
 
 #include "core/base/error.h"
 #include "core/base/hash.h"
@@ -25,6 +29,7 @@ class Validator {
   void check() {
     where_ = [] { return "its flags"; };
     require(launch_.flags.size() < INT16_MAX, "are more than 32766");
+    check_chips();
     check_tensors();
     for (size_t t = 0; t < launch_.templates.size(); ++t) {
       for (int section = 0; section < 3; ++section) {
@@ -42,6 +47,7 @@ class Validator {
               "its count depends on the loop index");
     }
     check_cores();
+    check_peers();
   }
 
  private:
@@ -49,6 +55,22 @@ class Validator {
     if (!holds) {
       throw Error(ErrorKind::kFailed,
                   fmt::format("launch {}: {}: {}", launch_.name, where_(), what));
+    }
+  }
+
+  void check_chips() {
+    const auto count = static_cast<int64_t>(chip_count(launch_));
+    where_ = [] { return "its chips"; };
+    require(count <= machine_.fabric.chips, "are more than the machine's fabric joins");
+    for (const Tensor& tensor : launch_.tensors) require(tensor.chip >= 0, "have numbers from 0");
+    for (const CoreProgram& core : launch_.cores) require(core.chip >= 0, "have numbers from 0");
+    if (count == 1) return;
+    for (const Flag& flag : launch_.flags) {
+      require(flag.scope != FlagScope::kLaunch, "share a barrier; only flags of peers cross links");
+    }
+    const Routes routes(machine_.fabric);
+    for (int64_t chip = 1; chip < count; ++chip) {
+      require(!routes.between(0, chip).empty(), "are not all joined by the machine's fabric");
     }
   }
 
@@ -120,13 +142,49 @@ class Validator {
     for (const auto* uses : {&instruction.waits, &instruction.sets}) {
       for (const FlagUse& use : *uses) {
         require(use.flag < static_cast<int>(launch_.flags.size()), "uses an unknown flag");
+        const bool names_chip = uses == &instruction.sets && is_peer(use);
+        require((use.chip >= 0) == names_chip,
+                "must name a chip where it sets a flag of a peer, and nowhere else");
+      }
+    }
+  }
+
+  bool is_peer(const FlagUse& use) const {
+    return use.flag >= 0 && launch_.flags[static_cast<size_t>(use.flag)].scope == FlagScope::kPeer;
+  }
+
+  /// Sets of peers' flags reach a core, and one core alone sets each copy.
+  void check_peers() {
+    if (!has_peer_flags(launch_)) return;
+    const std::vector<std::vector<int>> peers = peers_of(launch_);
+    std::map<std::pair<int, int>, size_t> setters;  // by flag and core that it is set for
+    for (size_t c = 0; c < launch_.cores.size(); ++c) {
+      std::set<int> seen;
+      for (const CoreProgram::Task& task : launch_.cores[c].tasks) {
+        if (!seen.insert(task.template_id).second) continue;
+        const Template& body = launch_.templates[static_cast<size_t>(task.template_id)];
+        where_ = [&body, c] { return fmt::format("core {}: {}", c, body.name); };
+        for (int section = 0; section < 3; ++section) {
+          for (const Instruction& instruction : section_of(body, section)) {
+            for (const FlagUse& use : instruction.sets) {
+              if (!is_peer(use)) continue;
+              const bool on_chip = use.chip < static_cast<int>(peers[c].size());
+              const int peer = on_chip ? peers[c][static_cast<size_t>(use.chip)] : -1;
+              require(peer >= 0 && peer != static_cast<int>(c),
+                      "sets a flag of a peer that is not there");
+              const size_t setter = setters.try_emplace({use.flag, peer}, c).first->second;
+              require(setter == c, "sets a flag of a peer that another core sets, too");
+            }
+          }
+        }
       }
     }
   }
 
   void check_cores() {
-    std::vector<int> aics(static_cast<size_t>(machine_.cores.aic));
-    std::vector<int> aivs(static_cast<size_t>(machine_.cores.aic));
+    const auto groups = static_cast<size_t>(machine_.cores.aic * chip_count(launch_));
+    std::vector<int> aics(groups);
+    std::vector<int> aivs(groups);
     for (size_t c = 0; c < launch_.cores.size(); ++c) {
       const CoreProgram& core = launch_.cores[c];
       where_ = [c] { return fmt::format("core {}", c); };
@@ -134,7 +192,7 @@ class Validator {
               "belongs to a group that the machine does not have");
       auto& count = core.kind == CoreKind::kAic ? aics : aivs;
       const int64_t limit = core.kind == CoreKind::kAic ? 1 : machine_.cores.aiv_per_aic;
-      require(++count[static_cast<size_t>(core.group)] <= limit,
+      require(++count[static_cast<size_t>(core.chip * machine_.cores.aic + core.group)] <= limit,
               "is one more than the machine has in its group");
       for (const CoreProgram::Task& task : core.tasks) {
         require(
@@ -181,6 +239,7 @@ void add(Hasher& hasher, const Instruction& instruction) {
   for (const auto* uses : {&instruction.waits, &instruction.sets}) {
     for (const FlagUse& use : *uses) {
       hasher.add(int64_t{use.flag}).add(static_cast<int64_t>(use.when));
+      if (use.chip >= 0) hasher.add("chip").add(int64_t{use.chip});
     }
   }
 }
@@ -241,6 +300,36 @@ std::span<const int64_t> bindings_of(const Launch& launch, const CoreProgram& co
   return {core.bindings.data() + entry.first_binding, static_cast<size_t>(body.bindings)};
 }
 
+bool has_peer_flags(const Launch& launch) {
+  return std::any_of(launch.flags.begin(), launch.flags.end(),
+                     [](const Flag& flag) { return flag.scope == FlagScope::kPeer; });
+}
+
+int chip_count(const Launch& launch) {
+  int last = 0;
+  for (const CoreProgram& core : launch.cores) last = std::max(last, core.chip);
+  for (const Tensor& tensor : launch.tensors) last = std::max(last, tensor.chip);
+  return last + 1;
+}
+
+std::vector<std::vector<int>> peers_of(const Launch& launch) {
+  using Place = std::tuple<CoreKind, int, int>;  // kind, group, number among those
+  const auto chips = static_cast<size_t>(chip_count(launch));
+  std::map<std::tuple<CoreKind, int, int>, int> counts;  // by kind, group and chip
+  std::map<Place, std::vector<int>> cores;               // by place, then by chip
+  std::vector<Place> places;
+  for (size_t c = 0; c < launch.cores.size(); ++c) {
+    const CoreProgram& core = launch.cores[c];
+    const Place place{core.kind, core.group, counts[{core.kind, core.group, core.chip}]++};
+    std::vector<int>& there = cores.try_emplace(place, chips, -1).first->second;
+    there[static_cast<size_t>(core.chip)] = static_cast<int>(c);
+    places.push_back(place);
+  }
+  std::vector<std::vector<int>> peers;
+  for (const Place& place : places) peers.push_back(cores.at(place));
+  return peers;
+}
+
 void validate(const Launch& launch, const Machine& machine) {
   Validator(launch, machine).check();
 }
@@ -284,6 +373,7 @@ uint64_t hash_of(const Launch& launch) {
     hasher.add(tensor.sector_rows).add(tensor.sector_cols).add(int64_t{tensor.warm});
     if (tensor.dirty || tensor.warm_parts != 1)
       hasher.add(int64_t{tensor.dirty}).add(tensor.warm_parts);
+    if (tensor.chip != 0) hasher.add("chip").add(int64_t{tensor.chip});
   }
   for (const auto& table : launch.tables) {
     for (int64_t value : table) hasher.add(value);
@@ -304,6 +394,7 @@ uint64_t hash_of(const Launch& launch) {
   }
   for (const CoreProgram& core : launch.cores) {
     hasher.add(static_cast<int64_t>(core.kind)).add(int64_t{core.group});
+    if (core.chip != 0) hasher.add("chip").add(int64_t{core.chip});
     for (const CoreProgram::Task& task : core.tasks) {
       hasher.add(int64_t{task.template_id}).add(int64_t{task.first_binding});
     }

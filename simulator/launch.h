@@ -31,6 +31,7 @@ struct Tensor {
   bool workspace = false;  ///< holds nothing before the launch writes it
   int64_t warm_parts = 1;
   bool dirty = false;  ///< of a warm tensor: written by that launch, so eviction writes to HBM
+  int chip = 0;        ///< in whose memory it lies
 
   int64_t bytes() const { return rows * cols * bytes_of(type); }
 };
@@ -60,6 +61,7 @@ enum class When : uint8_t { kAlways, kFirst, kLast };
 struct FlagUse {
   int flag = -1;
   When when = When::kAlways;
+  int chip = -1;  ///< of a set of a kPeer flag: on which chip; -1 of every other use
 };
 
 /// Whether an mmad adds to what is in L0C.
@@ -97,7 +99,10 @@ struct Instruction {
 enum class FlagScope : uint8_t {
   kCore,    ///< pipes of one core; each core has its own copy
   kGroup,   ///< an AIC and its AIVs; each group has its own copy
-  kLaunch,  ///< all cores: a barrier
+  kLaunch,  ///< all cores of the one chip that the launch is on: a barrier
+  /// Cores at the same place of several chips: each core has its own copy, which one core of
+  /// another chip sets. The set follows what its instruction stored along the links to that chip.
+  kPeer,
 };
 
 /// What waiting for a flag means.
@@ -138,7 +143,8 @@ struct CoreProgram {
     int32_t first_binding = 0;  ///< into `bindings`
   };
   CoreKind kind = CoreKind::kAic;
-  int group = 0;  ///< the AIC's number; an AIV belongs to the group of its AIC
+  int group = 0;  ///< the AIC's number on its chip; an AIV belongs to the group of its AIC
+  int chip = 0;
   std::vector<Task> tasks;
   std::vector<int64_t> bindings;
 
@@ -146,8 +152,8 @@ struct CoreProgram {
   void add(int template_id, std::initializer_list<int64_t> values);
 };
 
-/// What all cores run for one op. Three readers act on it: the functional run, the timing and the
-/// hazard checker.
+/// What all cores run for one op, on one chip or on several that a fabric joins and that begin at
+/// the same time. Three readers act on it: the functional run, the timing and the hazard checker.
 struct Launch {
   std::string name;
   std::vector<Tensor> tensors;
@@ -169,6 +175,16 @@ struct Launch {
 
 /// Values of a core's task for the bindings of its template. The launch must outlive them.
 std::span<const int64_t> bindings_of(const Launch& launch, const CoreProgram& core, size_t task);
+
+/// Whether cores of different chips signal to each other.
+bool has_peer_flags(const Launch& launch);
+
+/// Chips that the launch's cores and tensors are on: one more than the highest number.
+int chip_count(const Launch& launch);
+
+/// For each core and each chip the core at the same place there: of the same kind and group, and as
+/// many of those before it. -1 where there is none. peers_of(launch)[core][chip].
+std::vector<std::vector<int>> peers_of(const Launch& launch);
 
 /// Throws Error (failed), naming template and instruction, when the launch is malformed: unknown
 /// tensors, flags, tables or bindings, an operand in a space that its opcode cannot reach, more

@@ -76,6 +76,7 @@ void add_once(std::vector<int16_t>& list, int16_t flag) {
 std::optional<std::vector<FlagRole>> roles_of_flags(const Launch& launch) {
   std::vector<uint8_t> setters(launch.flags.size(), 0);
   std::vector<uint8_t> waiters(launch.flags.size(), 0);
+  if (chip_count(launch) > 1) return std::nullopt;
   for (const CoreProgram& core : launch.cores) {
     if (core.kind != CoreKind::kAic) return std::nullopt;
   }

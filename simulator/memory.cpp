@@ -13,10 +13,6 @@ namespace {
 
 constexpr int64_t kMaxSectors = 1 << 26;
 
-bool is_write(MemoryClient client) {
-  return client == MemoryClient::kFixpipeStore || client == MemoryClient::kUbStore;
-}
-
 /// Class of a client on its port: loads and stores have a port each, with two classes.
 int class_of(MemoryClient client) {
   return static_cast<int>(client) % 2;
@@ -36,6 +32,10 @@ constexpr int kHbmWrite = 1;
 
 }  // namespace
 
+bool is_write(MemoryClient client) {
+  return client == MemoryClient::kFixpipeStore || client == MemoryClient::kUbStore;
+}
+
 double hbm_bytes_per_cycle(const Machine& machine) {
   return machine.hbm.gb_per_s * 1e3 / machine.cores.clock_mhz;
 }
@@ -53,7 +53,7 @@ std::vector<SectorGrid> sector_grids(const Launch& launch) {
 }
 
 MemorySystem::MemorySystem(const Launch& launch, const Machine& machine,
-                           std::vector<SectorGrid> grids)
+                           std::vector<SectorGrid> grids, int chip)
     : launch_(launch),
       machine_(machine),
       read_port_(machine.l2.read_bytes_per_cycle,
@@ -73,7 +73,7 @@ MemorySystem::MemorySystem(const Launch& launch, const Machine& machine,
     const int64_t columns = ceil_div(tensor.cols + grid.cut_cols, grid.cols);
     const int64_t rows = ceil_div(tensor.rows + grid.cut_rows, grid.rows);
     tensors_.push_back({count, columns, grid});
-    count += columns * rows;
+    if (tensor.chip == chip) count += columns * rows;
     if (count > kMaxSectors) {
       throw Error(ErrorKind::kFailed, "launch " + launch.name +
                                           ": its tensors have more than 2^26 "
@@ -81,10 +81,10 @@ MemorySystem::MemorySystem(const Launch& launch, const Machine& machine,
     }
   }
   sectors_.resize(static_cast<size_t>(count));
-  warm_up();
+  warm_up(chip);
 }
 
-void MemorySystem::warm_up() {
+void MemorySystem::warm_up(int chip) {
   struct Walk {
     std::vector<std::pair<int32_t, int32_t>> sectors;  // sector, bytes, in the order of the walk
     bool dirty = false;
@@ -93,7 +93,7 @@ void MemorySystem::warm_up() {
   size_t steps = 0;
   for (size_t t = 0; t < launch_.tensors.size(); ++t) {
     const Tensor& tensor = launch_.tensors[t];
-    if (!tensor.warm) continue;
+    if (!tensor.warm || tensor.chip != chip) continue;
     std::vector<std::pair<int32_t, int32_t>> in_place;
     for_each_sector({static_cast<int>(t), 0, 0, tensor.rows, tensor.cols},
                     [&](int32_t id, int32_t bytes) { in_place.emplace_back(id, bytes); });

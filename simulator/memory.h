@@ -18,6 +18,7 @@ struct MemoryCounters {
   int64_t l2_write_bytes = 0;
   int64_t hbm_read_bytes = 0;
   int64_t hbm_write_bytes = 0;  ///< dirty sectors evicted
+  int64_t link_bytes = 0;       ///< loaded from or stored to another chip
 };
 
 /// A rectangle of a tensor that a core loads or stores.
@@ -44,6 +45,7 @@ int64_t stream_bytes(const Machine& machine, const Tensor& tensor, const GmAcces
 
 /// Who loads or stores: each has its own cap on the way to the L2.
 enum class MemoryClient : uint8_t { kL1Load, kUbLoad, kFixpipeStore, kUbStore };
+bool is_write(MemoryClient client);
 
 /// How a tensor is divided into L2 sectors: rectangles of rows x cols elements, the first of them
 /// cut off by so many rows and columns.
@@ -56,15 +58,17 @@ struct SectorGrid {
 /// The grids that the launch's tensors state.
 std::vector<SectorGrid> sector_grids(const Launch& launch);
 
-/// The memory that all cores share: L2 as an LRU cache over sectors, HBM behind it, and the
-/// bandwidth of both shared fairly. A load ends when its bytes have come over the L2 port and those
-/// that missed have arrived from HBM, plus the client's fixed cost; a sector in flight makes later
-/// readers wait for the same arrival. Time is in ticks; calls come in the order of time.
+/// The memory of one chip, which all its cores share: L2 as an LRU cache over sectors, HBM behind
+/// it, and the bandwidth of both shared fairly. A load ends when its bytes have come over the L2
+/// port and those that missed have arrived from HBM, plus the client's fixed cost; a sector in
+/// flight makes later readers wait for the same arrival. Time is in ticks; calls come in the order
+/// of time.
 class MemorySystem {
  public:
-  MemorySystem(const Launch& launch, const Machine& machine)
-      : MemorySystem(launch, machine, sector_grids(launch)) {}
-  MemorySystem(const Launch& launch, const Machine& machine, std::vector<SectorGrid> grids);
+  MemorySystem(const Launch& launch, const Machine& machine, int chip = 0)
+      : MemorySystem(launch, machine, sector_grids(launch), chip) {}
+  MemorySystem(const Launch& launch, const Machine& machine, std::vector<SectorGrid> grids,
+               int chip = 0);
 
   /// How one transfer ended and what its duration consists of.
   struct Done {
@@ -73,6 +77,7 @@ class MemorySystem {
     int64_t l2_ticks = 0;        ///< waiting for its share of the L2 port
     int64_t hbm_ticks = 0;       ///< waiting for HBM after its L2 share was through
     int64_t conflict_ticks = 0;  ///< behind other readers of the same address
+    int64_t link_ticks = 0;      ///< on the links to another chip, beyond what its memory takes
   };
 
   /// Looks the bytes up in L2 and asks HBM for what is missing. Of several transfers in one the
@@ -101,6 +106,8 @@ class MemorySystem {
     int64_t& ready = sectors_[static_cast<size_t>(sector)].ready;
     ready = std::max(ready, until);
   }
+  /// The fixed cost at the end of each of a client's transfers.
+  int64_t fixed_ticks(MemoryClient client) const { return fixed_[static_cast<size_t>(client)]; }
   /// Ticks that the access needs on its port with nobody beside it.
   int64_t alone(const GmAccess& access, MemoryClient client) const;
   /// Breaks (TW_CHECK) when bytes were lost or a port gave more than its rate.
@@ -146,7 +153,7 @@ class MemorySystem {
     std::vector<int32_t> sectors;
   };
 
-  void warm_up();
+  void warm_up(int chip);
   void touch(int32_t id);
   void unlink(int32_t id);
   void insert(int32_t id, int32_t bytes, int64_t now);

@@ -18,7 +18,7 @@ PathLog::PathLog(int64_t launch_ticks, size_t capacity) : capacity_(capacity) {
 void PathLog::end(int32_t record, int64_t time, const Parts& parts) {
   Record& ended = records_[static_cast<size_t>(record)];
   ended.end = time;
-  if (parts.l2 == 0 && parts.hbm == 0 && parts.conflict == 0) return;
+  if (parts.l2 == 0 && parts.hbm == 0 && parts.conflict == 0 && parts.link == 0) return;
   ended.parts = static_cast<int32_t>(parts_.size());
   parts_.push_back(parts);
 }
@@ -29,8 +29,9 @@ void PathLog::add_own(const Record& record, Ticks& ticks) const {
   ticks[Cause::l2().id()] += parts.l2;
   ticks[Cause::hbm().id()] += parts.hbm;
   ticks[Cause::conflict().id()] += parts.conflict;
+  ticks[Cause::link().id()] += parts.link;
   ticks[Cause::busy(static_cast<Pipe>(record.pipe)).id()] +=
-      record.end - record.start - parts.l2 - parts.hbm - parts.conflict;
+      record.end - record.start - parts.l2 - parts.hbm - parts.conflict - parts.link;
 }
 
 void PathLog::add_gap(const Record& record, Ticks& ticks) const {

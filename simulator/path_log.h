@@ -24,6 +24,7 @@ class PathLog {
     int64_t l2 = 0;
     int64_t hbm = 0;
     int64_t conflict = 0;
+    int64_t link = 0;
   };
   using Ticks = std::array<int64_t, Cause::kOnPath>;
 

@@ -12,7 +12,7 @@ namespace tilewright {
 namespace {
 
 /// Reasons to wait beside the launch's flags, numbered behind them.
-enum OtherReason : size_t { kIssue, kHbm, kL2, kConflict, kOtherReasons };
+enum OtherReason : size_t { kIssue, kHbm, kL2, kConflict, kLink, kOtherReasons };
 
 constexpr std::array kKinds = {CoreKind::kAic, CoreKind::kAiv};
 
@@ -73,6 +73,7 @@ void ProfileSink::add(const TimelineEvent& event) {
   sums[others + kHbm].add(event.hbm_ticks);
   sums[others + kL2].add(event.l2_ticks);
   sums[others + kConflict].add(event.conflict_ticks);
+  sums[others + kLink].add(event.link_ticks);
 }
 
 std::string ProfileSink::name_of_wait(size_t reason) const {
@@ -81,7 +82,7 @@ std::string ProfileSink::name_of_wait(size_t reason) const {
     return fmt::format("flag {} of {}", launch_.flags[reason].name,
                        setters_of(launch_, static_cast<int>(reason)));
   }
-  constexpr const char* kNames[] = {"issue", "hbm", "l2", "conflict"};
+  constexpr const char* kNames[] = {"issue", "hbm", "l2", "conflict", "link"};
   return kNames[reason - flags];
 }
 

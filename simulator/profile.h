@@ -38,7 +38,7 @@ struct WaitProfile {
   CoreKind kind = CoreKind::kAic;
   Pipe pipe = Pipe::kScalar;
   /// "flag full of MTE2", "issue": what the start of its next instruction waited for last. "hbm",
-  /// "l2", "conflict": what slowed its instructions down.
+  /// "l2", "conflict", "link": what slowed its instructions down.
   std::string on;
   int64_t count = 0;
   int64_t ticks = 0;
@@ -74,7 +74,7 @@ class ProfileSink : public TimelineSink {
       ticks += more;
     }
   };
-  /// Sums by reason to wait, of one pipe of one kind of core: flags, then the four others.
+  /// Sums by reason to wait, of one pipe of one kind of core: flags, then the five others.
   using Sums = std::vector<Sum>;
   /// A pipe of one core.
   struct Lane {

@@ -189,15 +189,18 @@ class WorkCounter {
   std::map<Key, ComponentWork> work_;
 };
 
-double cores_of(const Machine& machine, CoreKind kind) {
-  return static_cast<double>(
-      kind == CoreKind::kAic ? machine.cores.aic : machine.cores.aic * machine.cores.aiv_per_aic);
+/// Of all chips of the launch.
+double cores_of(const TimingResult& result, const Machine& machine, CoreKind kind) {
+  const int64_t of_aic = kind == CoreKind::kAic ? 1 : machine.cores.aiv_per_aic;
+  return static_cast<double>(result.chips * machine.cores.aic * of_aic);
 }
 
-/// Ticks that the memory which all cores share needs for a component's bytes.
-double shared_ticks(Component component, const MemoryCounters& memory, const Machine& machine) {
-  const auto ticks = [](int64_t bytes, double rate) {
-    return cycles_as_ticks(static_cast<double>(bytes) / rate);
+/// Ticks that the memory which all cores of a chip share needs for a component's bytes, the mean
+/// over the chips.
+double shared_ticks(Component component, const TimingResult& result, const Machine& machine) {
+  const MemoryCounters& memory = result.memory;
+  const auto ticks = [&](int64_t bytes, double rate) {
+    return cycles_as_ticks(static_cast<double>(bytes) / (rate * static_cast<double>(result.chips)));
   };
   if (component == Component::kMteGm) {
     return std::max(
@@ -228,7 +231,7 @@ ComponentSums sums_of(Component component, const TimingResult& result,
     }
     if (of_kind == 0) continue;
     sums.ideal += of_kind;
-    sums.cores += cores_of(machine, kind);
+    sums.cores += cores_of(result, machine, kind);
     for (const CoreCounters& core : result.cores) {
       if (core.kind != kind) continue;
       const int64_t busy = core.busy_ticks[static_cast<size_t>(pipe_of(component))];
@@ -251,7 +254,7 @@ ComponentUse use_of(Component component, const TimingResult& result,
     sums.worked = sums.cores;
   }
   if (sums.active == 0) return use;
-  const double shared = shared_ticks(component, result.memory, machine);
+  const double shared = shared_ticks(component, result, machine);
   // Evictions of what others wrote take HBM time outside of this component's activity.
   use.efficiency = std::min(1.0, std::max(sums.ideal, shared * sums.worked) / sums.active);
   // Memory that is full leaves nothing to cores that do nothing.
@@ -269,7 +272,7 @@ std::string idle_cores(const TimingResult& result, const Machine& machine) {
       worked += core.kind == kind &&
                 std::ranges::any_of(core.instructions, [](int64_t count) { return count > 0; });
     }
-    const auto all = static_cast<int64_t>(cores_of(machine, kind));
+    const auto all = static_cast<int64_t>(cores_of(result, machine, kind));
     if (worked == 0 || worked == all) continue;
     text += fmt::format("; {} of {} {} cores worked", worked, all, name_of(kind));
   }

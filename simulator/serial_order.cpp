@@ -26,7 +26,11 @@ struct Place {
 class SerialWalk {
  public:
   SerialWalk(const Launch& launch, const std::function<void(const SerialStep&)>& visit)
-      : launch_(launch), visit_(visit), places_(launch.cores.size()), flags_(launch.flags.size()) {}
+      : launch_(launch),
+        visit_(visit),
+        instances_(launch),
+        places_(launch.cores.size()),
+        flags_(launch.flags.size()) {}
 
   std::vector<SerialStep> run() {
     for (bool progress = true; progress;) {
@@ -93,26 +97,26 @@ class SerialWalk {
     SerialStep next;
     if (!find_next(core, next)) return false;
     for (const FlagUse& use : next.instruction->waits) {
-      if (next.applies(use) && !is_set(core, use.flag)) return false;
+      if (next.applies(use) && !is_set(core, use)) return false;
     }
     for (const FlagUse& use : next.instruction->waits) {
-      if (next.applies(use)) ++count_of(core, use.flag).waits[core];
+      if (next.applies(use)) ++count_of(use, instances_.waited(use, core)).waits[core];
     }
     visit_(next);
     for (const FlagUse& use : next.instruction->sets) {
-      if (next.applies(use)) ++count_of(core, use.flag).sets[core];
+      if (next.applies(use)) ++count_of(use, instances_.set(use, core)).sets[core];
     }
     ++places_[static_cast<size_t>(core)].position;
     return true;
   }
 
-  FlagCount& count_of(int core, int flag) {
-    return flags_[static_cast<size_t>(flag)][flag_instance(launch_, flag, core)];
+  FlagCount& count_of(const FlagUse& use, int64_t instance) {
+    return flags_[static_cast<size_t>(use.flag)][instance];
   }
 
-  bool is_set(int core, int flag) {
-    const Flag& declared = launch_.flags[static_cast<size_t>(flag)];
-    FlagCount& count = count_of(core, flag);
+  bool is_set(int core, const FlagUse& use) {
+    const Flag& declared = launch_.flags[static_cast<size_t>(use.flag)];
+    FlagCount& count = count_of(use, instances_.waited(use, core));
     int64_t sets = 0;
     if (static_cast<int>(count.sets.size()) >= declared.producers) {
       sets = INT64_MAX;
@@ -124,8 +128,9 @@ class SerialWalk {
 
   const Launch& launch_;
   const std::function<void(const SerialStep&)>& visit_;
+  FlagInstances instances_;
   std::vector<Place> places_;
-  std::vector<std::map<int, FlagCount>> flags_;  // by flag, then by instance
+  std::vector<std::map<int64_t, FlagCount>> flags_;  // by flag, then by instance
 };
 
 }  // namespace
@@ -135,16 +140,27 @@ std::string SerialStep::where() const {
                      describe(*launch, template_id, section, position));
 }
 
-int flag_instance(const Launch& launch, int flag, int core) {
-  switch (launch.flags[static_cast<size_t>(flag)].scope) {
+FlagInstances::FlagInstances(const Launch& launch) : launch_(launch) {
+  if (has_peer_flags(launch)) peers_ = peers_of(launch);
+}
+
+int64_t FlagInstances::waited(const FlagUse& use, int core) const {
+  const CoreProgram& program = launch_.cores[static_cast<size_t>(core)];
+  switch (launch_.flags[static_cast<size_t>(use.flag)].scope) {
     case FlagScope::kCore:
+    case FlagScope::kPeer:
       return core;
     case FlagScope::kGroup:
-      return launch.cores[static_cast<size_t>(core)].group;
+      return (int64_t{program.chip} << 32) + program.group;
     case FlagScope::kLaunch:
       return 0;
   }
   return 0;
+}
+
+int64_t FlagInstances::set(const FlagUse& use, int core) const {
+  if (use.chip < 0) return waited(use, core);
+  return peers_[static_cast<size_t>(core)][static_cast<size_t>(use.chip)];
 }
 
 std::vector<SerialStep> walk_in_order(const Launch& launch,

@@ -33,8 +33,20 @@ struct SerialStep {
   std::string where() const;
 };
 
-/// The copy of a flag that a core sees: its own, its group's, or the launch's.
-int flag_instance(const Launch& launch, int flag, int core);
+/// The copies of the flags of a launch, which must outlive this.
+class FlagInstances {
+ public:
+  explicit FlagInstances(const Launch& launch);
+
+  /// The copy that a core waits for: its own, its group's, or the launch's.
+  int64_t waited(const FlagUse& use, int core) const;
+  /// The copy that a core sets: the same, or a peer's.
+  int64_t set(const FlagUse& use, int core) const;
+
+ private:
+  const Launch& launch_;
+  std::vector<std::vector<int>> peers_;  // with flags of peers
+};
 
 /// Walks all cores' instructions in a legal serial order: program order on each core, no wait
 /// before the sets that it needs. Cores take turns in the order of their numbers, each as far as it

@@ -96,7 +96,8 @@ Step StepCache::make_step(const Instruction& instruction, std::span<const int64_
     const auto flag = static_cast<size_t>(use.flag);
     const FlagScope scope = launch_.flags[flag].scope;
     const bool local = scope == FlagScope::kCore || (!is_local_.empty() && is_local_[flag]);
-    return StepFlag{static_cast<int16_t>(use.flag), when, local, scope};
+    return StepFlag{static_cast<int16_t>(use.flag), when, local, scope,
+                    static_cast<int16_t>(use.chip)};
   };
   for (const FlagUse& use : instruction.waits) {
     if (use.flag >= 0) step.waits[step.wait_count++] = step_flag(use);

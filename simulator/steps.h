@@ -22,6 +22,7 @@ struct StepFlag {
   uint8_t when = kIsAny;  ///< WhenBits
   bool local = true;      ///< the flag lives in the waiting core's own list
   FlagScope scope = FlagScope::kCore;
+  int16_t chip = -1;  ///< of a set of a peer's flag: its chip
 };
 
 /// An instruction of a template with everything worked out that does not change between iterations
@@ -42,9 +43,9 @@ struct Step {
   int64_t gm_rows = 0;  ///< of a transfer that does not vary
   int64_t gm_cols = 0;
   const Instruction* source = nullptr;
-  int32_t bindings = 0;  ///< number of bindings of its template
+  int32_t bindings = 0;    ///< number of bindings of its template
   int32_t conflicts = -1;  ///< of may_conflict without varies: place among the remembered conflicts
-  int32_t name = 0;      ///< number of the instruction in the launch, counting through templates
+  int32_t name = 0;        ///< number of the instruction in the launch, counting through templates
 };
 
 /// A template for one combination of the bindings that its sizes depend on.

@@ -33,6 +33,7 @@ struct CoreCounters {
 /// What the timing of a launch found. `ticks` includes launch and dispatch.
 struct TimingResult {
   int64_t ticks = 0;
+  int64_t chips = 1;
   int64_t merged_iterations = 1;  ///< at most so many ran as one (composed timing)
   std::vector<CoreCounters> cores;
   MemoryCounters memory;

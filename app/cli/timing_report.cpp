@@ -143,7 +143,9 @@ QueryResult core_counters(const Launch& launch, const TimingResult& timing,
   std::map<std::pair<int, CoreKind>, int> numbers;  // of a group's cores
   for (size_t i = 0; i < timing.cores.size(); ++i) {
     const CoreCounters& core = timing.cores[i];
-    const int group = launch.cores[i].group;
+    // Blocks of one chip after those of the chip before.
+    const CoreProgram& program = launch.cores[i];
+    const int group = program.chip * static_cast<int>(machine.cores.aic) + program.group;
     const int number = numbers[{group, core.kind}]++;
     if (std::ranges::none_of(core.instructions, [](int64_t count) { return count > 0; })) continue;
     std::vector<Cell> row = {

@@ -20,6 +20,8 @@ namespace tilewright {
 namespace {
 
 constexpr int kMachineSchema = 1;
+constexpr size_t kMaxLinks = 1 << 16;
+constexpr int64_t kMaxNodes = 1 << 17;
 constexpr std::string_view kDatasheetSuffix = ":datasheet";
 
 double value_of(FieldPointer pointer) {
@@ -43,6 +45,8 @@ void check_keys(const JsonReader& reader, const std::string& prefix) {
     const std::string rest = entry.field.path.substr(prefix.size());
     known.insert(rest.substr(0, rest.find('.')));
   }
+  // What says how links run is no number: read_topology() reads it.
+  if (prefix == "fabric.") known.insert({"topology", "links"});
   reader.only(known);
   for (const std::string& key : reader.keys()) {
     if (reader.at(key).is_object()) check_keys(reader.at(key), prefix + key + ".");
@@ -57,10 +61,39 @@ void read_fields(const JsonReader& section, bool required, Machine& machine) {
     bool found = true;
     for (std::string_view key : split(entry.field.path, '.')) {
       found = found && at.has(key);
-      if (!found && (!required || entry.half)) break;
+      const bool optional = entry.half || (entry.optional_group && key == "fabric");
+      if (!found && (!required || optional)) break;
       at = at.at(key);
     }
     if (found) read_value(at, entry.field, pointer_to(machine, entry));
+  }
+}
+
+/// Reads how the links of a fabric run, where the section says it.
+void read_topology(const JsonReader& section, Machine& machine) {
+  if (!section.has("fabric")) return;
+  const JsonReader at = section.at("fabric");
+  Fabric& fabric = machine.fabric;
+  if (at.has("topology")) {
+    try {
+      fabric.topology = parse_topology(at.at("topology").string());
+    } catch (const Error& error) {
+      at.at("topology").fail(error.what());
+    }
+  }
+  const bool listed = fabric.topology == Topology::kLinks;
+  if (at.has("links") && !listed) at.at("links").fail("needs the topology \"links\"");
+  if (!listed) return;
+  fabric.links.clear();
+  for (const JsonReader& item : at.at("links").items()) {
+    item.only({"a", "b", "gb_per_s", "latency_us"});
+    if (fabric.links.size() >= kMaxLinks) item.fail(fmt::format("is beyond {} links", kMaxLinks));
+    const auto number = [&](const char* key, double least, double fallback) {
+      return item.has(key) ? item.at(key).number(least, 1e5) : fallback;
+    };
+    fabric.links.push_back({item.at("a").integer(0, kMaxNodes), item.at("b").integer(0, kMaxNodes),
+                            number("gb_per_s", 0.01, fabric.link_gb_per_s),
+                            number("latency_us", 0, fabric.latency_us)});
   }
 }
 
@@ -179,6 +212,9 @@ void check_consistency(const Machine& machine, const JsonReader& where) {
   if (machine.l2.capacity_bytes >= machine.hbm.capacity_bytes) {
     refuse("l2.capacity_bytes", "is not less than hbm.capacity_bytes");
   }
+  if (const std::string fault = fault_of(machine.fabric); !fault.empty()) {
+    refuse("fabric.links", ": " + fault);
+  }
 }
 
 }  // namespace
@@ -224,6 +260,7 @@ std::string Machine::fingerprint() const {
   for (const FieldEntry& entry : field_entries()) {
     hasher.add(fmt::format("{}={}\n", entry.field.path, value_of(pointer_to(copy, entry))));
   }
+  hasher.add(topology_text(fabric));
   return hasher.hex();
 }
 
@@ -252,6 +289,7 @@ Machine parse_machine(std::string_view text, const std::string& where, bool cali
   read_texts(root, machine);
   forget_half_costs(machine);
   read_fields(root.at("datasheet"), true, machine);
+  read_topology(root.at("datasheet"), machine);
   if (calibrated && root.has("calibrated")) read_fields(root.at("calibrated"), false, machine);
   fill_half_costs(machine);
   if (!calibrated) machine.sources.clear();
@@ -307,6 +345,18 @@ void put_value(const Machine& machine, const FieldEntry& entry, Json& values) {
   }
 }
 
+void put_topology(const Fabric& fabric, Json& json) {
+  json["topology"] = std::string(name_of(fabric.topology));
+  if (fabric.topology != Topology::kLinks) return;
+  Json& links = json["links"] = Json::array();
+  for (const FabricLink& link : fabric.links) {
+    links.push_back({{"a", link.a},
+                     {"b", link.b},
+                     {"gb_per_s", link.gb_per_s},
+                     {"latency_us", link.latency_us}});
+  }
+}
+
 Json document_of(const Machine& texts, const Machine& datasheet) {
   Json document;
   document["schema"] = kMachineSchema;
@@ -318,6 +368,7 @@ Json document_of(const Machine& texts, const Machine& datasheet) {
   for (const FieldEntry& entry : field_entries()) {
     if (is_stated(datasheet, entry)) put_value(datasheet, entry, values);
   }
+  put_topology(datasheet.fabric, values["fabric"]);
   return document;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/base/dtype.h"
+#include "core/machine/fabric.h"
 #include "core/machine/vector_op.h"
 
 namespace tilewright {
@@ -37,8 +38,9 @@ struct MeasuredAs {
 };
 
 /// A description of an NPU chip (split architecture: AIC cube cores, each with its AIV vector
-/// cores, which meet only in L2 and HBM). Every number is a parameter of the machine file, with
-/// unit, range and meaning in machine_fields(); docs/model.md says which formula uses it.
+/// cores, which meet only in L2 and HBM) and of the fabric that joins several. Every number is a
+/// parameter of the machine file, with unit, range and meaning in machine_fields(); docs/model.md
+/// says which formula uses it.
 struct Machine {
   std::string name;
   std::string description;
@@ -140,6 +142,7 @@ struct Machine {
     double dispatch_cycles = 0;
     double host_step_us = 0;
   } launch;
+  Fabric fabric;
 
   /// Hash of the values that matter to timing; names, descriptions and comments do not change it.
   std::string fingerprint() const;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 namespace tilewright {
 
 std::string_view name_of(VectorOp op) {
@@ -99,6 +101,18 @@ std::vector<FieldEntry> make_entries() {
       TW_CYCLES(launch.dispatch_cycles, "dispatch of its blocks to the cores"),
       TW_FIELD(launch.host_step_us, "us", false, 0, 1e7, "host work between two serving steps"),
   };
+  std::vector<FieldEntry> fabric = {
+      TW_COUNT(fabric.chips, 256, "chips that the fabric joins; 1: there is none"),
+      TW_FIELD(fabric.link_gb_per_s, "GB/s", false, 0.01, 1e5,
+               "nominal bandwidth of a link between chips, one way"),
+      TW_FIELD(fabric.latency_us, "us", false, 0, 1e5, "latency of a link, one way"),
+      TW_FIELD(fabric.efficiency, "", false, 0.01, 1,
+               "share of a link's bandwidth that transfers reach"),
+  };
+  for (FieldEntry& entry : fabric) {
+    entry.optional_group = true;
+    entries.push_back(std::move(entry));
+  }
   constexpr const char* kParts[] = {"head", "slope", "tail"};
   constexpr const char* kMeanings[] = {"cycles when the pipe was empty", "cycles a repeat",
                                        "cycles until the result can be used"};

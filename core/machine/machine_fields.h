@@ -19,6 +19,8 @@ struct FieldEntry {
   int vector_part = 0;  ///< 0 head, 1 slope, 2 tail
   /// Of vector.half_cost: where a file has no value, that of vector.cost holds.
   bool half = false;
+  /// Of a group that a file may leave out as a whole; the machine's own defaults hold then.
+  bool optional_group = false;
 };
 
 const std::vector<FieldEntry>& field_entries();

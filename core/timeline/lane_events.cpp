@@ -33,6 +33,7 @@ void LaneEvents::add(const TimelineEvent& event, int setter) {
   l2_ticks_.add(position, event.l2_ticks);
   hbm_ticks_.add(position, event.hbm_ticks);
   conflict_ticks_.add(position, event.conflict_ticks);
+  link_ticks_.add(position, event.link_ticks);
 }
 
 void LaneEvents::finish() {
@@ -43,7 +44,8 @@ void LaneEvents::finish() {
   kinds_.shrink_to_fit();
   tasks_.shrink_to_fit();
   iterations_.shrink_to_fit();
-  for (SumColumn* sums : {&bytes_, &flops_, &l2_ticks_, &hbm_ticks_, &conflict_ticks_}) {
+  for (SumColumn* sums :
+       {&bytes_, &flops_, &l2_ticks_, &hbm_ticks_, &conflict_ticks_, &link_ticks_}) {
     sums->shrink();
   }
   build_buckets();
@@ -94,6 +96,7 @@ TimelineEvent LaneEvents::event(int64_t p) const {
   event.l2_ticks = l2_ticks_.at(p);
   event.hbm_ticks = hbm_ticks_.at(p);
   event.conflict_ticks = conflict_ticks_.at(p);
+  event.link_ticks = link_ticks_.at(p);
   return event;
 }
 
@@ -134,7 +137,8 @@ size_t LaneEvents::memory_bytes() const {
     bytes += column->capacity() * sizeof(uint32_t);
   }
   bytes += (tasks_.capacity() + iterations_.capacity()) * sizeof(int32_t);
-  for (const SumColumn* sums : {&bytes_, &flops_, &l2_ticks_, &hbm_ticks_, &conflict_ticks_}) {
+  for (const SumColumn* sums :
+       {&bytes_, &flops_, &l2_ticks_, &hbm_ticks_, &conflict_ticks_, &link_ticks_}) {
     bytes += sums->memory_bytes();
   }
   return bytes + kind_counts_.capacity() * sizeof(KindCount);

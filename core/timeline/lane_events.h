@@ -60,8 +60,8 @@ class EventKind {
 
 /// The events of one lane in the order of time, as packed columns with running sums. They never
 /// overlap, so that both their starts and their ends ascend. An event takes at most 38 bytes, and 8
-/// for each of bytes, flops, l2_ticks, hbm_ticks and conflict_ticks that some event of the lane
-/// has. Positions count from 0; times are ticks.
+/// for each of bytes, flops, l2_ticks, hbm_ticks, conflict_ticks and link_ticks that some event of
+/// the lane has. Positions count from 0; times are ticks.
 class LaneEvents {
  public:
   /// What has happened on the lane by some tick.
@@ -127,6 +127,7 @@ class LaneEvents {
   SumColumn l2_ticks_;
   SumColumn hbm_ticks_;
   SumColumn conflict_ticks_;
+  SumColumn link_ticks_;
   /// Time from the first start on in equal pieces of 2^bucket_shift_ ticks: the first event that
   /// starts in each piece or later. A search looks at one piece, which makes a frame 2.3 times as
   /// fast as searching the whole lane.

@@ -50,6 +50,7 @@ struct TimelineEvent {
   int64_t l2_ticks = 0;        ///< of its duration: waiting for its share of the L2 port
   int64_t hbm_ticks = 0;       ///< waiting for HBM
   int64_t conflict_ticks = 0;  ///< bank or address conflicts
+  int64_t link_ticks = 0;      ///< on the links to another chip
 };
 
 /// The names that events refer to.

@@ -111,6 +111,7 @@ void ChromeTraceWriter::write_event(const TimelineEvent& event) {
   if (event.conflict_ticks > 0) {
     fmt::format_to(out, R"(,"conflict_ticks":{})", event.conflict_ticks);
   }
+  if (event.link_ticks > 0) fmt::format_to(out, R"(,"link_ticks":{})", event.link_ticks);
   text_ += "}}";
 }
 
@@ -132,7 +133,7 @@ void CsvTimelineWriter::write_head() {
   text_ +=
       "id,core,pipe,instr,detail,task,iteration,start_cycle,end_cycle,cycles,start_time(us),"
       "running_time(us),bytes,fops,l2_wait_cycles,main_mem_wait_cycles,conflict_cycles,why,flag,"
-      "after\n";
+      "after,link_wait_cycles\n";
 }
 
 void CsvTimelineWriter::write_event(const TimelineEvent& event) {
@@ -149,7 +150,7 @@ void CsvTimelineWriter::write_event(const TimelineEvent& event) {
                  cycles(event.conflict_ticks), name_of(event.reason),
                  event.flag >= 0 ? lanes_.flags[static_cast<size_t>(event.flag)] : "");
   if (event.predecessor >= 0) fmt::format_to(out, "{}", event.predecessor);
-  text_ += '\n';
+  fmt::format_to(out, ",{}\n", cycles(event.link_ticks));
 }
 
 }  // namespace tilewright

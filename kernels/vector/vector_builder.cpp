@@ -105,6 +105,11 @@ Instruction setting(Instruction instruction, int flag, When when) {
   return instruction;
 }
 
+Instruction setting_peer(Instruction instruction, int flag, int chip) {
+  add_use(instruction.sets, {flag, When::kAlways, chip});
+  return instruction;
+}
+
 Tile fold_columns(std::vector<Instruction>& list, VectorOp op, Tile tile, int64_t cols,
                   const Machine& machine) {
   const int64_t width = bytes_of(tile.type);

@@ -35,6 +35,8 @@ Instruction scalar_op(VectorOp op, const Tile& dst, const Tile& a, double scalar
 /// The instruction with one more flag to wait for or to set.
 Instruction waiting(Instruction instruction, int flag, When when = When::kAlways);
 Instruction setting(Instruction instruction, int flag, When when = When::kAlways);
+/// The instruction with one more flag to set on another chip.
+Instruction setting_peer(Instruction instruction, int flag, int chip);
 
 /// Folds the columns of a tile in place, halves upon each other, until they fit one repeat: adds or
 /// maxima of whole halves cost 2 cycles a repeat where a row reduction costs 7. The parts meet in

@@ -120,11 +120,11 @@ TEST(CsvTimeline, HasARowForEachInstruction) {
       text,
       "id,core,pipe,instr,detail,task,iteration,start_cycle,end_cycle,cycles,start_time(us),"
       "running_time(us),bytes,fops,l2_wait_cycles,main_mem_wait_cycles,conflict_cycles,why,"
-      "flag,after\n"
+      "flag,after,link_wait_cycles\n"
       "0,AIC 0.0,MTE2,load,tile[body 0],0,0,0.5,2,1.5,0.000500,0.001500,32,0,0.25,0,0,launch,"
-      ",\n"
+      ",,0\n"
       "1,AIC 0.0,MTE2,quoted,\"odd \"\"name\"\",\",0,0,2,3,1,0.002000,0.001000,0,0,0,0,0,pipe,"
-      ",0\n");
+      ",0,0\n");
 }
 
 TEST(TimelineWriter, KeepsNoEventsThatWereWritten) {

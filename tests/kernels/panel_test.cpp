@@ -25,14 +25,32 @@ std::vector<Problem> problems_of(const Kernel& kernel) {
   for (int64_t scale : {1, 3}) {
     ProblemRequest request;
     for (const SizeInfo& size : kernel.sizes()) {
-      const std::map<std::string, int64_t> sizes = {
-          {"m", 100 * scale},   {"n", 528 * scale},     {"k", 272 * scale},
-          {"rows", 40 * scale}, {"cols", 1024 * scale}, {"vocab", 500},
-          {"heads", 8 * scale}, {"kv_heads", scale},    {"dim", 64},
-          {"sequences", scale}, {"tokens", 20},         {"context", 150 * scale},
-          {"block", 64},        {"reads", 2},           {"writes", scale},
-          {"experts", 4},       {"skew", 50}};
-      request.sizes[size.name] = sizes.at(size.name);
+      const std::map<std::string, int64_t> sizes = {{"m", 100 * scale},
+                                                    {"n", 528 * scale},
+                                                    {"k", 272 * scale},
+                                                    {"rows", 40 * scale},
+                                                    {"cols", 1024 * scale},
+                                                    {"vocab", 500},
+                                                    {"heads", 8 * scale},
+                                                    {"kv_heads", scale},
+                                                    {"dim", 64},
+                                                    {"sequences", scale},
+                                                    {"tokens", 20},
+                                                    {"context", 150 * scale},
+                                                    {"block", 64},
+                                                    {"reads", 2},
+                                                    {"writes", scale},
+                                                    {"experts", 40 * scale},
+                                                    {"skew", 50},
+                                                    {"normalised", 1},
+                                                    {"ranks", 2 * scale},
+                                                    {"elements", 70000 * scale}};
+      // k is the depth of a product, or a few of many.
+      const bool few = size.name == "k" && size.fallback;
+      if (few) request.sizes[size.name] = 4 * scale;
+      const auto known = sizes.find(size.name);
+      if (!few && (known != sizes.end() || !size.fallback))
+        request.sizes[size.name] = known->second;
     }
     problems.push_back(kernel.problem(request));
   }

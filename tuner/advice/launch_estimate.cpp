@@ -8,6 +8,7 @@
 #include "simulator/cost.h"
 #include "simulator/memory.h"
 #include "simulator/steps.h"
+#include "simulator/timing.h"
 #include "tuner/advice/group_clock.h"
 #include "tuner/advice/launch_traffic.h"
 
@@ -86,6 +87,8 @@ MemoryShares shares_of(const Launch& launch, const Machine& machine,
 
 int64_t estimate_ticks(const Launch& launch, const Machine& machine) {
   if (launch.cores.empty()) return launch_ticks_of(machine);
+  // What chips do to each other over links is no sum of what each does.
+  if (chip_count(launch) > 1) return time_detailed(launch, machine).ticks;
   const LaunchTraffic traffic = traffic_of(launch, machine);
   StepCache steps(launch, machine);
   const std::vector<std::vector<size_t>> groups = groups_of(launch);

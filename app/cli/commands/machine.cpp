@@ -70,6 +70,8 @@ int show_machine(Context& context, Names names) {
   for (const MachineField& field : machine_fields()) {
     table.rows.push_back({field.path, value_of(machine, field), field.unit, field.meaning});
   }
+  table.rows.push_back(
+      {"fabric.topology", topology_text(machine.fabric), "", "how links join the chips"});
   if (!context.globals().csv) {
     context.print(fmt::format("{} ({})\n{}\n\n", context.heading(machine.name),
                               machine.fingerprint(), machine.description));
@@ -91,6 +93,11 @@ int diff_machines(Context& context, Names names) {
     table.rows.push_back({field.path, value_of(a, field), value_of(b, field), field.unit});
     differences.push_back(
         {{"parameter", field.path}, {"unit", field.unit}, {"values", {in_a, in_b}}});
+  }
+  const std::string topologies[] = {topology_text(a.fabric), topology_text(b.fabric)};
+  if (topologies[0] != topologies[1]) {
+    table.rows.push_back({"fabric.topology", topologies[0], topologies[1], ""});
+    differences.push_back({{"parameter", "fabric.topology"}, {"unit", ""}, {"values", topologies}});
   }
   if (context.globals().json) {
     Json json = output_object();

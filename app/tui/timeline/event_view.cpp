@@ -87,6 +87,7 @@ std::string waits_of(const Told& told) {
   add("L2", told.event.l2_ticks);
   add("HBM", told.event.hbm_ticks);
   add("conflicts", told.event.conflict_ticks);
+  add("links", told.event.link_ticks);
   return join(parts, ", ");
 }
 
