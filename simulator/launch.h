@@ -73,9 +73,11 @@ struct Instruction {
   VectorOp vector_op = VectorOp::kCopy;
   Accumulate accumulate = Accumulate::kAlways;
   bool transpose = false;  ///< kMove: the tile in L0 is the transpose of the one in L1
-  double scalar = 0;       ///< of kAdds, kMuls, kDup
+  double scalar = 0;       ///< of kAdds, kMuls, kDup, kIndex
   Expr scalar_expr = 0;    ///< of kMask: columns visible to row 0
-  int64_t divisor = 1;     ///< of kMask: rows that share one position
+  /// Of kMask: rows that share one position. Of kBlockSum, kBlockMax: elements of a block. Of
+  /// kMerge: records of a sorted run.
+  int64_t divisor = 1;
   Tile dst;
   Tile a;  ///< the source; left operand of mmad and of vector operations
   Tile b;  ///< right operand; vector: 1 row or 1 column broadcasts

@@ -20,8 +20,14 @@ struct VectorOperand {
 
 /// dst = op(a, b, scalar) as IEEE 754 says for f32; a NaN operand gives a NaN, in maxima too. `dst`
 /// has its size set and gets its values. Operands have dst's rows and columns, or a single one that
-/// stands for all; row reductions have dst.cols 1 and a.rows = dst.rows. divisor > 0.
+/// stands for all; row reductions have dst.cols 1 and a.rows = dst.rows. divisor > 0. Operands of
+/// block reductions, kGather, kSort and kMerge have the sizes that fits_vector_op() demands.
 void apply_vector_op(VectorOp op, const VectorOperand& a, const VectorOperand& b, double scalar,
                      int64_t divisor, VectorOperand& dst);
+
+/// Whether an operand of rows x cols goes with a result of dst_rows x dst_cols; `second` says that
+/// it is b.
+bool fits_vector_op(VectorOp op, bool second, int64_t rows, int64_t cols, int64_t dst_rows,
+                    int64_t dst_cols, int64_t divisor);
 
 }  // namespace tilewright

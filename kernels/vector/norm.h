@@ -43,4 +43,11 @@ class AddRmsNormKernel : public RmsNormKernel {
   bool adds_residual() const override { return true; }
 };
 
+/// The sum of tensors 0 and 1 of a norm with residual, as tensor `sum` (3 of rms_norm).
+ExpectedTensor added_rows(const Launch& launch, const GmImage& inputs, int sum, int64_t rows,
+                          int64_t cols);
+
+/// Values as a tensor of that type holds them.
+std::vector<float> rounded_rows(const Tensor& tensor, const std::vector<double>& values);
+
 }  // namespace tilewright
