@@ -14,6 +14,7 @@
 #include "kernels/vector/rope.h"
 #include "kernels/vector/silu_mul.h"
 #include "kernels/vector/softmax.h"
+#include "kernels/vector/top_k.h"
 #include "kernels/vector/unpermute.h"
 
 namespace tilewright {
@@ -39,10 +40,13 @@ const std::vector<const Kernel*>& all_kernels() {
   static const KvWriteKernel kv_write;
   static const MoeRouteKernel moe_route;
   static const UnpermuteKernel unpermute;
+  static const TopKKernel top_k;
+  static const SampleKernel sample;
   static const std::vector<const Kernel*> kernels = {
-      &gemm,   &gemm_padded, &attention,         &rms_norm,   &add_rms_norm,   &silu_mul, &rope,
-      &gather, &argmax,      &elementwise,       &layer_norm, &add_layer_norm, &gelu,     &softmax,
-      &cast,   &quantize,    &quantize_channels, &kv_write,   &moe_route,      &unpermute};
+      &gemm,      &gemm_padded, &attention, &rms_norm,    &add_rms_norm,      &silu_mul,
+      &rope,      &gather,      &argmax,    &elementwise, &layer_norm,        &add_layer_norm,
+      &gelu,      &softmax,     &cast,      &quantize,    &quantize_channels, &kv_write,
+      &moe_route, &unpermute,   &top_k,     &sample};
   return kernels;
 }
 

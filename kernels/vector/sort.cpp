@@ -35,6 +35,7 @@ Tile sort_rows(std::vector<Instruction>& list, const Tile& keys, const Tile& pay
   TW_CHECK(count % kSortRun == 0 && keep <= count, "rows are padded to whole runs");
   // Four records are a block of UB: runs that are cut stay aligned.
   const int64_t kept = round_up(keep, 4);
+  const bool one_row = keys.rows.is_constant() && keys.rows.constant() == 1;
   int64_t at = room.first;
   int64_t other = room.second;
   int64_t run = kSortRun;
@@ -42,7 +43,8 @@ Tile sort_rows(std::vector<Instruction>& list, const Tile& keys, const Tile& pay
       vector_op(VectorOp::kSort, record_tile(at, keys.rows, count, count), keys, payloads));
   while (run < count) {
     const int64_t runs = ceil_div(count, run);
-    if (run > kept && count - (runs - 1) * run >= kept) {
+    // Runs of all rows are a run apart only when each row is whole runs.
+    if (run > kept && (count % run == 0 || (one_row && count % run >= kept))) {
       list.push_back(vector_op(VectorOp::kCopy, record_tile(other, keys.rows * runs, kept, kept),
                                record_tile(at, keys.rows * runs, kept, run)));
       std::swap(at, other);

@@ -91,7 +91,7 @@ Space VectorKernel::space(const Problem& problem, const Machine& machine) const 
   const int64_t aivs = machine.cores.aic * machine.cores.aiv_per_aic;
   std::vector<Parameter> parameters = {
       {"tile_rows", "rows of a tile",
-       useful({1, 2, 4, 8, 16, 32, 64, 128, 256}, problem.size("rows"))}};
+       useful({1, 2, 4, 8, 16, 32, 64, 128, 256}, std::min(problem.size("rows"), most_rows()))}};
   std::vector<std::string> sized = {"tile_rows"};
   const bool cuts = cuts_columns();
   if (cuts) {
