@@ -51,7 +51,7 @@ bool is_row_operation(const Instruction& instruction, const OperandSizes& sizes)
   if (op == VectorOp::kRowSum || op == VectorOp::kRowMax || op == VectorOp::kRowArgMax) return true;
   if (op == VectorOp::kMask || op == VectorOp::kSort || op == VectorOp::kMerge) return true;
   if (op == VectorOp::kGather) return false;
-  if (op == VectorOp::kBlockSum || op == VectorOp::kBlockMax) return true;
+  if (reduces_blocks(op)) return true;
   return instruction.b.used() && (sizes.b_rows != sizes.dst_rows || sizes.b_cols != sizes.dst_cols);
 }
 

@@ -366,7 +366,7 @@ class FunctionalRun {
 
   void check_blocks(const Instruction& instruction) const {
     const VectorOp op = instruction.vector_op;
-    if (op != VectorOp::kBlockSum && op != VectorOp::kBlockMax) return;
+    if (!reduces_blocks(op)) return;
     if (instruction.divisor * bytes_of(instruction.a.type) != machine_.buffers.ub_align) {
       fail(fmt::format("reduces blocks of {} elements, not of {} bytes", instruction.divisor,
                        machine_.buffers.ub_align));

@@ -73,6 +73,12 @@ float row_max(const float* values, int64_t count) {
   return largest;
 }
 
+float row_min(const float* values, int64_t count) {
+  float smallest = values[0];
+  for (int64_t c = 1; c < count; ++c) smallest = smaller(smallest, values[c]);
+  return smallest;
+}
+
 /// The first NaN counts as the largest.
 float row_arg_max(const float* values, int64_t count) {
   int64_t best = 0;
@@ -187,6 +193,7 @@ bool fits_vector_op(VectorOp op, bool second, int64_t rows, int64_t cols, int64_
   switch (op) {
     case VectorOp::kBlockSum:
     case VectorOp::kBlockMax:
+    case VectorOp::kBlockMin:
       return dst_cols == ceil_div(cols, divisor);
     case VectorOp::kGather:
       return !second || cols == dst_cols;
@@ -243,6 +250,8 @@ void apply_vector_op(VectorOp op, const VectorOperand& a, const VectorOperand& b
       return for_each_block(a, divisor, dst, row_sum);
     case VectorOp::kBlockMax:
       return for_each_block(a, divisor, dst, row_max);
+    case VectorOp::kBlockMin:
+      return for_each_block(a, divisor, dst, row_min);
     case VectorOp::kIndex:
       for (int64_t i = 0; i < dst.rows * dst.cols; ++i) {
         dst.values[static_cast<size_t>(i)] =

@@ -30,6 +30,7 @@ enum class VectorOp : uint8_t {
   kLess,       ///< dst = a < b ? 1 : 0 (a comparison and a selection)
   kBlockSum,   ///< dst[r][c] = sum over a[r]'s block c of 32 bytes, `divisor` elements
   kBlockMax,   ///< dst[r][c] = max over a[r]'s block c of 32 bytes, `divisor` elements
+  kBlockMin,   ///< dst[r][c] = min over a[r]'s block c of 32 bytes, `divisor` elements
   kIndex,      ///< dst[r][c] = scalar + c
   kGather,     ///< dst[r][c] = a[r][b[r][c]]; b holds whole numbers; NaN beyond a's columns
   kSort,       ///< dst[r] = records (a[r][c], b[r][c]), each 32 of them sorted
@@ -41,6 +42,11 @@ enum class VectorOp : uint8_t {
 constexpr int kSortRun = 32;  ///< records that one kSort sorts
 
 constexpr int kVectorOpCount = static_cast<int>(VectorOp::kMerge) + 1;
+
+/// Whether it reduces blocks of 32 bytes.
+constexpr bool reduces_blocks(VectorOp op) {
+  return op == VectorOp::kBlockSum || op == VectorOp::kBlockMax || op == VectorOp::kBlockMin;
+}
 
 /// The name in machine files and timelines: "add", "row_sum", ...
 std::string_view name_of(VectorOp op);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/base/integers.h"
 #include "kernels/vector/reduce.h"
 #include "kernels/vector/vector_builder.h"
 
@@ -49,14 +50,24 @@ void QuantizeKernel::add_pass(int pass, const RowPiece& piece, const Machine& ma
     list.push_back(vector_op(VectorOp::kMul, values, values, piece.columns[kFactor]));
     return;
   }
-  // Sizes of f16 are found among halves, of which a repeat holds twice as many.
+  // Extremes of f16 are found among halves, of which a repeat holds twice as many. One block
+  // reduction each way leaves an eighth or less of the row.
   const Tile& searched = piece.source.type == DType::kF16 ? piece.source : values;
-  Tile sizes = piece.scratch;
-  sizes.type = searched.type;
-  if (searched.type == DType::kF16) sizes.stride *= 2;
-  list.push_back(scalar_op(VectorOp::kMuls, sizes, searched, -1));
-  list.push_back(vector_op(VectorOp::kMax, sizes, sizes, searched));
-  reduce_rows(list, VectorOp::kRowMax, sizes, piece.cols, piece.part, piece.reduced, machine);
+  const DType type = searched.type;
+  const int64_t block = machine.buffers.ub_align / bytes_of(type);
+  const int64_t count = ceil_div(piece.cols, block);
+  const int64_t stride = UbPlan(machine).stride(count, type);
+  Tile most = piece.scratch;
+  most.type = type;
+  most.cols = count;
+  most.stride = stride;
+  Tile least = most;
+  least.offset = most.offset + (piece.rows_bound * stride * bytes_of(type));
+  list.push_back(block_op(VectorOp::kBlockMax, most, searched, machine));
+  list.push_back(block_op(VectorOp::kBlockMin, least, searched, machine));
+  list.push_back(scalar_op(VectorOp::kMuls, least, least, -1));
+  list.push_back(vector_op(VectorOp::kMax, most, most, least));
+  reduce_rows(list, VectorOp::kRowMax, most, count, piece.part, piece.reduced, machine);
   const Tile& scale = piece.columns[kScale];
   list.push_back(vector_op(VectorOp::kMax, scale, scale, piece.part));
 }

@@ -12,7 +12,8 @@ int64_t reduce_bytes(const Machine& machine, int64_t rows, int64_t cols, DType t
 
 /// column[r] = sum or maximum (`op`: kRowSum, kRowMax) of the rows of `source`, `cols` wide. Blocks
 /// of 32 bytes are reduced first, at 1 cycle a repeat where a row reduction costs 7, until a row
-/// fits one repeat. `scratch`: place of reduce_bytes() in UB, away from the source's bank half.
+/// fits one repeat. `scratch`: place of reduce_bytes() in UB: the source's own, if it need not be
+/// kept (its blocks are read before their results are written), or one in the other bank half.
 void reduce_rows(std::vector<Instruction>& list, VectorOp op, const Tile& source, int64_t cols,
                  const Tile& column, int64_t scratch, const Machine& machine);
 

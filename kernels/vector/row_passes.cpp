@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "kernels/vector/reduce.h"
 #include "kernels/vector/vector_builder.h"
 
 namespace tilewright {
@@ -37,12 +36,11 @@ struct RowPassPlan {
     const int64_t wide_bytes = plan.tile_bytes(tile.rows, tile.cols, DType::kF32);
     if (wide) values = plan.take(wide_bytes, BankHalf::kUpper);
     const BankHalf other = wide ? BankHalf::kLower : BankHalf::kUpper;
-    scratch = plan.take(wide_bytes, other);
+    // Rows of any width leave room for two blocks.
+    scratch = plan.take(std::max(wide_bytes, 2 * tile.rows * machine.buffers.ub_align), other);
     for (int v = 0; v < shape.vectors; ++v) {
       vectors.push_back(plan.take(plan.tile_bytes(1, tile.cols, DType::kF32), other));
     }
-    reduced = plan.take(reduce_bytes(machine, tile.rows, tile.cols, DType::kF32),
-                        wide ? BankHalf::kUpper : BankHalf::kLower);
     if (shape.stored_column >= 0 && !whole) stored_apart = plan.take(tile.rows * 4);
     for (int c = 0; c <= shape.columns; ++c) columns.push_back(plan.take(tile.rows * 4));
   }
@@ -53,7 +51,7 @@ struct RowPassPlan {
   int64_t addend = 0, out = 0, stored = 0;  ///< in a slot
   std::vector<int64_t> staged;              ///< in a slot
   int64_t stored_apart = 0;
-  int64_t slots = 0, values = 0, scratch = 0, reduced = 0;
+  int64_t slots = 0, values = 0, scratch = 0;
   std::vector<int64_t> vectors, columns;  ///< the last column is of no pass
 };
 
@@ -134,8 +132,9 @@ class RowPassBuilder {
     for (const int64_t offset : at_.columns) piece.columns.push_back(column(offset));
     piece.part = piece.columns.back();
     piece.columns.pop_back();
-    piece.reduced = at_.reduced;
+    piece.reduced = at_.scratch;
     piece.cols = place.cols;
+    piece.rows_bound = tile_.rows;
     piece.whole = at_.whole;
     return piece;
   }

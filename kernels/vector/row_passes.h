@@ -27,9 +27,10 @@ struct RowPiece {
   std::vector<Tile> vectors;  ///< f32, 1 x cols; in the last pass
   std::vector<Tile> columns;  ///< f32, one value a row
   Tile part;                  ///< f32, one value a row, of no pass
-  int64_t reduced = 0;        ///< scratch of reduce_rows() for any of the tiles
+  int64_t reduced = 0;        ///< place of `scratch`, for reduce_rows()
   int64_t cols = 0;
-  bool whole = false;  ///< the piece is the row: `values` stays from pass to pass
+  int64_t rows_bound = 0;  ///< rows of a tile, at most
+  bool whole = false;      ///< the piece is the row: `values` stays from pass to pass
 };
 
 /// Norms, softmax and quantisation by row. Whole rows stay in UB where they fit; longer rows are

@@ -145,7 +145,8 @@ Config VectorKernel::default_config(const Problem& problem, const Machine& machi
     const VectorTile tile = tile_of(problem, config);
     const int64_t bytes = std::min(tile.rows, rows) * tile.cols * width;
     const int64_t burst = loads_whole_tiles() && tile.cols == columns ? bytes : tile.cols * width;
-    return std::array<int64_t, 6>{tile.cores,
+    return std::array<int64_t, 7>{tile.cores,
+                                  -std::max(tile.cols, good_columns()),
                                   std::min<int64_t>(tile.buffers, 2),
                                   prefers_whole_rows() && tile.cols == columns ? 1 : 0,
                                   std::min(burst, machine.mte2.lookahead_burst_bytes),

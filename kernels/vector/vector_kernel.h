@@ -58,6 +58,8 @@ class VectorKernel : public Kernel {
   virtual bool prefers_whole_rows() const { return false; }
   /// Whether a tile of whole rows is one contiguous transfer.
   virtual bool loads_whole_tiles() const { return true; }
+  /// Columns of a tile that the default does not go beyond where it can help it.
+  virtual int64_t good_columns() const { return kMaxVectorSize; }
   /// Bytes of a good transfer: 16 KiB reach full bandwidth (Ascend C guide).
   virtual int64_t transfer_bytes() const { return 16384; }
 

@@ -26,12 +26,15 @@ std::vector<Problem> problems_of(const Kernel& kernel) {
     ProblemRequest request;
     for (const SizeInfo& size : kernel.sizes()) {
       const std::map<std::string, int64_t> sizes = {
-          {"m", 100 * scale},   {"n", 528 * scale},     {"k", 272 * scale},
-          {"rows", 40 * scale}, {"cols", 1024 * scale}, {"vocab", 500},
-          {"heads", 8 * scale}, {"kv_heads", scale},    {"dim", 64},
-          {"sequences", scale}, {"tokens", 20},         {"context", 150 * scale},
-          {"block", 64},        {"reads", 2},           {"writes", scale}};
-      request.sizes[size.name] = sizes.at(size.name);
+          {"m", 100 * scale},      {"n", 528 * scale},     {"k", 272 * scale},
+          {"rows", 40 * scale},    {"cols", 1024 * scale}, {"vocab", 500},
+          {"heads", 8 * scale},    {"kv_heads", scale},    {"dim", 64},
+          {"sequences", scale},    {"tokens", 20},         {"context", 150 * scale},
+          {"block", 64},           {"reads", 2},           {"writes", scale},
+          {"experts", 40 * scale}, {"normalised", 1}};
+      // k is the depth of a product, or a few of many.
+      const bool few = size.name == "k" && size.fallback;
+      request.sizes[size.name] = few ? 4 * scale : sizes.at(size.name);
     }
     problems.push_back(kernel.problem(request));
   }
