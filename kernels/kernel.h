@@ -45,6 +45,8 @@ struct ExpectedTensor {
   double absolute = 0;
   double relative = 0;
   std::vector<double> errors = {};  ///< like `values`, or empty
+  /// Other values that are as right, by element: where a choice depends on a rounding.
+  std::map<size_t, std::vector<double>> also = {};
 };
 
 /// A way to compute an op: its problem, its space, how to build the launch of a config, and a plain

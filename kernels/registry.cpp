@@ -7,11 +7,20 @@
 #include "kernels/gemm/gemm.h"
 #include "kernels/kernel.h"
 #include "kernels/vector/argmax.h"
+#include "kernels/vector/cast.h"
 #include "kernels/vector/elementwise.h"
 #include "kernels/vector/gather.h"
+#include "kernels/vector/gelu.h"
+#include "kernels/vector/kv_write.h"
+#include "kernels/vector/layer_norm.h"
+#include "kernels/vector/moe_route.h"
 #include "kernels/vector/norm.h"
+#include "kernels/vector/quantize.h"
 #include "kernels/vector/rope.h"
 #include "kernels/vector/silu_mul.h"
+#include "kernels/vector/softmax.h"
+#include "kernels/vector/top_k.h"
+#include "kernels/vector/unpermute.h"
 
 namespace tilewright {
 
@@ -32,10 +41,24 @@ const std::vector<const Kernel*>& all_kernels() {
   static const ReduceScatterKernel reduce_scatter;
   static const AllToAllKernel all_to_all;
   static const SendRecvKernel send_recv;
+  static const LayerNormKernel layer_norm;
+  static const AddLayerNormKernel add_layer_norm;
+  static const GeluKernel gelu;
+  static const SoftmaxKernel softmax;
+  static const CastKernel cast;
+  static const QuantizeKernel quantize;
+  static const QuantizeChannelsKernel quantize_channels;
+  static const KvWriteKernel kv_write;
+  static const MoeRouteKernel moe_route;
+  static const UnpermuteKernel unpermute;
+  static const TopKKernel top_k;
+  static const SampleKernel sample;
   static const std::vector<const Kernel*> kernels = {
-      &gemm,       &grouped_gemm,   &gemm_padded, &attention, &rms_norm,    &add_rms_norm,
-      &silu_mul,   &rope,           &gather,      &argmax,    &elementwise, &all_reduce,
-      &all_gather, &reduce_scatter, &all_to_all,  &send_recv};
+      &gemm,       &grouped_gemm,   &gemm_padded, &attention, &rms_norm,          &add_rms_norm,
+      &silu_mul,   &rope,           &gather,      &argmax,    &elementwise,       &all_reduce,
+      &all_gather, &reduce_scatter, &all_to_all,  &send_recv, &layer_norm,        &add_layer_norm,
+      &gelu,       &softmax,        &cast,        &quantize,  &quantize_channels, &kv_write,
+      &moe_route,  &unpermute,      &top_k,       &sample};
   return kernels;
 }
 

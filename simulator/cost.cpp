@@ -53,7 +53,9 @@ LocalCost fixpipe_cost(const Machine& machine, const Instruction& instruction,
 bool is_row_operation(const Instruction& instruction, const OperandSizes& sizes) {
   const VectorOp op = instruction.vector_op;
   if (op == VectorOp::kRowSum || op == VectorOp::kRowMax || op == VectorOp::kRowArgMax) return true;
-  if (op == VectorOp::kMask) return true;
+  if (op == VectorOp::kMask || op == VectorOp::kSort || op == VectorOp::kMerge) return true;
+  if (op == VectorOp::kGather) return false;
+  if (reduces_blocks(op)) return true;
   return instruction.b.used() && (sizes.b_rows != sizes.dst_rows || sizes.b_cols != sizes.dst_cols);
 }
 
@@ -68,7 +70,8 @@ int64_t vector_width(const Instruction& instruction) {
 /// rows apart starts a repeat each.
 int64_t repeats_of(const Machine& machine, const Instruction& instruction,
                    const OperandSizes& sizes) {
-  const bool reduces = sizes.a_cols > sizes.dst_cols;
+  // What is gathered from decides nothing: each lane of the result fetches one element.
+  const bool reduces = sizes.a_cols > sizes.dst_cols && instruction.vector_op != VectorOp::kGather;
   const int64_t rows = reduces ? sizes.a_rows : sizes.dst_rows;
   const int64_t bytes = (reduces ? sizes.a_cols : sizes.dst_cols) * vector_width(instruction);
   return is_row_operation(instruction, sizes) ? rows * ceil_div(bytes, machine.vector.repeat_bytes)

@@ -416,16 +416,14 @@ class FunctionalRun {
   }
 
   /// An operand of a vector operation whose result has that size.
-  void read(const Tile& tile, const TileLayout& result, VectorOp op, VectorOperand& operand) {
+  void read(const Instruction& instruction, const Tile& tile, const TileLayout& result,
+            VectorOperand& operand) {
     if (!tile.used()) return;
     const Operand from = on_chip(tile);
     const TileLayout& layout = from.layout;
-    const bool reduces =
-        op == VectorOp::kRowSum || op == VectorOp::kRowMax || op == VectorOp::kRowArgMax;
-    const bool rows_fit = layout.rows == result.rows || (layout.rows == 1 && !reduces);
-    const bool cols_fit =
-        reduces ? result.cols == 1 : layout.cols == result.cols || layout.cols == 1;
-    if (!rows_fit || !cols_fit) {
+    const VectorOp op = instruction.vector_op;
+    if (!fits_vector_op(op, &tile == &instruction.b, layout.rows, layout.cols, result.rows,
+                        result.cols, instruction.divisor)) {
       fail(fmt::format("{} of {} x {} does not give {} x {}", name_of(op), layout.rows, layout.cols,
                        result.rows, result.cols));
     }
@@ -447,21 +445,33 @@ class FunctionalRun {
     return true;
   }
 
+  void check_blocks(const Instruction& instruction) const {
+    const VectorOp op = instruction.vector_op;
+    if (!reduces_blocks(op)) return;
+    if (instruction.divisor * bytes_of(instruction.a.type) != machine_.buffers.ub_align) {
+      fail(fmt::format("reduces blocks of {} elements, not of {} bytes", instruction.divisor,
+                       machine_.buffers.ub_align));
+    }
+  }
+
   void compute(const Instruction& instruction) {
     const VectorOp op = instruction.vector_op;
-    const bool binary = op <= VectorOp::kDiv;
-    if ((op != VectorOp::kDup && !instruction.a.used()) || (binary && !instruction.b.used())) {
+    const bool binary = op <= VectorOp::kDiv || op == VectorOp::kLess || op == VectorOp::kGather ||
+                        op == VectorOp::kSort;
+    const bool unary = op != VectorOp::kDup && op != VectorOp::kIndex;
+    if ((unary && !instruction.a.used()) || (binary && !instruction.b.used())) {
       fail(fmt::format("{} lacks an operand", name_of(op)));
     }
     if (instruction.divisor <= 0) fail("has a divisor below 1");
+    check_blocks(instruction);
     // UB may move when it grows, so every operand has to be there before one is used.
     for (const Tile* tile : {&instruction.a, &instruction.b}) {
       if (tile->used()) on_chip(*tile);
     }
     const Operand to = on_chip(instruction.dst);
     if (copy_whole_numbers(instruction, to)) return;
-    read(instruction.a, to.layout, op, a_);
-    read(instruction.b, to.layout, op, b_);
+    read(instruction, instruction.a, to.layout, a_);
+    read(instruction, instruction.b, to.layout, b_);
     result_.rows = to.layout.rows;
     result_.cols = to.layout.cols;
     const double scalar = op == VectorOp::kMask
@@ -469,7 +479,7 @@ class FunctionalRun {
                               : instruction.scalar;
     const int64_t first_row = value(instruction.row_expr);
     if (first_row < 0) fail("has rows before its first position");
-    apply_vector_op(op, a_, b_, scalar, {first_row, instruction.divisor}, result_);
+    apply_vector_op(op, a_, b_, {scalar, instruction.divisor, first_row}, result_);
     pack_values(result_.values, to);
   }
 

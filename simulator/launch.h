@@ -76,10 +76,12 @@ struct Instruction {
   Accumulate accumulate = Accumulate::kAlways;
   bool transpose = false;  ///< kMove: the tile in L0 is the transpose of the one in L1
   bool relu = false;       ///< kFixpipe: negative sums, scaled, become 0
-  double scalar = 0;       ///< of kAdds, kMuls, kDup
+  double scalar = 0;       ///< of kAdds, kMuls, kDup, kIndex
   Expr scalar_expr = 0;    ///< of kMask: columns visible to row 0, were it its position's first
   Expr row_expr = 0;       ///< of kMask: rows of the first position that stand before row 0
-  int64_t divisor = 1;     ///< of kMask: rows that share one position
+  /// Of kMask: rows that share one position. Of kBlockSum, kBlockMax: elements of a block. Of
+  /// kMerge: records of a sorted run.
+  int64_t divisor = 1;
   Tile dst;
   Tile a;  ///< the source; left operand of mmad and of vector operations
   /// Right operand; vector: 1 row or 1 column broadcasts. kFixpipe, optional: scales of the columns

@@ -75,7 +75,7 @@ Piece vector_piece(const Machine& machine, const Instruction& instruction,
                    const OperandSizes& sizes) {
   int64_t width = bytes_of(instruction.dst.type);
   if (instruction.a.used()) width = std::max<int64_t>(width, bytes_of(instruction.a.type));
-  const bool reduces = sizes.a_cols > sizes.dst_cols;
+  const bool reduces = sizes.a_cols > sizes.dst_cols && instruction.vector_op != VectorOp::kGather;
   const auto elements =
       static_cast<double>(reduces ? sizes.a_rows * sizes.a_cols : sizes.dst_rows * sizes.dst_cols);
   const double repeats =

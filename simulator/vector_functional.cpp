@@ -1,8 +1,11 @@
 #include "simulator/vector_functional.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+
+#include "core/base/integers.h"
 
 namespace tilewright {
 
@@ -70,6 +73,12 @@ float row_max(const float* values, int64_t count) {
   return largest;
 }
 
+float row_min(const float* values, int64_t count) {
+  float smallest = values[0];
+  for (int64_t c = 1; c < count; ++c) smallest = smaller(smallest, values[c]);
+  return smallest;
+}
+
 /// The first NaN counts as the largest.
 float row_arg_max(const float* values, int64_t count) {
   int64_t best = 0;
@@ -79,11 +88,10 @@ float row_arg_max(const float* values, int64_t count) {
   return static_cast<float>(best);
 }
 
-void mask(const VectorOperand& a, int64_t visible_to_first, const MaskRows& rows,
-          VectorOperand& result) {
+void mask(const VectorOperand& a, const VectorScalars& with, VectorOperand& result) {
   for (int64_t r = 0; r < result.rows; ++r) {
     const int64_t visible = std::clamp<int64_t>(
-        visible_to_first + (rows.first_row + r) / rows.rows_each, 0, result.cols);
+        static_cast<int64_t>(with.scalar) + (with.first_row + r) / with.divisor, 0, result.cols);
     const float* in = a.row(r);
     float* out = result.row(r);
     if (a.cols == 1) {
@@ -95,11 +103,112 @@ void mask(const VectorOperand& a, int64_t visible_to_first, const MaskRows& rows
   }
 }
 
+/// result[r][c] = op(block c of row r), blocks of `length` columns, the last one what is left.
+template <typename Op>
+void for_each_block(const VectorOperand& a, int64_t length, VectorOperand& result, Op op) {
+  for (int64_t r = 0; r < result.rows; ++r) {
+    for (int64_t c = 0; c < result.cols; ++c) {
+      result.row(r)[c] = op(a.row(r) + c * length, std::min(length, a.cols - c * length));
+    }
+  }
+}
+
+void gather(const VectorOperand& a, const VectorOperand& index, VectorOperand& result) {
+  for (int64_t r = 0; r < result.rows; ++r) {
+    for (int64_t c = 0; c < result.cols; ++c) {
+      const auto column = static_cast<int64_t>(index.row(r)[c]);
+      const bool inside = column >= 0 && column < a.cols;
+      result.row(r)[c] = inside ? a.row(r)[column] : std::numeric_limits<float>::quiet_NaN();
+    }
+  }
+}
+
+struct Record {
+  float key = 0;
+  float payload = 0;
+};
+
+bool before(const Record& x, const Record& y) {
+  return x.key > y.key || (x.key != x.key && y.key == y.key);
+}
+
+/// Rows of keys and payloads to rows of records, sorted in runs.
+void sort_runs(const VectorOperand& keys, const VectorOperand& payloads, VectorOperand& result) {
+  std::vector<Record> records(static_cast<size_t>(keys.cols));
+  for (int64_t r = 0; r < result.rows; ++r) {
+    for (int64_t c = 0; c < keys.cols; ++c) {
+      records[static_cast<size_t>(c)] = {keys.row(r)[c], payloads.row(r)[c]};
+    }
+    for (int64_t first = 0; first < keys.cols; first += kSortRun) {
+      std::stable_sort(records.begin() + first,
+                       records.begin() + std::min(keys.cols, first + kSortRun), before);
+    }
+    float* out = result.row(r);
+    for (const Record& record : records) {
+      *out++ = record.key;
+      *out++ = record.payload;
+    }
+  }
+}
+
+/// Merges up to four runs of up to `length` records, `count` in all, by their first records: equal
+/// ones in the order of the runs.
+void merge_four(const float* records, int64_t count, int64_t length, float* out) {
+  std::array<int64_t, 4> at = {0, length, 2 * length, 3 * length};
+  const auto record_at = [&](int64_t i) { return Record{records[2 * i], records[2 * i + 1]}; };
+  for (int64_t done = 0; done < count; ++done) {
+    size_t best = at.size();
+    for (size_t run = 0; run < at.size(); ++run) {
+      const int64_t end = std::min(count, (static_cast<int64_t>(run) + 1) * length);
+      if (at[run] >= end) continue;
+      if (best == at.size() || before(record_at(at[run]), record_at(at[best]))) best = run;
+    }
+    const Record record = record_at(at[best]++);
+    *out++ = record.key;
+    *out++ = record.payload;
+  }
+}
+
+void merge_runs(const VectorOperand& a, int64_t length, VectorOperand& result) {
+  const int64_t records = a.cols / 2;
+  for (int64_t r = 0; r < result.rows; ++r) {
+    for (int64_t first = 0; first < records; first += 4 * length) {
+      merge_four(a.row(r) + 2 * first, std::min(4 * length, records - first), length,
+                 result.row(r) + 2 * first);
+    }
+  }
+}
+
+bool reduces_rows(VectorOp op) {
+  return op == VectorOp::kRowSum || op == VectorOp::kRowMax || op == VectorOp::kRowArgMax;
+}
+
 }  // namespace
 
-void apply_vector_op(VectorOp op, const VectorOperand& a, const VectorOperand& b, double scalar,
-                     const MaskRows& mask_rows, VectorOperand& dst) {
-  const auto number = static_cast<float>(scalar);
+bool fits_vector_op(VectorOp op, bool second, int64_t rows, int64_t cols, int64_t dst_rows,
+                    int64_t dst_cols, int64_t divisor) {
+  const bool rows_fit = rows == dst_rows || (rows == 1 && !reduces_rows(op));
+  if (!rows_fit) return false;
+  if (reduces_rows(op)) return dst_cols == 1;
+  switch (op) {
+    case VectorOp::kBlockSum:
+    case VectorOp::kBlockMax:
+    case VectorOp::kBlockMin:
+      return dst_cols == ceil_div(cols, divisor);
+    case VectorOp::kGather:
+      return !second || cols == dst_cols;
+    case VectorOp::kSort:
+      return 2 * cols == dst_cols;
+    case VectorOp::kMerge:
+      return cols == dst_cols && cols % 2 == 0;
+    default:
+      return cols == dst_cols || cols == 1;
+  }
+}
+
+void apply_vector_op(VectorOp op, const VectorOperand& a, const VectorOperand& b,
+                     const VectorScalars& with, VectorOperand& dst) {
+  const auto number = static_cast<float>(with.scalar);
   dst.values.resize(static_cast<size_t>(dst.rows * dst.cols));
   switch (op) {
     case VectorOp::kAdd:
@@ -135,8 +244,28 @@ void apply_vector_op(VectorOp op, const VectorOperand& a, const VectorOperand& b
     case VectorOp::kDup:
       std::fill(dst.values.begin(), dst.values.end(), number);
       return;
+    case VectorOp::kLess:
+      return for_each(a, b, dst, [](float x, float y) { return x < y ? 1.0f : 0.0f; });
+    case VectorOp::kBlockSum:
+      return for_each_block(a, with.divisor, dst, row_sum);
+    case VectorOp::kBlockMax:
+      return for_each_block(a, with.divisor, dst, row_max);
+    case VectorOp::kBlockMin:
+      return for_each_block(a, with.divisor, dst, row_min);
+    case VectorOp::kIndex:
+      for (int64_t i = 0; i < dst.rows * dst.cols; ++i) {
+        dst.values[static_cast<size_t>(i)] =
+            static_cast<float>(with.scalar + static_cast<double>(i % dst.cols));
+      }
+      return;
+    case VectorOp::kGather:
+      return gather(a, b, dst);
+    case VectorOp::kSort:
+      return sort_runs(a, b, dst);
+    case VectorOp::kMerge:
+      return merge_runs(a, with.divisor, dst);
     case VectorOp::kMask:
-      return mask(a, static_cast<int64_t>(scalar), mask_rows, dst);
+      return mask(a, with, dst);
     case VectorOp::kConvert:
     case VectorOp::kCopy:
       return for_each(a, dst, [](float x) { return x; });

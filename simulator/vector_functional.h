@@ -18,16 +18,23 @@ struct VectorOperand {
   float* row(int64_t r) { return values.data() + r * cols; }
 };
 
-/// Which positions the rows of a mask have: row r has position (first_row + r) / rows_each.
-struct MaskRows {
-  int64_t first_row = 0;
-  int64_t rows_each = 1;
+/// What a vector operation takes beside its operands: fields of the instruction.
+struct VectorScalars {
+  double scalar = 0;
+  int64_t divisor = 1;    ///< above 0
+  int64_t first_row = 0;  ///< of kMask: row r has position (first_row + r) / divisor
 };
 
-/// dst = op(a, b, scalar) as IEEE 754 says for f32; a NaN operand gives a NaN, in maxima too. `dst`
+/// dst = op(a, b) as IEEE 754 says for f32; a NaN operand gives a NaN, in maxima too. `dst`
 /// has its size set and gets its values. Operands have dst's rows and columns, or a single one that
-/// stands for all; row reductions have dst.cols 1 and a.rows = dst.rows.
-void apply_vector_op(VectorOp op, const VectorOperand& a, const VectorOperand& b, double scalar,
-                     const MaskRows& mask_rows, VectorOperand& dst);
+/// stands for all; row reductions have dst.cols 1 and a.rows = dst.rows. Operands of
+/// block reductions, kGather, kSort and kMerge have the sizes that fits_vector_op() demands.
+void apply_vector_op(VectorOp op, const VectorOperand& a, const VectorOperand& b,
+                     const VectorScalars& with, VectorOperand& dst);
+
+/// Whether an operand of rows x cols goes with a result of dst_rows x dst_cols; `second` says that
+/// it is b.
+bool fits_vector_op(VectorOp op, bool second, int64_t rows, int64_t cols, int64_t dst_rows,
+                    int64_t dst_cols, int64_t divisor);
 
 }  // namespace tilewright

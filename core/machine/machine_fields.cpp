@@ -8,8 +8,10 @@ namespace tilewright {
 
 std::string_view name_of(VectorOp op) {
   constexpr std::string_view kNames[kVectorOpCount] = {
-      "add",  "sub",   "mul",     "max",  "min", "div",     "adds",    "muls",       "exp", "ln",
-      "sqrt", "rsqrt", "convert", "copy", "dup", "row_sum", "row_max", "row_argmax", "mask"};
+      "add",       "sub",       "mul",     "max",        "min",   "div",     "adds",
+      "muls",      "exp",       "ln",      "sqrt",       "rsqrt", "convert", "copy",
+      "dup",       "row_sum",   "row_max", "row_argmax", "mask",  "less",    "block_sum",
+      "block_max", "block_min", "index",   "gather",     "sort",  "merge"};
   return kNames[static_cast<int>(op)];
 }
 

@@ -27,9 +27,26 @@ enum class VectorOp : uint8_t {
   kRowMax,     ///< dst[r] = max over columns of a[r][*]
   kRowArgMax,  ///< dst[r] = column of the first maximum of a[r][*], as i32
   kMask,       ///< dst[r][c] = c < scalar + (first + r) / divisor ? a[r][c] : -inf (causal mask)
+  kLess,       ///< dst = a < b ? 1 : 0 (a comparison and a selection)
+  kBlockSum,   ///< dst[r][c] = sum over a[r]'s block c of 32 bytes, `divisor` elements
+  kBlockMax,   ///< dst[r][c] = max over a[r]'s block c of 32 bytes, `divisor` elements
+  kBlockMin,   ///< dst[r][c] = min over a[r]'s block c of 32 bytes, `divisor` elements
+  kIndex,      ///< dst[r][c] = scalar + c
+  kGather,     ///< dst[r][c] = a[r][b[r][c]]; b holds whole numbers; NaN beyond a's columns
+  kSort,       ///< dst[r] = records (a[r][c], b[r][c]), each 32 of them sorted
+  kMerge,      ///< dst[r] = a[r]'s records, each four sorted runs of `divisor` merged into one
 };
 
-constexpr int kVectorOpCount = static_cast<int>(VectorOp::kMask) + 1;
+// Records of kSort and kMerge are pairs of neighbouring columns, key and payload. Sorted means keys
+// descending, equal keys in the order that they came in, a NaN before everything.
+constexpr int kSortRun = 32;  ///< records that one kSort sorts
+
+constexpr int kVectorOpCount = static_cast<int>(VectorOp::kMerge) + 1;
+
+/// Whether it reduces blocks of 32 bytes.
+constexpr bool reduces_blocks(VectorOp op) {
+  return op == VectorOp::kBlockSum || op == VectorOp::kBlockMax || op == VectorOp::kBlockMin;
+}
 
 /// The name in machine files and timelines: "add", "row_sum", ...
 std::string_view name_of(VectorOp op);

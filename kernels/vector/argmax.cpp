@@ -5,6 +5,7 @@
 
 #include "core/base/integers.h"
 #include "core/base/random.h"
+#include "kernels/vector/reduce.h"
 #include "kernels/vector/vector_builder.h"
 
 namespace tilewright {
@@ -14,8 +15,9 @@ namespace {
 /// Elements of a combining tile: 8 KiB for the maxima and for the places.
 constexpr int64_t kCombineElements = 2048;
 
-/// Slots of x, scratch that is folded, results of a tile (a ring of their own, so that a slot of x
-/// is free as soon as it has been read), and the tiles of the second stage.
+/// Slots of x, the maxima of blocks and what is found in the best of them, results of a tile (a
+/// ring of their own, so that a slot of x is free as soon as it has been read), and the tiles of
+/// the second stage.
 struct ArgmaxPlan {
   ArgmaxPlan(const Problem& problem, const VectorTile& tile, const Machine& machine)
       : plan(machine) {
@@ -32,9 +34,18 @@ struct ArgmaxPlan {
     if (widened) {
       wide = plan.take(plan.tile_bytes(tile.rows, tile.cols, compared), BankHalf::kUpper);
     }
-    scratch_stride = plan.stride((tile.cols + 1) / 2, compared);
-    scratch = plan.take(plan.tile_bytes(tile.rows, (tile.cols + 1) / 2, compared),
-                        widened ? BankHalf::kLower : BankHalf::kUpper);
+    block = machine.buffers.ub_align / bytes_of(compared);
+    const int64_t count = ceil_div(tile.cols, block);
+    block_stride = plan.stride(count, compared);
+    blocks = plan.take(plan.tile_bytes(tile.rows, count, compared),
+                       widened ? BankHalf::kLower : BankHalf::kUpper);
+    best_blocks = plan.take(tile.rows * 4);
+    origins_of_best = plan.take(tile.rows * 4);
+    columns = plan.take(tile.rows * block * 4, BankHalf::kLower);
+    whole_columns = plan.take(tile.rows * block * 4, BankHalf::kUpper);
+    found = plan.take(tile.rows * block * bytes_of(compared));
+    last_column = plan.take(4);
+    lanes = plan.take(block * 4);
     result_bytes = plan.tile_bytes(1, tile.rows, DType::kF32);
     maxima = plan.take(tile.buffers * result_bytes);
     places = plan.take(tile.buffers * result_bytes);
@@ -56,8 +67,11 @@ struct ArgmaxPlan {
 
   UbPlan plan;
   DType compared = DType::kF32;
-  int64_t stride = 0, compared_stride = 0, scratch_stride = 0, slot_bytes = 0, result_bytes = 0;
-  int64_t slots = 0, wide = 0, scratch = 0, maxima = 0, places = 0, indices = 0;
+  int64_t stride = 0, compared_stride = 0, slot_bytes = 0, result_bytes = 0;
+  int64_t slots = 0, wide = 0, maxima = 0, places = 0, indices = 0;
+  int64_t block = 0, block_stride = 0;  ///< elements of 32 bytes; of the maxima of blocks
+  int64_t blocks = 0, best_blocks = 0, origins_of_best = 0, columns = 0, whole_columns = 0;
+  int64_t found = 0, last_column = 0, lanes = 0;
   int64_t pieces = 1, combined_rows = 0, piece_stride = 0;
   int64_t all_maxima = 0, all_places = 0, numbers = 0, origins = 0, best = 0, best_wide = 0;
 };
@@ -90,7 +104,9 @@ class ArgmaxBuilder {
     if (at_.pieces > 1) add_second_stage(static_cast<int>(dealt.size()));
     // Tiles of the last, narrower piece of a row are folded otherwise; the last tile of a core also
     // tells the barrier.
+    const int lanes_template = launch_.add_template(lanes());
     for (size_t core = 0; core < dealt.size(); ++core) {
+      launch_.cores[core].add(lanes_template, {});
       for (size_t i = 0; i < dealt[core].size(); ++i) {
         const Piece& piece = dealt[core][i];
         const auto place = static_cast<int64_t>(i) % tile_.buffers;
@@ -116,29 +132,42 @@ class ArgmaxBuilder {
     return ub_tile(Expr::binding(kResult) + base, Expr::binding(kRows), 1, 0, type);
   }
 
-  /// The maximum of each row of `source` goes to `maximum`: halves are folded upon each other.
-  void find_maxima(std::vector<Instruction>& list, const Tile& source, int64_t cols,
-                   const Tile& maximum) const {
-    const int64_t width = bytes_of(at_.compared);
-    const int64_t aligned = machine_.buffers.ub_align / width;
-    // Two columns that many apart begin in different halves of the bank groups, if possible.
-    int64_t half = UbPlan(machine_).apart_within(cols / 2 * width) / width;
-    if (half == 0) half = (cols / 2) / aligned * aligned;
-    if (half == 0 || cols * width <= machine_.vector.repeat_bytes) {
-      list.push_back(vector_op(VectorOp::kRowMax, maximum, source));
-      return;
-    }
-    // Two halves, and the columns that are left over behind them.
-    Tile scratch = ub_tile(at_.scratch, source.rows, half, at_.scratch_stride, at_.compared);
-    list.push_back(vector_op(VectorOp::kMax, scratch, columns_of(source, 0, half),
-                             columns_of(source, half, half)));
-    for (int64_t done = 2 * half; done < cols; done += half) {
-      const int64_t count = std::min(half, cols - done);
-      const Tile part = columns_of(scratch, 0, count);
-      list.push_back(vector_op(VectorOp::kMax, part, part, columns_of(source, done, count)));
-    }
-    scratch = fold_columns(list, VectorOp::kMax, scratch, half, machine_);
-    list.push_back(vector_op(VectorOp::kRowMax, maximum, scratch));
+  /// The first maximum of each row of `source`: its column goes to `place`, itself to `maximum`.
+  /// Maxima of blocks of 32 bytes tell the first block that holds it, whose elements are looked at
+  /// by themselves; those of a last, shorter block repeat its last one. Returns the
+  /// position of the last instruction that reads the source.
+  size_t find_maximum(std::vector<Instruction>& list, const Tile& source, int64_t cols,
+                      const Tile& place, const Tile& maximum) const {
+    const int64_t count = ceil_div(cols, at_.block);
+    const auto of_rows = [&](int64_t offset, DType type) {
+      return ub_tile(offset, source.rows, 1, 0, type);
+    };
+    const auto of_block = [&](int64_t offset, DType type) {
+      return ub_tile(offset, source.rows, at_.block, at_.block, type);
+    };
+    const Tile blocks = ub_tile(at_.blocks, source.rows, count, at_.block_stride, at_.compared);
+    const Tile best = of_rows(at_.best_blocks, DType::kI32);
+    const Tile origin = of_rows(at_.origins_of_best, DType::kF32);
+    const Tile columns = of_block(at_.columns, DType::kF32);
+    const Tile whole_columns = of_block(at_.whole_columns, DType::kI32);
+    const Tile found = of_block(at_.found, at_.compared);
+    const Tile last = ub_tile(at_.last_column, 1, 1, 0, DType::kF32);
+    const Tile lanes = ub_tile(at_.lanes, 1, at_.block, 0, DType::kF32);
+    list.push_back(block_op(VectorOp::kBlockMax, blocks, source, machine_));
+    list.push_back(vector_op(VectorOp::kRowArgMax, best, blocks));
+    list.push_back(vector_op(VectorOp::kConvert, origin, best));
+    list.push_back(scalar_op(VectorOp::kMuls, origin, origin, static_cast<double>(at_.block)));
+    list.push_back(vector_op(VectorOp::kAdd, columns, origin, lanes));
+    list.push_back(scalar_op(VectorOp::kDup, last, {}, static_cast<double>(cols - 1)));
+    list.push_back(vector_op(VectorOp::kMin, columns, columns, last));
+    list.push_back(vector_op(VectorOp::kConvert, whole_columns, columns));
+    list.push_back(vector_op(VectorOp::kGather, found, source, whole_columns));
+    const size_t last_read = list.size() - 1;
+    list.push_back(vector_op(VectorOp::kRowArgMax, best, found));
+    list.push_back(vector_op(VectorOp::kConvert, place, best));
+    list.push_back(vector_op(VectorOp::kAdd, place, place, origin));
+    list.push_back(vector_op(VectorOp::kRowMax, maximum, found));
+    return last_read;
   }
 
   Template tile_of_width(int64_t cols, bool last) const {
@@ -157,11 +186,11 @@ class ArgmaxBuilder {
         load_tile(gm_tile(kX, Expr::binding(kRow), Expr::binding(kCol), rows, cols), x);
     list.push_back(setting(waiting(load, ring_.free), ring_.full));
     if (widened) list.push_back(vector_op(VectorOp::kConvert, source, x));
-    if (at_.pieces > 1) find_maxima(list, source, cols, column(at_.maxima, DType::kF32));
-    list.push_back(setting(vector_op(VectorOp::kRowArgMax, index, source), ring_.free));
-    if (at_.pieces > 1) {
-      list.push_back(vector_op(VectorOp::kConvert, column(at_.places, DType::kF32), index));
-    }
+    const Tile place = column(at_.places, DType::kF32);
+    const size_t last_read =
+        find_maximum(list, source, cols, place, column(at_.maxima, DType::kF32));
+    list[widened ? 1 : last_read] = setting(list[widened ? 1 : last_read], ring_.free);
+    if (at_.pieces == 1) list.push_back(vector_op(VectorOp::kConvert, index, place));
     list[1] = waiting(waiting(list[1], ring_.full), results_.free);
     list.back() = setting(list.back(), results_.done);
     add_result_stores(list, index, last);
@@ -197,37 +226,25 @@ class ArgmaxBuilder {
     combine_ = launch_.add_template(combine(false));
   }
 
-  /// Writes 0, 1, 2, ... to `numbers` and the first column of each piece to `origins`. The vector
-  /// unit writes whole blocks of 8 lanes, so the first block counts, in each lane, the columns k of
-  /// 1 to 7 that are not beyond it: 7 - sum over k of [lane < k], where [lane < k] is the
-  /// exponential of a zero that the mask lets pass or of minus infinity. Later blocks follow in
-  /// doubling steps.
+  /// Writes 0, 1, 2, ... to `numbers` and the first column of each piece to `origins`.
   Template numbers() const {
-    constexpr int64_t kLanes = 8;
     Template body;
     body.name = "numbers";
     body.kind = CoreKind::kAiv;
-    const Tile first = ub_tile(at_.numbers, 1, kLanes, 0, DType::kF32);
-    const Tile zeros = ub_tile(at_.origins, 1, kLanes, 0, DType::kF32);
-    const Tile below = ub_tile(at_.best_wide, 1, kLanes, 0, DType::kF32);
-    body.prologue = {scalar_op(VectorOp::kDup, first, {}, kLanes - 1),
-                     scalar_op(VectorOp::kDup, zeros, {}, 0)};
-    for (int64_t k = 1; k < kLanes; ++k) {
-      Instruction mask = vector_op(VectorOp::kMask, below, zeros);
-      mask.scalar_expr = k;
-      body.prologue.push_back(mask);
-      body.prologue.push_back(vector_op(VectorOp::kExp, below, below));
-      body.prologue.push_back(vector_op(VectorOp::kSub, first, first, below));
-    }
     const Tile all = ub_tile(at_.numbers, 1, at_.pieces, 0, DType::kF32);
-    for (int64_t done = kLanes; done < at_.pieces; done *= 2) {
-      const int64_t count = std::min(done, at_.pieces - done);
-      body.prologue.push_back(scalar_op(VectorOp::kAdds, columns_of(all, done, count),
-                                        columns_of(all, 0, count), static_cast<double>(done)));
-    }
     const Tile origins = ub_tile(at_.origins, 1, at_.pieces, 0, DType::kF32);
-    body.prologue.push_back(
-        scalar_op(VectorOp::kMuls, origins, all, static_cast<double>(tile_.cols)));
+    body.prologue = {scalar_op(VectorOp::kIndex, all, {}, 0),
+                     scalar_op(VectorOp::kMuls, origins, all, static_cast<double>(tile_.cols))};
+    return body;
+  }
+
+  /// The numbers of a block's elements, for all tiles of a core.
+  Template lanes() const {
+    Template body;
+    body.name = "lanes";
+    body.kind = CoreKind::kAiv;
+    body.prologue = {
+        scalar_op(VectorOp::kIndex, ub_tile(at_.lanes, 1, at_.block, 0, DType::kF32), {}, 0)};
     return body;
   }
 

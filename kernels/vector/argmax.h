@@ -8,13 +8,13 @@ namespace tilewright {
 /// Tensors x and index (rows x 1); when rows are cut, also maximum and place (rows x pieces, f32).
 ///
 /// Rows are cut into pieces of tile_cols that all cores share out; each piece yields its maximum
-/// and the maximum's place. After a barrier, cores that have rows of the result find the first
-/// piece with the largest maximum. The vector unit has no gather by lane: the place is picked with
-/// arithmetic that is exact on column numbers up to 2^24.
+/// and the maximum's place: maxima of blocks of 32 bytes tell the block, the block's elements the
+/// place. After a barrier, cores that have rows of the result find the first piece with the largest
+/// maximum; its place is picked with arithmetic that is exact on column numbers up to 2^24.
 class ArgmaxKernel : public VectorKernel {
  public:
   std::string name() const override { return "argmax"; }
-  int revision() const override { return 3; }
+  int revision() const override { return 4; }
   std::string summary() const override;
   std::vector<SizeInfo> sizes() const override;
   Launch build(const Problem& problem, const Config& config, const Machine& machine) const override;

@@ -50,15 +50,8 @@ std::vector<ExpectedTensor> RmsNormKernel::reference(const Problem& problem, con
   const double subnormal = subnormal_error(type);
   std::vector<ExpectedTensor> expected;
   if (adds) {
-    const std::vector<float> r = read_tensor(launch.tensors[1], inputs[1]);
-    ExpectedTensor sum{3, rows, cols, std::vector<double>(x.size()), subnormal, unit};
-    sum.relative += 0x1p-23;
-    for (size_t i = 0; i < x.size(); ++i) {
-      sum.values[i] = static_cast<double>(x[i]) + static_cast<double>(r[i]);
-      x[i] = static_cast<float>(sum.values[i]);
-    }
-    x = read_tensor(launch.tensors[0], write_tensor(launch.tensors[0], x));
-    expected.push_back(std::move(sum));
+    expected.push_back(added_rows(launch, inputs, 3, rows, cols));
+    x = rounded_rows(launch.tensors[0], expected[0].values);
   }
   ExpectedTensor y{adds ? 4 : 2, rows, cols, std::vector<double>(x.size()), subnormal, unit};
   // All squares are positive: a sum of 64 in a row, of up to log2(cols) folded halves and of pieces
@@ -79,6 +72,29 @@ std::vector<ExpectedTensor> RmsNormKernel::reference(const Problem& problem, con
   }
   expected.push_back(std::move(y));
   return expected;
+}
+
+ExpectedTensor added_rows(const Launch& launch, const GmImage& inputs, int sum, int64_t rows,
+                          int64_t cols) {
+  const std::vector<float> x = read_tensor(launch.tensors[0], inputs[0]);
+  const std::vector<float> r = read_tensor(launch.tensors[1], inputs[1]);
+  const DType type = launch.tensors[0].type;
+  ExpectedTensor added{sum,
+                       rows,
+                       cols,
+                       std::vector<double>(x.size()),
+                       subnormal_error(type),
+                       rounding_unit(type) + 0x1p-23};
+  for (size_t i = 0; i < x.size(); ++i) {
+    added.values[i] = static_cast<double>(x[i]) + static_cast<double>(r[i]);
+  }
+  return added;
+}
+
+std::vector<float> rounded_rows(const Tensor& tensor, const std::vector<double>& values) {
+  // The vector unit adds in f32 and rounds to the type of the data.
+  return read_tensor(tensor,
+                     write_tensor(tensor, std::vector<float>(values.begin(), values.end())));
 }
 
 }  // namespace tilewright

@@ -12,7 +12,7 @@ class RmsNormKernel : public VectorKernel {
   static constexpr double kEpsilon = 1e-6;  ///< rms_norm_eps of the common models
 
   std::string name() const override { return "rms_norm"; }
-  int revision() const override { return 2; }
+  int revision() const override { return 3; }
   std::string summary() const override;
   std::vector<SizeInfo> sizes() const override;
   Launch build(const Problem& problem, const Config& config, const Machine& machine) const override;
@@ -33,7 +33,7 @@ class RmsNormKernel : public VectorKernel {
 class AddRmsNormKernel : public RmsNormKernel {
  public:
   std::string name() const override { return "add_rms_norm"; }
-  int revision() const override { return 3; }
+  int revision() const override { return 4; }
   std::string summary() const override;
 
  protected:
@@ -42,5 +42,12 @@ class AddRmsNormKernel : public RmsNormKernel {
   }
   bool adds_residual() const override { return true; }
 };
+
+/// The sum of tensors 0 and 1 of a norm with residual, as tensor `sum` (3 of rms_norm).
+ExpectedTensor added_rows(const Launch& launch, const GmImage& inputs, int sum, int64_t rows,
+                          int64_t cols);
+
+/// Values as a tensor of that type holds them.
+std::vector<float> rounded_rows(const Tensor& tensor, const std::vector<double>& values);
 
 }  // namespace tilewright

@@ -1,5 +1,6 @@
 #include "kernels/vector/norm_launch.h"
 
+#include "kernels/vector/reduce.h"
 #include "kernels/vector/vector_builder.h"
 
 namespace tilewright {
@@ -125,7 +126,7 @@ class NormBuilder {
     if (residual_) {
       list.push_back(waiting(store_tile(residual_slot(x), gm(sum_, 0, cols_)), ring_.done));
     }
-    list.push_back(vector_op(VectorOp::kRowSum, column(at_.sums), folded_));
+    add_sum(list, cols_, column(at_.sums));
     finish_sums(list);
     add_scale(list, source, x, weight(cols_));
     list.push_back(setting(waiting(store_tile(x, gm(y_, 0, cols_)), ring_.done), ring_.free));
@@ -149,9 +150,8 @@ class NormBuilder {
     return x;
   }
 
-  /// Loads a tile of x (and r) into its slot and squares it, halves folded up to a row sum of
-  /// folded_. Returns the f32 values that are normalised. With residual, the sum is in r's slot and
-  /// `done` is set.
+  /// Loads a tile of x (and r) into its slot and squares it. Returns the f32 values that are
+  /// normalised. With residual, the sum is in r's slot and `done` is set.
   Tile load_and_square(std::vector<Instruction>& list, const Tile& x, const Expr& col,
                        int64_t cols) {
     Instruction load = waiting(load_tile(gm(x_, col, cols), x), ring_.free);
@@ -174,8 +174,12 @@ class NormBuilder {
     list.push_back(vector_op(VectorOp::kMul, square, values, values));
     if (residual_ && !half()) list.back() = setting(list.back(), ring_.done);
     list[first] = waiting(list[first], ring_.full);
-    folded_ = fold_columns(list, VectorOp::kAdd, square, cols, machine_);
     return values;
+  }
+
+  /// Sums of the squares of rows, which are not needed afterwards.
+  void add_sum(std::vector<Instruction>& list, int64_t cols, const Tile& sums) const {
+    reduce_rows(list, VectorOp::kRowSum, wide(at_.square, cols), cols, sums, at_.square, machine_);
   }
 
   /// Sums of squares to 1 / sqrt(mean + eps).
@@ -234,7 +238,7 @@ class NormBuilder {
     const Tile x = slot(ring_slot(piece, at_.slots, at_.slot_bytes), cols);
     const Expr col = piece * tile_.cols;
     load_and_square(list, x, col, cols);
-    list.push_back(vector_op(VectorOp::kRowSum, column(at_.part), folded_));
+    add_sum(list, cols, column(at_.part));
     list.push_back(vector_op(VectorOp::kAdd, column(at_.sums), column(at_.sums), column(at_.part)));
     if (!residual_) {
       list.back() = setting(list.back(), ring_.free);
@@ -295,7 +299,6 @@ class NormBuilder {
   int x_ = -1, r_ = -1, w_ = -1, sum_ = -1, y_ = -1;
   UbRing ring_, scale_ring_;
   int written_ = -1;
-  Tile folded_;
 };
 
 }  // namespace

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 #include "core/base/error.h"
+#include "kernels/vector/cache_slots.h"
 #include "kernels/vector/vector_builder.h"
 
 namespace tilewright {
@@ -21,20 +23,6 @@ constexpr int64_t kGroup = 32;
 
 /// Tables that UB holds at once.
 constexpr int64_t kTableBuffers = 2;
-
-/// Slots of the cache: half as many again as tokens at least, a power of two.
-int64_t slot_count(int64_t tokens) {
-  return static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(tokens + tokens / 2 + 1)));
-}
-
-/// A permutation of the slots: odd multiples modulo a power of two.
-std::vector<int64_t> scatter_slots(int64_t tokens) {
-  const int64_t slots = slot_count(tokens);
-  const int64_t step = (slots * 5 / 8) | 1;
-  std::vector<int64_t> table(static_cast<size_t>(tokens));
-  for (int64_t t = 0; t < tokens; ++t) table[static_cast<size_t>(t)] = (1 + t * step) % slots;
-  return table;
-}
 
 struct RopePlan {
   RopePlan(const Problem& problem, const VectorTile& tile, const Machine& machine) : plan(machine) {
@@ -330,11 +318,16 @@ std::vector<ExpectedTensor> RopeKernel::reference(const Problem& problem, const 
   const std::vector<float> old_k = read_tensor(launch.tensors[kK], inputs[kK]);
   const std::vector<float> old_v = read_tensor(launch.tensors[kV], inputs[kV]);
   const DType type = problem.types[0];
-  // Two products of values up to 1 and their difference, in f32, whatever the difference cancels.
-  const double absolute = subnormal_error(type) + 3 * 0x1p-24;
+  // Two products and their difference, in f32, whatever the difference cancels: products that are
+  // subnormal in f32 err by their own.
+  const double absolute = subnormal_error(type) + 2 * subnormal_error(DType::kF32);
   const double relative = rounding_unit(type);
-  std::vector<double> rotated_q(static_cast<size_t>(rows * queries * dim));
+  const double pairs = sum_error(3);
+  ExpectedTensor q{kQ, rows, queries * dim, {}, absolute, relative};
+  q.values.resize(static_cast<size_t>(rows * queries * dim));
+  q.errors.resize(q.values.size());
   ExpectedTensor k{kK, slot_count(rows), kv, {old_k.begin(), old_k.end()}, absolute, relative};
+  k.errors.resize(k.values.size());
   ExpectedTensor v{kV, slot_count(rows), kv, {old_v.begin(), old_v.end()}, 0, 0};
   for (int64_t t = 0; t < rows; ++t) {
     const float* token = qkv.data() + t * (heads + kv_heads) * dim;
@@ -342,18 +335,25 @@ std::vector<ExpectedTensor> RopeKernel::reference(const Problem& problem, const 
     const float* sin = cos + dim / 2;
     const int64_t slot = slots[static_cast<size_t>(t)];
     for (int64_t h = 0; h < heads; ++h) {
-      double* out = h < queries ? rotated_q.data() + (t * queries + h) * dim
-                                : k.values.data() + slot * kv + (h - queries) * dim;
+      ExpectedTensor& rotated = h < queries ? q : k;
+      const int64_t at = h < queries ? (t * queries + h) * dim : slot * kv + (h - queries) * dim;
+      double* out = rotated.values.data() + at;
+      double* errors = rotated.errors.data() + at;
       for (int64_t i = 0; i < dim / 2; ++i) {
         const double x1 = token[h * dim + i];
         const double x2 = token[h * dim + dim / 2 + i];
-        out[i] = x1 * static_cast<double>(cos[i]) - x2 * static_cast<double>(sin[i]);
-        out[dim / 2 + i] = x2 * static_cast<double>(cos[i]) + x1 * static_cast<double>(sin[i]);
+        const double x1_cos = x1 * static_cast<double>(cos[i]);
+        const double x2_sin = x2 * static_cast<double>(sin[i]);
+        const double x2_cos = x2 * static_cast<double>(cos[i]);
+        const double x1_sin = x1 * static_cast<double>(sin[i]);
+        out[i] = x1_cos - x2_sin;
+        out[dim / 2 + i] = x2_cos + x1_sin;
+        errors[i] = pairs * (std::abs(x1_cos) + std::abs(x2_sin));
+        errors[dim / 2 + i] = pairs * (std::abs(x2_cos) + std::abs(x1_sin));
       }
     }
     std::copy_n(token + heads * dim, kv, v.values.begin() + slot * kv);
   }
-  ExpectedTensor q{kQ, rows, queries * dim, std::move(rotated_q), absolute, relative};
   return {q, k, v};
 }
 

@@ -80,7 +80,7 @@ int64_t input_sector(int64_t tile_cols, int64_t cols, DType type) {
 }  // namespace
 
 std::string SiluMulKernel::summary() const {
-  return "out = silu(gate) * up: the gated activation of the MLP";
+  return "out = silu(gate) * up: SwiGLU, the gated activation of the MLP";
 }
 
 std::vector<SizeInfo> SiluMulKernel::sizes() const {

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "core/base/error.h"
-#include "core/base/integers.h"
 
 namespace tilewright {
 
@@ -108,25 +107,6 @@ Instruction setting(Instruction instruction, int flag, When when) {
 Instruction setting_peer(Instruction instruction, int flag, int chip) {
   add_use(instruction.sets, {flag, When::kAlways, chip});
   return instruction;
-}
-
-Tile fold_columns(std::vector<Instruction>& list, VectorOp op, Tile tile, int64_t cols,
-                  const Machine& machine) {
-  const int64_t width = bytes_of(tile.type);
-  const int64_t repeat = machine.vector.repeat_bytes / width;
-  const int64_t aligned = machine.buffers.ub_align / width;
-  const UbPlan plan(machine);
-  while (cols > std::max(repeat, aligned)) {
-    // The left part is the larger one; its last columns have no partner when it is rounded up.
-    const int64_t half = (cols + 1) / 2;
-    int64_t left = plan.apart(half * width) / width;
-    if (left >= cols) left = round_up(half, aligned);
-    const Tile folded = columns_of(tile, 0, cols - left);
-    list.push_back(vector_op(op, folded, folded, columns_of(tile, left, cols - left)));
-    cols = left;
-  }
-  tile.cols = cols;
-  return tile;
 }
 
 void add_vector_cores(Launch& launch, const Machine& machine, size_t count) {

@@ -38,13 +38,6 @@ Instruction setting(Instruction instruction, int flag, When when = When::kAlways
 /// The instruction with one more flag to set on another chip.
 Instruction setting_peer(Instruction instruction, int flag, int chip);
 
-/// Folds the columns of a tile in place, halves upon each other, until they fit one repeat: adds or
-/// maxima of whole halves cost 2 cycles a repeat where a row reduction costs 7. The parts meet in
-/// no group of banks where the tile is wide enough to choose. Returns the folded tile. `cols` is
-/// the tile's width.
-Tile fold_columns(std::vector<Instruction>& list, VectorOp op, Tile tile, int64_t cols,
-                  const Machine& machine);
-
 /// Gives the launch one AIV program a dealt core, spread over the groups first.
 void add_vector_cores(Launch& launch, const Machine& machine, size_t count);
 

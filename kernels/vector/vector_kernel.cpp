@@ -91,7 +91,7 @@ Space VectorKernel::space(const Problem& problem, const Machine& machine) const 
   const int64_t aivs = machine.cores.aic * machine.cores.aiv_per_aic;
   std::vector<Parameter> parameters = {
       {"tile_rows", "rows of a tile",
-       useful({1, 2, 4, 8, 16, 32, 64, 128, 256}, problem.size("rows"))}};
+       useful({1, 2, 4, 8, 16, 32, 64, 128, 256}, std::min(problem.size("rows"), most_rows()))}};
   std::vector<std::string> sized = {"tile_rows"};
   const bool cuts = cuts_columns();
   if (cuts) {
@@ -145,7 +145,8 @@ Config VectorKernel::default_config(const Problem& problem, const Machine& machi
     const VectorTile tile = tile_of(problem, config);
     const int64_t bytes = std::min(tile.rows, rows) * tile.cols * width;
     const int64_t burst = loads_whole_tiles() && tile.cols == columns ? bytes : tile.cols * width;
-    return std::array<int64_t, 6>{tile.cores,
+    return std::array<int64_t, 7>{tile.cores,
+                                  -std::max(tile.cols, good_columns()),
                                   std::min<int64_t>(tile.buffers, 2),
                                   prefers_whole_rows() && tile.cols == columns ? 1 : 0,
                                   std::min(burst, machine.mte2.lookahead_burst_bytes),

@@ -8,6 +8,9 @@
 
 namespace tilewright {
 
+/// Largest rows and columns of a vector kernel: column numbers stay exact in f32.
+constexpr int64_t kMaxVectorSize = int64_t{1} << 24;
+
 /// What a config of a vector kernel says, in elements of the problem's own type.
 struct VectorTile {
   int64_t rows = 0;     ///< rows of a tile
@@ -49,18 +52,19 @@ class VectorKernel : public Kernel {
   /// Columns that tiles may cut.
   virtual int64_t column_count(const Problem& problem) const { return problem.size("cols"); }
   virtual bool cuts_columns() const { return true; }
+  /// Rows of a tile, at most.
+  virtual int64_t most_rows() const { return kMaxVectorSize; }
   /// Whether a tile of whole rows saves a second pass.
   virtual bool prefers_whole_rows() const { return false; }
   /// Whether a tile of whole rows is one contiguous transfer.
   virtual bool loads_whole_tiles() const { return true; }
+  /// Columns of a tile that the default does not go beyond where it can help it.
+  virtual int64_t good_columns() const { return kMaxVectorSize; }
   /// Bytes of a good transfer: 16 KiB reach full bandwidth (Ascend C guide).
   virtual int64_t transfer_bytes() const { return 16384; }
 
   VectorTile tile_of(const Problem& problem, const Config& config) const;
 };
-
-/// Largest rows and columns of a vector kernel: column numbers stay exact in f32.
-constexpr int64_t kMaxVectorSize = int64_t{1} << 24;
 
 /// Rows that share an L2 sector and always stay together: at least 512 bytes where the tile has
 /// them.

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <span>
 
 #include "core/base/error.h"
 #include "kernels/kernel.h"
@@ -22,6 +23,14 @@ const Case kSmall[] = {
     {"gather", {{"rows", 29}, {"cols", 2100}, {"vocab", 9}}},
     {"rope", {{"rows", 71}, {"heads", 6}, {"kv_heads", 2}, {"dim", 32}}},
     {"argmax", {{"rows", 29}, {"cols", 2100}}},
+    {"layer_norm", {{"rows", 29}, {"cols", 2100}}},
+    {"add_layer_norm", {{"rows", 29}, {"cols", 2100}}},
+    {"softmax", {{"rows", 29}, {"cols", 2100}}},
+    {"gelu", {{"rows", 29}, {"cols", 2100}}},
+    {"quantize", {{"rows", 29}, {"cols", 2100}}},
+    {"quantize_channels", {{"rows", 29}, {"cols", 2100}}},
+    {"cast", {{"rows", 29}, {"cols", 2100}}},
+    {"unpermute", {{"rows", 29}, {"cols", 2100}, {"k", 2}}},
 };
 
 const Case kLong[] = {
@@ -65,10 +74,11 @@ TEST(VectorSpace, EveryConfigIsRightAndTimed) {
 }
 
 TEST(VectorSpace, SlowEveryConfigOfSmallAndLongRowsIsRightAndTimed) {
-  for (const auto* cases : {&kSmall, &kLong}) {
-    for (const Case& c : *cases) {
+  for (const std::span<const Case> cases :
+       {std::span<const Case>(kSmall), std::span<const Case>(kLong)}) {
+    for (const Case& c : cases) {
       for (const char* dtype : {"f16", "bf16", "f32"}) {
-        const size_t stride = cases == &kSmall ? 1 : 17;
+        const size_t stride = cases.data() == kSmall ? 1 : 17;
         for_each_config(
             c, dtype, stride,
             [](const auto& kernel, const auto& problem, const auto& config, const auto& machine) {
