@@ -39,7 +39,7 @@ std::vector<int64_t> plan_kv_split(std::span<const int64_t> keys, const KvSplitR
   if (rule.limit <= 1 || keys.empty()) return best;
   const int64_t longest = *std::max_element(keys.begin(), keys.end());
   int64_t least = makespan_of(keys, best, rule);
-  for (int64_t p = 2; p <= rule.limit; ++p) {
+  for (int64_t p = 2; p <= rule.limit && least > rule.enough; ++p) {
     std::vector<int64_t> parts = parts_of_at_most(keys, ceil_div(longest, p), rule);
     const int64_t length = makespan_of(keys, parts, rule);
     if (length >= least) continue;

@@ -12,6 +12,8 @@ struct KvSplitRule {
   int64_t granule = 1;   ///< keys: parts but for the last hold a multiple (a KV tile)
   int64_t limit = 1;     ///< parts of a unit at most; 1: nothing is cut
   int64_t overhead = 0;  ///< cost of each part of a cut unit (partial results, reduction), in keys
+  /// A makespan that needs no shortening: what all cores share takes as long.
+  int64_t enough = 0;
 };
 
 /// Parts of each unit, given the keys that it needs (all units have rows of one height). The plan
