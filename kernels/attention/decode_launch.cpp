@@ -221,22 +221,43 @@ class DecodeBuilder {
     }
   }
 
+  /// What comes before a task on a vector core.
+  struct VectorCounts {
+    int64_t tiles = 0;
+    int64_t tasks = 0;
+  };
+
+  void add_vector_task(CoreProgram& program, int id, const DecodeTask& task, int64_t lane,
+                       VectorCounts& before) {
+    const auto at = DecodeTileNumbers::bindings(layout_, pages_, task);
+    program.add(
+        id, {at[0], at[1], at[2], at[3], at[4], query_row(task.head, task.sequence), before.tiles,
+             before.tasks, work_row(lane), DecodeTileNumbers::columns(layout_, pages_, task),
+             std::max<int64_t>(0, task.part_row)});
+    before.tiles += task.tiles;
+    ++before.tasks;
+  }
+
   void add_vector_tasks(const DecodeVector& vector, int64_t lane) {
     if (group_of(lane) >= groups_) return;
     CoreProgram& program = core(group_of(lane), 1 + half_of(lane));
-    const int64_t last = last_part(tasks_of(lane));
-    int64_t tiles = 0;
-    int64_t before = 0;
-    for (const int64_t number : tasks_of(lane)) {
-      const DecodeTask& next = task(number);
-      const auto at = DecodeTileNumbers::bindings(layout_, pages_, next);
-      const int id = template_of(vector_templates_, variant_of(next, half_of(lane), before == last),
+    const std::vector<int64_t>& tasks = tasks_of(lane);
+    const int64_t last = last_part(tasks);
+    const auto count = static_cast<int64_t>(tasks.size());
+    VectorCounts done;
+    VectorCounts fetched;
+    for (int64_t i = -layout_.config.fetch; i < count; ++i) {
+      const int64_t ahead = i + layout_.config.fetch;
+      if (layout_.config.fetch > 0 && ahead < count) {
+        const DecodeTask& next = task(tasks[static_cast<size_t>(ahead)]);
+        if (fetch_template_ < 0) fetch_template_ = launch_.add_template(vector.fetch());
+        add_vector_task(program, fetch_template_, next, lane, fetched);
+      }
+      if (i < 0) continue;
+      const DecodeTask& next = task(tasks[static_cast<size_t>(i)]);
+      const int id = template_of(vector_templates_, variant_of(next, half_of(lane), i == last),
                                  [&](const DecodeVariant& v) { return vector.task(v); });
-      program.add(id, {at[0], at[1], at[2], at[3], at[4], query_row(next.head, next.sequence),
-                       tiles, before, work_row(lane), vector.columns(pages_, next),
-                       std::max<int64_t>(0, next.part_row)});
-      tiles += next.tiles;
-      ++before;
+      add_vector_task(program, id, next, lane, done);
     }
   }
 
@@ -273,6 +294,7 @@ class DecodeBuilder {
   int64_t groups_ = 0;
   std::map<decltype(DecodeVariant().key()), int> score_templates_, value_templates_,
       vector_templates_;
+  int fetch_template_ = -1;
 };
 
 }  // namespace

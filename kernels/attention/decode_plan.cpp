@@ -75,6 +75,7 @@ void plan_ub(DecodeLayout& at, const Machine& machine) {
   if (at.config.vector_scores) plan_key_tiles(at, plan, machine);
   at.scores = plan.take(at.group * at.columns * 4, BankHalf::kUpper);
   at.probabilities = plan.take(at.group * at.columns * at.width, BankHalf::kLower);
+  if (at.config.fetch > 0) at.fetched = plan.take(at.group * at.shape.dim * at.width);
   at.maximum = plan.take(at.group * 4, BankHalf::kLower);
   for (int64_t* place : {&at.row_sum, &at.lowest, &at.stored_maximum, &at.stored_sum}) {
     *place = plan.take(at.group * 4);
@@ -117,6 +118,7 @@ DecodeConfig::DecodeConfig(const Config& config)
       max_keys(config.at("max_keys")),
       buffers(config.at("buffers")),
       lead(config.at("lead")),
+      fetch(config.at("fetch")),
       split_kv(config.at("split_kv")),
       assignment(kAssignments[static_cast<size_t>(config.at("assignment"))]) {}
 

@@ -23,6 +23,7 @@ struct DecodeConfig {
   int64_t max_keys = 0;
   int64_t buffers = 0;
   int64_t lead = 0;
+  int64_t fetch = 0;
   int64_t split_kv = 0;
   Assignment assignment = Assignment::kSnake;
 };
@@ -56,6 +57,7 @@ struct DecodeLayout {
   // UB.
   int64_t keys = 0, key_slot = 0, wide = 0, product = 0, scores = 0, probabilities = 0;
   int64_t queries = 0, ub_query_slot = 0, wide_query = 0;
+  int64_t fetched = 0;
   int64_t maximum = 0, row_sum = 0, lowest = 0, stored_maximum = 0, stored_sum = 0;
   KvReduction reduction;  ///< its sizes
   KvReductionUb merge_ub;

@@ -14,8 +14,8 @@ namespace tilewright {
 
 namespace {
 
-const std::vector<std::string> kLayoutParameters = {"pipeline", "tile_kv", "max_keys", "buffers",
-                                                    "lead"};
+const std::vector<std::string> kLayoutParameters = {"pipeline", "tile_kv", "max_keys",
+                                                    "buffers",  "lead",    "fetch"};
 
 Config layout_config(std::span<const int64_t> v) {
   return {{{"pipeline", v[0]},
@@ -23,6 +23,7 @@ Config layout_config(std::span<const int64_t> v) {
            {"max_keys", v[2]},
            {"buffers", v[3]},
            {"lead", v[4]},
+           {"fetch", v[5]},
            {"split_kv", 1},
            {"assignment", 0}}};
 }
@@ -55,6 +56,7 @@ Space decode_space(const AttentionShape& shape, const Machine& machine) {
       {"max_keys", "keys of a task at most", {512, 1024, 2048, 3072, 4096, 8192, 16384}},
       {"buffers", "tiles of keys in UB (pipeline 2)", {2, 3, 4}},
       {"lead", "tasks that the scores of a vector core run ahead", {1, 2, 4, 8}},
+      {"fetch", "tasks whose q the vector cores bring to L2 ahead (pipeline 3)", {0, 2, 4, 8}},
       {"split_kv", "parts of a sequence's keys at most", {1, 2, 4, 8, 16, 32, 64}},
       {"assignment", "of tasks to cores: 0 snake, 1 greedy, 2 in turn", {0, 1, 2}}};
   std::vector<Constraint> constraints;
@@ -62,6 +64,11 @@ Space decode_space(const AttentionShape& shape, const Machine& machine) {
       {"one_buffers", {"pipeline", "buffers"}, [](std::span<const int64_t> v) -> std::string {
          if (v[0] == 2 || v[1] == 2) return "";
          return "pipeline=3 has no tiles of keys in UB; buffers=2 stands for it";
+       }});
+  constraints.push_back(
+      {"fetch", {"pipeline", "fetch"}, [](std::span<const int64_t> v) -> std::string {
+         if (v[0] == 3 || v[1] == 0) return "";
+         return "the vector cores of pipeline=2 read q for themselves; fetch=0 stands for it";
        }});
   constraints.push_back(
       {"task", {"tile_kv", "max_keys"}, [](std::span<const int64_t> v) -> std::string {
@@ -109,7 +116,8 @@ Config decode_default(const AttentionShape& shape, std::span<const int64_t> keys
                          {"tile_kv", tile},
                          {"max_keys", max_keys},
                          {"buffers", buffers},
-                         {"lead", 2},
+                         {"lead", pipeline == 3 ? 1 : 2},
+                         {"fetch", pipeline == 3 ? 4 : 0},
                          {"split_kv", 64},
                          {"assignment", 0}}};
           if (space.violation(config).empty()) return config;

@@ -23,6 +23,14 @@ std::array<int64_t, DecodeTileNumbers::kBindings> DecodeTileNumbers::bindings(
           task.first_key, task.tiles - 1};
 }
 
+int64_t DecodeTileNumbers::columns(const DecodeLayout& layout, const KvPages& pages,
+                                   const DecodeTask& task) {
+  if (!layout.config.vector_scores) return task.keys;
+  const int64_t before_last = first_key_of(pages, layout.tiling, static_cast<size_t>(task.sequence),
+                                           task.first_tile + task.tiles - 1);
+  return (task.tiles - 1) * layout.pitch + task.first_key + task.keys - before_last;
+}
+
 Expr DecodeTileNumbers::piece_rows(const DecodeTile& tile, int64_t piece) const {
   if (layout_.tiling.uneven) {
     return Expr::table(kPieceCounts, Expr::binding(kFirstPiece) + tile.number);

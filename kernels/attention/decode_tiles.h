@@ -64,6 +64,9 @@ class DecodeTileNumbers {
   static int64_t last_pieces(const DecodeLayout& layout, const KvPages& pages,
                              const DecodeTask& task);
 
+  /// Columns of a task's scores.
+  static int64_t columns(const DecodeLayout& layout, const KvPages& pages, const DecodeTask& task);
+
   Expr piece_rows(const DecodeTile& tile, int64_t piece) const;
   Expr tokens(const DecodeTile& tile) const;
   Expr column(const DecodeTile& tile) const;  ///< of its first score

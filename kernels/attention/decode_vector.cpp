@@ -27,13 +27,6 @@ DecodeVector::DecodeVector(const DecodeLayout& layout, const DecodeFlags& betwee
   p_free_ = flag("ub_p_free", FlagMeaning::kSpace, 1);
 }
 
-int64_t DecodeVector::columns(const KvPages& pages, const DecodeTask& task) const {
-  if (!layout_.config.vector_scores) return task.keys;
-  const int64_t before_last = first_key_of(
-      pages, layout_.tiling, static_cast<size_t>(task.sequence), task.first_tile + task.tiles - 1);
-  return (task.tiles - 1) * layout_.pitch + task.first_key + task.keys - before_last;
-}
-
 Tile DecodeVector::rows(int64_t offset, const Expr& cols, int64_t stride, DType type) const {
   return ub_tile(offset, layout_.group, cols, stride, type);
 }
@@ -161,6 +154,18 @@ Template DecodeVector::task(const DecodeVariant& variant) const {
   }
   emit_softmax(body.epilogue, variant);
   store_results(body.epilogue, variant);
+  return body;
+}
+
+Template DecodeVector::fetch() const {
+  Template body;
+  body.name = "fetch_q";
+  body.kind = CoreKind::kAiv;
+  body.bindings = kBindings;
+  // Nobody reads the bytes in UB, so loads may follow each other to the same place.
+  const Tile to = rows(layout_.fetched, layout_.shape.dim, 0, layout_.shape.type);
+  body.prologue.push_back(load_tile(
+      gm_tile(kDecodeQ, Expr::binding(kQueryRow), 0, layout_.group, layout_.shape.dim), to));
   return body;
 }
 

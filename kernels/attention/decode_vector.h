@@ -5,7 +5,7 @@
 namespace tilewright {
 
 /// Templates of the vector cores: scores of a task (pipeline 2, or those that the cube core left in
-/// a workspace), and softmax.
+/// a workspace), and softmax. All have the same bindings.
 class DecodeVector {
  public:
   /// Bindings behind those of DecodeTileNumbers.
@@ -22,9 +22,10 @@ class DecodeVector {
   DecodeVector(const DecodeLayout& layout, const DecodeFlags& between, const Machine& machine,
                Launch& launch);
 
-  /// Columns of a task's scores.
-  int64_t columns(const KvPages& pages, const DecodeTask& task) const;
   Template task(const DecodeVariant& variant) const;
+  /// Reads a task's queries for nothing but to have them in L2 when the cube core comes, which
+  /// would stand still for the latency of HBM: so short a load is not requested ahead.
+  Template fetch() const;
 
  private:
   void emit_query(std::vector<Instruction>& list) const;
