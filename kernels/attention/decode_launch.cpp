@@ -15,6 +15,10 @@ namespace tilewright {
 
 namespace {
 
+/// Cube cores run ahead by different numbers of tasks: were all in step, they would all wait for
+/// the latency of HBM at the same time, and HBM for them.
+constexpr int64_t kPhases = 4;
+
 class DecodeBuilder {
  public:
   DecodeBuilder(const AttentionShape& shape, const DecodeSequences& sequences, const Config& config,
@@ -196,7 +200,8 @@ class DecodeBuilder {
     for (const auto& [lane, number] : order) numbers.push_back(number);
     const int64_t last = last_part(numbers);
     const auto count = static_cast<int64_t>(order.size());
-    const int64_t ahead = layout_.config.vector_scores ? 0 : layout_.config.lead * layout_.lanes;
+    const int64_t ahead =
+        layout_.config.vector_scores ? 0 : layout_.config.lead * layout_.lanes + group % kPhases;
     int64_t tiles = 0;
     CubeCounts scores;
     CubeCounts values;
