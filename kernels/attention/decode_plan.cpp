@@ -1,7 +1,6 @@
 #include "kernels/attention/decode_plan.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/base/integers.h"
 #include "kernels/attention/decode_launch.h"
@@ -15,19 +14,27 @@ namespace {
 constexpr int64_t kCoreLanes = 2;
 constexpr int64_t kMostKvSlots = 8;
 
-/// What a part costs beyond its keys: barrier, and partial results there and back, in keys that the
-/// same time would stream.
-constexpr int64_t kPartOverheadKeys = 256;
+/// What a part costs beyond its keys (its query, softmax and partial result), and what merging does
+/// (a barrier, and partial results there and back), in keys that the same time would stream.
+constexpr int64_t kPartOverheadKeys = 64;
+constexpr int64_t kMergeOverheadKeys = 256;
 
-/// Keys of the longest lane below which cutting gains nothing, since HBM, which all share, needs as
+/// Cycles that a core of those that hold up the others needs for a key when HBM does not: a vector
+/// core for its scores, or the cube core, with two tiles under way.
+double core_cycles_a_key(const DecodeLayout& layout, const Machine& machine) {
+  if (layout.config.vector_scores) return vector_cycles_a_key(layout.shape, machine);
+  const auto bytes = static_cast<double>(layout.shape.dim * layout.width);
+  const double under_way = 2 * bytes * static_cast<double>(layout.tiling.tokens()) /
+                           (machine.hbm.read_latency_cycles + machine.mte2.fixed_cycles + 1);
+  return 2 * bytes / std::min(machine.mte2.l1_bytes_per_cycle, under_way);
+}
+
+/// Keys of the longest core below which cutting gains nothing, since HBM, which all share, needs as
 /// long for all keys.
 int64_t keys_hidden_by_hbm(const DecodeLayout& layout, int64_t all_keys, const Machine& machine) {
   const double bytes = 2.0 * static_cast<double>(layout.shape.dim * layout.width);
   const double hbm_cycles = static_cast<double>(all_keys) * bytes / hbm_bytes_per_cycle(machine);
-  const double lane_cycles = layout.config.vector_scores
-                                 ? vector_cycles_a_key(layout.shape, machine)
-                                 : bytes / machine.mte2.l1_bytes_per_cycle;
-  return static_cast<int64_t>(hbm_cycles / lane_cycles);
+  return static_cast<int64_t>(hbm_cycles / core_cycles_a_key(layout, machine));
 }
 
 void plan_l1(DecodeLayout& at, const Machine& machine) {
@@ -90,24 +97,28 @@ void plan_ub(DecodeLayout& at, const Machine& machine) {
 /// How many parts each sequence is cut into, for every head alike.
 std::vector<int64_t> parts_of(const DecodeLayout& layout, const KvPages& pages,
                               const Machine& machine) {
-  std::vector<int64_t> tiles;
-  std::vector<int64_t> must;
+  const auto heads = static_cast<size_t>(layout.shape.kv_heads);
+  std::vector<int64_t> keys;
   int64_t all_keys = 0;
   for (const KvRun& run : pages.runs) {
-    tiles.insert(tiles.end(), static_cast<size_t>(layout.shape.kv_heads), run.tiles);
-    must.push_back(ceil_div(run.tiles, layout.max_tiles));
+    keys.insert(keys.end(), heads, run.keys);
     all_keys += run.keys * layout.shape.kv_heads;
   }
   KvSplitRule rule;
-  rule.cores = machine.cores.aic * layout.lanes;
+  rule.cores = machine.cores.aic * (layout.config.vector_scores ? layout.lanes : 1);
+  rule.granule = layout.tiling.tokens();
   rule.limit = layout.config.split_kv;
-  rule.overhead = ceil_div(kPartOverheadKeys, layout.tiling.tokens());
-  rule.enough = keys_hidden_by_hbm(layout, all_keys, machine) / layout.tiling.tokens();
-  const std::vector<int64_t> wanted = plan_kv_split(tiles, rule);
-  for (size_t s = 0; s < must.size(); ++s) {
-    must[s] = std::max(must[s], wanted[s * static_cast<size_t>(layout.shape.kv_heads)]);
+  rule.longest = layout.max_tiles * layout.tiling.tokens();
+  rule.part_overhead = kPartOverheadKeys;
+  rule.merge_overhead = kMergeOverheadKeys;
+  rule.enough = keys_hidden_by_hbm(layout, all_keys, machine);
+  const std::vector<int64_t> wanted = plan_kv_split(keys, rule);
+  std::vector<int64_t> parts;
+  for (size_t s = 0; s < pages.runs.size(); ++s) {
+    const int64_t least = ceil_div(pages.runs[s].tiles, layout.max_tiles);
+    parts.push_back(std::max(wanted[s * heads], least));
   }
-  return must;
+  return parts;
 }
 
 }  // namespace
