@@ -80,9 +80,7 @@ class DecodeBuilder {
           cube_scores ? group : 1, true);
     }
     if (plan_.part_rows == 0) return;
-    add("partial", DType::kF32, plan_.part_rows, shape.dim, group, true);
-    add("maxima", DType::kF32, plan_.part_rows, 1, group, true);
-    add("sums", DType::kF32, plan_.part_rows, 1, group, true);
+    add("partial", DType::kF32, plan_.part_rows, layout_.reduction.columns(), group, true);
   }
 
   /// Programs of the groups that have tasks: those of the first lanes have the most.
@@ -269,23 +267,28 @@ class DecodeBuilder {
   void add_merges() {
     KvReduction reduction = layout_.reduction;
     reduction.partial = kDecodePartial;
-    reduction.maxima = kDecodeMaxima;
-    reduction.sums = kDecodeSums;
     reduction.out = kDecodeOut;
     reduction.parts_done = flags_.parts_done;
     const KvReductionFlags flags(launch_);
-    const int first = launch_.add_template(kv_reduction(reduction, layout_.merge_ub, flags, true));
-    const int next = launch_.add_template(kv_reduction(reduction, layout_.merge_ub, flags, false));
+    std::map<KvReductionVariant, int> templates;
     const int64_t workers = groups_ * layout_.lanes;
+    const int64_t parts_a_load = layout_.merge_ub.parts_a_load;
     for (int64_t worker = 0; worker < workers; ++worker) {
       int64_t before = 0;
       for (auto m = static_cast<size_t>(worker); m < plan_.merges.size();
            m += static_cast<size_t>(workers)) {
         const DecodeMerge& merge = plan_.merges[m];
+        const int64_t loads = merge.parts / parts_a_load;
+        const KvReductionVariant variant{loads > 0, merge.parts % parts_a_load, before == 0};
+        const auto [place, is_new] = templates.try_emplace(variant, 0);
+        if (is_new) {
+          place->second =
+              launch_.add_template(kv_reduction(reduction, layout_.merge_ub, flags, variant));
+        }
         core(worker % groups_, 1 + worker / groups_)
-            .add(before == 0 ? first : next,
-                 {query_row(merge.head, merge.sequence), merge.part_row, merge.parts, before});
-        before += merge.parts;
+            .add(place->second,
+                 {query_row(merge.head, merge.sequence), merge.part_row, loads, before});
+        before += loads + (variant.rest > 0 ? 1 : 0);
       }
     }
   }

@@ -84,9 +84,9 @@ void plan_ub(DecodeLayout& at, const Machine& machine) {
   at.probabilities = plan.take(at.group * at.columns * at.width, BankHalf::kLower);
   if (at.config.fetch > 0) at.fetched = plan.take(at.group * at.shape.dim * at.width);
   at.maximum = plan.take(at.group * 4, BankHalf::kLower);
-  for (int64_t* place : {&at.row_sum, &at.lowest, &at.stored_maximum, &at.stored_sum}) {
-    *place = plan.take(at.group * 4);
-  }
+  at.row_sum = plan.take(at.group * 4);
+  at.lowest = plan.take(at.group * 4);
+  at.stored = plan.take(at.group * KvReduction::kStatColumns * 4);
   at.reduction.rows = at.reduction.part_rows = at.group;
   at.reduction.dim = at.shape.dim;
   at.reduction.out_type = at.shape.type;

@@ -58,7 +58,7 @@ struct DecodeLayout {
   int64_t keys = 0, key_slot = 0, wide = 0, product = 0, scores = 0, probabilities = 0;
   int64_t queries = 0, ub_query_slot = 0, wide_query = 0;
   int64_t fetched = 0;
-  int64_t maximum = 0, row_sum = 0, lowest = 0, stored_maximum = 0, stored_sum = 0;
+  int64_t maximum = 0, row_sum = 0, lowest = 0, stored = 0;
   KvReduction reduction;  ///< its sizes
   KvReductionUb merge_ub;
   int64_t ub_bytes = 0;

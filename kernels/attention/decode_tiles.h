@@ -17,9 +17,7 @@ enum DecodeTensor {
   kDecodeOut,
   kDecodeProbabilities,
   kDecodeScores,   ///< pipeline 3
-  kDecodePartial,  ///< this one and those behind it: where tasks are parts
-  kDecodeMaxima,
-  kDecodeSums
+  kDecodePartial,  ///< where tasks are parts: rows of kv_reduce.h
 };
 
 /// Tables of a decode launch: rows, lengths and positions of the pieces (kv_pages.h).

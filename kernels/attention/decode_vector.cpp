@@ -112,8 +112,10 @@ void DecodeVector::emit_softmax(std::vector<Instruction>& list,
   Instruction convert = waiting(vector_op(VectorOp::kConvert, probabilities, scores), p_free_);
   list.push_back(layout_.config.vector_scores ? convert : setting(convert, s_free_));
   if (variant.part) {
-    list.push_back(vector_op(VectorOp::kCopy, column(layout_.stored_maximum), maximum));
-    list.push_back(vector_op(VectorOp::kCopy, column(layout_.stored_sum), sum));
+    constexpr int64_t kHalf = KvReduction::kStatColumns / 2;
+    const Tile stored = rows(layout_.stored, kHalf, KvReduction::kStatColumns, DType::kF32);
+    list.push_back(vector_op(VectorOp::kCopy, stored, maximum));
+    list.push_back(vector_op(VectorOp::kCopy, columns_of(stored, kHalf, kHalf), sum));
   }
   list.back() = setting(list.back(), p_full_);
 }
@@ -128,12 +130,10 @@ void DecodeVector::store_results(std::vector<Instruction>& list,
       waiting(waiting(store_tile(probabilities, to), p_full_), between_.p_free[variant.lane]),
       between_.p_ready[variant.lane]));
   if (variant.part) {
-    const auto store = [&](int64_t offset, int tensor) {
-      list.push_back(store_tile(column(offset),
-                                gm_tile(tensor, Expr::binding(kPartRow), 0, layout_.group, 1)));
-    };
-    store(layout_.stored_maximum, kDecodeMaxima);
-    store(layout_.stored_sum, kDecodeSums);
+    const Tile stored = rows(layout_.stored, KvReduction::kStatColumns, 0, DType::kF32);
+    list.push_back(
+        store_tile(stored, gm_tile(kDecodePartial, Expr::binding(kPartRow), layout_.shape.dim,
+                                   layout_.group, KvReduction::kStatColumns)));
   }
   list.back() = setting(list.back(), p_free_);
   if (variant.last_part) list.back() = setting(list.back(), between_.parts_done);

@@ -1,5 +1,7 @@
 #include "kernels/attention/kv_reduce.h"
 
+#include <algorithm>
+
 #include "core/base/integers.h"
 #include "kernels/vector/vector_builder.h"
 
@@ -19,42 +21,24 @@ class Merge {
     list.push_back(scalar_op(VectorOp::kDup, values(ub_.sum), {}, 0));
   }
 
-  void load_part(std::vector<Instruction>& list, bool first) const {
-    const Expr row = Expr::binding(kMergeFirst) + Expr::index() * reduction_.part_rows;
-    const auto from = [&](int tensor, int64_t cols) {
-      return gm_tile(tensor, row, 0, reduction_.rows, cols);
-    };
+  /// One load of `parts` parts, and their merging; `number` of the load within the task.
+  void merge_load(std::vector<Instruction>& list, const Expr& number, int64_t parts,
+                  bool waits_for_parts) const {
+    const Expr slot =
+        Expr::ring(Expr::binding(kMergeBefore) + number, 2) * ub_.partial_slot + ub_.partial;
+    const int64_t rows = (parts - 1) * reduction_.part_rows + reduction_.rows;
+    const Expr first =
+        Expr::binding(kMergeFirst) + number * (ub_.parts_a_load * reduction_.part_rows);
+    const Tile to = ub_tile(slot, rows, reduction_.columns(), 0, DType::kF32);
     Instruction load =
-        waiting(load_tile(from(reduction_.maxima, 1), slot(ub_.part_maximum)), flags_.free);
-    if (first) load = waiting(load, reduction_.parts_done, When::kFirst);
-    list.push_back(load);
-    list.push_back(load_tile(from(reduction_.sums, 1), slot(ub_.part_sum)));
-    list.push_back(
-        setting(load_tile(from(reduction_.partial, reduction_.dim), part()), flags_.full));
-  }
-
-  void merge_part(std::vector<Instruction>& list) const {
-    const Tile maximum = column(ub_.maximum);
-    const Tile larger = column(ub_.larger);
-    const Tile factor = column(ub_.factor);
-    const Tile part_factor = column(ub_.part_factor);
-    const auto add = [&](VectorOp op, const Tile& dst, const Tile& a, const Tile& b) {
-      list.push_back(vector_op(op, dst, a, b));
-    };
-    list.push_back(
-        waiting(vector_op(VectorOp::kMax, larger, maximum, slot(ub_.part_maximum)), flags_.full));
-    add(VectorOp::kSub, factor, maximum, larger);
-    list.push_back(vector_op(VectorOp::kExp, factor, factor));
-    add(VectorOp::kSub, part_factor, slot(ub_.part_maximum), larger);
-    list.push_back(vector_op(VectorOp::kExp, part_factor, part_factor));
-    list.push_back(vector_op(VectorOp::kCopy, maximum, larger));
-    add(VectorOp::kMul, column(ub_.row_sum), column(ub_.row_sum), factor);
-    add(VectorOp::kMul, slot(ub_.part_sum), slot(ub_.part_sum), part_factor);
-    add(VectorOp::kAdd, column(ub_.row_sum), column(ub_.row_sum), slot(ub_.part_sum));
-    add(VectorOp::kMul, values(ub_.sum), values(ub_.sum), factor);
-    add(VectorOp::kMul, part(), part(), part_factor);
-    list.push_back(
-        setting(vector_op(VectorOp::kAdd, values(ub_.sum), values(ub_.sum), part()), flags_.free));
+        waiting(load_tile(gm_tile(reduction_.partial, first, 0, rows, reduction_.columns()), to),
+                flags_.free);
+    if (waits_for_parts) load = waiting(load, reduction_.parts_done, When::kFirst);
+    list.push_back(setting(load, flags_.full));
+    const size_t begin = list.size();
+    for (int64_t part = 0; part < parts; ++part) merge_part(list, slot, part);
+    list[begin] = waiting(list[begin], flags_.full);
+    list.back() = setting(list.back(), flags_.free);
   }
 
   void finish(std::vector<Instruction>& list) const {
@@ -70,15 +54,40 @@ class Merge {
   }
 
  private:
-  static Expr ring() { return Expr::ring(Expr::binding(kMergeBefore) + Expr::index(), 2); }
+  void merge_part(std::vector<Instruction>& list, const Expr& slot, int64_t part) const {
+    const int64_t row_bytes = reduction_.columns() * 4;
+    const Expr base = slot + part * reduction_.part_rows * row_bytes;
+    const auto columns = [&](int64_t first, int64_t count) {
+      return ub_tile(base + first * 4, reduction_.rows, count, reduction_.columns(), DType::kF32);
+    };
+    const Tile part_values = columns(0, reduction_.dim);
+    const Tile part_maximum = columns(reduction_.dim, 1);
+    const Tile part_sum = columns(reduction_.dim + KvReduction::kStatColumns / 2, 1);
+    const Tile maximum = column(ub_.maximum);
+    const Tile larger = column(ub_.larger);
+    const Tile factor = column(ub_.factor);
+    const Tile part_factor = column(ub_.part_factor);
+    const Tile row_sum = column(ub_.row_sum);
+    list.push_back(vector_op(VectorOp::kMax, larger, maximum, part_maximum));
+    list.push_back(vector_op(VectorOp::kSub, factor, maximum, larger));
+    list.push_back(vector_op(VectorOp::kExp, factor, factor));
+    list.push_back(vector_op(VectorOp::kSub, part_factor, part_maximum, larger));
+    list.push_back(vector_op(VectorOp::kExp, part_factor, part_factor));
+    list.push_back(vector_op(VectorOp::kCopy, maximum, larger));
+    list.push_back(vector_op(VectorOp::kMul, row_sum, row_sum, factor));
+    list.push_back(vector_op(VectorOp::kMul, part_sum, part_sum, part_factor));
+    list.push_back(vector_op(VectorOp::kAdd, row_sum, row_sum, part_sum));
+    list.push_back(vector_op(VectorOp::kMul, values(ub_.sum), values(ub_.sum), factor));
+    list.push_back(vector_op(VectorOp::kMul, part_values, part_values, part_factor));
+    list.push_back(vector_op(VectorOp::kAdd, values(ub_.sum), values(ub_.sum), part_values));
+  }
+
   Tile column(const Expr& offset) const {
     return ub_tile(offset, reduction_.rows, 1, 0, DType::kF32);
   }
-  Tile slot(int64_t base) const { return column(ring() * ub_.column_slot + base); }
   Tile values(const Expr& offset) const {
     return ub_tile(offset, reduction_.rows, reduction_.dim, 0, DType::kF32);
   }
-  Tile part() const { return values(ring() * ub_.partial_slot + ub_.partial); }
 
   const KvReduction& reduction_;
   const KvReductionUb& ub_;
@@ -87,21 +96,23 @@ class Merge {
 
 }  // namespace
 
-KvReductionUb::KvReductionUb(const KvReduction& reduction, const Machine& machine, UbPlan& plan) {
+int64_t KvReduction::parts_a_load(const Machine& machine) const {
+  if (part_rows != rows) return 1;
+  return std::max<int64_t>(1, ceil_div(machine.mte2.lookahead_burst_bytes, rows * columns() * 4));
+}
+
+KvReductionUb::KvReductionUb(const KvReduction& reduction, const Machine& machine, UbPlan& plan)
+    : parts_a_load(reduction.parts_a_load(machine)) {
   const int64_t column = reduction.rows * 4;
   UbPlan slot(machine);
-  slot.take(column * reduction.dim);
+  slot.take(parts_a_load * column * reduction.columns());
   partial = plan.take_ring(slot, 2, BankHalf::kUpper);
   partial_slot = slot.slot_bytes();
   sum = plan.take(column * reduction.dim, BankHalf::kLower);
   out = plan.take(reduction.rows * reduction.dim * bytes_of(reduction.out_type), BankHalf::kUpper);
-  UbPlan column_plan(machine);
-  column_plan.take(column);
-  column_slot = column_plan.slot_bytes();
-  part_maximum = plan.take_ring(column_plan, 2, BankHalf::kLower);
-  part_sum = plan.take_ring(column_plan, 2, BankHalf::kLower);
-  maximum = plan.take(column, BankHalf::kUpper);
-  for (int64_t* place : {&larger, &row_sum, &factor, &part_factor}) *place = plan.take(column);
+  for (int64_t* place : {&maximum, &larger, &row_sum, &factor, &part_factor}) {
+    *place = plan.take(column);
+  }
 }
 
 KvReductionFlags::KvReductionFlags(Launch& launch) {
@@ -115,16 +126,21 @@ KvReductionFlags::KvReductionFlags(Launch& launch) {
 }
 
 Template kv_reduction(const KvReduction& reduction, const KvReductionUb& ub,
-                      const KvReductionFlags& flags, bool first) {
+                      const KvReductionFlags& flags, const KvReductionVariant& variant) {
   const Merge merge(reduction, ub, flags);
   Template body;
   body.name = "merge";
   body.kind = CoreKind::kAiv;
   body.bindings = kMergeBindings;
-  body.count = Expr::binding(kMergeParts);
   merge.start(body.prologue);
-  merge.load_part(body.body, first);
-  merge.merge_part(body.body);
+  const Expr loads = Expr::binding(kMergeLoads);
+  if (variant.whole) {
+    body.count = loads;
+    merge.merge_load(body.body, Expr::index(), ub.parts_a_load, variant.first);
+  }
+  if (variant.rest > 0) {
+    merge.merge_load(body.epilogue, loads, variant.rest, variant.first && !variant.whole);
+  }
   merge.finish(body.epilogue);
   return body;
 }
