@@ -52,13 +52,13 @@ Constraint fits(const char* name, int64_t capacity, const AttentionShape& shape,
 Space decode_space(const AttentionShape& shape, const Machine& machine) {
   std::vector<Parameter> parameters = {
       {"pipeline", "stages: 2 with QK on the vector cores, 3 with QK on the cube core", {2, 3}},
-      {"tile_kv", "keys of a tile", {16, 32, 64, 128, 256}},
-      {"max_keys", "keys of a task at most", {512, 1024, 2048, 3072, 4096, 8192, 16384}},
+      {"tile_kv", "keys of a tile", {32, 64, 128, 256}},
+      {"max_keys", "keys of a task at most", {128, 256, 512, 1024, 2048, 3072, 4096, 8192, 16384}},
       {"buffers", "tiles of keys in UB (pipeline 2)", {2, 3, 4}},
-      {"lead", "tasks that the scores of a vector core run ahead", {1, 2, 4, 8}},
-      {"fetch", "tasks whose q the vector cores bring to L2 ahead (pipeline 3)", {0, 2, 4, 8}},
-      {"split_kv", "parts of a sequence's keys at most", {1, 2, 4, 8, 16, 32, 64}},
-      {"assignment", "of tasks to cores: 0 snake, 1 greedy, 2 in turn", {0, 1, 2}}};
+      {"lead", "tasks that the scores of a vector core run ahead", {1, 2, 4}},
+      {"fetch", "tasks whose q the vector cores bring to L2 ahead (pipeline 3)", {0, 4}},
+      {"split_kv", "parts of a sequence's keys at most", {1, 4, 16, 64}},
+      {"assignment", "of tasks to cores: 0 snake, 1 greedy", {0, 1}}};
   std::vector<Constraint> constraints;
   constraints.push_back(
       {"one_buffers", {"pipeline", "buffers"}, [](std::span<const int64_t> v) -> std::string {
@@ -108,8 +108,8 @@ Config decode_default(const AttentionShape& shape, std::span<const int64_t> keys
   const int64_t longest = *std::max_element(keys.begin(), keys.end());
   const Space space = decode_space(shape, machine);
   for (const int64_t pipeline : {keeps_up ? 2 : 3, keeps_up ? 3 : 2}) {
-    for (const int64_t tile : {128, 64, 32, 16}) {
-      for (const int64_t max_keys : {16384, 8192, 4096, 3072, 2048, 1024, 512}) {
+    for (const int64_t tile : {128, 64, 32}) {
+      for (const int64_t max_keys : {16384, 8192, 4096, 3072, 2048, 1024, 512, 256, 128}) {
         if (max_keys >= 2 * std::max<int64_t>(512, longest)) continue;
         for (const int64_t buffers : {3, 2}) {
           Config config{{{"pipeline", pipeline},
