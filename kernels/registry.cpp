@@ -1,5 +1,6 @@
 #include "kernels/attention/attention.h"
 #include "kernels/gemm/gemm.h"
+#include "kernels/gemm/gemm_library.h"
 #include "kernels/kernel.h"
 #include "kernels/vector/argmax.h"
 #include "kernels/vector/elementwise.h"
@@ -13,6 +14,7 @@ namespace tilewright {
 const std::vector<const Kernel*>& all_kernels() {
   static const GemmKernel gemm;
   static const GemmPaddedKernel gemm_padded;
+  static const GemmLibraryKernel gemm_library;
   static const AttentionKernel attention;
   static const RmsNormKernel rms_norm;
   static const AddRmsNormKernel add_rms_norm;
@@ -22,8 +24,8 @@ const std::vector<const Kernel*>& all_kernels() {
   static const ArgmaxKernel argmax;
   static const ElementwiseKernel elementwise;
   static const std::vector<const Kernel*> kernels = {
-      &gemm,     &gemm_padded, &attention, &rms_norm, &add_rms_norm,
-      &silu_mul, &rope,        &gather,    &argmax,   &elementwise};
+      &gemm,     &gemm_padded, &gemm_library, &attention, &rms_norm,   &add_rms_norm,
+      &silu_mul, &rope,        &gather,       &argmax,    &elementwise};
   return kernels;
 }
 
