@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -22,6 +23,7 @@ struct ExperimentHooks {
 struct GemmExperimentOptions {
   std::vector<Linear> linears;
   std::vector<int64_t> rows;  ///< numbers of rows (m), ascending
+  std::string layout;         ///< of the weights, for SmoothGEMM and the baselines alike
 };
 
 /// All of XY-Serve's linears over m = 1 ... 4096; `quick`: a few m of each size only.

@@ -31,11 +31,12 @@ std::vector<Linear> xyserve_linears() {
   return linears;
 }
 
-Problem linear_problem(const Linear& linear, int64_t m, const std::string& kernel) {
+Problem linear_problem(const Linear& linear, int64_t m, const std::string& kernel,
+                       const std::string& layout) {
   ProblemRequest request;
   request.sizes = {{"m", m}, {"n", linear.n}, {"k", linear.k}};
   request.dtype = "f16";
-  request.layout = "nz";
+  request.layout = layout;
   return find_kernel(kernel).problem(request);
 }
 

@@ -27,7 +27,8 @@ ModelConfig rank_of_model(ModelConfig model, int64_t ranks);
 std::vector<Linear> xyserve_linears();
 
 /// The problem of kernel `gemm`, `gemm_library`, ... for m rows of a linear: f16, weights in
-/// fractals, as an engine lays them out offline.
-Problem linear_problem(const Linear& linear, int64_t m, const std::string& kernel);
+/// `layout` ("nd" or "nz").
+Problem linear_problem(const Linear& linear, int64_t m, const std::string& kernel,
+                       const std::string& layout);
 
 }  // namespace tilewright
