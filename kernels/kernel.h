@@ -24,6 +24,7 @@ struct ProblemRequest {
   std::string layout;  ///< of the weights, where a kernel has some: "nd" or "nz"
   std::string epilogue = {};
   std::string out_dtype = {};  ///< of the result, where a kernel can store another type
+  std::string mask = {};       ///< of attention: "none", "causal" or "tree"
 };
 
 /// A size that a kernel's problem has.

@@ -386,7 +386,9 @@ class FunctionalRun {
     const double scalar = op == VectorOp::kMask
                               ? static_cast<double>(value(instruction.scalar_expr))
                               : instruction.scalar;
-    apply_vector_op(op, a_, b_, scalar, instruction.divisor, result_);
+    const int64_t first_row = value(instruction.row_expr);
+    if (first_row < 0) fail("has rows before its first position");
+    apply_vector_op(op, a_, b_, scalar, {first_row, instruction.divisor}, result_);
     if (is_whole(to.layout.type)) {
       wholes_.resize(result_.values.size());
       std::transform(result_.values.begin(), result_.values.end(), wholes_.begin(), to_whole);

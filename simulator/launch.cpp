@@ -108,6 +108,7 @@ class Validator {
         if (instruction.a.used()) check_tile(instruction.a, n, {Memory::kUb});
         if (instruction.b.used()) check_tile(instruction.b, n, {Memory::kUb});
         check_expr(instruction.scalar_expr, n);
+        check_expr(instruction.row_expr, n);
         break;
       case Opcode::kStore:
         check_tile(instruction.a, n, {Memory::kUb});
@@ -167,6 +168,8 @@ void add(Hasher& hasher, const Instruction& instruction) {
   hasher.add(static_cast<int64_t>(instruction.transpose));
   hasher.add(std::bit_cast<int64_t>(instruction.scalar)).add(instruction.divisor);
   instruction.scalar_expr.add_to(hasher);
+  if (!instruction.row_expr.is_constant() || instruction.row_expr.constant() != 0)
+    instruction.row_expr.add_to(hasher);
   for (const Tile* tile : {&instruction.dst, &instruction.a, &instruction.b}) add(hasher, *tile);
   for (const auto* uses : {&instruction.waits, &instruction.sets}) {
     for (const FlagUse& use : *uses) {
@@ -178,8 +181,12 @@ void add(Hasher& hasher, const Instruction& instruction) {
 }  // namespace
 
 void CoreProgram::add(int template_id, std::initializer_list<int64_t> values) {
+  add(template_id, std::span(values.begin(), values.size()));
+}
+
+void CoreProgram::add(int template_id, std::span<const int64_t> values) {
   tasks.push_back({template_id, static_cast<int32_t>(bindings.size())});
-  bindings.insert(bindings.end(), values);
+  bindings.insert(bindings.end(), values.begin(), values.end());
 }
 
 int Launch::add_tensor(Tensor tensor) {

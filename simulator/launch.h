@@ -74,7 +74,8 @@ struct Instruction {
   Accumulate accumulate = Accumulate::kAlways;
   bool transpose = false;  ///< kMove: the tile in L0 is the transpose of the one in L1
   double scalar = 0;       ///< of kAdds, kMuls, kDup
-  Expr scalar_expr = 0;    ///< of kMask: columns visible to row 0
+  Expr scalar_expr = 0;    ///< of kMask: columns visible to row 0, were it its position's first
+  Expr row_expr = 0;       ///< of kMask: rows of the first position that stand before row 0
   int64_t divisor = 1;     ///< of kMask: rows that share one position
   Tile dst;
   Tile a;  ///< the source; left operand of mmad and of vector operations
@@ -134,6 +135,7 @@ struct CoreProgram {
   std::vector<Task> tasks;
   std::vector<int64_t> bindings;
 
+  void add(int template_id, std::span<const int64_t> values);
   void add(int template_id, std::initializer_list<int64_t> values);
 };
 

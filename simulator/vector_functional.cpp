@@ -79,10 +79,11 @@ float row_arg_max(const float* values, int64_t count) {
   return static_cast<float>(best);
 }
 
-void mask(const VectorOperand& a, int64_t visible_to_first, int64_t divisor,
+void mask(const VectorOperand& a, int64_t visible_to_first, const MaskRows& rows,
           VectorOperand& result) {
   for (int64_t r = 0; r < result.rows; ++r) {
-    const int64_t visible = std::clamp<int64_t>(visible_to_first + r / divisor, 0, result.cols);
+    const int64_t visible = std::clamp<int64_t>(
+        visible_to_first + (rows.first_row + r) / rows.rows_each, 0, result.cols);
     const float* in = a.row(r);
     float* out = result.row(r);
     if (a.cols == 1) {
@@ -97,7 +98,7 @@ void mask(const VectorOperand& a, int64_t visible_to_first, int64_t divisor,
 }  // namespace
 
 void apply_vector_op(VectorOp op, const VectorOperand& a, const VectorOperand& b, double scalar,
-                     int64_t divisor, VectorOperand& dst) {
+                     const MaskRows& mask_rows, VectorOperand& dst) {
   const auto number = static_cast<float>(scalar);
   dst.values.resize(static_cast<size_t>(dst.rows * dst.cols));
   switch (op) {
@@ -135,7 +136,7 @@ void apply_vector_op(VectorOp op, const VectorOperand& a, const VectorOperand& b
       std::fill(dst.values.begin(), dst.values.end(), number);
       return;
     case VectorOp::kMask:
-      return mask(a, static_cast<int64_t>(scalar), divisor, dst);
+      return mask(a, static_cast<int64_t>(scalar), mask_rows, dst);
     case VectorOp::kConvert:
     case VectorOp::kCopy:
       return for_each(a, dst, [](float x) { return x; });

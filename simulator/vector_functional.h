@@ -18,10 +18,16 @@ struct VectorOperand {
   float* row(int64_t r) { return values.data() + r * cols; }
 };
 
+/// Which positions the rows of a mask have: row r has position (first_row + r) / rows_each.
+struct MaskRows {
+  int64_t first_row = 0;
+  int64_t rows_each = 1;
+};
+
 /// dst = op(a, b, scalar) as IEEE 754 says for f32; a NaN operand gives a NaN, in maxima too. `dst`
 /// has its size set and gets its values. Operands have dst's rows and columns, or a single one that
-/// stands for all; row reductions have dst.cols 1 and a.rows = dst.rows. divisor > 0.
+/// stands for all; row reductions have dst.cols 1 and a.rows = dst.rows.
 void apply_vector_op(VectorOp op, const VectorOperand& a, const VectorOperand& b, double scalar,
-                     int64_t divisor, VectorOperand& dst);
+                     const MaskRows& mask_rows, VectorOperand& dst);
 
 }  // namespace tilewright

@@ -17,6 +17,7 @@ std::vector<Option> problem_options() {
       {"dtype", 0, "TYPE", "", "f16, bf16, f32 or i8 (default: the kernel's)"},
       {"layout", 0, "NAME", "", "layout of the weights, nd or nz (default: the kernel's)"},
       {"epilogue", 0, "NAME", "", "what the kernel does to its result (default: none)"},
+      {"mask", 0, "NAME", "", "of attention: none, causal or tree (default: causal)"},
   };
 }
 

@@ -32,6 +32,7 @@ ProblemRequest read_request(const Arguments& arguments) {
   request.dtype = arguments.text("dtype");
   request.layout = arguments.text("layout");
   request.epilogue = arguments.text("epilogue");
+  request.mask = arguments.text("mask");
   return request;
 }
 
@@ -69,6 +70,7 @@ ProblemRequest request_for(const Kernel& kernel, const Problem& problem) {
       request.layout = problem.layouts[1];
     }
     if (plain.epilogue != problem.epilogue) request.epilogue = problem.epilogue;
+    if (plain.mask != problem.mask) request.mask = problem.mask;
     if (kernel.problem(request) == problem) return request;
   } catch (const Error&) {
     // Whatever the kernel says of the request, which nobody made, is no help.
@@ -99,6 +101,7 @@ std::vector<std::string> run_arguments(const Problem& problem, const Config& con
       std::ranges::find_if(problem.layouts, [](const std::string& name) { return name != "nd"; });
   if (layout != problem.layouts.end()) words.push_back("--layout " + *layout);
   if (problem.epilogue != "none") words.push_back("--epilogue " + problem.epilogue);
+  if (!problem.mask.empty()) words.push_back("--mask " + problem.mask);
   for (size_t i = 0; i < config.values.size(); i += kValuesEach) {
     const size_t end = std::min(i + kValuesEach, config.values.size());
     const auto at = [&](size_t position) {

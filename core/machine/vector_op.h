@@ -26,7 +26,7 @@ enum class VectorOp : uint8_t {
   kRowSum,     ///< dst[r] = sum over columns of a[r][*]
   kRowMax,     ///< dst[r] = max over columns of a[r][*]
   kRowArgMax,  ///< dst[r] = column of the first maximum of a[r][*], as i32
-  kMask,       ///< dst[r][c] = c < scalar + r / divisor ? a[r][c] : -inf (causal mask by position)
+  kMask,       ///< dst[r][c] = c < scalar + (first + r) / divisor ? a[r][c] : -inf (causal mask)
 };
 
 constexpr int kVectorOpCount = static_cast<int>(VectorOp::kMask) + 1;

@@ -49,10 +49,11 @@ std::optional<int64_t> parse_size(std::string_view digits) {
   return canonical ? std::optional(value) : std::nullopt;
 }
 
-/// Reads `words`, all of the form name=value, into sizes and epilogue.
+/// Reads `words`, all of the form name=value, into sizes, epilogue and mask.
 void parse_fields(std::string_view text, std::span<const std::string_view> words,
                   Problem& problem) {
   std::set<std::string_view> names;
+  problem.epilogue.clear();
   for (const std::string_view& word : words) {
     const size_t equals = word.find('=');
     if (equals == std::string_view::npos) {
@@ -64,19 +65,27 @@ void parse_fields(std::string_view text, std::span<const std::string_view> words
       fail(text, fmt::format("'{}' is not NAME=VALUE", printable(word)));
     }
     if (!names.insert(name).second) fail(text, fmt::format("'{}' stands twice", name));
+    if (name == "mask") {
+      if (&word != &words.back() || problem.epilogue.empty())
+        fail(text, "mask is not the last field, behind epilogue");
+      if (!consists_of(value, kNameCharacters))
+        fail(text, fmt::format("'{}' is no name of a mask", printable(value)));
+      problem.mask = value;
+      return;
+    }
+    if (!problem.epilogue.empty()) fail(text, "epilogue is not the last field");
     if (name == "epilogue") {
-      if (&word != &words.back()) fail(text, "epilogue is not the last field");
       if (!consists_of(value, kEpilogueCharacters)) {
         fail(text, fmt::format("'{}' is no name of an epilogue", printable(value)));
       }
       problem.epilogue = value;
-      return;
+      continue;
     }
     const std::optional<int64_t> size = parse_size(value);
     if (!size) fail(text, fmt::format("'{}' is not a size", printable(word)));
     problem.sizes.emplace_back(name, *size);
   }
-  fail(text, "epilogue is missing");
+  if (problem.epilogue.empty()) fail(text, "epilogue is missing");
 }
 
 }  // namespace
@@ -89,6 +98,7 @@ std::string Problem::text() const {
   for (const std::string& layout : layouts) fmt::format_to(end, " {}", layout);
   for (const auto& [name, value] : sizes) fmt::format_to(end, " {}={}", name, value);
   fmt::format_to(end, " epilogue={}", epilogue);
+  if (!mask.empty()) fmt::format_to(end, " mask={}", mask);
   return fmt::to_string(out);
 }
 

@@ -14,7 +14,7 @@ namespace tilewright {
 /// which a measurement is found again.
 ///
 /// Canonical text, fields in fixed order: kernel, types of its tensors, their layouts, sizes (in
-/// the kernel's order), epilogue; for example `gemm f16 f16 f16 nd nz nd m=512 n=4096 k=4096
+/// the kernel's order), epilogue, and the mask of kernels that have one; for example `gemm f16 f16 f16 nd nz nd m=512 n=4096 k=4096
 /// epilogue=none`.
 struct Problem {
   std::string kernel;
@@ -22,6 +22,7 @@ struct Problem {
   std::vector<std::string> layouts;
   std::vector<std::pair<std::string, int64_t>> sizes;
   std::string epilogue = "none";
+  std::string mask = {};  ///< of kernels that have masks
 
   /// The canonical text.
   std::string text() const;

@@ -3,125 +3,146 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <numeric>
 
 #include "core/base/error.h"
-#include "core/base/format.h"
 #include "core/base/integers.h"
-#include "core/base/random.h"
-#include "kernels/attention/attention_ub.h"
+#include "core/base/text.h"
 
 namespace tilewright {
 
 namespace {
 
-AttentionShape shape_of(const Problem& problem) {
-  return {problem.types[0], problem.size("heads"), problem.size("kv_heads"), problem.size("dim"),
-          problem.size("block")};
+constexpr AttentionMask kMasks[] = {AttentionMask::kNone, AttentionMask::kCausal,
+                                    AttentionMask::kTree};
+constexpr int64_t kLargestGroup = 128;
+constexpr int64_t kLargestDim = 256;
+constexpr int64_t kLargestLatentDim = 1024;
+
+[[noreturn]] void refuse(const std::string& why) {
+  throw Error(ErrorKind::kUsage, why);
 }
 
-std::vector<AttentionSequence> sequences_of(const Problem& problem) {
-  const AttentionSequence each{problem.size("tokens"), problem.size("context")};
-  return std::vector<AttentionSequence>(static_cast<size_t>(problem.size("sequences")), each);
+AttentionMask parse_mask(std::string_view text) {
+  std::vector<std::string> names;
+  for (const AttentionMask mask : kMasks) {
+    if (name_of(mask) == text) return mask;
+    names.emplace_back(name_of(mask));
+  }
+  refuse(fmt::format("attention has no mask '{}'{}; known are {}", printable(text),
+                     did_you_mean(text, names), join(names, ", ")));
 }
 
-/// What a config puts into each buffer (the layout in attention_launch.cpp).
-struct Footprint {
-  int64_t l1, l0a, l0b, l0c, ub;
-};
-
-Footprint footprint(const AttentionShape& shape, int64_t tile_q, int64_t tile_kv,
-                    const Machine& machine) {
-  const int64_t width = bytes_of(shape.type);
-  const int64_t q = tile_q * shape.dim * width;
-  const int64_t kv = tile_kv * shape.dim * width;
-  const int64_t p = tile_q * tile_kv * width;
-  return {2 * q + 4 * kv + 2 * p, q + p, 2 * kv, tile_q * (tile_kv + shape.dim) * 4,
-          AttentionUb(shape, tile_q, tile_kv, machine).bytes};
+void check_heads(const Problem& problem) {
+  const int64_t heads = problem.size("heads");
+  const int64_t kv_heads = problem.size("kv_heads");
+  if (heads % kv_heads != 0)
+    refuse(fmt::format("heads={} is not a multiple of kv_heads={}", heads, kv_heads));
+  if (heads / kv_heads > kLargestGroup) {
+    refuse(fmt::format("heads={} with kv_heads={} share a KV head among more than {} query heads",
+                       heads, kv_heads, kLargestGroup));
+  }
+  const int64_t dim = problem.size("dim");
+  const int64_t v_dim = problem.size("v_dim");
+  const int64_t largest = v_dim > 0 ? kLargestLatentDim : kLargestDim;
+  if (dim % 16 != 0 || dim > largest)
+    refuse(fmt::format("dim={} is not a multiple of 16 up to {}", dim, largest));
+  if (v_dim % 16 != 0 || v_dim > dim) {
+    refuse(fmt::format("v_dim={} is not a multiple of 16 up to dim={}, nor 0 for values of their "
+                       "own with dim elements",
+                       v_dim, dim));
+  }
 }
 
-Constraint fits(const char* name, int64_t capacity, const AttentionShape& shape,
-                const Machine& machine, int64_t Footprint::*part) {
-  const auto needed = [=](std::span<const int64_t> v) {
-    return footprint(shape, v[0], v[1], machine).*part;
-  };
-  return {name,
-          {"tile_q", "tile_kv"},
-          [=](std::span<const int64_t> v) -> std::string {
-            const int64_t bytes = needed(v);
-            if (bytes <= capacity) return "";
-            return fmt::format(
-                "needs {} of {}, the machine has {}: {} too many; a smaller tile_q or "
-                "tile_kv would fit",
-                format_bytes(static_cast<double>(bytes)), name,
-                format_bytes(static_cast<double>(capacity)),
-                format_bytes(static_cast<double>(bytes - capacity)));
-          },
-          Resource{needed, capacity}};
+void check_batch(const Problem& problem, AttentionMask mask) {
+  const std::vector<AttentionSequence> sequences = attention_sequences(problem);
+  if (sequences.empty()) refuse("a batch without sequences, decodes and verifies has no work");
+  if (mask == AttentionMask::kTree && problem.size("verifies") == 0)
+    refuse("mask=tree is for the drafts of verifies, of which the batch has none");
+  double tokens = 0;
+  for (const AttentionSequence& s : sequences)
+    tokens += static_cast<double>(s.tokens) + static_cast<double>(s.context);
+  const double cells =
+      tokens * static_cast<double>(problem.size("heads") * problem.size("dim"));
+  if (cells > 0x1p40) refuse("the KV cache would have more than 2^40 elements");
 }
+
+/// Sequences that a batch may have in all; each is a row in tables of its own.
+constexpr int64_t kMostSequences = 1 << 20;
 
 }  // namespace
 
-Space attention_space(const AttentionShape& shape, const Machine& machine) {
-  std::vector<int64_t> tile_kv;
-  for (int64_t tokens : {16, 32, 64, 128, 256}) {
-    if (tokens % shape.block_size == 0) tile_kv.push_back(tokens);
+std::string_view name_of(AttentionMask mask) {
+  switch (mask) {
+    case AttentionMask::kNone:
+      return "none";
+    case AttentionMask::kCausal:
+      return "causal";
+    case AttentionMask::kTree:
+      return "tree";
   }
-  std::vector<Parameter> parameters = {
-      {"tile_q", "rows of a query tile: tokens x query heads of a KV head", {16, 32, 64, 128}},
-      {"tile_kv", "tokens of a KV tile", tile_kv}};
-  std::vector<Constraint> constraints = {
-      fits("L1", machine.buffers.l1_bytes, shape, machine, &Footprint::l1),
-      fits("L0A", machine.buffers.l0a_bytes, shape, machine, &Footprint::l0a),
-      fits("L0B", machine.buffers.l0b_bytes, shape, machine, &Footprint::l0b),
-      fits("L0C", machine.buffers.l0c_bytes, shape, machine, &Footprint::l0c),
-      fits("UB", machine.buffers.ub_bytes, shape, machine, &Footprint::ub)};
-  const int64_t group = shape.heads / shape.kv_heads;
-  constraints.push_back(
-      {"group", {"tile_q"}, [group](std::span<const int64_t> v) -> std::string {
-         if (v[0] >= group) return "";
-         return fmt::format("tile_q={} is less than the {} query heads of a KV head", v[0], group);
-       }});
-  return {std::move(parameters), std::move(constraints)};
+  return "";
 }
 
-Config attention_default(const AttentionShape& shape, bool decode_only, const Machine& machine) {
-  const Space space = attention_space(shape, machine);
-  const int64_t group = shape.heads / shape.kv_heads;
-  const Config* best = nullptr;
-  const std::vector<Config> legal = space.enumerate();
-  const auto score = [&](const Config& config) {
-    const int64_t tile_q = config.at("tile_q");
-    // A decode has `group` rows: the smallest tile that holds them; else the largest up to 128.
-    const int64_t rows = decode_only ? -tile_q : tile_q;
-    return std::pair(decode_only && tile_q < group ? INT64_MIN : rows,
-                     std::min<int64_t>(config.at("tile_kv"), 128));
+int tensor_named(const Launch& launch, std::string_view name) {
+  const auto found = std::ranges::find(launch.tensors, name, &Tensor::name);
+  TW_CHECK(found != launch.tensors.end(), "the launch has a tensor of that name");
+  return static_cast<int>(found - launch.tensors.begin());
+}
+
+AttentionShape attention_shape(const Problem& problem) {
+  AttentionShape shape;
+  shape.type = problem.types[0];
+  shape.heads = problem.size("heads");
+  shape.kv_heads = problem.size("kv_heads");
+  shape.dim = problem.size("dim");
+  shape.block_size = problem.size("block");
+  shape.v_dim = problem.size("v_dim");
+  shape.latent = shape.v_dim > 0;
+  shape.tree_masks = problem.mask == name_of(AttentionMask::kTree);
+  return shape;
+}
+
+std::vector<AttentionSequence> attention_sequences(const Problem& problem) {
+  const AttentionMask mask = parse_mask(problem.mask);
+  const AttentionMask plain = mask == AttentionMask::kNone ? mask : AttentionMask::kCausal;
+  std::vector<AttentionSequence> sequences;
+  const auto add = [&](const char* count, const AttentionSequence& sequence) {
+    sequences.insert(sequences.end(), static_cast<size_t>(problem.size(count)), sequence);
   };
-  for (const Config& config : legal) {
-    if (!best || score(config) > score(*best)) best = &config;
-  }
-  if (!best) {
-    throw Error(
-        ErrorKind::kInfeasible,
-        fmt::format("attention with {} heads, {} KV heads, dim {} and blocks of {} tokens "
-                    "fits no tile on machine {}",
-                    shape.heads, shape.kv_heads, shape.dim, shape.block_size, machine.name));
-  }
-  return *best;
+  add("sequences", {problem.size("tokens"), problem.size("context"), plain});
+  add("decodes", {1, problem.size("decode_context"), plain});
+  add("verifies", {problem.size("drafts") + 1, problem.size("verify_context"), mask});
+  return sequences;
+}
+
+std::vector<int64_t> attention_blocks(const Problem& problem) {
+  int64_t blocks = 0;
+  for (const AttentionSequence& s : attention_sequences(problem))
+    blocks += ceil_div(s.context + s.tokens, problem.size("block"));
+  std::vector<int64_t> block_of(static_cast<size_t>(blocks));
+  std::iota(block_of.rbegin(), block_of.rend(), 0);
+  return block_of;
 }
 
 std::string AttentionKernel::summary() const {
-  return "causal attention over a paged KV cache, prefill and decode mixed, online softmax";
+  return "attention over a paged KV cache: prefill, decode and verify mixed, online softmax";
 }
 
 std::vector<SizeInfo> AttentionKernel::sizes() const {
-  return {{"sequences", "sequences in the batch", 1},
-          {"tokens", "new tokens of each sequence"},
+  return {{"sequences", "prefills in the batch", 1, 0},
+          {"tokens", "new tokens of each prefill"},
           {"context", "tokens in its KV cache before", 0, 0},
           {"heads", "query heads"},
           {"kv_heads", "KV heads", 1},
           {"dim", "elements of a head", 128},
-          {"block", "tokens in a KV block", 128}};
+          {"block", "tokens in a KV block", 128},
+          {"decodes", "sequences with one new token", 0, 0},
+          {"decode_context", "tokens in their KV cache before", 0, 0},
+          {"verifies", "sequences with drafts to verify", 0, 0},
+          {"drafts", "drafts of each, beside one new token", 0, 0},
+          {"verify_context", "tokens in their KV cache before", 0, 0},
+          {"v_dim", "values are the keys' first elements, so many (MLA); 0: of their own", 0, 0}};
 }
 
 Problem AttentionKernel::problem(const ProblemRequest& request) const {
@@ -129,123 +150,42 @@ Problem AttentionKernel::problem(const ProblemRequest& request) const {
   problem.kernel = name();
   problem.sizes = read_sizes(*this, request);
   const DType type = parse_dtype(request.dtype.empty() ? "bf16" : request.dtype);
-  if (type != DType::kF16 && type != DType::kBF16) {
-    throw Error(ErrorKind::kUsage,
-                fmt::format("attention works on f16 or bf16, not {}", name_of(type)));
-  }
+  if (type != DType::kF16 && type != DType::kBF16)
+    refuse(fmt::format("attention works on f16 or bf16, not {}", name_of(type)));
   problem.types = {type, type, type};
   problem.layouts = {"nd", "nd", "nd"};
-  const auto refuse = [&](const std::string& why) { throw Error(ErrorKind::kUsage, why); };
-  const int64_t heads = problem.size("heads");
-  const int64_t block = problem.size("block");
-  if (heads % problem.size("kv_heads") != 0) {
-    refuse(
-        fmt::format("heads={} is not a multiple of kv_heads={}", heads, problem.size("kv_heads")));
+  problem.mask = request.mask.empty() ? name_of(AttentionMask::kCausal) : request.mask;
+  const AttentionMask mask = parse_mask(problem.mask);
+  check_heads(problem);
+  for (const char* count : {"sequences", "decodes", "verifies"}) {
+    if (problem.size(count) > kMostSequences)
+      refuse(fmt::format("{}={} is more than {}", count, problem.size(count), kMostSequences));
   }
-  if (heads / problem.size("kv_heads") > 128) {
-    refuse(fmt::format("heads={} with kv_heads={} share a KV head among more than 128 query heads",
-                       heads, problem.size("kv_heads")));
-  }
-  if (problem.size("dim") % 16 != 0 || problem.size("dim") > 256) {
-    refuse(fmt::format("dim={} is not a multiple of 16 up to 256", problem.size("dim")));
-  }
-  if (block % 16 != 0 || block > 256 || 256 % block != 0) {
-    refuse(fmt::format("block={} is not 16, 32, 64, 128 or 256", block));
-  }
-  const double cells = static_cast<double>(problem.size("sequences")) *
-                       static_cast<double>(problem.size("tokens") + problem.size("context")) *
-                       static_cast<double>(heads * problem.size("dim"));
-  if (cells > 0x1p40) refuse("the KV cache would have more than 2^40 elements");
-  if (!request.epilogue.empty() && request.epilogue != "none") {
+  check_batch(problem, mask);
+  if (!request.epilogue.empty() && request.epilogue != "none")
     refuse(fmt::format("attention has no epilogue '{}'; known is none", request.epilogue));
-  }
-  if (!request.layout.empty() && request.layout != "nd") {
+  if (!request.layout.empty() && request.layout != "nd")
     refuse(fmt::format("attention has no layout '{}'; known is nd", request.layout));
-  }
   return problem;
 }
 
 Space AttentionKernel::space(const Problem& problem, const Machine& machine) const {
-  return attention_space(shape_of(problem), machine);
+  return attention_space(attention_shape(problem), machine);
 }
 
 Config AttentionKernel::default_config(const Problem& problem, const Machine& machine) const {
-  return attention_default(shape_of(problem), problem.size("tokens") == 1, machine);
+  const std::vector<AttentionSequence> sequences = attention_sequences(problem);
+  const bool decode_only = std::ranges::all_of(
+      sequences, [](const AttentionSequence& sequence) { return sequence.tokens == 1; });
+  return attention_default(attention_shape(problem), decode_only, machine);
 }
 
 Launch AttentionKernel::build(const Problem& problem, const Config& config,
                               const Machine& machine) const {
-  const AttentionShape shape = shape_of(problem);
-  const std::vector<AttentionSequence> sequences = sequences_of(problem);
-  int64_t blocks = 0;
-  for (const AttentionSequence& s : sequences)
-    blocks += ceil_div(s.context + s.tokens, shape.block_size);
-  // The table must matter: physical blocks stand in the reverse of their logical order.
-  std::vector<int64_t> block_of(static_cast<size_t>(blocks));
-  for (int64_t i = 0; i < blocks; ++i) block_of[static_cast<size_t>(i)] = blocks - 1 - i;
-  Launch launch = build_attention_launch(shape, sequences, config, machine, std::move(block_of));
+  Launch launch = build_attention_launch(attention_shape(problem), attention_sequences(problem),
+                                         config, machine, attention_blocks(problem));
   launch.name = problem.text();
   return launch;
-}
-
-void AttentionKernel::fill_inputs(const Problem&, const Launch& launch, const InputValues& values,
-                                  GmImage& image) const {
-  for (int tensor = 0; tensor < 3; ++tensor) fill_tensor(launch, tensor, -1, 1, values, image);
-}
-
-std::vector<ExpectedTensor> AttentionKernel::reference(const Problem& problem, const Launch& launch,
-                                                       const GmImage& inputs) const {
-  const AttentionShape shape = shape_of(problem);
-  const int64_t sequences = problem.size("sequences");
-  const int64_t tokens = problem.size("tokens");
-  const int64_t context = problem.size("context");
-  const int64_t group = shape.heads / shape.kv_heads;
-  const int64_t dim = shape.dim;
-  const int64_t blocks = ceil_div(context + tokens, shape.block_size);
-  const std::vector<float> q = read_tensor(launch.tensors[0], inputs[0]);
-  const std::vector<float> k = read_tensor(launch.tensors[1], inputs[1]);
-  const std::vector<float> v = read_tensor(launch.tensors[2], inputs[2]);
-  const int64_t rows = launch.tensors[0].rows;
-  ExpectedTensor out{6, rows, dim, std::vector<double>(static_cast<size_t>(rows * dim)), 0, 0};
-  std::vector<double> weights;
-  for (int64_t row = 0; row < rows; ++row) {
-    // Row = (kv head, sequence, token, head in group).
-    const int64_t head = row / (sequences * tokens * group);
-    const int64_t sequence = row / (tokens * group) % sequences;
-    const int64_t token = row / group % tokens;
-    const int64_t visible = context + token + 1;
-    const auto kv_row = [&](int64_t position) {
-      const int64_t block =
-          launch.tables[0][static_cast<size_t>(sequence * blocks + position / shape.block_size)];
-      return (block * shape.kv_heads + head) * shape.block_size + position % shape.block_size;
-    };
-    weights.assign(static_cast<size_t>(visible), 0);
-    double largest = -INFINITY;
-    for (int64_t p = 0; p < visible; ++p) {
-      double score = 0;
-      for (int64_t d = 0; d < dim; ++d) {
-        score += static_cast<double>(q[static_cast<size_t>(row * dim + d)]) *
-                 static_cast<double>(k[static_cast<size_t>(kv_row(p) * dim + d)]);
-      }
-      weights[static_cast<size_t>(p)] = score / std::sqrt(static_cast<double>(dim));
-      largest = std::max(largest, weights[static_cast<size_t>(p)]);
-    }
-    double sum = 0;
-    for (double& weight : weights) sum += weight = std::exp(weight - largest);
-    for (int64_t p = 0; p < visible; ++p) {
-      for (int64_t d = 0; d < dim; ++d) {
-        out.values[static_cast<size_t>(row * dim + d)] +=
-            weights[static_cast<size_t>(p)] / sum *
-            static_cast<double>(v[static_cast<size_t>(kv_row(p) * dim + d)]);
-      }
-    }
-  }
-  // Probabilities are rounded to the type before they meet values of size up to 1, and the result
-  // is rounded once more.
-  const double unit = shape.type == DType::kF16 ? 0x1p-11 : 0x1p-8;
-  out.absolute = 2 * unit;
-  out.relative = unit;
-  return {out};
 }
 
 }  // namespace tilewright

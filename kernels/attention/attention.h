@@ -1,42 +1,59 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 
 #include "kernels/kernel.h"
 
 namespace tilewright {
 
+/// Which keys a query token sees.
+enum class AttentionMask : uint8_t {
+  kNone,    ///< all of its sequence
+  kCausal,  ///< those up to its own position; computed, no mask is read
+  kTree,    ///< the history, and of the new tokens those that an external mask leaves
+};
+std::string_view name_of(AttentionMask mask);
+
 /// What an attention op computes for every sequence of a batch.
 struct AttentionShape {
   DType type = DType::kBF16;
   int64_t heads = 0;
-  int64_t kv_heads = 0;    ///< divides heads; each serves heads / kv_heads query heads
-  int64_t dim = 0;         ///< of queries, keys and values
-  int64_t block_size = 0;  ///< tokens in a block of the paged KV cache
+  int64_t kv_heads = 0;     ///< divides heads; each serves heads / kv_heads query heads
+  int64_t dim = 0;          ///< of queries and keys
+  int64_t block_size = 0;   ///< tokens in a block of the paged KV cache
+  int64_t v_dim = 0;        ///< of values; 0: as `dim`
+  bool latent = false;      ///< values are the first v_dim elements of the keys, read once (MLA)
+  bool tree_masks = false;  ///< some sequence has a tree mask
+
+  int64_t group() const { return heads / kv_heads; }
+  int64_t value_dim() const { return v_dim > 0 ? v_dim : dim; }
 };
 
 /// One sequence: `tokens` new query tokens after `context` tokens; all of their KV is in the cache.
+/// What it is follows from that: one token is a decode, a tree mask a verify, else it is prefill.
 struct AttentionSequence {
   int64_t tokens = 0;
   int64_t context = 0;
+  AttentionMask mask = AttentionMask::kCausal;
 };
 
-/// Causal attention over a paged KV cache for any mix of prefill chunks and decodes in one launch.
+/// Zeros at the left of each row of a tree mask: they let its rows meet the scores at addresses
+/// that UB accepts.
+constexpr int64_t kMaskMargin = 8;
+
+/// The meta-attention: prefill, chunked prefill, prefix reuse, decode and verify over a paged KV
+/// cache, mixed in one launch (docs/model.md, "Attention").
 ///
-/// One task is a tile of query rows of one sequence and one KV head; the query heads that share a
-/// KV head are rows of the same tile, so that a decode's KV is read once. The KV is walked in tiles
-/// with an online softmax: the cube core computes S = Q K^T and O = P V, its two vector cores half
-/// of the rows of softmax and rescaling each; S, P and O cross between them through L2. The cube
-/// runs one tile ahead. Tasks are dealt to the cores by load in snake order (XY-Serve, Task-Table).
-///
-/// Tensors: 0 q and 6 out, rows [kv_head][token][head in group] x dim; 1 k and 2 v, rows
-/// [block][kv_head][slot] x dim; 3 to 5 workspaces. Table 0 holds the physical blocks of all
-/// sequences one after another.
+/// Tensors: "q" and "out", rows [kv_head][token][head in group] x dim; "k" and "v" (no "v" when
+/// latent), rows [block][kv_head][slot] x dim; "mask", of f32, a row for each token of the sequences
+/// with a tree mask: kMaskMargin zeros, then what is added to its scores for each token of its
+/// sequence; workspaces.
 class AttentionKernel : public Kernel {
  public:
   std::string name() const override { return "attention"; }
   std::string summary() const override;
-  int revision() const override { return 2; }
+  int revision() const override { return 3; }
   std::vector<SizeInfo> sizes() const override;
   Problem problem(const ProblemRequest& request) const override;
   Space space(const Problem& problem, const Machine& machine) const override;
@@ -48,29 +65,41 @@ class AttentionKernel : public Kernel {
                                         const GmImage& inputs) const override;
 };
 
-/// Query tiles of at most this many rows (a decode's) are left to one vector core: halving them
-/// would save less than the second hand-over costs.
-constexpr int64_t kWholeRows = 16;
+/// Shape and sequences of a problem of the kernel: its prefills, then decodes, then verifies.
+AttentionShape attention_shape(const Problem& problem);
+std::vector<AttentionSequence> attention_sequences(const Problem& problem);
 
-/// Rows of a query tile that a vector core must have room for. Masked tiles are halved between
-/// tokens, so one half may have `group` rows more.
-constexpr int64_t vector_rows(int64_t tile_q, int64_t group) {
-  const int64_t half = (tile_q + group + 1) / 2;
-  const int64_t whole = tile_q < kWholeRows ? tile_q : kWholeRows;
-  return half > whole ? half : whole;
-}
+/// Physical blocks of a problem's sequences, one after another: in the reverse of their logical
+/// order, so that the table matters.
+std::vector<int64_t> attention_blocks(const Problem& problem);
 
-/// Legal configs for a shape: rows of a query tile, tokens of a KV tile.
+/// Legal configs for a shape.
 Space attention_space(const AttentionShape& shape, const Machine& machine);
 
-/// The untuned default: 128 query rows (16 when every sequence is a decode that fits), KV tiles of
-/// 128 tokens, smaller where buffers demand it. Error (infeasible) when nothing fits.
+/// The untuned default: 128 query rows (for decodes alone the fewest that hold a group), KV tiles
+/// of 128 tokens, smaller where buffers demand it; the pipeline by rule. Error (infeasible) when
+/// nothing fits.
 Config attention_default(const AttentionShape& shape, bool decode_only, const Machine& machine);
+
+/// The pipeline that the rule of XY-Serve chooses: 3 stages when `alpha` percent of the
+/// intermediate results of all cores (6 bytes for each query row of a tile and key) fit L2, else 4.
+int64_t pipeline_by_rule(std::span<const AttentionSequence> sequences, int64_t tile_q,
+                         int64_t alpha, const Machine& machine);
 
 /// The launch for a batch of sequences. Physical blocks are numbered by `block_of` when given (one
 /// entry a block, sequences in order), else consecutively.
 Launch build_attention_launch(const AttentionShape& shape,
                               std::span<const AttentionSequence> sequences, const Config& config,
                               const Machine& machine, std::vector<int64_t> block_of = {});
+
+/// What the launch of `sequences` should give for the inputs in `image`, with the tolerances of
+/// kernels/numerics.h.
+ExpectedTensor attention_reference(const AttentionShape& shape,
+                                   std::span<const AttentionSequence> sequences,
+                                   std::span<const int64_t> block_of, const Launch& launch,
+                                   const GmImage& inputs);
+
+/// Number of a launch's tensor by name; the name must exist.
+int tensor_named(const Launch& launch, std::string_view name);
 
 }  // namespace tilewright

@@ -37,7 +37,7 @@ std::map<std::string, std::string> expressions_at(const JsonReader& reader, cons
 
 RunRule read_run(const JsonReader& reader, const std::set<std::string>& more_keys) {
   std::set<std::string> keys = {"run",    "sizes",  "dtype",  "out_dtype",
-                                "layout", "config", "prefer", "condition"};
+                                "layout", "mask", "config", "prefer", "condition"};
   keys.insert(more_keys.begin(), more_keys.end());
   reader.only(keys);
   RunRule run;
@@ -46,6 +46,7 @@ RunRule read_run(const JsonReader& reader, const std::set<std::string>& more_key
   run.dtype = text_at(reader, "dtype");
   run.out_dtype = text_at(reader, "out_dtype");
   run.layout = text_at(reader, "layout");
+  run.mask = text_at(reader, "mask");
   run.config = expressions_at(reader, "config");
   run.prefer = expressions_at(reader, "prefer");
   const std::string condition = text_at(reader, "condition", "cold");
@@ -84,8 +85,11 @@ RowRule read_rule(const JsonReader& reader) {
   return rule;
 }
 
-/// A product of names and whole numbers: "B*S", "4".
+/// A product of names and whole numbers: "B*S", "4"; or the difference of two: "S1-S0".
 int64_t value_of(const std::string& expression, const std::map<std::string, int64_t>& names) {
+  if (const size_t minus = expression.find('-'); minus != std::string::npos)
+    return value_of(expression.substr(0, minus), names) -
+           value_of(expression.substr(minus + 1), names);
   int64_t product = 1;
   for (std::string_view factor : split(expression, '*')) {
     const auto named = names.find(std::string(factor));
@@ -130,6 +134,7 @@ RowMeaning meaning_of(const MeasuredPoint& point, const RowRule& rule) {
     if (!read.change.dtype.empty()) meaning.run.dtype = read.change.dtype;
     if (!read.change.out_dtype.empty()) meaning.run.out_dtype = read.change.out_dtype;
     if (!read.change.layout.empty()) meaning.run.layout = read.change.layout;
+    if (!read.change.mask.empty()) meaning.run.mask = read.change.mask;
     if (read.change.condition != RunCondition::kCold) meaning.run.condition = read.change.condition;
   }
   return meaning;
@@ -363,6 +368,7 @@ MeasuredRun plan_row(const MeasuredPoint& point, const RowRules& rules, const Ma
     request.dtype = meaning.run.dtype;
     request.out_dtype = meaning.run.out_dtype;
     request.layout = meaning.run.layout;
+    request.mask = meaning.run.mask;
     run.problem = kernel.problem(request);
     check_size(run.problem);
     run.config = config_of(kernel, run.problem, chip, meaning);

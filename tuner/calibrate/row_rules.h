@@ -35,10 +35,11 @@ enum class RunCondition {
 /// kernel's default.
 struct RunRule {
   std::string kernel;
-  std::map<std::string, std::string> sizes;  ///< expressions: "M", "B*S", "4"
+  std::map<std::string, std::string> sizes;  ///< expressions: "M", "B*S", "S1-S0", "4"
   std::string dtype;
   std::string out_dtype;
   std::string layout;
+  std::string mask;
   std::map<std::string, std::string> config;  ///< expressions
   std::map<std::string, std::string> prefer;  ///< as config, left out where it does not fit
   RunCondition condition = RunCondition::kCold;

@@ -61,9 +61,10 @@ std::string brief_problem(const std::string& text) {
   try {
     const Problem problem = parse_problem(text);
     const bool is_nz = std::ranges::find(problem.layouts, "nz") != problem.layouts.end();
-    return fmt::format("{} {}{} {}{}", problem.kernel, name_of(problem.types[0]),
+    const std::string mask = problem.mask.empty() ? "" : " mask=" + problem.mask;
+    return fmt::format("{} {}{} {}{}{}", problem.kernel, name_of(problem.types[0]),
                        is_nz ? " nz" : "", short_problem(problem),
-                       problem.epilogue == "none" ? "" : " " + problem.epilogue);
+                       problem.epilogue == "none" ? "" : " " + problem.epilogue, mask);
   } catch (const Error&) {
     return text;
   }
