@@ -41,28 +41,33 @@ bool fits(const LibraryTile& tile, DType type, const Machine& machine) {
 
 }  // namespace
 
-const std::vector<LibraryTile>& library_tiles(DType type) {
-  static const std::vector<LibraryTile> kNarrow = {
-      {32, 64}, {64, 256}, {128, 256}, {256, 128}, {128, 128}};
-  static const std::vector<LibraryTile> kWide = {
-      {32, 64}, {64, 128}, {128, 128}, {128, 64}, {64, 64}};
-  return bytes_of(type) <= 2 ? kNarrow : kWide;
+std::vector<LibraryTile> library_tiles(DType type, std::string_view layout) {
+  const bool narrow = bytes_of(type) <= 2;
+  std::vector<LibraryTile> tiles =
+      narrow ? std::vector<LibraryTile>{{64, 256}, {128, 256}, {256, 128}, {128, 128}}
+             : std::vector<LibraryTile>{{64, 128}, {128, 128}, {128, 64}, {64, 64}};
+  const int64_t flat_columns = layout == "nz" ? 64 : narrow ? 256 : 128;
+  tiles.insert(tiles.begin(), {32, flat_columns});
+  return tiles;
 }
 
-LibraryTile library_tile(int64_t m, int64_t n, DType type, const Machine& machine) {
+LibraryTile library_tile(const Problem& problem, const Machine& machine) {
+  const DType type = problem.types[0];
+  const int64_t m = problem.size("m");
+  const int64_t n = problem.size("n");
   const auto loads_of = [&](const LibraryTile& tile) {
     const int64_t tiles = ceil_div(m, tile.rows) * ceil_div(n, tile.columns);
     return ceil_div(tiles, machine.cores.aic) *
            (std::min(tile.rows, m) + std::min(tile.columns, n));
   };
-  std::vector<LibraryTile> shipped = library_tiles(type);
+  std::vector<LibraryTile> shipped = library_tiles(type, problem.layouts[1]);
+  const LibraryTile smallest = shipped.front();
   std::erase_if(shipped, [&](const LibraryTile& tile) { return !fits(tile, type, machine); });
   if (shipped.empty()) {
     throw Error(ErrorKind::kInfeasible,
                 fmt::format("no tile of gemm_library fits machine {}: the smallest is {} x {} of "
                             "{}; kernel gemm has smaller ones",
-                            machine.name, library_tiles(type).front().rows,
-                            library_tiles(type).front().columns, name_of(type)));
+                            machine.name, smallest.rows, smallest.columns, name_of(type)));
   }
   return *std::ranges::min_element(shipped, {}, loads_of);
 }
@@ -73,7 +78,7 @@ std::string GemmLibraryKernel::summary() const {
 
 Config GemmLibraryKernel::default_config(const Problem& problem, const Machine& machine) const {
   const DType type = problem.types[0];
-  const LibraryTile tile = library_tile(problem.size("m"), problem.size("n"), type, machine);
+  const LibraryTile tile = library_tile(problem, machine);
   Config config = GemmKernel::default_config(problem, machine);
   const auto set = [&](std::string_view name, int64_t value) {
     const auto at = std::ranges::find(config.values, name, &std::pair<std::string, int64_t>::first);

@@ -42,7 +42,7 @@ TEST(GemmLibrary, IsRightAroundTileEdgesInEveryType) {
 
 TEST(GemmLibrary, HasNoHazardsWithAnyOfItsTiles) {
   for (const char* dtype : {"f16", "f32", "i8"}) {
-    for (const LibraryTile& tile : library_tiles(parse_dtype(dtype))) {
+    for (const LibraryTile& tile : library_tiles(parse_dtype(dtype), "nd")) {
       const Problem problem = library(2 * tile.rows + 1, 3 * tile.columns + 1, 700, dtype);
       const auto hazards = find_hazards(launch_of(problem), machine());
       EXPECT_TRUE(hazards.empty()) << problem.text();
@@ -52,7 +52,7 @@ TEST(GemmLibrary, HasNoHazardsWithAnyOfItsTiles) {
 
 TEST(GemmLibrary, TakesTheTileWhoseSlowestCoreLoadsLeast) {
   const auto tile = [](int64_t m, int64_t n) {
-    const LibraryTile taken = library_tile(m, n, DType::kF16, machine());
+    const LibraryTile taken = library_tile(library(m, n, 1024, "f16", "nz"), machine());
     return std::pair(taken.rows, taken.columns);
   };
   using Tile = std::pair<int64_t, int64_t>;
@@ -64,7 +64,7 @@ TEST(GemmLibrary, TakesTheTileWhoseSlowestCoreLoadsLeast) {
   // 72.5 and 48.6 us.
   Machine smaller = machine();
   smaller.cores.aic = 20;
-  const LibraryTile one_wave = library_tile(1024, 576, DType::kF16, smaller);
+  const LibraryTile one_wave = library_tile(library(1024, 576, 6144), smaller);
   EXPECT_EQ(Tile(one_wave.rows, one_wave.columns), Tile(256, 128));
 }
 
@@ -87,7 +87,7 @@ TEST(GemmLibrary, SaysWhenNoTileFits) {
   Machine tiny = machine();
   tiny.buffers.l0c_bytes = 4096;
   try {
-    library_tile(64, 64, DType::kF16, tiny);
+    library_tile(library(64, 64, 64, "f16", "nz"), tiny);
     FAIL() << "a tile fitted";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::kInfeasible);
