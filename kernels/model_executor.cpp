@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
+#include <tuple>
 #include <utility>
 
 #include "core/base/error.h"
@@ -76,8 +78,7 @@ Problem gemm_problem(const ModelConfig& model, const ModelOp& op) {
   ProblemRequest request;
   request.sizes = {{"m", round_up(op.rows, kRowMultiple)}, {"n", op.columns}, {"k", op.depth}};
   request.dtype = std::string(name_of(model.dtype));
-  const bool fractal = op.columns % 16 == 0 && op.depth % 16 == 0;
-  request.layout = fractal ? "nz" : "nd";
+  request.layout = "nz";
   return find_kernel("gemm").problem(request);
 }
 
@@ -87,6 +88,8 @@ struct ModelExecutor::State {
   ModelExecutorOptions options;
   MemoryBudget memory;
   AttentionShape attention;
+  /// The plan's tables of the model's GEMMs, by n, k and epilogue.
+  std::map<std::tuple<int64_t, int64_t, std::string>, RowTable> gemm_tables;
   /// ns of launches already simulated: by problem text, and by the contexts of an attention batch.
   std::map<std::string, int64_t> launch_ns;
   std::map<std::vector<int64_t>, int64_t> attention_ns;
@@ -99,14 +102,23 @@ struct ModelExecutor::State {
   }
 
   Config config_of(const Kernel& kernel, const Problem& problem) const {
-    if (options.plan && problem.kernel == "gemm") {
-      const PlanRange* range =
-          options.plan->find(problem.kernel, problem.types[0], problem.size("n"), problem.size("k"),
-                             problem.epilogue, problem.size("m"));
-      // A range's config was tuned at its largest m; virtual padding lets it run fewer rows.
-      if (range) return range->config;
+    if (problem.kernel == "gemm") {
+      const auto table = gemm_tables.find({problem.size("n"), problem.size("k"), problem.epilogue});
+      // A config was tuned at the largest m that it serves; virtual padding lets it run fewer rows.
+      if (table != gemm_tables.end()) return table->second.at(problem.size("m"));
     }
     return kernel.default_config(problem, machine);
+  }
+
+  void index_plan() {
+    /// More rows than any step has.
+    constexpr int64_t kMostRows = 1 << 20;
+    for (const PlanTable& table : options.plan->tables) {
+      if (table.kernel != "gemm" || table.dtype != model.dtype) continue;
+      const int64_t budget = std::min(table.ranges.back().m_max, kMostRows);
+      gemm_tables.try_emplace({table.n, table.k, table.epilogue},
+                              RowTable(std::span<const PlanRange>(table.ranges), budget));
+    }
   }
 
   /// Every GEMM config of the plan must be legal where it was tuned.
@@ -208,7 +220,10 @@ ModelExecutor::ModelExecutor(const ModelConfig& model, const Machine& machine,
   state_->attention = {model.dtype, model.heads, model.kv_heads, model.head_dim,
                        options.block_size};
   state_->plan_memory();
-  if (options.plan) state_->check_plan();
+  if (options.plan) {
+    state_->check_plan();
+    state_->index_plan();
+  }
   // Says at once when the attention of this model fits no tile.
   attention_default(state_->attention, true, machine);
 }

@@ -12,15 +12,12 @@
 #include "core/plan/plan.h"
 #include "core/serving/executor.h"
 #include "core/space/problem.h"
+#include "kernels/gemm/row_table.h"
 
 namespace tilewright {
 
-/// Rows of a GEMM in a step are rounded up to a multiple of this: the cube works on 16 rows at a
-/// time, and the tables of a plan have one entry a multiple (XY-Serve, virtual padding).
-constexpr int64_t kRowMultiple = 16;
-
 /// The problem of kernel `gemm` that a GEMM op of a model is: the model's type, weights in the
-/// fractal format where their sizes allow it, rows rounded up to kRowMultiple.
+/// fractal format, rows rounded up to kRowMultiple.
 Problem gemm_problem(const ModelConfig& model, const ModelOp& op);
 
 struct ModelExecutorOptions {

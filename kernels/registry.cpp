@@ -13,6 +13,7 @@ namespace tilewright {
 
 const std::vector<const Kernel*>& all_kernels() {
   static const GemmKernel gemm;
+  static const GroupedGemmKernel grouped_gemm;
   static const GemmPaddedKernel gemm_padded;
   static const GemmLibraryKernel gemm_library;
   static const AttentionKernel attention;
@@ -24,8 +25,8 @@ const std::vector<const Kernel*>& all_kernels() {
   static const ArgmaxKernel argmax;
   static const ElementwiseKernel elementwise;
   static const std::vector<const Kernel*> kernels = {
-      &gemm,     &gemm_padded, &gemm_library, &attention, &rms_norm,   &add_rms_norm,
-      &silu_mul, &rope,        &gather,       &argmax,    &elementwise};
+      &gemm,         &grouped_gemm, &gemm_padded, &gemm_library, &attention, &rms_norm,
+      &add_rms_norm, &silu_mul,     &rope,        &gather,       &argmax,    &elementwise};
   return kernels;
 }
 

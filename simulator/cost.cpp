@@ -12,8 +12,12 @@ namespace {
 
 LocalCost move_cost(const Machine& machine, const Instruction& instruction,
                     const OperandSizes& sizes) {
-  // Whole fractals move: 16 rows of 32 bytes.
   const int64_t width = bytes_of(instruction.dst.type);
+  if (instruction.dst.space == Memory::kBt || instruction.dst.space == Memory::kFb) {
+    const auto bytes = static_cast<double>(sizes.dst_rows * sizes.dst_cols * width);
+    return {to_ticks(machine.mte1.fixed_cycles + bytes / machine.mte1.l0b_bytes_per_cycle), 0, 0};
+  }
+  // Whole fractals move: 16 rows of 32 bytes.
   const int64_t c0 = machine.cube.fractal_k_bytes / width;
   const int64_t rows = ceil_div(sizes.dst_rows, machine.cube.fractal_m) * machine.cube.fractal_m;
   const int64_t cols = ceil_div(sizes.dst_cols, c0) * c0;

@@ -284,9 +284,32 @@ class FunctionalRun {
     const bool add = instruction.accumulate == Accumulate::kAlways ||
                      (instruction.accumulate == Accumulate::kUnlessFirst && !step_->first);
     const int64_t sum_rows = round_up(std::max(c.layout.rows, c.layout.stride), kFractalRows);
+    const bool biased = !add && instruction.bias.used();
+    if (biased) start_from_bias<Scalar>(instruction.bias, c, sum_rows);
     multiply_tiles({c.layout.rows, c.layout.cols, a.layout.cols, kFractalRowBytes / bytes_of(type),
-                    sum_rows, add},
+                    sum_rows, add || biased},
                    left, right, reinterpret_cast<Scalar*>(c.bytes));
+  }
+
+  /// Every row of the tile of sums becomes the column of biases.
+  template <typename Scalar>
+  void start_from_bias(const Tile& tile, const Operand& sums, int64_t sum_rows) {
+    const Operand bias = on_chip(tile);
+    if (bias.layout.type != sums.layout.type || bias.layout.rows != sums.layout.cols ||
+        bias.layout.cols != 1 || bias.layout.layout != Layout::kNd) {
+      fail(fmt::format("biases of {} x {} {} do not suit sums of {} columns of {}",
+                       bias.layout.rows, bias.layout.cols, name_of(bias.layout.type),
+                       sums.layout.cols, name_of(sums.layout.type)));
+    }
+    const auto* values = reinterpret_cast<const Scalar*>(bias.bytes);
+    auto* start = reinterpret_cast<Scalar*>(sums.bytes);
+    for (int64_t col = 0; col < sums.layout.cols; col += kFractalRows) {
+      const int64_t real = std::min(kFractalRows, sums.layout.cols - col);
+      Scalar* row = start + col * sum_rows;
+      for (int64_t r = 0; r < sums.layout.rows; ++r, row += kFractalRows) {
+        std::fill(std::copy_n(values + col, real, row), row + kFractalRows, Scalar{0});
+      }
+    }
   }
 
   void drain(const Instruction& instruction) {
@@ -294,6 +317,7 @@ class FunctionalRun {
     const int64_t rows = from.layout.rows;
     const int64_t cols = from.layout.cols;
     const Operand to = in_tensor(instruction.dst, rows, cols);
+    if (instruction.b.used() || instruction.relu) return drain_changed(instruction, from, to);
     if (from.layout.type == to.layout.type) return copy(from, to, rows, cols);
     if (bytes_of(from.layout.type) != 4 || is_whole(from.layout.type) != is_whole(to.layout.type)) {
       fail(fmt::format("cannot convert {} to {}", name_of(from.layout.type),
@@ -304,6 +328,63 @@ class FunctionalRun {
     } else {
       convert<float>(from, to);
     }
+  }
+
+  /// Scales and rectifies sums on their way.
+  void drain_changed(const Instruction& instruction, const Operand& from, const Operand& to) {
+    const int64_t rows = from.layout.rows;
+    const int64_t cols = from.layout.cols;
+    const bool whole = is_whole(from.layout.type);
+    const bool scaled = instruction.b.used();
+    if (whole && !scaled && to.layout.type != DType::kI32) {
+      fail(fmt::format("converts {} to {} without scales", name_of(from.layout.type),
+                       name_of(to.layout.type)));
+    }
+    const TileLayout matrix{Layout::kNd, to.layout.type, rows, cols};
+    const Operand changed{matrix, right_.with_size(matrix.bytes()), {}, 0};
+    if (whole) {
+      wholes_.resize(static_cast<size_t>(rows * cols));
+      unpack(from.layout, from.bytes, wholes_.data());
+    }
+    if (whole && !scaled) {
+      for (int32_t& value : wholes_) value = std::max(value, 0);
+      pack(matrix, wholes_.data(), changed.bytes);
+      return copy(changed, to, rows, cols);
+    }
+    std::vector<float>& values = result_.values;
+    values.resize(static_cast<size_t>(rows * cols));
+    if (whole) {
+      std::copy(wholes_.begin(), wholes_.end(), values.begin());
+    } else {
+      unpack(from.layout, from.bytes, values.data());
+    }
+    if (scaled) scale_columns(instruction.b, cols, values);
+    if (instruction.relu) {
+      for (float& value : values) value = value < 0 ? 0.0F : value;
+    }
+    pack_values(values, changed);
+    copy(changed, to, rows, cols);
+  }
+
+  void scale_columns(const Tile& tile, int64_t cols, std::vector<float>& values) {
+    const Operand scales = on_chip(tile);
+    if (scales.layout.type != DType::kF32 || scales.layout.rows != cols ||
+        scales.layout.cols != 2 || scales.layout.layout != Layout::kNd) {
+      fail(fmt::format("{} x {} {} are no scales of {} columns", scales.layout.rows,
+                       scales.layout.cols, name_of(scales.layout.type), cols));
+    }
+    const auto* words = reinterpret_cast<const float*>(scales.bytes);
+    for (size_t i = 0; i < values.size(); ++i) {
+      values[i] *= words[2 * (i % static_cast<size_t>(cols))];
+    }
+  }
+
+  /// f32 values as elements of the tile's type.
+  void pack_values(const std::vector<float>& values, const Operand& to) {
+    if (!is_whole(to.layout.type)) return pack(to.layout, values.data(), to.bytes);
+    wholes_.resize(values.size());
+    std::transform(values.begin(), values.end(), wholes_.begin(), to_whole);
+    pack(to.layout, wholes_.data(), to.bytes);
   }
 
   /// Converts whole fractals, whatever lies in their padding, and copies the real elements.
@@ -389,13 +470,7 @@ class FunctionalRun {
     const int64_t first_row = value(instruction.row_expr);
     if (first_row < 0) fail("has rows before its first position");
     apply_vector_op(op, a_, b_, scalar, {first_row, instruction.divisor}, result_);
-    if (is_whole(to.layout.type)) {
-      wholes_.resize(result_.values.size());
-      std::transform(result_.values.begin(), result_.values.end(), wholes_.begin(), to_whole);
-      pack(to.layout, wholes_.data(), to.bytes);
-    } else {
-      pack(to.layout, result_.values.data(), to.bytes);
-    }
+    pack_values(result_.values, to);
   }
 
   const Launch& launch_;

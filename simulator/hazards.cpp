@@ -113,6 +113,7 @@ class HazardSearch {
     if (instruction.a.used()) access(step, instruction.a, event, clock, false);
     if (instruction.b.used()) access(step, instruction.b, event, clock, false);
     if (adds) access(step, instruction.dst, event, clock, false);
+    if (!adds && instruction.bias.used()) access(step, instruction.bias, event, clock, false);
     access(step, instruction.dst, event, clock, true);
     for (const FlagUse& use : instruction.sets) {
       if (step.applies(use)) {
@@ -210,6 +211,10 @@ class HazardSearch {
         return buffers.l0c_align;
       case Memory::kUb:
         return buffers.ub_align;
+      case Memory::kBt:
+        return buffers.bt_align;
+      case Memory::kFb:
+        return buffers.fb_align;
       default:
         return buffers.l1_align;
     }

@@ -26,9 +26,9 @@ std::string_view name_of(Layout layout);
 /// Tile operations. Each runs on one pipe.
 enum class Opcode : uint8_t {
   kLoad,     ///< MTE2: GM to L1 or UB, converting ND to zN for L1
-  kMove,     ///< MTE1: L1 to L0A (zN to zZ) or to L0B (zN to nZ), or transposing on the way
-  kMmad,     ///< CUBE: L0C (+)= L0A x L0B
-  kFixpipe,  ///< FIXP: L0C to GM (zN to ND), converting the type
+  kMove,     ///< MTE1: L1 to L0A (zN to zZ) or to L0B (zN to nZ), perhaps transposing; to BT and FB
+  kMmad,     ///< CUBE: L0C (+)= L0A x L0B, or BT + L0A x L0B
+  kFixpipe,  ///< FIXP: L0C to GM (zN to ND): scaled by FB, rectified, converted
   kVector,   ///< VEC: one VectorOp on tiles in UB
   kStore,    ///< MTE3: UB to GM
 };

@@ -92,15 +92,17 @@ class Validator {
         break;
       case Opcode::kMove:
         check_tile(instruction.a, n, {Memory::kL1});
-        check_tile(instruction.dst, n, {Memory::kL0A, Memory::kL0B});
+        check_tile(instruction.dst, n, {Memory::kL0A, Memory::kL0B, Memory::kBt, Memory::kFb});
         break;
       case Opcode::kMmad:
         check_tile(instruction.a, n, {Memory::kL0A});
         check_tile(instruction.b, n, {Memory::kL0B});
         check_tile(instruction.dst, n, {Memory::kL0C});
+        if (instruction.bias.used()) check_tile(instruction.bias, n, {Memory::kBt});
         break;
       case Opcode::kFixpipe:
         check_tile(instruction.a, n, {Memory::kL0C});
+        if (instruction.b.used()) check_tile(instruction.b, n, {Memory::kFb});
         check_tile(instruction.dst, n, {Memory::kGm});
         break;
       case Opcode::kVector:
@@ -171,6 +173,11 @@ void add(Hasher& hasher, const Instruction& instruction) {
   if (!instruction.row_expr.is_constant() || instruction.row_expr.constant() != 0)
     instruction.row_expr.add_to(hasher);
   for (const Tile* tile : {&instruction.dst, &instruction.a, &instruction.b}) add(hasher, *tile);
+  if (instruction.relu) hasher.add("relu");
+  if (instruction.bias.used()) {
+    hasher.add("bias");
+    add(hasher, instruction.bias);
+  }
   for (const auto* uses : {&instruction.waits, &instruction.sets}) {
     for (const FlagUse& use : *uses) {
       hasher.add(int64_t{use.flag}).add(static_cast<int64_t>(use.when));
@@ -261,6 +268,10 @@ int64_t capacity_of(const Machine& machine, Memory space) {
       return machine.buffers.l0c_bytes;
     case Memory::kUb:
       return machine.buffers.ub_bytes;
+    case Memory::kBt:
+      return machine.buffers.bt_bytes;
+    case Memory::kFb:
+      return machine.buffers.fb_scale_bytes;
   }
   return 0;
 }

@@ -73,13 +73,20 @@ struct Instruction {
   VectorOp vector_op = VectorOp::kCopy;
   Accumulate accumulate = Accumulate::kAlways;
   bool transpose = false;  ///< kMove: the tile in L0 is the transpose of the one in L1
+  bool relu = false;       ///< kFixpipe: negative sums, scaled, become 0
   double scalar = 0;       ///< of kAdds, kMuls, kDup
   Expr scalar_expr = 0;    ///< of kMask: columns visible to row 0, were it its position's first
   Expr row_expr = 0;       ///< of kMask: rows of the first position that stand before row 0
   int64_t divisor = 1;     ///< of kMask: rows that share one position
   Tile dst;
   Tile a;  ///< the source; left operand of mmad and of vector operations
-  Tile b;  ///< right operand; vector: 1 row or 1 column broadcasts
+  /// Right operand; vector: 1 row or 1 column broadcasts. kFixpipe, optional: scales of the columns
+  /// in FB, a row of two f32 for each, of which the first is the scale (the hardware's 64-bit
+  /// word).
+  Tile b;
+  /// kMmad, optional: in BT, a row of one f32 or i32 for each column, from which sums start where
+  /// the product does not accumulate.
+  Tile bias;
   std::array<FlagUse, kMaxFlags> waits{};
   std::array<FlagUse, kMaxFlags> sets{};
 

@@ -87,7 +87,8 @@ std::optional<std::vector<FlagRole>> roles_of_flags(const Launch& launch) {
         const bool in_loop = list == &body.body;
         if (in_loop && side == kDrainSide) return std::nullopt;
         loops = loops || (in_loop && side == kLoadSide);
-        for (const Tile* tile : {&instruction.a, &instruction.b, &instruction.dst}) {
+        for (const Tile* tile :
+             {&instruction.a, &instruction.b, &instruction.bias, &instruction.dst}) {
           if (!is_fixed(*tile)) return std::nullopt;
         }
         for (const FlagUse& use : instruction.waits) {

@@ -158,7 +158,9 @@ void check_consistency(const Machine& machine, const JsonReader& where) {
                                     std::pair("buffers.l0a_align", buffers.l0a_align),
                                     std::pair("buffers.l0b_align", buffers.l0b_align),
                                     std::pair("buffers.l0c_align", buffers.l0c_align),
-                                    std::pair("buffers.ub_align", buffers.ub_align)}) {
+                                    std::pair("buffers.ub_align", buffers.ub_align),
+                                    std::pair("buffers.bt_align", buffers.bt_align),
+                                    std::pair("buffers.fb_align", buffers.fb_align)}) {
     if (align < 32 || align > 4096 || (align & (align - 1)) != 0) {
       refuse(path, fmt::format("is {}, not a power of two from 32 to 4096", align));
     }

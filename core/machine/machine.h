@@ -58,11 +58,15 @@ struct Machine {
     int64_t l0b_bytes = 0;
     int64_t l0c_bytes = 0;
     int64_t ub_bytes = 0;
+    int64_t bt_bytes = 0;
+    int64_t fb_scale_bytes = 0;
     int64_t l1_align = 0;
     int64_t l0a_align = 0;
     int64_t l0b_align = 0;
     int64_t l0c_align = 0;
     int64_t ub_align = 0;
+    int64_t bt_align = 0;
+    int64_t fb_align = 0;
   } buffers;
   struct {
     int64_t fractal_m = 0;

@@ -13,7 +13,7 @@ std::string_view name_of(Pipe pipe) {
 }
 
 std::string_view name_of(Memory space) {
-  constexpr std::string_view kNames[] = {"GM", "L1", "L0A", "L0B", "L0C", "UB"};
+  constexpr std::string_view kNames[] = {"GM", "L1", "L0A", "L0B", "L0C", "UB", "BT", "FB"};
   return kNames[static_cast<int>(space)];
 }
 

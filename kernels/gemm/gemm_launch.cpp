@@ -1,303 +1,194 @@
 #include "kernels/gemm/gemm_launch.h"
 
 #include <algorithm>
+#include <array>
+#include <numeric>
+#include <string>
+#include <vector>
 
 #include "core/base/integers.h"
+#include "kernels/gemm/gemm_cube.h"
+#include "kernels/gemm/gemm_shape.h"
+#include "kernels/gemm/gemm_vectors.h"
 
 namespace tilewright {
 
 namespace {
 
-// Bindings of a task: the tile's place and real size, and how many K chunks, K steps and tiles the
-// core has done before it (positions in the rings of L1, L0 and L0C).
-enum Binding { kRow, kCol, kRows, kCols, kChunksBefore, kStepsBefore, kTilesBefore, kBindings };
+/// Side of the sectors of a tensor whose tiles begin at multiples of `tile`, and again every
+/// `period`: a common divisor, so that every tile is whole sectors; no less than `least`.
+int64_t sector_side(int64_t tile, int64_t period, int64_t least) {
+  return std::max(std::gcd(tile, period), std::min(tile, least));
+}
 
-/// Everything about the launch that its instructions refer to.
-class GemmBuilder {
+class GemmLaunch {
  public:
-  GemmBuilder(const Problem& problem, const Config& config, const Machine& machine, int64_t rows)
-      : type_(problem.types[0]),
-        sum_type_(accumulator_of(problem.types[0])),
-        out_type_(problem.types[2]),
-        m_(rows),
-        n_(problem.size("n")),
-        k_(problem.size("k")),
-        tile_m_(round_up(config.at("tile_m"), 16)),
-        tile_n_(
-            round_up(config.at("tile_n"), std::max<int64_t>(16, 32 / bytes_of(problem.types[0])))),
-        chunk_(config.at("tile_k")),
-        step_(config.at("tile_k0")),
-        l1_buffers_(config.at("l1_buffers")),
-        l0c_buffers_(config.at("l0c_buffers")),
-        band_(config.at("swizzle")),
-        core_rows_(config.at("core_rows")),
-        cores_(machine.cores.aic) {
+  GemmLaunch(const Problem& problem, const Config& config, const Machine& machine, int64_t rows)
+      : machine_(machine), shape_(gemm_shape(problem)), tiles_(shape_, config, machine) {
     launch_.name = problem.text();
-    launch_.flops = 2.0 * static_cast<double>(problem.size("m")) * static_cast<double>(n_) *
-                    static_cast<double>(k_);
-    const Layout weights = problem.layouts[1] == "nz" ? Layout::kZn : Layout::kNd;
-    launch_.add_tensor({"a", type_, Layout::kNd, m_, k_, tile_m_, chunk_});
-    launch_.add_tensor({"b", type_, weights, k_, n_, chunk_, tile_n_});
-    launch_.add_tensor({"c", out_type_, Layout::kNd, m_, n_, tile_m_, tile_n_});
-    const auto flag = [&](const char* name, FlagMeaning meaning, Memory space, int64_t initial) {
-      return launch_.add_flag({name, FlagScope::kCore, meaning, space, static_cast<int>(initial)});
-    };
-    l1_full_ = flag("l1_full", FlagMeaning::kData, Memory::kL1, 0);
-    l1_free_ = flag("l1_free", FlagMeaning::kSpace, Memory::kL1, l1_buffers_);
-    l0_full_ = flag("l0_full", FlagMeaning::kData, Memory::kL0A, 0);
-    l0_free_ = flag("l0_free", FlagMeaning::kSpace, Memory::kL0A, 2);
-    c_full_ = flag("l0c_full", FlagMeaning::kData, Memory::kL0C, 0);
-    c_free_ = flag("l0c_free", FlagMeaning::kSpace, Memory::kL0C, l0c_buffers_);
+    launch_.flops = 2.0 * static_cast<double>(shape_.m) *
+                    static_cast<double>(shape_.sides() * shape_.n) * static_cast<double>(shape_.k);
+    if (shape_.expert_rows.size() == 1) {
+      shape_.m = rows;
+      shape_.expert_rows = {rows};
+    }
+    table_ = make_task_table(shape_.grid(tiles_.tile_m, tiles_.tile_n, tiles_.parts),
+                             tiles_.swizzle, tiles_.core_rows, tiles_.cores);
+    add_tensors();
   }
 
   Launch build() {
-    const int64_t full_chunks = k_ / chunk_;
-    const int64_t rest = k_ % chunk_;
-    Template body;
-    body.name = "tile";
-    body.kind = CoreKind::kAic;
-    body.bindings = kBindings;
-    body.count = full_chunks;
-    add_chunk(body.body, chunk_, Expr::index(), full_chunks > 0, rest == 0);
-    if (rest > 0) add_chunk(body.epilogue, rest, full_chunks, full_chunks > 0, true);
-    body.epilogue.push_back(drain());
-    launch_.add_template(std::move(body));
-    deal_tiles(ceil_div(k_, chunk_), full_chunks * (chunk_ / step_) + ceil_div(rest, step_));
+    const bool has_vectors = links_.sums >= 0;
+    if (has_vectors) add_vector_links();
+    GemmCube cube(shape_, tiles_, links_, launch_);
+    if (!has_vectors) {
+      deal(cube, nullptr);
+      return std::move(launch_);
+    }
+    GemmVectors vectors(shape_, tiles_, links_, machine_, launch_);
+    deal(cube, tiles_.parts > 1 ? nullptr : &vectors);
+    if (tiles_.parts > 1) vectors.add_reduction();
     return std::move(launch_);
   }
 
  private:
-  /// Loads one K chunk into L1 and multiplies it step by step. `chunk`: its number within the tile.
-  void add_chunk(std::vector<Instruction>& list, int64_t depth, const Expr& chunk,
-                 bool in_body_first, bool ends_tile) {
-    const bool whole = depth == chunk_ && !chunk.is_constant();
-    const Expr slot = Expr::ring(Expr::binding(kChunksBefore) + chunk, l1_buffers_);
-    const int64_t a_bytes = tile_m_ * chunk_ * bytes_of(type_);
-    const int64_t b_bytes = tile_n_ * chunk_ * bytes_of(type_);
-    const Expr a_slot = slot * a_bytes;
-    const Expr b_slot = slot * b_bytes + l1_buffers_ * a_bytes;
-    list.push_back(load_a(depth, chunk, a_slot));
-    list.push_back(load_b(depth, chunk, b_slot));
-    const int64_t steps = ceil_div(depth, step_);
-    for (int64_t s = 0; s < steps; ++s) {
-      const int64_t k = std::min(step_, depth - s * step_);
-      const Expr step = Expr::binding(kStepsBefore) + chunk * (chunk_ / step_) + s;
-      const Expr ring = Expr::ring(step, 2);
-      const Expr a0 = ring * (tile_m_ * step_ * bytes_of(type_));
-      const Expr b0 = ring * (tile_n_ * step_ * bytes_of(type_));
-      Instruction move_a = move(a_slot, tile_m_, s * step_, k, a0, true);
-      move_a.waits = {FlagUse{l0_free_}};
-      if (s == 0) move_a.waits[1] = {l1_full_};
-      list.push_back(move_a);
-      Instruction move_b = move(b_slot, chunk_, s * step_, k, b0, false);
-      move_b.sets = {FlagUse{l0_full_}};
-      if (s + 1 == steps) move_b.sets[1] = {l1_free_};
-      list.push_back(move_b);
-      Instruction multiply = mmad(k, a0, b0);
-      multiply.waits = {FlagUse{l0_full_}};
-      multiply.sets = {FlagUse{l0_free_}};
-      const bool opens_tile = s == 0 && (whole || !in_body_first);
-      if (opens_tile) {
-        multiply.waits[1] = {c_free_, When::kFirst};
-        multiply.accumulate = whole ? Accumulate::kUnlessFirst : Accumulate::kNever;
-      }
-      if (s + 1 == steps && ends_tile) multiply.sets[1] = {c_full_, When::kLast};
-      list.push_back(multiply);
+  void add_tensors() {
+    const DType type = shape_.type;
+    const int64_t k = shape_.stored_k();
+    const auto experts = static_cast<int64_t>(shape_.expert_rows.size());
+    // Where B holds several matrices, their tiles begin out of step.
+    const int64_t depth = experts > 1 ? sector_side(tiles_.chunk, k, 16) : tiles_.chunk;
+    const int64_t width = shape_.sides() > 1
+                              ? sector_side(tiles_.tile_n, shape_.stored_n(), 512 / bytes_of(type))
+                              : tiles_.tile_n;
+    int64_t height = tiles_.tile_m;
+    int64_t first_row = 0;
+    for (const int64_t rows : shape_.expert_rows) {
+      height = std::gcd(height, first_row);
+      first_row += rows;
+    }
+    launch_.add_tensor({"a", type, Layout::kNd, shape_.m, shape_.k, height, tiles_.chunk});
+    launch_.add_tensor({"b", type, shape_.fractal ? Layout::kZn : Layout::kNd, experts * k,
+                        shape_.sides() * shape_.stored_n(), depth, width});
+    launch_.add_tensor({"c", shape_.out, Layout::kNd, shape_.m, shape_.n, height, tiles_.tile_n});
+    const Epilogue& epilogue = shape_.epilogue;
+    const int64_t channels = experts * shape_.sides() * shape_.n;
+    if (epilogue.bias) {
+      links_.bias = launch_.add_tensor(
+          {"bias", accumulator_of(type), Layout::kNd, channels, 1, tiles_.tile_n, 1});
+    }
+    if (epilogue.column_scales) {
+      links_.scales =
+          launch_.add_tensor({"scales", DType::kF32, Layout::kNd, channels, 2, tiles_.tile_n, 2});
+    }
+    if (epilogue.row_scales) {
+      links_.row_scales =
+          launch_.add_tensor({"row_scales", DType::kF32, Layout::kNd, shape_.m, 1, height, 1});
+    }
+    if (epilogue.residual) {
+      links_.residual = launch_.add_tensor(
+          {"residual", shape_.out, Layout::kNd, shape_.m, shape_.n, height, tiles_.tile_n});
+    }
+    if (tiles_.parts > 1 || epilogue.needs_vectors()) add_workspace();
+  }
+
+  void add_workspace() {
+    const bool split = tiles_.parts > 1;
+    const auto cores = static_cast<int64_t>(table_.cores.size());
+    const int64_t rows = split ? tiles_.parts * shape_.m : cores * kSumsSlots * tiles_.tile_m;
+    const int64_t cols = shape_.sides() * (split ? shape_.n : tiles_.tile_n);
+    const int64_t height = split ? sector_side(tiles_.tile_m, shape_.m, 16) : tiles_.tile_m;
+    const int64_t width =
+        split && shape_.sides() > 1 ? sector_side(tiles_.tile_n, shape_.n, 128) : tiles_.tile_n;
+    links_.sums = launch_.add_tensor(
+        {split ? "parts" : "sums", DType::kF32, Layout::kNd, rows, cols, height, width});
+    launch_.tensors.back().workspace = true;
+  }
+
+  void add_vector_links() {
+    const int64_t most_rows = std::min(
+        tiles_.tile_m, *std::max_element(shape_.expert_rows.begin(), shape_.expert_rows.end()));
+    links_.halves =
+        static_cast<int>(std::min({int64_t{kMostHalves}, machine_.cores.aiv_per_aic,
+                                   tiles_.parts > 1 ? int64_t{kMostHalves} : most_rows}));
+    if (tiles_.parts > 1) {
+      const auto producers = static_cast<int>(table_.cores.size());
+      links_.all_summed = launch_.add_flag(
+          {"all_summed", FlagScope::kLaunch, FlagMeaning::kData, Memory::kGm, 0, producers});
+      return;
+    }
+    for (int half = 0; half < links_.halves; ++half) {
+      const std::string suffix = "_" + std::to_string(half);
+      const auto h = static_cast<size_t>(half);
+      links_.sums_ready[h] = launch_.add_flag(
+          {"sums_ready" + suffix, FlagScope::kGroup, FlagMeaning::kData, Memory::kGm, 0});
+      links_.sums_free[h] =
+          launch_.add_flag({"sums_free" + suffix, FlagScope::kGroup, FlagMeaning::kSpace,
+                            Memory::kGm, static_cast<int>(kSumsSlots)});
     }
   }
 
-  Instruction load_a(int64_t depth, const Expr& chunk, const Expr& slot) const {
-    Instruction load;
-    load.opcode = Opcode::kLoad;
-    load.a = {.space = Memory::kGm,
-              .tensor = 0,
-              .row = Expr::binding(kRow),
-              .col = chunk * chunk_,
-              .rows = Expr::binding(kRows),
-              .cols = depth,
-              .type = type_};
-    load.dst = {.space = Memory::kL1,
-                .offset = slot,
-                .rows = Expr::binding(kRows),
-                .cols = depth,
-                .stride = tile_m_,
-                .type = type_,
-                .layout = Layout::kZn};
-    load.waits = {FlagUse{l1_free_}};
-    return load;
-  }
-
-  Instruction load_b(int64_t depth, const Expr& chunk, const Expr& slot) const {
-    Instruction load;
-    load.opcode = Opcode::kLoad;
-    load.a = {.space = Memory::kGm,
-              .tensor = 1,
-              .row = chunk * chunk_,
-              .col = Expr::binding(kCol),
-              .rows = depth,
-              .cols = Expr::binding(kCols),
-              .type = type_};
-    load.dst = {.space = Memory::kL1,
-                .offset = slot,
-                .rows = depth,
-                .cols = Expr::binding(kCols),
-                .stride = chunk_,
-                .type = type_,
-                .layout = Layout::kZn};
-    load.sets = {FlagUse{l1_full_}};
-    return load;
-  }
-
-  /// Moves K columns (of A) or K rows (of B) starting at `from` of an L1 chunk into L0.
-  Instruction move(const Expr& chunk_offset, int64_t stride, int64_t from, int64_t k,
-                   const Expr& target, bool left) const {
-    Instruction move;
-    move.opcode = Opcode::kMove;
-    // zN: a column of fractals further is `stride` rows of 32 bytes; a row further is 32 bytes.
-    const int64_t skip = left ? from * bytes_of(type_) / 32 * stride * 32 : from * 32;
-    const Expr rows = left ? Expr::binding(kRows) : Expr(k);
-    const Expr cols = left ? Expr(k) : Expr::binding(kCols);
-    move.a = {.space = Memory::kL1,
-              .offset = chunk_offset + skip,
-              .rows = rows,
-              .cols = cols,
-              .stride = stride,
-              .type = type_,
-              .layout = Layout::kZn};
-    move.dst = {.space = left ? Memory::kL0A : Memory::kL0B,
-                .offset = target,
-                .rows = rows,
-                .cols = cols,
-                .type = type_,
-                .layout = left ? Layout::kZz : Layout::kNz};
-    return move;
-  }
-
-  Instruction mmad(int64_t k, const Expr& a0, const Expr& b0) const {
-    Instruction multiply;
-    multiply.opcode = Opcode::kMmad;
-    multiply.a = {.space = Memory::kL0A,
-                  .offset = a0,
-                  .rows = Expr::binding(kRows),
-                  .cols = k,
-                  .type = type_,
-                  .layout = Layout::kZz};
-    multiply.b = {.space = Memory::kL0B,
-                  .offset = b0,
-                  .rows = k,
-                  .cols = Expr::binding(kCols),
-                  .type = type_,
-                  .layout = Layout::kNz};
-    multiply.dst = sums();
-    return multiply;
-  }
-
-  Tile sums() const {
-    const Expr slot = Expr::ring(Expr::binding(kTilesBefore), l0c_buffers_);
-    return {.space = Memory::kL0C,
-            .offset = slot * (tile_m_ * tile_n_ * 4),
-            .rows = Expr::binding(kRows),
-            .cols = Expr::binding(kCols),
-            .stride = tile_m_,
-            .type = sum_type_,
-            .layout = Layout::kZn};
-  }
-
-  Instruction drain() const {
-    Instruction fixpipe;
-    fixpipe.opcode = Opcode::kFixpipe;
-    fixpipe.a = sums();
-    fixpipe.dst = {.space = Memory::kGm,
-                   .tensor = 2,
-                   .row = Expr::binding(kRow),
-                   .col = Expr::binding(kCol),
-                   .rows = Expr::binding(kRows),
-                   .cols = Expr::binding(kCols),
-                   .type = out_type_};
-    fixpipe.waits = {FlagUse{c_full_}};
-    fixpipe.sets = {FlagUse{c_free_}};
-    return fixpipe;
-  }
-
-  void deal_tiles(int64_t chunks, int64_t steps) {
-    const auto dealt = tiles_by_core();
-    launch_.cores.resize(dealt.size());
-    for (size_t c = 0; c < dealt.size(); ++c) {
-      launch_.cores[c].group = static_cast<int>(c);
-      int64_t before = 0;
-      for (const auto& [tile_row, tile_column] : dealt[c]) {
-        const int64_t row = tile_row * tile_m_;
-        const int64_t col = tile_column * tile_n_;
-        launch_.cores[c].add(0, {row, col, std::min(tile_m_, m_ - row), std::min(tile_n_, n_ - col),
-                                 before * chunks, before * steps, before});
-        ++before;
+  /// Gives each group its tasks; `vectors`: those that finish tiles as they come.
+  void deal(GemmCube& cube, GemmVectors* vectors) {
+    const size_t stride = vectors ? static_cast<size_t>(1 + links_.halves) : 1;
+    launch_.cores.resize(table_.cores.size() * stride);
+    std::vector<int64_t> first_rows(1, 0);  // of A, by expert
+    for (const int64_t rows : shape_.expert_rows) first_rows.push_back(first_rows.back() + rows);
+    for (size_t c = 0; c < table_.cores.size(); ++c) {
+      CoreProgram* group = &launch_.cores[c * stride];
+      for (size_t i = 0; i < stride; ++i) {
+        group[i].kind = i == 0 ? CoreKind::kAic : CoreKind::kAiv;
+        group[i].group = static_cast<int>(c);
+      }
+      GemmCube::Progress before;
+      std::array<int64_t, kMostHalves> pieces{};
+      const std::vector<GemmTask>& tasks = table_.cores[c];
+      for (size_t t = 0; t < tasks.size(); ++t) {
+        GemmCube::Work work = work_of(tasks[t], first_rows);
+        work.is_last = tiles_.parts > 1 && t + 1 == tasks.size();
+        work.sums_row = tiles_.parts > 1 ? work.part * shape_.m + work.row
+                                         : static_cast<int64_t>(c) * kSumsSlots * tiles_.tile_m;
+        if (vectors) {
+          vectors->add_tile(work, work.sums_row + before.tiles % kSumsSlots * tiles_.tile_m,
+                            {group + 1, stride - 1}, pieces);
+        }
+        cube.add(work, before, group[0]);
       }
     }
   }
 
-  std::vector<std::vector<std::pair<int64_t, int64_t>>> tiles_by_core() const {
-    const int64_t rows = ceil_div(m_, tile_m_);
-    const int64_t columns = ceil_div(n_, tile_n_);
-    if (core_rows_ > 0) return grid_tiles(rows, columns, core_rows_, cores_ / core_rows_);
-    const auto order = tile_order(rows, columns, band_);
-    std::vector<std::vector<std::pair<int64_t, int64_t>>> dealt(
-        std::min(static_cast<size_t>(cores_), order.size()));
-    for (size_t t = 0; t < order.size(); ++t) dealt[t % dealt.size()].push_back(order[t]);
-    return dealt;
+  GemmCube::Work work_of(const GemmTask& task, const std::vector<int64_t>& first_rows) const {
+    const auto expert = static_cast<size_t>(task.expert);
+    GemmCube::Work work;
+    const int64_t row = task.row * tiles_.tile_m;
+    work.row = first_rows[expert] + row;
+    work.rows = std::min(tiles_.tile_m, shape_.expert_rows[expert] - row);
+    work.col = task.column * tiles_.tile_n;
+    work.cols = std::min(tiles_.tile_n, shape_.n - work.col);
+    work.expert = task.expert;
+    work.part = task.part;
+    return work;
   }
 
+  const Machine& machine_;
+  GemmShape shape_;
+  GemmTiles tiles_;
   Launch launch_;
-  DType type_;
-  DType sum_type_;
-  DType out_type_;
-  int64_t m_, n_, k_;
-  int64_t tile_m_, tile_n_;
-  int64_t chunk_, step_;
-  int64_t l1_buffers_, l0c_buffers_;
-  int64_t band_;
-  int64_t core_rows_;
-  int64_t cores_;
-  int l1_full_ = 0, l1_free_ = 0, l0_full_ = 0, l0_free_ = 0, c_full_ = 0, c_free_ = 0;
+  GemmLinks links_;
+  TaskTable table_;
 };
 
 }  // namespace
 
-std::vector<std::pair<int64_t, int64_t>> tile_order(int64_t rows, int64_t columns, int64_t band) {
-  std::vector<std::pair<int64_t, int64_t>> order;
-  order.reserve(static_cast<size_t>(rows * columns));
-  const int64_t height = std::max<int64_t>(1, band);
-  for (int64_t top = 0; top < rows; top += height) {
-    const bool backwards = band > 0 && top / band % 2 == 1;
-    for (int64_t i = 0; i < columns; ++i) {
-      const int64_t column = backwards ? columns - 1 - i : i;
-      for (int64_t row = top; row < std::min(rows, top + height); ++row)
-        order.emplace_back(row, column);
-    }
-  }
-  return order;
-}
-
-std::vector<std::vector<std::pair<int64_t, int64_t>>> grid_tiles(int64_t rows, int64_t columns,
-                                                                 int64_t core_rows,
-                                                                 int64_t core_columns) {
-  std::vector<std::vector<std::pair<int64_t, int64_t>>> dealt;
-  for (int64_t r = 0; r < core_rows; ++r) {
-    for (int64_t c = 0; c < core_columns; ++c) {
-      std::vector<std::pair<int64_t, int64_t>> tiles;
-      for (int64_t row = rows * r / core_rows; row < rows * (r + 1) / core_rows; ++row) {
-        for (int64_t col = columns * c / core_columns; col < columns * (c + 1) / core_columns;
-             ++col)
-          tiles.emplace_back(row, col);
-      }
-      if (!tiles.empty()) dealt.push_back(std::move(tiles));
-    }
-  }
-  return dealt;
-}
-
 Launch build_gemm_launch(const Problem& problem, const Config& config, const Machine& machine,
                          int64_t rows) {
-  return GemmBuilder(problem, config, machine, rows).build();
+  return GemmLaunch(problem, config, machine, rows).build();
+}
+
+int find_tensor(const Launch& launch, std::string_view name) {
+  const auto found = std::find_if(launch.tensors.begin(), launch.tensors.end(),
+                                  [&](const Tensor& tensor) { return tensor.name == name; });
+  return found == launch.tensors.end() ? -1 : static_cast<int>(found - launch.tensors.begin());
 }
 
 }  // namespace tilewright

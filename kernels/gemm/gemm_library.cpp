@@ -76,6 +76,15 @@ std::string GemmLibraryKernel::summary() const {
   return "baseline: the best of five fixed tiles by a static rule of shape";
 }
 
+Problem GemmLibraryKernel::problem(const ProblemRequest& request) const {
+  Problem problem = GemmKernel::problem(request);
+  if (problem.epilogue != "none") {
+    throw Error(ErrorKind::kUsage,
+                fmt::format("{} has no epilogue '{}'; known is none", name(), problem.epilogue));
+  }
+  return problem;
+}
+
 Config GemmLibraryKernel::default_config(const Problem& problem, const Machine& machine) const {
   const DType type = problem.types[0];
   const LibraryTile tile = library_tile(problem, machine);
@@ -90,7 +99,7 @@ Config GemmLibraryKernel::default_config(const Problem& problem, const Machine& 
   set("tile_k0", chunk_of(type) / 4);
   set("l1_buffers", doubled(l1_bytes_of(tile, type), machine.buffers.l1_bytes));
   set("l0c_buffers", doubled(l0c_bytes_of(tile), machine.buffers.l0c_bytes));
-  set("swizzle", kBand);
+  set("swizzle", problem.size("m") >= problem.size("n") ? kBand : -kBand);
   set("core_rows", 0);
   return config;
 }

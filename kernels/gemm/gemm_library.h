@@ -30,11 +30,12 @@ LibraryTile library_tile(const Problem& problem, const Machine& machine);
 /// SmoothGEMM is compared with: one of five fixed tiles by library_tile(), K chunks of 256
 /// (i8: 512) in L1 and a quarter of that in L0, everything double-buffered that fits, tiles dealt
 /// in turn in bands of three (CATLASS's defaults, swizzle <3,0> where m >= n, else <3,1>). Rows and
-/// columns past the matrix are neither loaded nor stored. It goes through SmoothGEMM's own builder.
+/// columns past the matrix are neither loaded nor stored; no epilogue. It goes through SmoothGEMM's own builder.
 class GemmLibraryKernel : public GemmKernel {
  public:
   std::string name() const override { return "gemm_library"; }
   std::string summary() const override;
+  Problem problem(const ProblemRequest& request) const override;
   Space space(const Problem& problem, const Machine& machine) const override;
   Config default_config(const Problem& problem, const Machine& machine) const override;
 };

@@ -30,7 +30,8 @@ struct Case {
   Launch launch;
 };
 
-/// A random problem with a random legal config, or the default one, on a random machine.
+/// A random problem with an epilogue of the fixpipe and a random legal config of cube cores alone,
+/// or the default one, on a random machine.
 Case random_case(Random& random) {
   static const char* const kMachines[] = {"ascend-910b2", "ascend-910b4", "ascend-910b2:datasheet"};
   const Kernel& gemm = find_kernel("gemm");
@@ -48,9 +49,13 @@ Case random_case(Random& random) {
         {"m", size(1, 8192)}, {"n", rounded(size(256, 16384))}, {"k", rounded(size(512, 16384))}};
     request.dtype = random.below(4) == 0 ? "i8" : "f16";
     request.layout = !odd && random.below(3) == 0 ? "nz" : "nd";
+    static const char* const kEpilogues[] = {"none", "bias", "relu", "bias+relu"};
+    request.epilogue = kEpilogues[random.below(4)];
+    if (request.dtype == "i8" && random.below(2) == 0) request.epilogue = "bias+dequant";
     drawn.problem = gemm.problem(request);
     const Space space = gemm.space(drawn.problem, drawn.machine);
-    const std::vector<Config> all = space.enumerate();
+    std::vector<Config> all = space.enumerate();
+    std::erase_if(all, [](const Config& config) { return config.at("split_k") > 1; });
     drawn.config = random.below(3) == 0 ? gemm.default_config(drawn.problem, drawn.machine)
                                         : all[random.below(all.size())];
     drawn.launch = gemm.build(drawn.problem, drawn.config, drawn.machine);
@@ -150,15 +155,22 @@ TEST(ComposedTiming, ExplainsTheTimeAsDetailedTimingDoes) {
 
 TEST(ComposedTiming, AutoComposesLongGemmsAndNothingElse) {
   const Machine machine = load_machine("ascend-910b2");
-  const auto resolved = [&](const char* name, std::map<std::string, int64_t> sizes) {
+  const auto resolved = [&](const char* name, std::map<std::string, int64_t> sizes,
+                            const char* epilogue = "none", const char* config = "") {
     const Kernel& kernel = find_kernel(name);
-    const Problem problem = problem_of(name, std::move(sizes));
-    return resolve(Fidelity::kAuto,
-                   kernel.build(problem, kernel.default_config(problem, machine), machine),
-                   machine);
+    Problem problem = problem_of(name, std::move(sizes));
+    problem.epilogue = epilogue;
+    const Config whole = complete_config(kernel, problem, machine, parse_config(config));
+    return resolve(Fidelity::kAuto, kernel.build(problem, whole, machine), machine);
   };
   EXPECT_EQ(resolved("gemm", {{"m", 4096}, {"n", 4096}, {"k", 4096}}), Fidelity::kComposed);
+  EXPECT_EQ(resolved("gemm", {{"m", 4096}, {"n", 4096}, {"k", 4096}}, "bias+relu"),
+            Fidelity::kComposed);
   EXPECT_EQ(resolved("gemm", {{"m", 64}, {"n", 512}, {"k", 512}}), Fidelity::kDetailed);
+  // Vector cores take part.
+  EXPECT_EQ(resolved("gemm", {{"m", 4096}, {"n", 4096}, {"k", 4096}}, "gelu"), Fidelity::kDetailed);
+  EXPECT_EQ(resolved("gemm", {{"m", 256}, {"n", 576}, {"k", 32768}}, "none", "split_k=4"),
+            Fidelity::kDetailed);
   EXPECT_EQ(resolved("rms_norm", {{"rows", 4096}, {"cols", 4096}}), Fidelity::kDetailed);
 }
 

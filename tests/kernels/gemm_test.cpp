@@ -7,7 +7,7 @@
 
 #include "core/base/error.h"
 #include "core/base/random.h"
-#include "kernels/gemm/gemm_launch.h"
+#include "kernels/gemm/task_table.h"
 #include "simulator/hazards.h"
 #include "simulator/timing.h"
 
@@ -171,7 +171,7 @@ TEST(Gemm, RefusesSizesThatMakeNoSense) {
   EXPECT_TRUE(refused({{"m", INT64_MAX}, {"n", 1}, {"k", 1}}));
   EXPECT_TRUE(refused({{"m", INT32_MAX}, {"n", INT32_MAX}, {"k", 1}}));
   EXPECT_TRUE(refused({{"m", 1}, {"n", 1}, {"k", 1}}, "f64"));
-  EXPECT_TRUE(refused({{"m", 1}, {"n", 1}, {"k", 1}}, "", "nz"));
+  EXPECT_TRUE(refused({{"m", 1}, {"n", 1}, {"k", 1}}, "", "zn"));
 }
 
 TEST(TileOrder, WalksBandsColumnByColumnAndTurnsAround) {

@@ -30,7 +30,8 @@ std::vector<Problem> problems_of(const Kernel& kernel) {
           {"rows", 40 * scale}, {"cols", 1024 * scale}, {"vocab", 500},
           {"heads", 8 * scale}, {"kv_heads", scale},    {"dim", 64},
           {"sequences", scale}, {"tokens", 20},         {"context", 150 * scale},
-          {"block", 64},        {"reads", 2},           {"writes", scale}};
+          {"block", 64},        {"reads", 2},           {"writes", scale},
+          {"experts", 4},       {"skew", 50}};
       request.sizes[size.name] = sizes.at(size.name);
     }
     problems.push_back(kernel.problem(request));

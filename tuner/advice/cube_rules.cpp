@@ -13,8 +13,9 @@ namespace tilewright {
 namespace {
 
 /// What may shrink so that a larger tile fits.
-const std::vector<std::string> kRoomForTile = {"tile_k0",     "tile_k",    "l1_buffers",
-                                               "l0c_buffers", "core_rows", "swizzle"};
+const std::vector<std::string> kRoomForTile = {"tile_k0",    "tile_k",      "l1_buffers",
+                                               "l0_buffers", "l0c_buffers", "core_rows",
+                                               "swizzle",    "split_k"};
 
 /// Share of the time in which the cube waits for operands, its first ones included.
 double operand_wait(const Evidence& evidence) {
@@ -123,7 +124,7 @@ std::optional<Finding> overlap_drain(const Evidence& evidence) {
       fmt::format("CUBE waits for L0C {}; {} drains of {:.0f} cycles each", format_share(waits),
                   format_count(static_cast<int64_t>(drains.count)), drains.cycles_each()),
       {{{{"l0c_buffers", Direction::kUp}},
-        {"tile_n", "tile_m", "tile_k0", "core_rows", "swizzle"}}}};
+        {"tile_n", "tile_m", "tile_k0", "core_rows", "swizzle", "split_k"}}}};
 }
 
 std::optional<Finding> speed_up_drain(const Evidence& evidence) {
@@ -193,14 +194,7 @@ std::optional<Finding> fractal_weights(const Evidence& evidence) {
                   is_aligned ? "" : ", which is not aligned",
                   format_bytes(static_cast<double>(evidence.machine.mte2.lookahead_burst_bytes)),
                   format_share(evidence.busy(Pipe::kMte2)))};
-  const int64_t unit = 32 / bytes_of(weights.type);
   finding.other_change = "weights nd -> nz";
-  if (problem.size("k") % 16 != 0 || problem.size("n") % unit != 0) {
-    finding.obstacle =
-        fmt::format("layout nz needs k in multiples of 16 and n in multiples of {}, here k={} n={}",
-                    unit, problem.size("k"), problem.size("n"));
-    return finding;
-  }
   finding.other = problem;
   finding.other->layouts[1] = "nz";
   return finding;

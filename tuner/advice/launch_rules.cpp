@@ -24,7 +24,7 @@ std::optional<Finding> balance_waves(const Evidence& evidence) {
       fmt::format("{} {} cores worked, with {} to {} tasks each", evidence.working(evidence.kind()),
                   name_of(evidence.kind()), least, most),
       {{{{"tile_m", Direction::kNear}, {"tile_n", Direction::kNear}},
-        {"tile_k0", "tile_k", "l0c_buffers", "core_rows", "swizzle"}},
+        {"tile_k0", "tile_k", "l0c_buffers", "core_rows", "swizzle", "split_k"}},
        {{{"core_rows", Direction::kAny}, {"swizzle", Direction::kAny}}},
        {{{"tile_rows", Direction::kNear}, {"tile_cols", Direction::kNear}}, {"buffers"}},
        {{{"tile_q", Direction::kNear}, {"tile_kv", Direction::kNear}}}}};
@@ -39,6 +39,7 @@ std::optional<Finding> use_more_cores(const Evidence& evidence) {
       fmt::format("verdict {}: {}", name_of(evidence.roofline.verdict), evidence.roofline.reason),
       {{{{"tile_m", Direction::kDown}, {"tile_n", Direction::kDown}}, {"core_rows", "swizzle"}},
        {{{"core_rows", Direction::kAny}, {"swizzle", Direction::kAny}}},
+       {{{"split_k", Direction::kUp}}, {"tile_k", "tile_k0", "core_rows", "swizzle"}},
        {{{"cores", Direction::kUp}}, {"tile_rows"}},
        {{{"tile_rows", Direction::kDown}, {"tile_cols", Direction::kDown}}},
        {{{"tile_q", Direction::kDown}}, {}}}};

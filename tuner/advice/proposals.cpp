@@ -113,7 +113,10 @@ void make_room(const Space& space, const Config& config, const std::vector<size_
 double distance(const Config& a, const Config& b) {
   double sum = 0;
   for (size_t i = 0; i < a.values.size(); ++i) {
-    const auto log = [](int64_t value) { return std::log2(static_cast<double>(value) + 1); };
+    const auto log = [](int64_t value) {
+      const auto number = static_cast<double>(value);
+      return std::copysign(std::log2(std::abs(number) + 1), number);
+    };
     sum += std::abs(log(a.values[i].second) - log(b.values[i].second));
   }
   return sum;

@@ -158,10 +158,13 @@ void check_size(const Problem& problem) {
 
 /// How far two configs of the same parameters are apart, in doublings.
 double distance(const Config& a, const Config& b) {
+  const auto log = [](int64_t value) {
+    const auto number = static_cast<double>(value);
+    return std::copysign(std::log2(1 + std::abs(number)), number);
+  };
   double sum = 0;
   for (size_t i = 0; i < a.values.size(); ++i) {
-    sum += std::abs(std::log2(static_cast<double>(1 + a.values[i].second) /
-                              static_cast<double>(1 + b.values[i].second)));
+    sum += std::abs(log(a.values[i].second) - log(b.values[i].second));
   }
   return sum;
 }

@@ -20,20 +20,23 @@ constexpr size_t kSeeds = 8;
 
 /// What of a config decides its first-order estimate for the most part: the traffic of its tiles.
 std::vector<int64_t> traffic_of(const Config& config) {
-  return {config.at("tile_m"), config.at("tile_n"), config.at("tile_k"), config.at("swizzle"),
-          config.at("core_rows")};
+  return {config.at("tile_m"),  config.at("tile_n"),    config.at("tile_k"),
+          config.at("swizzle"), config.at("core_rows"), config.at("split_k")};
 }
 
 /// The configs with the least estimates, one for each traffic, so that they differ in what matters.
 /// Of equal estimates the one with the deepest steps goes first: fewest instructions for the same
-/// work, and the fewest to simulate.
+/// work, and the fewest to simulate; then the one with the most cores.
 std::vector<Config> promising(const std::vector<Config>& configs,
                               const std::vector<double>& estimates) {
   std::vector<size_t> order(configs.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
     if (estimates[a] != estimates[b]) return estimates[a] < estimates[b];
-    return configs[a].at("tile_k0") > configs[b].at("tile_k0");
+    if (configs[a].at("tile_k0") != configs[b].at("tile_k0")) {
+      return configs[a].at("tile_k0") > configs[b].at("tile_k0");
+    }
+    return configs[a].at("cores") > configs[b].at("cores");
   });
   std::vector<Config> chosen;
   std::set<std::vector<int64_t>> seen;
