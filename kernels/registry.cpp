@@ -5,6 +5,7 @@
 #include "kernels/collective/reduce_scatter.h"
 #include "kernels/collective/send_recv.h"
 #include "kernels/gemm/gemm.h"
+#include "kernels/gemm/gemm_library.h"
 #include "kernels/kernel.h"
 #include "kernels/vector/argmax.h"
 #include "kernels/vector/cast.h"
@@ -28,6 +29,7 @@ const std::vector<const Kernel*>& all_kernels() {
   static const GemmKernel gemm;
   static const GroupedGemmKernel grouped_gemm;
   static const GemmPaddedKernel gemm_padded;
+  static const GemmLibraryKernel gemm_library;
   static const AttentionKernel attention;
   static const RmsNormKernel rms_norm;
   static const AddRmsNormKernel add_rms_norm;
@@ -54,11 +56,14 @@ const std::vector<const Kernel*>& all_kernels() {
   static const TopKKernel top_k;
   static const SampleKernel sample;
   static const std::vector<const Kernel*> kernels = {
-      &gemm,       &grouped_gemm,   &gemm_padded, &attention, &rms_norm,          &add_rms_norm,
-      &silu_mul,   &rope,           &gather,      &argmax,    &elementwise,       &all_reduce,
-      &all_gather, &reduce_scatter, &all_to_all,  &send_recv, &layer_norm,        &add_layer_norm,
-      &gelu,       &softmax,        &cast,        &quantize,  &quantize_channels, &kv_write,
-      &moe_route,  &unpermute,      &top_k,       &sample};
+      &gemm,       &grouped_gemm, &gemm_padded,    &gemm_library,
+      &attention,  &rms_norm,     &add_rms_norm,   &silu_mul,
+      &rope,       &gather,       &argmax,         &elementwise,
+      &all_reduce, &all_gather,   &reduce_scatter, &all_to_all,
+      &send_recv,  &layer_norm,   &add_layer_norm, &gelu,
+      &softmax,    &cast,         &quantize,       &quantize_channels,
+      &kv_write,   &moe_route,    &unpermute,      &top_k,
+      &sample};
   return kernels;
 }
 

@@ -163,12 +163,18 @@ Command report_entry() {
       "4).\n"
       "Advice on a kernel run says what to change and what that is estimated to save; --apply "
       "runs\n"
-      "the change and shows what it really saves.\n";
-  command.positionals = {{"RUN", "number or label of a run, see `tilewright query runs`"}};
+      "the change and shows what it really saves.\n"
+      "`report xyserve` needs no run: it computes the gains that the paper of XY-Serve states, "
+      "each\n"
+      "over its baseline, with the baselines beside measurements (docs/xyserve.md).\n";
+  command.positionals = {
+      {"RUN", "number or label of a run, see `tilewright query runs`; or xyserve"}};
   command.options = {
-      {"apply", 0, "N", "", "follow the N-th advice: run the change in detail and keep the run"}};
+      {"apply", 0, "N", "", "follow the N-th advice: run the change in detail and keep the run"},
+      {"quick", 0, "", "", "of xyserve: a few sizes of each experiment only"}};
   command.examples = {{"tilewright report 1", "the first run of the database"},
-                      {"tilewright report 1 --apply 1", "do what would save most"}};
+                      {"tilewright report 1 --apply 1", "do what would save most"},
+                      {"tilewright report xyserve --quick", "the gains of XY-Serve's kernels"}};
   command.run = run_report;
   return command;
 }

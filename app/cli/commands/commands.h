@@ -10,6 +10,8 @@ int run_tune(Context& context);
 int run_replay(Context& context);
 int run_export(Context& context);
 int run_report(Context& context);
+/// `report xyserve`.
+int run_report_xyserve(Context& context);
 int run_diff(Context& context);
 int run_query(Context& context);
 int run_machine(Context& context);

@@ -1,4 +1,4 @@
-// `tilewright report`: where the time of one run went.
+// `tilewright report`: where the time of one run went, or what is computed under a name of its own.
 
 #include <fmt/format.h>
 
@@ -211,8 +211,15 @@ void print(Context& context, const RunReport& report, std::span<const Advice> li
 }  // namespace
 
 int run_report(Context& context) {
-  const InterruptGuard guard;
   const bool applies = context.arguments().has("apply");
+  if (context.arguments().positionals()[0] == "xyserve") {
+    if (applies) throw Error(ErrorKind::kUsage, "--apply follows advice on a run, not on xyserve");
+    return run_report_xyserve(context);
+  }
+  if (context.arguments().has("quick")) {
+    throw Error(ErrorKind::kUsage, "--quick shortens `report xyserve`; a run is as long as it was");
+  }
+  const InterruptGuard guard;
   const int64_t number = applies ? context.arguments().integer("apply", 1, 1000) : 0;
   Store store = context.open_existing_store(applies ? OpenMode::kReadWrite : OpenMode::kReadOnly);
   const RunReport report = read(context, store);

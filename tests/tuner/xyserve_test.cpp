@@ -1,0 +1,132 @@
+#include <gtest/gtest.h>
+
+#include "kernels/kernel.h"
+#include "simulator/timing.h"
+#include "tuner/xyserve/agreement.h"
+#include "tuner/xyserve/gemm_summary.h"
+
+namespace tilewright {
+namespace {
+
+const Machine& machine() {
+  static const Machine loaded = load_machine("ascend-910b2");
+  return loaded;
+}
+
+GemmExperimentOptions small_experiment() {
+  GemmExperimentOptions options;
+  options.linears = {
+      {"a", 1, "o_proj", 512, 256}, {"b", 1, "down", 768, 512}, {"c", 2, "o_proj", 512, 256}};
+  options.rows = {1, 15, 16, 17, 32, 33, 128, 129};
+  options.layout = "nz";
+  return options;
+}
+
+TEST(XyserveLinears, AreTheSharesOfTheRanks) {
+  const std::vector<Linear> linears = xyserve_linears();
+  ASSERT_EQ(linears.size(), 16u);
+  const auto sizes = [&](size_t i) { return std::pair(linears[i].n, linears[i].k); };
+  using Sizes = std::pair<int64_t, int64_t>;
+  EXPECT_EQ(sizes(0), Sizes(12288, 4096));
+  EXPECT_EQ(sizes(2), Sizes(22016, 4096));
+  EXPECT_EQ(linears[12].model, "qwen2.5-72b");
+  EXPECT_EQ(sizes(12), Sizes(1280, 8192));
+  EXPECT_EQ(sizes(13), Sizes(8192, 1024));
+  EXPECT_EQ(sizes(14), Sizes(7392, 8192));
+  EXPECT_EQ(sizes(15), Sizes(8192, 3696));
+}
+
+TEST(GemmExperiment, TimesAreThoseOfTheSimulator) {
+  const GemmExperimentOptions options = small_experiment();
+  const std::vector<LinearTimes> times = run_gemm_experiment(options, machine(), {});
+  ASSERT_EQ(times.size(), 3u);
+  for (const LinearTimes& each : times) {
+    for (size_t i = 0; i < options.rows.size(); ++i) {
+      const auto time = [&](const char* name, const Config* config) {
+        const Kernel& kernel = find_kernel(name);
+        const Problem problem = linear_problem(each.linear, options.rows[i], name, "nz");
+        const Config own = config ? *config : kernel.default_config(problem, machine());
+        const Launch launch = kernel.build(problem, own, machine());
+        return machine().us_of_ticks(time_launch(launch, machine(), Fidelity::kAuto).ticks);
+      };
+      EXPECT_EQ(each.smooth_us[i], time("gemm", &each.entry(options.rows[i]).config));
+      EXPECT_EQ(each.library_us[i], time("gemm_library", nullptr));
+      EXPECT_EQ(each.padded_us[i], time("gemm_padded", nullptr));
+    }
+  }
+  EXPECT_EQ(times[0].smooth_us, times[2].smooth_us);
+  EXPECT_EQ(times[2].linear.model, "c");
+}
+
+TEST(GemmExperiment, DoesNotDependOnTheNumberOfThreads) {
+  const GemmExperimentOptions options = small_experiment();
+  const std::vector<LinearTimes> one = run_gemm_experiment(options, machine(), {1, {}});
+  const std::vector<LinearTimes> three = run_gemm_experiment(options, machine(), {3, {}});
+  for (size_t i = 0; i < one.size(); ++i) {
+    EXPECT_EQ(one[i].smooth_us, three[i].smooth_us);
+    for (size_t e = 0; e < one[i].table.size(); ++e) {
+      EXPECT_EQ(one[i].table[e].config, three[i].table[e].config);
+    }
+  }
+}
+
+TEST(GemmExperiment, TunedEntriesAreNoSlowerThanTheDefault) {
+  const GemmExperimentOptions options = small_experiment();
+  for (const LinearTimes& times : run_gemm_experiment(options, machine(), {})) {
+    for (const TunedRows& entry : times.table) {
+      const Problem problem = linear_problem(times.linear, entry.m, "gemm", "nz");
+      const Kernel& kernel = find_kernel("gemm");
+      const Launch launch =
+          kernel.build(problem, kernel.default_config(problem, machine()), machine());
+      EXPECT_LE(entry.time_us,
+                machine().us_of_ticks(time_launch(launch, machine(), Fidelity::kAuto).ticks));
+    }
+  }
+}
+
+TEST(GemmSummary, MeanGainIsGeometric) {
+  const std::vector<double> baseline = {2, 8};
+  const std::vector<double> times = {1, 1};
+  EXPECT_DOUBLE_EQ(mean_gain(baseline, times), 3);
+  EXPECT_EQ(mean_gain({}, {}), 0);
+}
+
+TEST(GemmSummary, CountsEdgesThatRiseByMoreThanOneTile) {
+  LinearTimes times;
+  Config config;
+  config.values = {{"tile_m", 32}};
+  times.table = {{64, config, 10}, {80, config, 14}, {128, config, 20}, {144, config, 40}};
+  const std::vector<int64_t> rows = {64, 65, 128, 129};
+  // 64 rows are 2 tiles: half as long again for one row more rises by less than 1/2 a row. 128 rows
+  // are 4 tiles: twice as long rises by far more than 1/4.
+  times.smooth_us = {10, 14, 20, 40};
+  const TileEdges edges = tile_edges(rows, times);
+  EXPECT_EQ(edges.edges, 2);
+  EXPECT_EQ(edges.held, 1);
+  EXPECT_NEAR(edges.worst_rise, (40.0 / 129 / (20.0 / 128) - 1) * 4, 1e-12);
+}
+
+TEST(GemmSummary, SaysHowFarTheBoundIs) {
+  const GemmExperimentOptions options = small_experiment();
+  const std::vector<LinearTimes> times = run_gemm_experiment(options, machine(), {});
+  const GemmSummary summary = summarise(options, times, machine(), {});
+  EXPECT_EQ(summary.bounds.entries, 15);  // 16, 32, 48, 128 and 144 rows of three linears
+  EXPECT_GT(summary.bounds.least, 0.1);
+  EXPECT_LE(summary.bounds.median, 1);
+  ASSERT_FALSE(summary.rows.empty());
+  for (const GemmRow& row : summary.rows) {
+    EXPECT_LE(row.ratio, 1) << row.linear.op << " " << row.m;
+    EXPECT_LE(row.mfu, 1);
+    EXPECT_LE(row.mbu, 1);
+  }
+}
+
+TEST(Agreement, GemmLibraryIsNearMeasuredLibraries) {
+  const std::vector<Agreement> list = gemm_library_agreement(machine());
+  ASSERT_EQ(list.size(), 5u);
+  for (const Agreement& each : list) EXPECT_LT(std::abs(each.error()), 0.15) << each.what;
+  EXPECT_TRUE(gemm_library_agreement(load_machine("ascend-910b4")).empty());
+}
+
+}  // namespace
+}  // namespace tilewright
