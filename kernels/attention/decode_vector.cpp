@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/vector/reduce.h"
 #include "kernels/vector/vector_builder.h"
 
 namespace tilewright {
@@ -81,8 +82,7 @@ void DecodeVector::emit_scores(std::vector<Instruction>& list, const DecodeTile&
         ub_tile(numbers_.column(tile) * 4 + (layout_.scores + head * layout_.columns * 4), tokens,
                 1, 0, DType::kF32);
     list.push_back(vector_op(VectorOp::kMul, product, wide, query));
-    const Tile folded = fold_columns(list, VectorOp::kAdd, product, dim, machine_);
-    list.push_back(vector_op(VectorOp::kRowSum, scores, folded));
+    reduce_rows(list, VectorOp::kRowSum, product, dim, scores, layout_.product, machine_);
   }
 }
 
