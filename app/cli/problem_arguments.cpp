@@ -32,6 +32,7 @@ ProblemRequest read_request(const Arguments& arguments) {
   request.dtype = arguments.text("dtype");
   request.layout = arguments.text("layout");
   request.epilogue = arguments.text("epilogue");
+  request.out_dtype = arguments.text("out-dtype");
   return request;
 }
 
