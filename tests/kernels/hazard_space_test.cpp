@@ -16,6 +16,7 @@ struct Case {
   const char* dtype;
   Sizes sizes;
   const char* layout = "";
+  const char* epilogue = "";
   const char* mask = "";
 };
 
@@ -30,8 +31,11 @@ TEST_P(SlowHazardSpace, HasNone) {
   const Case& c = GetParam();
   const Machine machine = load_machine("ascend-910b2");
   const Kernel& kernel = find_kernel(c.kernel);
-  const Problem problem =
-      kernel.problem({.sizes = c.sizes, .dtype = c.dtype, .layout = c.layout, .mask = c.mask});
+  const Problem problem = kernel.problem({.sizes = c.sizes,
+                                          .dtype = c.dtype,
+                                          .layout = c.layout,
+                                          .epilogue = c.epilogue,
+                                          .mask = c.mask});
   const std::vector<Config> space = kernel.space(problem, machine).enumerate();
   ASSERT_FALSE(space.empty());
   std::vector<std::string> alarms(space.size());
@@ -49,9 +53,19 @@ INSTANTIATE_TEST_SUITE_P(
     Kernels, SlowHazardSpace,
     testing::Values(
         Case{"gemm", "f16", {{"m", 125}, {"n", 121}, {"k", 150}}},
-        Case{"gemm", "bf16", {{"m", 140}, {"n", 240}, {"k", 304}}, "nz"},
-        Case{"gemm", "f32", {{"m", 140}, {"n", 170}, {"k", 190}}},
+        Case{"gemm", "bf16", {{"m", 125}, {"n", 129}, {"k", 150}}, "nz"},
+        Case{"gemm", "f32", {{"m", 125}, {"n", 121}, {"k", 150}}},
         Case{"gemm", "i8", {{"m", 140}, {"n", 170}, {"k", 350}}},
+        Case{"gemm", "f16", {{"m", 65}, {"n", 121}, {"k", 140}}, "nd", "bias+silu_mul+residual"},
+        Case{"gemm", "bf16", {{"m", 65}, {"n", 121}, {"k", 140}}, "nz", "bias+gelu"},
+        Case{
+            "gemm", "i8", {{"m", 65}, {"n", 121}, {"k", 150}}, "nd", "bias+dequant_token+residual"},
+        Case{"gemm", "i8", {{"m", 65}, {"n", 121}, {"k", 150}}, "nz", "bias+dequant+relu"},
+        Case{"grouped_gemm",
+             "f16",
+             {{"experts", 5}, {"m", 65}, {"n", 90}, {"k", 140}, {"skew", 150}},
+             "nz",
+             "silu_mul"},
         Case{"gemm_padded", "f16", {{"m", 450}, {"n", 670}, {"k", 590}}},
         Case{"gemm_padded", "i8", {{"m", 450}, {"n", 670}, {"k", 590}}},
         Case{"attention",
@@ -76,6 +90,7 @@ INSTANTIATE_TEST_SUITE_P(
               {"kv_heads", 2},
               {"dim", 64},
               {"block", 64}},
+             "",
              "",
              "tree"},
         Case{"rms_norm", "f16", {{"rows", 60}, {"cols", 700}}},

@@ -20,7 +20,8 @@ constexpr double kQuickHeadRows = 0x1p21;
 /// attention, with the blocks of the cache; not with the depth of a product or the length of a
 /// head.
 bool is_quick_to_build(const Problem& problem) {
-  constexpr std::string_view kInside[] = {"k", "dim", "block", "kv_heads", "context", "vocab"};
+  constexpr std::string_view kInside[] = {"k",       "dim",   "block",   "kv_heads",
+                                          "context", "vocab", "experts", "skew"};
   double elements = 1;
   for (const auto& [name, value] : problem.sizes) {
     if (std::ranges::find(kInside, name) != std::end(kInside)) continue;

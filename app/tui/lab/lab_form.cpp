@@ -20,7 +20,7 @@ constexpr int64_t kMostSize = std::numeric_limits<int32_t>::max();
 int64_t first_size(std::string_view name) {
   constexpr std::pair<std::string_view, int64_t> kFirst[] = {
       {"m", 1000},      {"n", 4096},   {"k", 4096},     {"rows", 1024},  {"cols", 4096},
-      {"vocab", 32000}, {"heads", 32}, {"kv_heads", 8}, {"tokens", 512},
+      {"vocab", 32000}, {"heads", 32}, {"kv_heads", 8}, {"tokens", 512}, {"experts", 8},
   };
   const auto found = std::ranges::find(kFirst, name, &std::pair<std::string_view, int64_t>::first);
   return found == std::end(kFirst) ? 128 : found->second;
