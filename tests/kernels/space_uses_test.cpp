@@ -1,15 +1,21 @@
 #include <gtest/gtest.h>
 
+#include <map>
+#include <string>
+
 #include "kernels/kernel.h"
 
 namespace tilewright {
 namespace {
 
 Problem small_problem(const Kernel& kernel) {
+  const std::map<std::string, int64_t> sizes = {
+      {"heads", 8}, {"kv_heads", 4}, {"ranks", 4}, {"elements", 1 << 20}};
   ProblemRequest request;
   for (const SizeInfo& size : kernel.sizes()) {
     if (size.fallback) continue;
-    request.sizes[size.name] = size.name == "heads" ? 8 : size.name == "kv_heads" ? 4 : 4096;
+    const auto known = sizes.find(size.name);
+    request.sizes[size.name] = known == sizes.end() ? 4096 : known->second;
   }
   return kernel.problem(request);
 }
