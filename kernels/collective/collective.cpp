@@ -47,7 +47,7 @@ Exchange exchange_of(const Config& config) {
 }
 
 std::vector<SizeInfo> CollectiveKernel::sizes() const {
-  return {{"ranks", "chips that take part", std::nullopt, 2}, {"elements", elements_meaning()}};
+  return {{"ranks", "chips that take part", 8, 2}, {"elements", elements_meaning()}};
 }
 
 Problem CollectiveKernel::problem(const ProblemRequest& request) const {
