@@ -6,20 +6,17 @@
 
 namespace tilewright {
 
-FabricLinks::FabricLinks(const Machine& machine)
-    : routes_(machine.fabric),
-      chips_(static_cast<size_t>(machine.fabric.chips)),
-      latencies_(chips_ * chips_) {
-  const double clock = machine.cores.clock_mhz;
+FabricLinks::FabricLinks(const Fabric& fabric, double clock_mhz)
+    : routes_(fabric), chips_(static_cast<size_t>(fabric.chips)), latencies_(chips_ * chips_) {
   for (const FabricLink& link : routes_.links()) {
-    const double rate = link.gb_per_s * machine.fabric.efficiency * 1e3 / clock;
+    const double rate = link.gb_per_s * fabric.efficiency * 1e3 / clock_mhz;
     for (int way = 0; way < 2; ++way) ports_.emplace_back(rate, std::vector<double>{rate});
   }
-  for (int64_t from = 0; from < machine.fabric.chips; ++from) {
-    for (int64_t to = 0; to < machine.fabric.chips; ++to) {
+  for (int64_t from = 0; from < fabric.chips; ++from) {
+    for (int64_t to = 0; to < fabric.chips; ++to) {
       int64_t& latency = latencies_[static_cast<size_t>(from) * chips_ + static_cast<size_t>(to)];
       for (const Routes::Way way : routes_.between(from, to)) {
-        latency += to_ticks(routes_.links()[static_cast<size_t>(way / 2)].latency_us * clock);
+        latency += to_ticks(routes_.links()[static_cast<size_t>(way / 2)].latency_us * clock_mhz);
       }
     }
   }
@@ -49,20 +46,9 @@ bool FabricLinks::kept_to_rate() const {
                      [](const SharedPort& port) { return port.kept_to_rate(); });
 }
 
-namespace {
-
-/// A launch on one chip needs no links.
-Machine without_fabric(const Machine& machine, bool needed) {
-  Machine reached = machine;
-  if (!needed) reached.fabric = {};
-  return reached;
-}
-
-}  // namespace
-
 ChipMemories::ChipMemories(const Launch& launch, const Machine& machine)
     : launch_(launch),
-      links_(without_fabric(machine, chip_count(launch) > 1)),
+      links_(chip_count(launch) > 1 ? machine.fabric : Fabric{}, machine.cores.clock_mhz),
       outer_(static_cast<size_t>(chip_count(launch))) {
   memories_.reserve(outer_.size());
   for (size_t chip = 0; chip < outer_.size(); ++chip) {

@@ -15,7 +15,7 @@ namespace tilewright {
 /// it is through each of them; the latencies of the links add up.
 class FabricLinks {
  public:
-  explicit FabricLinks(const Machine& machine);
+  FabricLinks(const Fabric& fabric, double clock_mhz);
 
   /// Ticks that a signal takes from chip to chip.
   int64_t latency(int from, int to) const {

@@ -20,8 +20,8 @@ namespace tilewright {
 namespace {
 
 constexpr int kMachineSchema = 1;
-constexpr size_t kMaxLinks = 1 << 16;
-constexpr int64_t kMaxNodes = 1 << 17;
+constexpr size_t kMaxLinks = 4096;
+constexpr int64_t kMaxNodes = 8192;
 constexpr std::string_view kDatasheetSuffix = ":datasheet";
 
 double value_of(FieldPointer pointer) {

@@ -104,7 +104,7 @@ std::vector<FieldEntry> make_entries() {
       TW_FIELD(launch.host_step_us, "us", false, 0, 1e7, "host work between two serving steps"),
   };
   std::vector<FieldEntry> fabric = {
-      TW_COUNT(fabric.chips, 256, "chips that the fabric joins; 1: there is none"),
+      TW_COUNT(fabric.chips, 64, "chips that the fabric joins; 1: there is none"),
       TW_FIELD(fabric.link_gb_per_s, "GB/s", false, 0.01, 1e5,
                "nominal bandwidth of a link between chips, one way"),
       TW_FIELD(fabric.latency_us, "us", false, 0, 1e5, "latency of a link, one way"),

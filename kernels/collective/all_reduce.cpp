@@ -70,66 +70,98 @@ Launch build_ring(CollectiveBuilder& builder, int64_t ranks, int64_t depth) {
   return std::move(builder.launch());
 }
 
-/// Tiles go up in steps of `depth`, and the sums down before the next step begins.
-Launch build_tree(CollectiveBuilder& builder, int64_t ranks, int64_t depth) {
-  std::vector<int> up;
-  for (int64_t level = 0; level < tree_levels(ranks); ++level) {
-    up.push_back(builder.add_peer_flag(fmt::format("up{}", level)));
-  }
-  const int down = builder.add_peer_flag("down");
-  std::vector<TreeNode> nodes;
-  std::vector<int> work;
-  for (int64_t rank = 0; rank < ranks; ++rank) {
-    nodes.push_back(node_of(rank, ranks));
-    const auto children = static_cast<int64_t>(nodes.back().children.size());
-    const int chip = static_cast<int>(rank);
-    work.push_back(
-        children == 0 ? -1 : builder.add_tensor(fmt::format("work{}", rank), chip, children, true));
-  }
-  struct Templates {
-    int first_up = -1, up = -1, down = -1;
-  };
-  for (int64_t rank = 0; rank < ranks; ++rank) {
-    const auto r = static_cast<size_t>(rank);
-    const TreeNode& node = nodes[r];
-    const int out = static_cast<int>(ranks + rank);
-    std::vector<Place> sources = {{static_cast<int>(rank), 0, 0}};
-    std::vector<Place> below;
-    for (size_t i = 0; i < node.children.size(); ++i) {
-      sources.push_back({work[r], static_cast<int64_t>(i), 0, up[i]});
+/// What a rank of a tree does with a tile.
+struct TreeTemplates {
+  int first_up = -1;  // with the tiles of the first step
+  int up = -1;
+  int down = -1;  // -1: hands nothing on
+};
+
+/// The exchange along a tree: flags, room for what children send, and the templates.
+class Tree {
+ public:
+  Tree(CollectiveBuilder& builder, int64_t ranks) : builder_(builder), ranks_(ranks) {
+    for (int64_t level = 0; level < tree_levels(ranks); ++level) {
+      up_.push_back(builder.add_peer_flag(fmt::format("up{}", level)));
     }
-    // The farthest child has the largest tree below it.
-    for (size_t i = node.children.size(); i-- > 0;) {
-      const auto child = static_cast<int>(node.children[i]);
-      below.push_back({static_cast<int>(ranks) + child, 0, 0, down, child});
+    down_ = builder.add_peer_flag("down");
+    for (int64_t rank = 0; rank < ranks; ++rank) {
+      nodes_.push_back(node_of(rank, ranks));
+      const int64_t children = std::ssize(nodes_.back().children);
+      const std::string name = fmt::format("work{}", rank);
+      work_.push_back(
+          children == 0 ? -1 : builder.add_tensor(name, static_cast<int>(rank), children, true));
     }
-    Templates templates;
+  }
+
+  TreeTemplates add_templates(int64_t rank) {
+    const TreeNode& node = nodes_[static_cast<size_t>(rank)];
+    const Place out = {static_cast<int>(ranks_ + rank), 0, 0};
+    std::vector<Place> sources = what_comes_up(rank);
+    std::vector<Place> below = where_down(node);
+    TreeTemplates templates;
     if (node.parent < 0) {
-      below.push_back({out, 0, 0});
-      templates.first_up = templates.up = builder.add_template("root", sources, below);
-    } else {
-      const Place parent = {work[static_cast<size_t>(node.parent)], node.level, 0,
-                            up[static_cast<size_t>(node.level)], static_cast<int>(node.parent)};
-      const auto name = fmt::format("up{}", rank);
-      templates.first_up = builder.add_template(name, sources, {parent});
-      templates.up = templates.first_up;
-      if (below.empty()) {
-        // A leaf hands nothing on; it goes on when the sum of a step before has come.
-        sources[0].flag = down;
-        templates.up = builder.add_template(name + " again", sources, {parent});
-      } else {
-        templates.down =
-            builder.add_template(fmt::format("down{}", rank), {{out, 0, 0, down}}, below);
-      }
+      below.push_back(out);
+      templates.first_up = templates.up = builder_.add_template("root", sources, below);
+      return templates;
     }
+    const auto level = static_cast<size_t>(node.level);
+    const Place parent = {work_[static_cast<size_t>(node.parent)], node.level, 0, up_[level],
+                          static_cast<int>(node.parent)};
+    const std::string name = fmt::format("up{}", rank);
+    templates.first_up = templates.up = builder_.add_template(name, sources, {parent});
+    if (below.empty()) {
+      // A leaf hands nothing on; it goes on when the sums of the step before have come.
+      sources[0].flag = down_;
+      templates.up = builder_.add_template(name + " again", sources, {parent});
+    } else {
+      const Place come = {out.tensor, 0, 0, down_};
+      templates.down = builder_.add_template(fmt::format("down{}", rank), {come}, below);
+    }
+    return templates;
+  }
+
+ private:
+  /// The rank's own tile, then those of its children, from the nearest.
+  std::vector<Place> what_comes_up(int64_t rank) const {
+    std::vector<Place> sources = {{static_cast<int>(rank), 0, 0}};
+    const auto r = static_cast<size_t>(rank);
+    for (size_t i = 0; i < nodes_[r].children.size(); ++i) {
+      sources.push_back({work_[r], static_cast<int64_t>(i), 0, up_[i]});
+    }
+    return sources;
+  }
+
+  /// The farthest child first: it has the largest tree below it.
+  std::vector<Place> where_down(const TreeNode& node) const {
+    std::vector<Place> below;
+    for (auto child = node.children.rbegin(); child != node.children.rend(); ++child) {
+      below.push_back({static_cast<int>(ranks_ + *child), 0, 0, down_, static_cast<int>(*child)});
+    }
+    return below;
+  }
+
+  CollectiveBuilder& builder_;
+  int64_t ranks_;
+  std::vector<int> up_;  // flags, by level
+  int down_ = -1;
+  std::vector<TreeNode> nodes_;
+  std::vector<int> work_;  // tensors with a row for each child
+};
+
+/// Tiles go up in steps of `depth`, and their sums down before the next step begins.
+Launch build_tree(CollectiveBuilder& builder, int64_t ranks, int64_t depth) {
+  Tree tree(builder, ranks);
+  for (int64_t rank = 0; rank < ranks; ++rank) {
+    const TreeTemplates templates = tree.add_templates(rank);
+    const auto r = static_cast<size_t>(rank);
     for (int64_t core = 0; core < builder.shares().cores; ++core) {
       const int64_t begin = builder.first_tile(core);
       const int64_t end = builder.last_tile(core);
       for (int64_t first = begin; first < end; first += depth) {
         const int64_t last = std::min(end, first + depth);
-        for (int64_t tile = first; tile < last; ++tile) {
-          builder.run(r, core, tile - begin < depth ? templates.first_up : templates.up, 0, tile);
-        }
+        const int up = first == begin ? templates.first_up : templates.up;
+        for (int64_t tile = first; tile < last; ++tile) builder.run(r, core, up, 0, tile);
         if (templates.down < 0) continue;
         for (int64_t tile = first; tile < last; ++tile) {
           builder.run(r, core, templates.down, 0, tile);
@@ -175,7 +207,7 @@ Launch build_direct(CollectiveBuilder& builder, int64_t ranks, bool twice) {
 }  // namespace
 
 int64_t tree_levels(int64_t ranks) {
-  return std::bit_width(static_cast<uint64_t>(ranks - 1));
+  return static_cast<int64_t>(std::bit_width(static_cast<uint64_t>(ranks - 1)));
 }
 
 int64_t AllReduceKernel::parts(const Problem& problem, Exchange exchange) const {

@@ -20,7 +20,7 @@ constexpr int64_t kMostElements = int64_t{1} << 30;
 constexpr std::array<std::string_view, 4> kExchanges = {"ring", "tree", "direct", "direct_twice"};
 
 std::vector<int64_t> tile_values(int64_t part_bytes) {
-  std::vector<int64_t> values = {512, 1024, 2048, 4096, 8192, 16384, 32768};
+  std::vector<int64_t> values = {512, 1024, 2048, 4096, 8192, 16384, 32768, 65536};
   const auto cover =
       std::find_if(values.begin(), values.end(), [&](int64_t v) { return v >= part_bytes; });
   if (cover != values.end()) values.erase(cover + 1, values.end());
@@ -47,7 +47,7 @@ Exchange exchange_of(const Config& config) {
 }
 
 std::vector<SizeInfo> CollectiveKernel::sizes() const {
-  return {{"ranks", "chips that take part", std::nullopt, 2}, {"elements", elements_meaning()}};
+  return {{"ranks", "chips that take part", 8, 2}, {"elements", elements_meaning()}};
 }
 
 Problem CollectiveKernel::problem(const ProblemRequest& request) const {
