@@ -108,8 +108,8 @@ TEST(VectorSpeed, DefaultsStreamWithinTenPercentOfTheHbmRate) {
 // What keeps these from it: at 4 MB a core has a few rows, so that the first load's latency, the
 // last store and a row more or less on some cores show, and argmax waits for a barrier; layer_norm
 // and gelu of halves do more than 13.8 cycles of vector work for 64 elements, which are 256 bytes
-// of HBM; so do rows of halves that are cut and computed twice; the k largest of a row are sorted
-// while HBM waits; moe_route sorts every row at 78 cycles a repeat.
+// of HBM; so do rows of halves that are cut and computed twice; top_k and sample load every row
+// twice, and MTE2 is the busiest pipe; moe_route sorts every row at 78 cycles a repeat.
 TEST(VectorSpeed, OthersAreAsFarFromTheHbmRateAsTheirWorkKeepsThem) {
   const Target targets[] = {
       {{"rms_norm", {{"rows", 256}, {"cols", 4096}}}, "f16", 1.45},
