@@ -100,7 +100,10 @@ TEST(VectorSpeed, DefaultsStreamWithinTenPercentOfTheHbmRate) {
       {{"elementwise", {{"rows", 256}, {"cols", 4096}}}, "f16", 1.1},
       {{"argmax", {{"rows", 256}, {"cols", 152064}}}, "f16", 1.1},
       {{"argmax", {{"rows", 256}, {"cols", 152064}}}, "bf16", 1.1},
-      {{"argmax", {{"rows", 64}, {"cols", 152064}}}, "f32", 1.1, "tile_rows=2,tile_cols=6144,buffers=3"},
+      {{"argmax", {{"rows", 64}, {"cols", 152064}}},
+       "f32",
+       1.1,
+       "tile_rows=2,tile_cols=6144,buffers=3"},
   };
   expect_ratios(targets);
 }
