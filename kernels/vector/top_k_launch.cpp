@@ -19,7 +19,9 @@ constexpr int64_t kBlockBytes = 32;
 
 constexpr double kMinusInf = -std::numeric_limits<double>::infinity();
 
-enum Binding { kRow, kPlace, kResult, kBindings };
+/// Bindings of a task: the row that is searched, how many pieces the core has loaded before, where
+/// results go, and the row that they are of.
+enum Binding { kRow, kPlace, kResult, kFound, kBindings };
 
 Tile row_tile(const Expr& offset, int64_t cols, DType type = DType::kF32) {
   return ub_tile(offset, 1, cols, 0, type);
@@ -112,6 +114,8 @@ class TopKBuilder {
   Launch build() {
     const int constants_id = launch_.add_template(constants());
     const int search_id = launch_.add_template(search());
+    const int both_ids[2] = {launch_.add_template(search_and_collect(true)),
+                             launch_.add_template(search_and_collect(false))};
     const int collect_id = launch_.add_template(collect());
     VectorTile whole = tile_;
     whole.rows = 1;
@@ -120,16 +124,19 @@ class TopKBuilder {
     const auto dealt = deal_pieces(rows_, cols_, whole, 1);
     add_vector_cores(launch_, machine_, dealt.size());
     for (size_t core = 0; core < dealt.size(); ++core) {
-      launch_.cores[core].add(constants_id, {});
-      int64_t before = 0;
-      int64_t done = 0;
-      for (const Piece& row : dealt[core]) {
-        const int64_t result = at_.results + done++ % kResultBuffers * at_.result_bytes;
-        for (const int id : {search_id, collect_id}) {
-          launch_.cores[core].add(id, {row.row, before, result});
-          before += pieces;
-        }
+      const std::vector<Piece>& own = dealt[core];
+      CoreProgram& program = launch_.cores[core];
+      program.add(constants_id, {});
+      program.add(search_id, {own[0].row, 0, 0, 0});
+      int64_t before = pieces;
+      const auto result = [&](size_t row) {
+        return at_.results + static_cast<int64_t>(row) % kResultBuffers * at_.result_bytes;
+      };
+      for (size_t i = 1; i < own.size(); ++i) {
+        program.add(both_ids[core % 2], {own[i].row, before, result(i - 1), own[i - 1].row});
+        before += 2 * pieces;
       }
+      program.add(collect_id, {0, before, result(own.size() - 1), own.back().row});
     }
     return std::move(launch_);
   }
@@ -142,8 +149,8 @@ class TopKBuilder {
   Tile level(size_t number, int64_t count) const {
     return row_tile(at_.levels[number - 1], count, at_.compared);
   }
-  Expr slot_of(const Expr& piece) const {
-    return Expr::ring(Expr::binding(kPlace) + piece, tile_.buffers) * at_.slot_bytes + at_.slots;
+  Expr slot_of(const Expr& position) const {
+    return Expr::ring(Expr::binding(kPlace) + position, tile_.buffers) * at_.slot_bytes + at_.slots;
   }
 
   /// What no row changes: numbers, padding and the -inf round each slot.
@@ -186,30 +193,71 @@ class TopKBuilder {
     return body;
   }
 
-  Instruction load(const Expr& piece, int64_t cols) const {
-    const Tile data = row_tile(slot_of(piece) + at_.gap, cols, type_);
-    const Tile from = gm_tile(kTopLogits, Expr::binding(kRow), piece * at_.piece, 1, cols);
+  /// Loads a piece of the row that `row` binds as the core's piece at `position`.
+  Instruction load(int row, const Expr& position, const Expr& piece, int64_t cols) const {
+    const Tile data = row_tile(slot_of(position) + at_.gap, cols, type_);
+    const Tile from = gm_tile(kTopLogits, Expr::binding(row), piece * at_.piece, 1, cols);
     return setting(waiting(load_tile(from, data), ring_.free), ring_.full);
   }
 
-  /// The first pass: maxima of blocks, and from them the candidates.
+  /// Calls add(list, piece, cols) for the pieces of a row.
+  template <typename Add>
+  void add_pieces(Template& body, Add add) const {
+    add(body.body, Expr::index(), at_.piece);
+    const int64_t rest = cols_ % at_.piece;
+    if (rest > 0) add(body.epilogue, Expr(cols_ / at_.piece), rest);
+  }
+
+  /// The first pass over a row: maxima of blocks, and from them the candidates.
   Template search() const {
     Template body = pass("search");
-    add_maxima(body.body, Expr::index(), at_.piece);
-    const int64_t rest = cols_ % at_.piece;
-    if (rest > 0) add_maxima(body.epilogue, cols_ / at_.piece, rest);
-    for (size_t number = 1; number < at_.levels.size(); ++number) {
-      body.epilogue.push_back(block_op(VectorOp::kBlockMax,
-                                       level(number + 1, at_.level_sizes[number]),
-                                       level(number, at_.level_sizes[number - 1]), machine_));
-    }
+    add_pieces(body, [&](std::vector<Instruction>& list, const Expr& piece, int64_t cols) {
+      add_maxima(list, piece, piece, cols);
+    });
     descend(body.epilogue);
     return body;
   }
 
-  void add_maxima(std::vector<Instruction>& list, const Expr& piece, int64_t cols) const {
-    list.push_back(load(piece, cols));
-    Tile source = row_tile(slot_of(piece) + at_.gap, cols, type_);
+  /// The first pass over a row beside the second one over the row before, piece by piece. Where
+  /// half of the cores begin with the one and half with the other, half of them read from HBM while
+  /// the others read from L2.
+  Template search_and_collect(bool searches_first) const {
+    Template body = pass("search_and_collect");
+    const int64_t search_at = searches_first ? 0 : 1;
+    add_params_load(body.prologue);
+    add_pieces(body, [&](std::vector<Instruction>& list, const Expr& piece, int64_t cols) {
+      if (searches_first) add_maxima(list, piece * 2 + search_at, piece, cols);
+      add_candidates(list, piece * 2 + (1 - search_at), piece, cols);
+      if (!searches_first) add_maxima(list, piece * 2 + search_at, piece, cols);
+    });
+    add_results(body.epilogue);
+    descend(body.epilogue);
+    return body;
+  }
+
+  /// The second pass over a core's last row.
+  Template collect() const {
+    Template body = pass("collect");
+    add_params_load(body.prologue);
+    add_pieces(body, [&](std::vector<Instruction>& list, const Expr& piece, int64_t cols) {
+      add_candidates(list, piece, piece, cols);
+    });
+    add_results(body.epilogue);
+    return body;
+  }
+
+  void add_params_load(std::vector<Instruction>& list) const {
+    if (!draws_) return;
+    const int64_t count = kSampleParams * kParamStride;
+    const Tile from = gm_tile(kTopParams, Expr::binding(kFound), 0, 1, count);
+    list.push_back(
+        setting(waiting(load_tile(from, row_tile(at_.params, count)), params_.free), params_.full));
+  }
+
+  void add_maxima(std::vector<Instruction>& list, const Expr& position, const Expr& piece,
+                  int64_t cols) const {
+    list.push_back(load(kRow, position, piece, cols));
+    Tile source = row_tile(slot_of(position) + at_.gap, cols, type_);
     const size_t first = list.size();
     if (at_.compared != type_) {
       const Tile wide = row_tile(at_.wide, cols);
@@ -223,9 +271,14 @@ class TopKBuilder {
     list[first] = setting(waiting(list[first], ring_.full), ring_.free);
   }
 
-  /// From the top level to the candidates' columns, in ascending order.
+  /// The maxima of the upper levels, and from the top level to the candidates' columns, in
+  /// ascending order.
   void descend(std::vector<Instruction>& list) const {
     const size_t top = at_.levels.size();
+    for (size_t number = 1; number < top; ++number) {
+      list.push_back(block_op(VectorOp::kBlockMax, level(number + 1, at_.level_sizes[number]),
+                              level(number, at_.level_sizes[number - 1]), machine_));
+    }
     const int64_t count = at_.level_places.back();
     const Tile keys = row_tile(at_.keys, count);
     list.push_back(vector_op(widen(), keys, level(top, count)));
@@ -279,25 +332,9 @@ class TopKBuilder {
         ub_tile(at_.chosen, at_.kept, 1, 0, DType::kF32), row_tile(at_.numbers, at_.block)));
   }
 
-  /// The second pass: each piece gives its candidates; then the results.
-  Template collect() const {
-    Template body = pass("collect");
-    if (draws_) {
-      const int64_t count = kSampleParams * kParamStride;
-      body.prologue = {
-          setting(waiting(load_tile(gm_tile(kTopParams, Expr::binding(kRow), 0, 1, count),
-                                    row_tile(at_.params, count)),
-                          params_.free),
-                  params_.full)};
-    }
-    add_candidates(body.body, Expr::index(), at_.piece);
-    const int64_t rest = cols_ % at_.piece;
-    if (rest > 0) add_candidates(body.epilogue, cols_ / at_.piece, rest);
-    add_results(body.epilogue);
-    return body;
-  }
-
-  void add_candidates(std::vector<Instruction>& list, const Expr& piece, int64_t cols) const {
+  /// The candidates that lie in a piece.
+  void add_candidates(std::vector<Instruction>& list, const Expr& position, const Expr& piece,
+                      int64_t cols) const {
     const Tile local = row_tile(at_.local, at_.candidates);
     const Tile inside = row_tile(at_.keys, at_.candidates);
     const Tile places = row_tile(at_.places, at_.candidates, DType::kI32);
@@ -306,13 +343,13 @@ class TopKBuilder {
     const int64_t block = at_.gap / bytes_of(type_);
     // A whole piece with the -inf before and behind it; behind the last piece nothing is asked for.
     const int64_t seen = cols == at_.piece ? cols + 2 * block : cols + block;
-    list.push_back(load(piece, cols));
+    list.push_back(load(kFound, position, piece, cols));
     list.push_back(vector_op(VectorOp::kMax, inside, local, constant(kMinusOne)));
     list.push_back(vector_op(VectorOp::kMin, inside, inside, constant(kPieceEnd)));
     list.push_back(scalar_op(VectorOp::kAdds, inside, inside, static_cast<double>(block)));
     list.push_back(vector_op(VectorOp::kConvert, places, inside));
     const Instruction gather =
-        vector_op(VectorOp::kGather, gathered, row_tile(slot_of(piece), seen, type_), places);
+        vector_op(VectorOp::kGather, gathered, row_tile(slot_of(position), seen, type_), places);
     list.push_back(setting(waiting(gather, ring_.full), ring_.free));
     if (type_ != DType::kF32) list.push_back(vector_op(VectorOp::kConvert, inside, gathered));
     list.push_back(
@@ -337,7 +374,7 @@ class TopKBuilder {
     if (draws_) draw(list, values, numbers, token);
     list.back() = setting(list.back(), results_.done);
     const auto store = [&](const Tile& from, int tensor, int64_t cols) {
-      list.push_back(store_tile(from, gm_tile(tensor, Expr::binding(kRow), 0, 1, cols)));
+      list.push_back(store_tile(from, gm_tile(tensor, Expr::binding(kFound), 0, 1, cols)));
     };
     const size_t first = list.size();
     store(values, kTopValue, at_.k);

@@ -24,7 +24,8 @@ int64_t top_k_ub_bytes(const Problem& problem, const VectorTile& tile, const Mac
 /// maxima, level upon level until at most 1024 are left. Sorted, those tell k blocks that hold the
 /// k largest elements: of blocks in order of their maxima, then of their place, no block behind the
 /// k-th can hold one. So it descends, sorting k times a block's elements at each level. The second
-/// time, from L2, each piece of the row gives up the candidates that lie in it.
+/// time, from L2, each piece of the row gives up the candidates that lie in it, while the next row
+/// is read from HBM.
 Launch build_top_k_launch(const Problem& problem, const VectorTile& tile, const Machine& machine,
                           bool draws);
 

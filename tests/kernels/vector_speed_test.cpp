@@ -1,6 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <set>
+#include <span>
+
 #include "kernels/kernel.h"
+#include "simulator/cost.h"
 #include "simulator/memory.h"
 #include "simulator/timing.h"
 
@@ -25,50 +29,106 @@ Problem problem_of(const Case& c, const std::string& dtype) {
   return find_kernel(c.kernel).problem({c.sizes, dtype, "", ""});
 }
 
-/// Cycles without launch, over those that HBM needs for the bytes read and written.
-double bandwidth_ratio(const Case& c, const char* dtype) {
+/// Bytes of the inputs read and outputs written, each once. Of a table or cache, the rows touched;
+/// what a kernel keeps for itself between its stages does not count.
+double needed_bytes(const Problem& problem, const Launch& launch) {
+  const std::set<std::string> touched_by_row = {"table", "k", "v"};
+  double bytes = 0;
+  for (const Tensor& tensor : launch.tensors) {
+    if (tensor.name == "maximum" || tensor.name == "place") continue;
+    const bool by_row = touched_by_row.contains(tensor.name);
+    const int64_t rows = by_row ? problem.size("rows") : tensor.rows;
+    bytes += static_cast<double>(rows * tensor.cols * bytes_of(tensor.type));
+  }
+  return bytes;
+}
+
+/// Cycles without launch of the default config, completed from `config`, over those that HBM needs
+/// for the bytes.
+double bandwidth_ratio(const Case& c, const char* dtype, const char* config) {
   const Machine machine = load_machine("ascend-910b2");
   const Kernel& kernel = find_kernel(c.kernel);
   const Problem problem = problem_of(c, dtype);
-  const TimingResult result = time_detailed(
-      kernel.build(problem, kernel.default_config(problem, machine), machine), machine);
-  double bytes = 0;
-  for (const CoreCounters& core : result.cores) {
-    bytes += static_cast<double>(core.load_bytes + core.store_bytes);
-  }
-  const double launch =
-      machine.launch.launch_us * machine.cores.clock_mhz + machine.launch.dispatch_cycles;
-  const double cycles = static_cast<double>(result.ticks) / kTicksPerCycle - launch;
+  const Config complete = complete_config(kernel, problem, machine, parse_config(config));
+  const Launch launch = kernel.build(problem, complete, machine);
+  const double bytes = needed_bytes(problem, launch);
   EXPECT_GE(bytes, 4e6) << problem.text();
+  const double cycles =
+      static_cast<double>(time_detailed(launch, machine).ticks - launch_ticks_of(machine)) /
+      kTicksPerCycle;
   return cycles / (bytes / hbm_bytes_per_cycle(machine));
 }
 
-TEST(VectorSpeed, DefaultsStreamNearTheHbmRate) {
-  struct Target {
-    Case problem;
-    const char* dtype;
-    double ratio;
-  };
-  // Traffic is reads and writes; writes that stay in L2 let a ratio fall below 1.
-  const Target targets[] = {
-      {{"rms_norm", {{"rows", 512}, {"cols", 4096}}}, "f16", 1.25},
-      {{"rms_norm", {{"rows", 256}, {"cols", 4096}}}, "f32", 1.25},
-      {{"rms_norm", {{"rows", 2048}, {"cols", 32768}}}, "f16", 1.25},
-      {{"add_rms_norm", {{"rows", 256}, {"cols", 4096}}}, "f16", 1.25},
-      {{"add_rms_norm", {{"rows", 4096}, {"cols", 3584}}}, "bf16", 1.25},
-      {{"silu_mul", {{"rows", 256}, {"cols", 18944}}}, "f16", 1.25},
-      {{"silu_mul", {{"rows", 4096}, {"cols", 2368}}}, "bf16", 1.25},
-      {{"gather", {{"rows", 4096}, {"cols", 4096}, {"vocab", 152064}}}, "f16", 1.25},
-      {{"rope", {{"rows", 4096}, {"heads", 32}, {"kv_heads", 4}, {"dim", 128}}}, "f16", 1.25},
-      {{"argmax", {{"rows", 64}, {"cols", 152064}}}, "f32", 1.25},
-      // The reductions of halves, which cost as many cycles as those of f32, are the limit.
-      {{"argmax", {{"rows", 256}, {"cols", 152064}}}, "f16", 1.6},
-  };
+struct Target {
+  Case problem;
+  const char* dtype;
+  double ratio;
+  const char* config = "";  ///< where the default is not the one
+};
+
+void expect_ratios(std::span<const Target> targets) {
   for (const Target& target : targets) {
-    const double ratio = bandwidth_ratio(target.problem, target.dtype);
+    const double ratio = bandwidth_ratio(target.problem, target.dtype, target.config);
     EXPECT_LE(ratio, target.ratio) << target.problem.kernel << " " << target.dtype;
-    EXPECT_GT(ratio, 0.5) << target.problem.kernel << ": faster than reading once";
+    EXPECT_GT(ratio, 0.4) << target.problem.kernel << ": faster than reading once";
   }
+}
+
+// Traffic is reads and writes; writes that stay in L2 let a ratio fall below 1.
+TEST(VectorSpeed, DefaultsStreamWithinTenPercentOfTheHbmRate) {
+  const Target targets[] = {
+      {{"rms_norm", {{"rows", 128}, {"cols", 4096}}}, "f32", 1.1},
+      {{"rms_norm", {{"rows", 4096}, {"cols", 4096}}}, "f16", 1.1},
+      {{"add_rms_norm", {{"rows", 4096}, {"cols", 3584}}}, "bf16", 1.1},
+      {{"layer_norm", {{"rows", 2048}, {"cols", 4096}}}, "f32", 1.1},
+      {{"add_layer_norm", {{"rows", 4096}, {"cols", 4096}}}, "f16", 1.1},
+      {{"silu_mul", {{"rows", 4096}, {"cols", 2368}}}, "bf16", 1.1},
+      {{"gelu", {{"rows", 2048}, {"cols", 4096}}}, "f32", 1.1},
+      {{"softmax", {{"rows", 4096}, {"cols", 4096}}}, "f16", 1.1},
+      {{"softmax", {{"rows", 2048}, {"cols", 4096}}}, "f32", 1.1},
+      {{"cast", {{"rows", 256}, {"cols", 4096}}}, "f32", 1.1},
+      {{"cast", {{"rows", 2048}, {"cols", 4096}}}, "f16", 1.1},
+      {{"quantize", {{"rows", 4096}, {"cols", 4096}}}, "f16", 1.1},
+      {{"quantize", {{"rows", 4096}, {"cols", 4096}}}, "bf16", 1.1},
+      {{"quantize_channels", {{"rows", 4096}, {"cols", 4096}}}, "f16", 1.1},
+      {{"gather", {{"rows", 256}, {"cols", 4096}, {"vocab", 152064}}}, "f16", 1.1},
+      {{"gather", {{"rows", 4096}, {"cols", 4096}, {"vocab", 152064}}}, "f16", 1.1},
+      {{"kv_write", {{"rows", 4096}, {"kv_heads", 8}, {"dim", 128}}}, "f16", 1.1},
+      {{"unpermute", {{"rows", 4096}, {"cols", 4096}, {"k", 2}}}, "f16", 1.1},
+      {{"rope", {{"rows", 4096}, {"heads", 32}, {"kv_heads", 4}, {"dim", 128}}}, "f16", 1.1},
+      {{"rope", {{"rows", 4096}, {"heads", 40}, {"kv_heads", 8}, {"dim", 128}}}, "bf16", 1.1},
+      {{"elementwise", {{"rows", 256}, {"cols", 4096}}}, "f16", 1.1},
+      {{"argmax", {{"rows", 256}, {"cols", 152064}}}, "f16", 1.1},
+      {{"argmax", {{"rows", 256}, {"cols", 152064}}}, "bf16", 1.1},
+      {{"argmax", {{"rows", 64}, {"cols", 152064}}},
+       "f32",
+       1.1,
+       "tile_rows=2,tile_cols=6144,buffers=3"},
+  };
+  expect_ratios(targets);
+}
+
+// What keeps these from it: at 4 MB a core has a few rows, so that the first load's latency, the
+// last store and a row more or less on some cores show, and argmax waits for a barrier; layer_norm
+// and gelu of halves do more than 13.8 cycles of vector work for 64 elements, which are 256 bytes
+// of HBM; so do rows of halves that are cut and computed twice; top_k and sample load every row
+// twice, and MTE2 is the busiest pipe; moe_route sorts every row at 78 cycles a repeat.
+TEST(VectorSpeed, OthersAreAsFarFromTheHbmRateAsTheirWorkKeepsThem) {
+  const Target targets[] = {
+      {{"rms_norm", {{"rows", 256}, {"cols", 4096}}}, "f16", 1.45},
+      {{"rms_norm", {{"rows", 2048}, {"cols", 32768}}}, "f16", 1.25},
+      {{"layer_norm", {{"rows", 4096}, {"cols", 4096}}}, "f16", 1.28},
+      {{"silu_mul", {{"rows", 64}, {"cols", 11008}}}, "f16", 1.5},
+      {{"gelu", {{"rows", 2048}, {"cols", 16384}}}, "f16", 1.28},
+      {{"softmax", {{"rows", 96}, {"cols", 152064}}}, "f16", 1.45},
+      {{"kv_write", {{"rows", 1024}, {"kv_heads", 4}, {"dim", 128}}}, "f16", 1.25},
+      {{"rope", {{"rows", 256}, {"heads", 32}, {"kv_heads", 4}, {"dim", 128}}}, "f16", 1.2},
+      {{"argmax", {{"rows", 14}, {"cols", 152064}}}, "f16", 1.75},
+      {{"top_k", {{"rows", 96}, {"cols", 152064}}}, "f16", 1.9},
+      {{"sample", {{"rows", 96}, {"cols", 152064}}}, "f16", 1.9},
+      {{"moe_route", {{"rows", 16384}, {"experts", 64}, {"k", 6}}}, "f32", 17},
+  };
+  expect_ratios(targets);
 }
 
 TEST(VectorSpeed, DoubleBufferingHelps) {
