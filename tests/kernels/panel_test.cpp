@@ -30,7 +30,9 @@ std::vector<Problem> problems_of(const Kernel& kernel) {
           {"rows", 40 * scale}, {"cols", 1024 * scale}, {"vocab", 500},
           {"heads", 8 * scale}, {"kv_heads", scale},    {"dim", 64},
           {"sequences", scale}, {"tokens", 20},         {"context", 150 * scale},
-          {"block", 64},        {"reads", 2},           {"writes", scale}};
+          {"block", 64},        {"reads", 2},           {"writes", scale},
+          {"decodes", scale},   {"decode_context", 90}, {"verifies", scale},
+          {"drafts", 3},        {"verify_context", 70}, {"v_dim", 0}};
       request.sizes[size.name] = sizes.at(size.name);
     }
     problems.push_back(kernel.problem(request));
