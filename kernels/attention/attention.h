@@ -78,8 +78,9 @@ std::vector<int64_t> attention_blocks(const Problem& problem);
 Space attention_space(const AttentionShape& shape, const Machine& machine);
 
 /// The untuned default: 128 query rows (for decodes alone the fewest that hold a group), KV tiles
-/// of 128 tokens, smaller where buffers demand it; the pipeline by rule. Error (infeasible) when
-/// nothing fits.
+/// of 256 tokens, smaller where buffers demand it, and 4 stages: on the calibrated machines reading
+/// scores twice from L2 takes longer than rescaling (docs/model.md, "Attention"). Error
+/// (infeasible) when nothing fits.
 Config attention_default(const AttentionShape& shape, bool decode_only, const Machine& machine);
 
 /// The pipeline that the rule of XY-Serve chooses: 3 stages when `alpha` percent of the

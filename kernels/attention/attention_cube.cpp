@@ -349,7 +349,7 @@ void AttentionCube::add_program(CoreProgram& core, int64_t group,
   std::vector<int64_t> tiles;
   std::vector<int64_t> before = {0};
   for (const AttentionTask& task : tasks) {
-    tiles.push_back(ceil_div(task.keys, plan_.tokens));
+    tiles.push_back(task.tiles(plan_));
     before.push_back(before.back() + tiles.back());
   }
   const int64_t fifo_row = group * plan_.fifo * plan_.tile_q;

@@ -9,7 +9,8 @@ namespace tilewright {
 
 /// Numbers of an attention launch's tensors; -1: it has none.
 struct AttentionTensors {
-  int q = -1, k = -1, v = -1, scores = -1, probabilities = -1, partial = -1, out = -1, mask = -1;
+  int q = -1, k = -1, v = -1, scores = -1, probabilities = -1, partial = -1, out = -1, mask = -1,
+      parts = -1;
 };
 
 /// A buffer slot or ring: data are there, room is there.
@@ -29,6 +30,7 @@ struct AttentionFlags {
   FlagPair ub_scores, ub_probabilities, ub_partial, ub_out, ub_mask;
   // Between them: slots of the workspaces. `rows` (3 stages): the scores of a whole task.
   std::array<FlagPair, 2> scores, probabilities, partial, rows;
+  int parts_done = -1;  ///< of all vector cores: results of parts of keys are stored
 };
 
 }  // namespace tilewright

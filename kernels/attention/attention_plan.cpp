@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "core/base/integers.h"
+#include "kernels/attention/kv_reduce.h"
 #include "kernels/vector/ub_plan.h"
 
 namespace tilewright {
@@ -128,6 +129,7 @@ AttentionUb AttentionPlan::plan_ub(const Machine& machine, int64_t rows, int64_t
     places.wide_sum = plan.take(places.half_rows * places.wide * 4, BankHalf::kLower);
   } else {
     places.sum = plan.take(places.half_rows * v_dim * 4, BankHalf::kLower);
+    places.stats = plan.take(places.rows * KvReduction::kStatColumns * 4);
   }
   places.out = plan.take(places.rows * v_dim * width, BankHalf::kUpper);
   if (tree_masks) places.mask = plan.take(places.rows * places.stride * 4, BankHalf::kUpper);

@@ -19,7 +19,7 @@ struct AttentionUb {
   int64_t scores = 0, score_slot = 0;
   int64_t probabilities = 0, probability_slot = 0;
   int64_t partial = 0, partial_slot = 0, partial_slots = 0;
-  int64_t sum = 0, out = 0, mask = 0;
+  int64_t sum = 0, out = 0, mask = 0, stats = 0;
   int64_t fold = 0, fold_pair = 0;  ///< rows at a time x wide: folded columns, and a pair of them
   int64_t wide_max = 0, wide_sum = 0;  ///< 3 stages: half_rows x wide
   // Columns of one f32 a row; rings of `ring` slots, `column_slot` bytes apart.

@@ -60,14 +60,22 @@ void AttentionVector::emit_update(std::vector<Instruction>& list, int half,
     const Tile sum =
         rows_of(part, plan_.ub.sum + part.first_row * plan_.v_dim * 4, plan_.v_dim, DType::kF32, 0);
     load_partial(list, half, side, part, o);
-    Instruction take = vector_op(VectorOp::kCopy, sum, o);
+    const bool stores_part = work.kind.last && work.is_part;
+    const Tile target = stores_part ? o : sum;
+    Instruction take = vector_op(VectorOp::kCopy, target, o);
     if (!work.kind.first) {
       const Tile factor = ring_column(part, plan_.ub.factors, side.tile());
       list.push_back(vector_op(VectorOp::kMul, sum, sum, factor));
-      take = vector_op(VectorOp::kAdd, sum, sum, o);
+      take = vector_op(VectorOp::kAdd, target, sum, o);
     }
-    list.push_back(setting(waiting(take, flags_.ub_partial.full), flags_.ub_partial.free));
-    if (work.kind.last) store_out(list, side, part, sum, -1);
+    take = waiting(take, flags_.ub_partial.full);
+    list.push_back(stores_part ? take : setting(take, flags_.ub_partial.free));
+    const bool ends = work.ends_parts && part.is_last;
+    if (stores_part) {
+      store_part(list, side, work, part, o);
+    } else if (work.kind.last) {
+      store_out(list, side, part, sum, -1, ends);
+    }
   }
 }
 
@@ -170,7 +178,7 @@ void AttentionVector::emit_finish(std::vector<Instruction>& list, int half,
     const Tile o = rows_of(part, slot + plan_.ub.partial, plan_.v_dim, DType::kF32, 0);
     load_partial(list, half, side, part, o);
     const size_t begin = list.size();
-    store_out(list, side, part, o, flags_.ub_partial.free);
+    store_out(list, side, part, o, flags_.ub_partial.free, false);
     list[begin] = waiting(list[begin], flags_.ub_partial.full);
   }
 }

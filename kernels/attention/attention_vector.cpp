@@ -5,6 +5,7 @@
 
 #include "core/base/integers.h"
 #include "kernels/attention/attention_vector_parts.h"
+#include "kernels/attention/kv_reduce.h"
 #include "kernels/vector/vector_builder.h"
 
 namespace tilewright {
@@ -16,6 +17,7 @@ AttentionVector::Work AttentionVector::work_of(const AttentionTask& task, const 
   const int64_t first = first_half(task.rows, plan_.halves);
   const int64_t rows = half == 0 ? first : task.rows - first;
   work.parts = ceil_div(rows, plan_.ub.rows);
+  work.is_part = task.parts > 1;
   if (!tile.masked || rows == 0) return work;
   work.mask = task.mask;
   work.heads = task.heads;
@@ -60,7 +62,7 @@ void AttentionVector::add_program(CoreProgram& core, int64_t group, int half,
   std::vector<int64_t> tiles;
   std::vector<int64_t> before = {0};
   for (const AttentionTask& task : tasks) {
-    tiles.push_back(ceil_div(task.keys, plan_.tokens));
+    tiles.push_back(task.tiles(plan_));
     before.push_back(before.back() + tiles.back());
   }
   // With 4 stages a task of few rows is the first core's alone.
@@ -78,7 +80,8 @@ void AttentionVector::add_program(CoreProgram& core, int64_t group, int half,
     if (step.first.used() || step.second.used()) steps.push_back(step);
   }
   VectorPlaces places{plan_, group, half};
-  for (const PipeRun& run : pipe_runs(steps, tasks, plan_)) {
+  const std::vector<PipeRun> runs = pipe_runs(steps, tasks, plan_);
+  for (const PipeRun& run : runs) {
     VectorBindings bindings{};
     Work works[2];
     const auto add = [&](int side, const TileRef& ref, const KvTile& tile) {
@@ -98,6 +101,9 @@ void AttentionVector::add_program(CoreProgram& core, int64_t group, int half,
       if (run.step.first.used()) add(0, run.step.first, run.first);
       if (run.step.second.used()) add(1, run.step.second, run.second);
     }
+    works[0].is_part = false;
+    works[1].is_part = works[1].is_part && works[1].kind.last;
+    works[1].ends_parts = flags_.parts_done >= 0 && &run == &runs.back();
     bindings[kVectorCount] = run.count;
     places.count(bindings, works[0].parts, works[1].parts, run.count, finish);
     core.add(template_of({half, works[0], works[1], finish}), bindings);
@@ -255,7 +261,7 @@ void AttentionVector::load_partial(std::vector<Instruction>& list, int half, con
 
 /// Divides by the sums of the rows and stores the result. A row that sees no key gives zeros.
 void AttentionVector::store_out(std::vector<Instruction>& list, const Side& side, const Part& part,
-                                const Tile& sum, int frees) const {
+                                const Tile& sum, int frees, bool ends) const {
   const Tile row_sum = ring_column(part, plan_.ub.row_sum, side.at(kTask));
   const Tile out = rows_of(part, plan_.ub.out, plan_.v_dim, shape_.type, 0);
   list.push_back(scalar_op(VectorOp::kAdds, row_sum, row_sum, kLeastSum));
@@ -265,8 +271,33 @@ void AttentionVector::store_out(std::vector<Instruction>& list, const Side& side
   if (frees >= 0) convert = setting(convert, frees);
   list.push_back(convert);
   const Expr row = side.at(kOut) + part.first_row;
-  const Instruction store = store_tile(out, gm_tile(tensors_.out, row, 0, part.rows, plan_.v_dim));
-  list.push_back(setting(waiting(store, flags_.ub_out.full), flags_.ub_out.free));
+  Instruction store = store_tile(out, gm_tile(tensors_.out, row, 0, part.rows, plan_.v_dim));
+  store = setting(waiting(store, flags_.ub_out.full), flags_.ub_out.free);
+  list.push_back(ends ? setting(store, flags_.parts_done) : store);
+}
+
+/// Stores the result of a part of a task's keys, with its maximum and its sum beside it.
+void AttentionVector::store_part(std::vector<Instruction>& list, const Side& side, const Work& work,
+                                 const Part& part, const Tile& result) const {
+  constexpr int64_t kHalf = KvReduction::kStatColumns / 2;
+  const Tile stats = rows_of(part, plan_.ub.stats, KvReduction::kStatColumns, DType::kF32, 0);
+  Tile half = stats;
+  half.cols = kHalf;
+  half.stride = KvReduction::kStatColumns;
+  list.push_back(
+      waiting(vector_op(VectorOp::kCopy, half, ring_column(part, plan_.ub.maximum, side.at(kTask))),
+              flags_.ub_out.free));
+  list.push_back(setting(vector_op(VectorOp::kCopy, columns_of(half, kHalf, kHalf),
+                                   ring_column(part, plan_.ub.row_sum, side.at(kTask))),
+                         flags_.ub_out.full));
+  const Expr row = side.at(kOut) + part.first_row;
+  list.push_back(
+      waiting(store_tile(result, gm_tile(tensors_.parts, row, 0, part.rows, plan_.v_dim)),
+              flags_.ub_out.full));
+  Instruction store = store_tile(
+      stats, gm_tile(tensors_.parts, row, plan_.v_dim, part.rows, KvReduction::kStatColumns));
+  store = setting(setting(store, flags_.ub_out.free), flags_.ub_partial.free);
+  list.push_back(work.ends_parts && part.is_last ? setting(store, flags_.parts_done) : store);
 }
 
 }  // namespace tilewright

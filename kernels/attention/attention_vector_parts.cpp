@@ -21,7 +21,7 @@ void VectorPlaces::fill(VectorBindings& bindings, int side, const AttentionTask&
   set(kScores, whole_rows ? task_row : fifo_row);
   set(kProbabilities, fifo_row);
   set(kPartial, whole_rows ? task_row : fifo_row);
-  set(kOut, task.query_row + offset);
+  set(kOut, (task.parts > 1 ? task.part_row : task.query_row) + offset);
   set(kTile, tiles_before + ref.tile);
   set(kTask, ref.task);
   set(kVisible, task.visible + offset / task.heads - tile.begin);

@@ -16,7 +16,7 @@ const std::vector<Sizes>& plain_batches() {
       {{"tokens", 5}, {"heads", 2}, {"dim", 32}, {"block", 16}},
       {{"sequences", 2}, {"tokens", 40}, {"heads", 14}, {"kv_heads", 2}},
       {{"tokens", 70}, {"context", 129}, {"heads", 8}, {"kv_heads", 8}, {"dim", 64}, {"block", 32}},
-      {{"tokens", 200}, {"context", 200}, {"heads", 4}, {"kv_heads", 2}, {"block", 64}},
+      {{"tokens", 200}, {"context", 200}, {"heads", 2}, {"dim", 64}, {"block", 64}},
       {{"tokens", 3}, {"context", 50}, {"heads", 96}, {"dim", 32}, {"block", 16}},
       {{"tokens", 33}, {"context", 97}, {"heads", 5}, {"dim", 64}, {"block", 7}},
       {{"tokens", 20}, {"context", 600}, {"heads", 3}, {"dim", 32}, {"block", 257}},
@@ -26,29 +26,38 @@ const std::vector<Sizes>& plain_batches() {
   return batches;
 }
 
-TEST(AttentionNumerics, AreRightForDecodesPromptsAndChunks) {
-  size_t number = 0;
-  for (const Sizes& sizes : plain_batches()) {
-    for (const char* mask : {"causal", "none"}) {
-      const Problem problem = attention_problem({sizes, mask, number % 2 == 0 ? "f16" : "bf16"});
-      for (const Config& config : some_configs(problem, 4, number++)) expect_right(problem, config);
-    }
+class AttentionBatch : public testing::TestWithParam<size_t> {};
+
+TEST_P(AttentionBatch, IsRightWithAndWithoutMask) {
+  size_t number = GetParam();
+  for (const char* mask : {"causal", "none"}) {
+    const Problem problem =
+        attention_problem({plain_batches()[GetParam()], mask, number % 2 == 0 ? "f16" : "bf16"});
+    for (const Config& config : some_configs(problem, 3, number++)) expect_right(problem, config);
   }
 }
+
+TEST_P(AttentionBatch, HasNoHazardInSamplesOfTheSpace) {
+  const Problem problem = attention_problem({plain_batches()[GetParam()]});
+  for (const Config& config : some_configs(problem, 4, 100 + GetParam()))
+    expect_no_hazard(problem, config);
+}
+
+INSTANTIATE_TEST_SUITE_P(Batches, AttentionBatch, testing::Range<size_t>(0, 12));
 
 TEST(AttentionNumerics, AreRightForEverySizeOfHeads) {
   size_t number = 0;
   for (int64_t dim : {16, 32, 64, 80, 96, 128, 192, 256}) {
     const Problem problem = attention_problem({{{"sequences", 2},
                                                 {"tokens", 21},
-                                                {"context", 140},
+                                                {"context", 90},
                                                 {"heads", 6},
                                                 {"kv_heads", 2},
                                                 {"dim", dim},
                                                 {"block", 16}},
                                                "causal",
                                                number % 2 == 0 ? "bf16" : "f16"});
-    for (const Config& config : some_configs(problem, 4, number++)) expect_right(problem, config);
+    for (const Config& config : some_configs(problem, 2, number++)) expect_right(problem, config);
   }
 }
 
@@ -73,9 +82,9 @@ AttentionCase mixed(const char* mask, int64_t drafts, int64_t verify_context) {
            {"verifies", 3},
            {"drafts", drafts},
            {"verify_context", verify_context},
-           {"heads", 6},
-           {"kv_heads", 2},
-           {"dim", 64},
+           {"heads", 3},
+           {"kv_heads", 1},
+           {"dim", 32},
            {"block", 32}},
           mask};
 }
@@ -126,16 +135,32 @@ TEST(AttentionNumerics, GiveZerosForRowsThatSeeNothing) {
     expect_right(problem, config, {5, InputPattern::kMinusInf});
 }
 
-TEST(AttentionHazards, AreNoneInSamplesOfTheSpace) {
-  size_t number = 100;
-  for (const Sizes& sizes : plain_batches()) {
+TEST(AttentionNumerics, AreRightForKeysInParts) {
+  size_t number = 0;
+  for (const Sizes& batch : {Sizes{{"context", 2500}, {"heads", 8}, {"kv_heads", 2}},
+                             Sizes{{"context", 1500}, {"heads", 3}, {"kv_heads", 3}},
+                             Sizes{{"tokens", 30}, {"context", 900}, {"decodes", 1}}}) {
+    Sizes sizes = batch;
+    sizes.insert({{"dim", 32}, {"block", 16}});
     const Problem problem = attention_problem({sizes});
-    for (const Config& config : some_configs(problem, 4, number++))
+    const Kernel& kernel = find_kernel("attention");
+    for (int64_t tile_kv : {32, 128}) {
+      const Config config =
+          complete_config(kernel, problem, attention_machine(),
+                          parse_config("split_kv=16,tile_kv=" + std::to_string(tile_kv)));
+      const Launch launch = kernel.build(problem, config, attention_machine());
+      EXPECT_GE(tensor_named(launch, "parts"), 0);
+      expect_right(problem, config, {number++});
       expect_no_hazard(problem, config);
+    }
   }
+}
+
+TEST(AttentionHazards, AreNoneInMixedBatches) {
+  size_t number = 100;
   for (const char* mask : {"causal", "tree"}) {
     const Problem problem = attention_problem(mixed(mask, 15, 250));
-    for (const Config& config : some_configs(problem, 12, number++))
+    for (const Config& config : some_configs(problem, 8, number++))
       expect_no_hazard(problem, config);
   }
 }

@@ -124,6 +124,19 @@ TEST(Attention, PreloadingScoresAndChainingTasksHidesHandOver) {
   EXPECT_LT(best, ticks_of(shape, prompt, with(config, "chain", 0)) * 9 / 10);
 }
 
+TEST(Attention, PartsOfALongContextUseAllCores) {
+  const AttentionShape shape{DType::kBF16, 28, 4, 128, 128};
+  const std::vector<AttentionSequence> one = {{1, 131071}};
+  const Config config = attention_default(shape, true, machine());
+  const int64_t whole = ticks_of(shape, one, with(config, "split_kv", 1));
+  const int64_t parts = ticks_of(shape, one, with(config, "split_kv", 16));
+  EXPECT_LT(parts * 3, whole);
+  // The bytes of all keys and values at the rate of HBM.
+  const double bytes = 131072.0 * 4 * 2 * 128 * 2;
+  const double bound_us = bytes / (machine().hbm.gb_per_s * 1e3);
+  EXPECT_LT(machine().us_of_ticks(parts), bound_us / 0.85);
+}
+
 TEST(Attention, RuleTakesThreeStagesWhileScoresFitL2) {
   Machine nominal = machine();
   nominal.l2.capacity_bytes = 192 << 20;

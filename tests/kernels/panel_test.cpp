@@ -44,7 +44,13 @@ std::vector<Problem> problems_of(const Kernel& kernel) {
                                                     {"skew", 50},
                                                     {"normalised", 1},
                                                     {"ranks", 2 * scale},
-                                                    {"elements", 70000 * scale}};
+                                                    {"elements", 70000 * scale},
+                                                    {"decodes", scale},
+                                                    {"decode_context", 90},
+                                                    {"verifies", scale},
+                                                    {"drafts", 3},
+                                                    {"verify_context", 70},
+                                                    {"v_dim", 0}};
       // k is the depth of a product, or a few of many.
       const bool few = size.name == "k" && size.fallback;
       if (few) request.sizes[size.name] = 4 * scale;
