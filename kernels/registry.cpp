@@ -1,4 +1,5 @@
 #include "kernels/attention/attention.h"
+#include "kernels/attention/attention_library.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/gemm/gemm_library.h"
 #include "kernels/kernel.h"
@@ -17,6 +18,7 @@ const std::vector<const Kernel*>& all_kernels() {
   static const GemmPaddedKernel gemm_padded;
   static const GemmLibraryKernel gemm_library;
   static const AttentionKernel attention;
+  static const AttentionLibraryKernel attention_library;
   static const RmsNormKernel rms_norm;
   static const AddRmsNormKernel add_rms_norm;
   static const SiluMulKernel silu_mul;
@@ -25,8 +27,9 @@ const std::vector<const Kernel*>& all_kernels() {
   static const ArgmaxKernel argmax;
   static const ElementwiseKernel elementwise;
   static const std::vector<const Kernel*> kernels = {
-      &gemm,         &grouped_gemm, &gemm_padded, &gemm_library, &attention, &rms_norm,
-      &add_rms_norm, &silu_mul,     &rope,        &gather,       &argmax,    &elementwise};
+      &gemm,       &grouped_gemm, &gemm_padded, &gemm_library, &attention, &attention_library,
+      &rms_norm,   &add_rms_norm, &silu_mul,    &rope,         &gather,    &argmax,
+      &elementwise};
   return kernels;
 }
 

@@ -112,7 +112,8 @@ std::vector<AttentionSequence> attention_sequences(const Problem& problem) {
   };
   add("sequences", {problem.size("tokens"), problem.size("context"), plain});
   add("decodes", {1, problem.size("decode_context"), plain});
-  add("verifies", {problem.size("drafts") + 1, problem.size("verify_context"), mask});
+  const bool full_mask = problem.kernel == kAttentionLibrary && mask == AttentionMask::kTree;
+  add("verifies", {problem.size("drafts") + 1, problem.size("verify_context"), mask, full_mask});
   return sequences;
 }
 
