@@ -18,6 +18,7 @@ std::vector<Option> problem_options() {
       {"layout", 0, "NAME", "", "layout of the weights, nd or nz (default: the kernel's)"},
       {"epilogue", 0, "NAME", "", "what the kernel does to its result (default: none)"},
       {"mask", 0, "NAME", "", "of attention: none, causal or tree (default: causal)"},
+      {"out-dtype", 0, "TYPE", "", "type of the result, where a kernel can store another one"},
   };
 }
 
@@ -69,6 +70,8 @@ Command run_entry() {
   command.examples = {
       {"tilewright run gemm --shape m=512,n=4096,k=4096", "time of the untuned default"},
       {"tilewright run gemm --shape m=100,n=1000,k=777 --check", "and are its numbers right?"},
+      {"tilewright run gemm --shape m=64,n=512,k=512 --epilogue bias+gelu --check --hazards",
+       "with an epilogue; numbers and flags checked"},
       {"tilewright run gemm --shape m=512,n=4096,k=4096 --config tile_m=256 --trace t.json",
        "another tile, and its timeline"},
   };

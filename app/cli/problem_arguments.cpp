@@ -33,6 +33,7 @@ ProblemRequest read_request(const Arguments& arguments) {
   request.layout = arguments.text("layout");
   request.epilogue = arguments.text("epilogue");
   request.mask = arguments.text("mask");
+  request.out_dtype = arguments.text("out-dtype");
   return request;
 }
 

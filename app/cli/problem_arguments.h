@@ -13,7 +13,7 @@
 
 namespace tilewright {
 
-/// --shape, --dtype, --layout, --epilogue and --mask as a request. Error (usage).
+/// --shape, --dtype, --layout, --epilogue, --mask and --out-dtype as a request. Error (usage).
 ProblemRequest read_request(const Arguments& arguments);
 
 /// The problem of a request. Error (usage), also where its product of sizes is beyond what can be

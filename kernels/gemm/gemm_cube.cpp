@@ -66,11 +66,9 @@ GemmCube::GemmCube(const GemmShape& shape, const GemmTiles& tiles, const GemmLin
   channels_full_ = flag("channels_full", FlagMeaning::kData, Memory::kL1, 0);
   channels_free_ = flag("channels_free", FlagMeaning::kSpace, Memory::kL1, 1);
   if (links.bias >= 0) {
-    bt_full_ = flag("bt_full", FlagMeaning::kData, Memory::kBt, 0);
     bt_free_ = flag("bt_free", FlagMeaning::kSpace, Memory::kBt, 1);
   }
   if (links.scales >= 0) {
-    fb_full_ = flag("fb_full", FlagMeaning::kData, Memory::kFb, 0);
     fb_free_ = flag("fb_free", FlagMeaning::kSpace, Memory::kFb, tiles.l0c_buffers);
   }
 }
@@ -120,20 +118,20 @@ int GemmCube::template_of(const Variant& variant) {
   return entry->second;
 }
 
-/// Biases and scales of the tile's columns, to BT and FB.
+/// Biases and scales of the tile's columns, to BT and FB. Products wait for moves that come after
+/// these on MTE1, and the drain for the products: no flag of their own need say that they are
+/// there.
 void GemmCube::add_channels(std::vector<Instruction>& list, bool bias) const {
   std::vector<Instruction> moves;
   for (int64_t side = 0; bias && side < sides_; ++side) {
     list.push_back(load_channels(links_.bias, side, biases(Memory::kL1, side)));
     moves.push_back(move(biases(Memory::kL1, side), biases(Memory::kBt, side)));
     if (side == 0) moves.back() = waiting(moves.back(), bt_free_);
-    if (side + 1 == sides_) moves.back() = setting(moves.back(), bt_full_);
   }
   for (int64_t side = 0; links_.scales >= 0 && side < sides_; ++side) {
     list.push_back(load_channels(links_.scales, side, scales(Memory::kL1, side)));
     moves.push_back(move(scales(Memory::kL1, side), scales(Memory::kFb, side)));
     if (side == 0) moves.back() = waiting(moves.back(), fb_free_);
-    if (side + 1 == sides_) moves.back() = setting(moves.back(), fb_full_);
   }
   if (moves.empty()) return;
   list.front() = waiting(list.front(), channels_free_);
@@ -194,7 +192,6 @@ void GemmCube::add_step(std::vector<Instruction>& list, const Chunk& chunk, int6
   if (first && chunk.opens) {
     products.front() = waiting(products.front(), c_free_, When::kFirst);
     if (chunk.bias) {
-      products.front() = waiting(products.front(), bt_full_, When::kFirst);
       products.back() = setting(products.back(), bt_free_, When::kFirst);
     }
   }
@@ -228,7 +225,6 @@ void GemmCube::add_drains(std::vector<Instruction>& list, const Variant& variant
   list[first] = waiting(list[first], c_full_);
   list.back() = setting(list.back(), c_free_);
   if (links_.scales >= 0) {
-    list[first] = waiting(list[first], fb_full_);
     list.back() = setting(list.back(), fb_free_);
   }
   for (int half = 0; tiles_.parts == 1 && half < links_.halves; ++half) {

@@ -110,8 +110,7 @@ class GemmCube {
   DType sum_type_;
   std::map<Variant, int> templates_;
   int l1_full_ = -1, l1_free_ = -1, l0_full_ = -1, l0_free_ = -1, c_full_ = -1, c_free_ = -1;
-  int channels_full_ = -1, channels_free_ = -1, bt_full_ = -1, bt_free_ = -1, fb_full_ = -1,
-      fb_free_ = -1;
+  int channels_full_ = -1, channels_free_ = -1, bt_free_ = -1, fb_free_ = -1;
 };
 
 }  // namespace tilewright

@@ -161,15 +161,15 @@ std::vector<Parameter> parameters_of(const SpaceFacts& facts, const Machine& mac
       {"l1_buffers", "K chunks that L1 holds", {1, 2, 3, 4}},
       {"l0_buffers", "K steps that L0A and L0B hold", {1, 2}},
       {"l0c_buffers", "tiles of sums that L0C holds", {1, 2}},
+      {"split_k", "parts of the depth, each a task; the vector cores add them",
+       useful_parts(facts, tiles)},
+      {"cores", "cube cores that work", useful_cores(facts, tiles)},
       {"swizzle",
        "rows of tiles in a band walked column by column, every other one backwards; 0: row by row; "
        "negative: columns in a band walked row by row",
        {-8, -4, -2, -1, 0, 1, 2, 4, 8}},
       {"core_rows", "rows of a grid of cores with a rectangle of tiles each; 0: dealt in turn",
        shape.expert_rows.size() > 1 ? std::vector<int64_t>{0} : core_grid_rows(facts.aic)},
-      {"split_k", "parts of the depth, each a task; the vector cores add them",
-       useful_parts(facts, tiles)},
-      {"cores", "cube cores that work", useful_cores(facts, tiles)},
   };
 }
 
@@ -207,7 +207,7 @@ void add_buffer_rules(const SpaceFacts& facts, const Machine& machine,
          [=](auto v) { return sides * round_up(v[0], unit) * 8 * v[1]; });
   }
   const bool finishes = epilogue.needs_vectors();
-  const bool may_split = parameters[9].values.size() > 1;
+  const bool may_split = parameters[7].values.size() > 1;
   if (!finishes && !may_split) return;
   rule("UB", Memory::kUb, buffers.ub_bytes, {"tile_n", "split_k"}, [=](auto v) {
     const bool splits = v[1] > 1;
@@ -290,36 +290,34 @@ void add_order_rules(const SpaceFacts& facts, std::vector<Constraint>& constrain
 /// Rules of how many cores share the depth, and of how many work at all.
 void add_share_rules(const SpaceFacts& facts, std::vector<Constraint>& constraints) {
   constraints.push_back(
-      {"split",
-       {"tile_m", "tile_n", "tile_k", "swizzle", "core_rows", "split_k"},
-       [facts](auto v) -> std::string {
-         if (v[5] == 1) return "";
+      {"split", {"tile_m", "tile_n", "tile_k", "split_k"}, [facts](auto v) -> std::string {
+         if (v[3] == 1) return "";
          const int64_t chunks = ceil_div(facts.shape.k, v[2]);
-         if (v[5] > chunks) {
-           return fmt::format("split_k={} makes more parts than the {} chunks of tile_k={}", v[5],
+         if (v[3] > chunks) {
+           return fmt::format("split_k={} makes more parts than the {} chunks of tile_k={}", v[3],
                               chunks, v[2]);
          }
-         if (v[3] != 1 || v[4] != 0) {
-           return fmt::format("split_k={} is for the plain order; use swizzle=1,core_rows=0", v[5]);
-         }
          const int64_t tiles = facts.tiles(v[0], v[1]);
-         if (facts.can_split(tiles, v[5])) return "";
+         if (facts.can_split(tiles, v[3])) return "";
          return fmt::format("{} tiles keep {} cores busy without split_k={}", tiles, facts.aic,
-                            v[5]);
+                            v[3]);
        }});
   constraints.push_back(
-      {"cores",
-       {"tile_m", "tile_n", "swizzle", "core_rows", "split_k", "cores"},
-       [facts](auto v) -> std::string {
-         if (v[5] == facts.aic) return "";
-         if (v[2] != 1 || v[3] != 0) {
-           return fmt::format("cores={} is for the plain order; use swizzle=1,core_rows=0", v[5]);
-         }
-         const int64_t tasks = facts.tiles(v[0], v[1]) * v[4];
-         if (facts.keeps_waves(tasks, v[5])) return "";
+      {"cores", {"tile_m", "tile_n", "split_k", "cores"}, [facts](auto v) -> std::string {
+         const int64_t tasks = facts.tiles(v[0], v[1]) * v[2];
+         if (facts.keeps_waves(tasks, v[3])) return "";
          return fmt::format("cores={} needs {} waves for {} tasks, {} cores need {}; use cores={}",
-                            v[5], ceil_div(tasks, v[5]), tasks, facts.aic,
+                            v[3], ceil_div(tasks, v[3]), tasks, facts.aic,
                             ceil_div(tasks, facts.aic), facts.aic);
+       }});
+  constraints.push_back(
+      {"plain order", {"split_k", "cores", "swizzle", "core_rows"}, [facts](auto v) -> std::string {
+         if (v[0] == 1 && v[1] == facts.aic) return "";
+         if (v[2] == 1 && v[3] == 0) return "";
+         return fmt::format(
+             "split_k={} on {} cores is for the plain order; use swizzle=1,core_rows=0, or "
+             "split_k=1,cores={}",
+             v[0], v[1], facts.aic);
        }});
 }
 
@@ -356,10 +354,10 @@ Config gemm_default(const GemmShape& shape, const Machine& machine, const std::s
                    {"l1_buffers", 2},
                    {"l0_buffers", 2},
                    {"l0c_buffers", 1},
-                   {"swizzle", 1},
-                   {"core_rows", 0},
                    {"split_k", 1},
-                   {"cores", machine.cores.aic}};
+                   {"cores", machine.cores.aic},
+                   {"swizzle", 1},
+                   {"core_rows", 0}};
   const std::string why = all.violation(config);
   if (why.empty()) return config;
   const std::vector<Config> legal = all.enumerate();

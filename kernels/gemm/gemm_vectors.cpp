@@ -205,7 +205,8 @@ void GemmVectors::add_loads(std::vector<Instruction>& list, const Variant& varia
     column.stride = 0;
     list.push_back(load_tile(gm_tile(links_.row_scales, Expr::binding(kRow), 0, rows, 1), column));
   }
-  list.back() = setting(list.back(), in_full_);
+  // With split-K the flag of the parts, which come after, speaks for all loads.
+  if (tiles_.parts == 1) list.back() = setting(list.back(), in_full_);
 }
 
 /// Adds the second and further parts of the depth, in their order.
@@ -227,7 +228,7 @@ void GemmVectors::add_parts(Template& body) const {
   }
   body.body.front() = waiting(body.body.front(), part_free_);
   body.body.back() = setting(body.body.back(), part_full_);
-  sums.front() = waiting(waiting(sums.front(), part_full_), in_full_, When::kFirst);
+  sums.front() = waiting(sums.front(), part_full_);
   sums.back() = setting(sums.back(), part_free_);
   body.body.insert(body.body.end(), sums.begin(), sums.end());
 }

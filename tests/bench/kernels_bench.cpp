@@ -2,6 +2,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include "kernels/gemm/row_table.h"
 #include "tests/bench/launches.h"
 
 namespace tilewright {
@@ -16,6 +17,30 @@ void BuildDecodeAttention(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(decode_launch().cores.data());
 }
 BENCHMARK(BuildDecodeAttention)->Unit(benchmark::kMicrosecond);
+
+void EnumerateGemm4096F16(benchmark::State& state) {
+  const Problem problem = gemm_cube(4096, "f16");
+  const Kernel& gemm = find_kernel("gemm");
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(gemm.space(problem, bench_machine()).enumerate().data());
+  }
+}
+BENCHMARK(EnumerateGemm4096F16)->Unit(benchmark::kMillisecond);
+
+/// A GEMM's config by its rows, from a table of a range for every 16 rows up to 4096.
+void LookUpRows(benchmark::State& state) {
+  std::vector<TunedRow> winners;
+  for (int64_t m = kRowMultiple; m <= 4096; m += kRowMultiple) {
+    winners.push_back({m, Config{{{"tile_m", m}}}, 1});
+  }
+  const RowTable table(std::span<const TunedRow>(winners), 4096);
+  int64_t m = 1;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(&table.at(m));
+    m = m % 4096 + 1;
+  }
+}
+BENCHMARK(LookUpRows);
 
 }  // namespace
 }  // namespace tilewright

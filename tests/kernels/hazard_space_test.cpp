@@ -16,6 +16,7 @@ struct Case {
   const char* dtype;
   Sizes sizes;
   const char* layout = "";
+  const char* epilogue = "";
 };
 
 std::string name_of(const testing::TestParamInfo<Case>& info) {
@@ -29,7 +30,7 @@ TEST_P(SlowHazardSpace, HasNone) {
   const Case& c = GetParam();
   const Machine machine = load_machine("ascend-910b2");
   const Kernel& kernel = find_kernel(c.kernel);
-  const Problem problem = kernel.problem({c.sizes, c.dtype, c.layout, ""});
+  const Problem problem = kernel.problem({c.sizes, c.dtype, c.layout, c.epilogue});
   const std::vector<Config> space = kernel.space(problem, machine).enumerate();
   ASSERT_FALSE(space.empty());
   std::vector<std::string> alarms(space.size());
@@ -47,9 +48,19 @@ INSTANTIATE_TEST_SUITE_P(
     Kernels, SlowHazardSpace,
     testing::Values(
         Case{"gemm", "f16", {{"m", 125}, {"n", 121}, {"k", 150}}},
-        Case{"gemm", "bf16", {{"m", 140}, {"n", 240}, {"k", 304}}, "nz"},
-        Case{"gemm", "f32", {{"m", 140}, {"n", 170}, {"k", 190}}},
+        Case{"gemm", "bf16", {{"m", 125}, {"n", 129}, {"k", 150}}, "nz"},
+        Case{"gemm", "f32", {{"m", 125}, {"n", 121}, {"k", 150}}},
         Case{"gemm", "i8", {{"m", 140}, {"n", 170}, {"k", 350}}},
+        Case{"gemm", "f16", {{"m", 65}, {"n", 121}, {"k", 140}}, "nd", "bias+silu_mul+residual"},
+        Case{"gemm", "bf16", {{"m", 65}, {"n", 121}, {"k", 140}}, "nz", "bias+gelu"},
+        Case{
+            "gemm", "i8", {{"m", 65}, {"n", 121}, {"k", 150}}, "nd", "bias+dequant_token+residual"},
+        Case{"gemm", "i8", {{"m", 65}, {"n", 121}, {"k", 150}}, "nz", "bias+dequant+relu"},
+        Case{"grouped_gemm",
+             "f16",
+             {{"experts", 5}, {"m", 65}, {"n", 90}, {"k", 140}, {"skew", 150}},
+             "nz",
+             "silu_mul"},
         Case{"gemm_padded", "f16", {{"m", 450}, {"n", 670}, {"k", 590}}},
         Case{"gemm_padded", "i8", {{"m", 450}, {"n", 670}, {"k", 590}}},
         Case{"attention",

@@ -25,13 +25,23 @@ std::vector<Problem> problems_of(const Kernel& kernel) {
   for (int64_t scale : {1, 3}) {
     ProblemRequest request;
     for (const SizeInfo& size : kernel.sizes()) {
-      const std::map<std::string, int64_t> sizes = {
-          {"m", 100 * scale},   {"n", 528 * scale},     {"k", 272 * scale},
-          {"rows", 40 * scale}, {"cols", 1024 * scale}, {"vocab", 500},
-          {"heads", 8 * scale}, {"kv_heads", scale},    {"dim", 64},
-          {"sequences", scale}, {"tokens", 20},         {"context", 150 * scale},
-          {"block", 64},        {"reads", 2},           {"writes", scale},
-          {"experts", 4},       {"skew", 50}};
+      const std::map<std::string, int64_t> sizes = {{"m", 100 * scale},
+                                                    {"n", 528 * scale},
+                                                    {"k", 272 * scale},
+                                                    {"rows", 40 * scale},
+                                                    {"cols", 1024 * scale},
+                                                    {"vocab", 500},
+                                                    {"heads", 8 * scale},
+                                                    {"kv_heads", scale},
+                                                    {"dim", 64},
+                                                    {"sequences", scale},
+                                                    {"tokens", 20},
+                                                    {"context", 150 * scale},
+                                                    {"block", 64},
+                                                    {"reads", 2},
+                                                    {"writes", scale},
+                                                    {"experts", 4},
+                                                    {"skew", 50}};
       request.sizes[size.name] = sizes.at(size.name);
     }
     problems.push_back(kernel.problem(request));

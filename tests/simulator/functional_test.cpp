@@ -224,6 +224,75 @@ TEST(Fixpipe, RoundsSumsToNearestEven) {
   EXPECT_EQ(product(bf16, {258, 1}, {1, 1})[0], 260);
 }
 
+/// c = relu(scales (bias + a b)) on one core. `scales` empty: not scaled.
+std::vector<float> drained(const Product& p, const std::vector<float>& a,
+                           const std::vector<float>& b, const std::vector<float>& bias,
+                           const std::vector<float>& scales, bool relu) {
+  Launch launch = product_launch(p);
+  const DType sum = accumulator_of(p.type);
+  const int64_t aside = 256 * 1024;
+  std::vector<Instruction>& list = launch.templates[0].prologue;
+  list.back().relu = relu;
+  std::vector<Instruction> channels;
+  const auto bring = [&](Tensor values, Memory space) {
+    const int tensor = launch.add_tensor(values);
+    const Tile l1 = on_chip(Memory::kL1, Layout::kNd, values.type, values.rows, values.cols, aside);
+    Tile to = l1;
+    to.space = space;
+    to.offset = 0;
+    const Tile gm = in_gm(tensor, 0, 0, values.rows, values.cols, values.type);
+    channels.push_back(instruction(Opcode::kLoad, l1, gm));
+    channels.push_back(instruction(Opcode::kMove, to, l1));
+    return to;
+  };
+  if (!bias.empty()) {
+    const Tile start = bring(tensor("bias", sum, p.n, 1), Memory::kBt);
+    for (Instruction& step : list) {
+      if (step.opcode == Opcode::kMmad && step.accumulate == Accumulate::kNever) step.bias = start;
+    }
+  }
+  if (!scales.empty()) list.back().b = bring(tensor("scales", DType::kF32, p.n, 2), Memory::kFb);
+  list.insert(list.begin(), channels.begin(), channels.end());
+  GmImage image = make_image(launch);
+  image[0] = write_tensor(launch.tensors[0], a);
+  image[1] = write_tensor(launch.tensors[1], b);
+  if (!bias.empty()) image[3] = write_tensor(launch.tensors[3], bias);
+  if (!scales.empty()) image.back() = write_tensor(launch.tensors.back(), scales);
+  run_functional(launch, toy_machine(), image);
+  return read_tensor(launch.tensors[2], image[2]);
+}
+
+TEST(Fixpipe, RectifiesSumsOfEveryType) {
+  using Values = std::vector<float>;
+  EXPECT_EQ(drained({2, 1, 1, DType::kF16, DType::kF32}, {2, -2}, {3}, {}, {}, true),
+            (Values{6, 0}));
+  EXPECT_EQ(drained({2, 1, 1, DType::kI8, DType::kI32}, {2, -2}, {3}, {}, {}, true),
+            (Values{6, 0}));
+}
+
+TEST(Fixpipe, ScalesColumnsByTheFirstOfTheirTwoNumbers) {
+  const Product bytes{1, 3, 1, DType::kI8, DType::kF16};
+  const std::vector<float> words = {0.5F, 9, 0.25F, 9, -1, 9};
+  EXPECT_EQ(drained(bytes, {10}, {1, 2, 3}, {}, words, false), (std::vector<float>{5, 5, -30}));
+  EXPECT_EQ(drained(bytes, {10}, {1, 2, 3}, {}, words, true), (std::vector<float>{5, 5, 0}));
+  // To bytes: nearest even, then the ends of the type.
+  const Product narrow{1, 3, 1, DType::kI8, DType::kI8};
+  EXPECT_EQ(drained(narrow, {5}, {1, 3, -100}, {}, {0.5F, 0, 0.5F, 0, 1, 0}, false),
+            (std::vector<float>{2, 8, -128}));
+}
+
+TEST(Mmad, StartsFromTheBiasOnce) {
+  const Product two_steps{2, 17, 32, DType::kF16, DType::kF32, 16};
+  std::vector<float> bias(17);
+  for (size_t c = 0; c < bias.size(); ++c) bias[c] = static_cast<float>(c) + 0.5F;
+  const std::vector<float> ones(64, 1);
+  const std::vector<float> right(32 * 17, 1);
+  const std::vector<float> sums = drained(two_steps, ones, right, bias, {}, false);
+  for (size_t i = 0; i < sums.size(); ++i) EXPECT_EQ(sums[i], 32 + bias[i % 17]) << i;
+  EXPECT_EQ(drained({1, 2, 1, DType::kI8, DType::kI32}, {3}, {4, 5}, {1 << 20, -15}, {}, false),
+            (std::vector<float>{(1 << 20) + 12, 0}));
+}
+
 TEST(Mmad, MultipliesBytesExactlyBeyondF32) {
   constexpr int64_t kDepth = 2048;
   const Product p{3, 2, kDepth, DType::kI8, DType::kI32, 512};
@@ -366,6 +435,12 @@ TEST(FunctionalRun, RefusesWhatTheHardwareCannotDo) {
   EXPECT_NE(broken(5, [](Instruction& i) { i.a.offset = 1 << 20; }).find("needs bytes"),
             std::string::npos);
   EXPECT_NE(broken(5, [](Instruction& i) { i.a.type = DType::kI32; }).find("cannot convert"),
+            std::string::npos);
+  const Tile table = on_chip(Memory::kBt, Layout::kNd, DType::kF32, 15, 1);
+  EXPECT_NE(broken(4, [&](Instruction& i) { i.bias = table; }).find("do not suit sums"),
+            std::string::npos);
+  const Tile scales = on_chip(Memory::kFb, Layout::kNd, DType::kF32, 16, 1);
+  EXPECT_NE(broken(5, [&](Instruction& i) { i.b = scales; }).find("are no scales"),
             std::string::npos);
 }
 

@@ -172,7 +172,7 @@ void order_by_worth(Target& target) {
 /// Nothing when interrupted.
 std::optional<Target> model_target(Context& context, const std::string& name) {
   const Arguments& arguments = context.arguments();
-  refuse_options(arguments, {"shape", "dtype", "layout", "epilogue", "mask"}, "model");
+  refuse_options(arguments, {"shape", "dtype", "layout", "epilogue", "mask", "out-dtype"}, "model");
   check_for(arguments);
   const ServingSetup setup = read_serving_setup(context, name);
   const ServingResult served = learn_rows(context, context.console(), setup);
