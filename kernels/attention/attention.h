@@ -73,7 +73,7 @@ class AttentionKernel : public Kernel {
                                         const GmImage& inputs) const override;
 };
 
-/// Name of the baseline kernel (attention_library.h), whose masks cover all keys.
+/// Name of the baseline kernel (attention_library.h).
 constexpr std::string_view kAttentionLibrary = "attention_library";
 
 /// Shape and sequences of a problem of the kernel: its prefills, then decodes, then verifies.

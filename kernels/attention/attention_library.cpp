@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "core/base/integers.h"
 
 namespace tilewright {
 
@@ -24,6 +25,12 @@ Problem AttentionLibraryKernel::problem(const ProblemRequest& request) const {
   return problem;
 }
 
+AttentionSequence library_verify(AttentionSequence sequence) {
+  sequence.tokens = round_up(sequence.tokens, kLibraryRows);
+  sequence.full_mask = true;
+  return sequence;
+}
+
 Config attention_library_config(const AttentionShape& shape, const Machine& machine) {
   const Space all = attention_space(shape, machine);
   Config config = attention_default(shape, false, machine);
@@ -32,7 +39,7 @@ Config attention_library_config(const AttentionShape& shape, const Machine& mach
     TW_CHECK(at != config.values.end(), "the space of attention has the library's parameters");
     at->second = value;
   };
-  set("tile_q", 64);
+  set("tile_q", kLibraryRows);
   set("pipeline", 4);
   set("preload", 2);
   set("fifo", 4);

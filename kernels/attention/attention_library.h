@@ -22,6 +22,13 @@ class AttentionLibraryKernel : public AttentionKernel {
   Config default_config(const Problem& problem, const Machine& machine) const override;
 };
 
+/// Query rows of the library's tiles.
+constexpr int64_t kLibraryRows = 64;
+
+/// A verification as the library computes it: queries padded to whole tiles, with a mask of all
+/// keys. The pad rows are queries behind the real ones.
+AttentionSequence library_verify(AttentionSequence sequence);
+
 /// The library's config for a shape: 256 keys a tile, fewer where the buffers demand it. Error
 /// (infeasible) when none fit.
 Config attention_library_config(const AttentionShape& shape, const Machine& machine);

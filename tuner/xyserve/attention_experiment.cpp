@@ -68,11 +68,7 @@ AttentionTimes times_of(AttentionCase of, const Machine& machine) {
   }
   times.library_us = library_attention_us(of.shape, of.sequences, machine);
   const double hbm = machine.hbm.gb_per_s * 1e3;  // bytes a us
-  std::vector<AttentionSequence> cached;
-  for (const AttentionSequence& s : of.sequences) {
-    if (s.tokens > 1) cached.push_back({0, s.context});
-  }
-  times.concat_us = 2 * kv_bytes(of.shape, cached) / hbm;
+  times.concat_us = concat_us(of.shape, of.sequences, machine);
   const double peak = machine.peak_flops(of.shape.type) * 1e-6;  // a us
   const double flops = unmasked_flops(of.shape, of.sequences);
   const double bytes = kv_bytes(of.shape, of.sequences);
@@ -89,9 +85,12 @@ AttentionTimes times_of(AttentionCase of, const Machine& machine) {
 std::vector<std::vector<AttentionSequence>> library_launches(
     const std::vector<AttentionSequence>& sequences) {
   std::vector<AttentionSequence> prefills, decodes, verifies;
-  for (AttentionSequence s : sequences) {
-    s.full_mask = s.mask == AttentionMask::kTree;
-    (s.full_mask ? verifies : s.tokens == 1 ? decodes : prefills).push_back(s);
+  for (const AttentionSequence& s : sequences) {
+    if (s.mask == AttentionMask::kTree) {
+      verifies.push_back(library_verify(s));
+    } else {
+      (s.tokens == 1 ? decodes : prefills).push_back(s);
+    }
   }
   std::vector<std::vector<AttentionSequence>> launches;
   for (auto* stage : {&prefills, &decodes, &verifies}) {
@@ -110,6 +109,20 @@ double library_attention_us(const AttentionShape& shape,
     us += time_of(stage, launch, attention_library_config(stage, machine), machine);
   }
   return us;
+}
+
+double concat_us(const AttentionShape& shape, const std::vector<AttentionSequence>& sequences,
+                 const Machine& machine) {
+  int64_t rows = 0;
+  for (const AttentionSequence& s : sequences) rows += s.tokens > 1 ? s.context : 0;
+  if (rows == 0) return 0;
+  const Kernel& copy = find_kernel("elementwise");
+  ProblemRequest request;
+  request.sizes = {{"rows", 2 * rows * shape.kv_heads}, {"cols", shape.dim}};
+  request.dtype = name_of(shape.type);
+  const Problem problem = copy.problem(request);
+  const Launch launch = copy.build(problem, copy.default_config(problem, machine), machine);
+  return machine.us_of_ticks(time_launch(launch, machine, Fidelity::kAuto).ticks);
 }
 
 double unmasked_flops(const AttentionShape& shape,

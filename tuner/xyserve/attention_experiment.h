@@ -16,8 +16,7 @@ struct AttentionTimes {
   Config config;          ///< of the meta-attention
   double time_us = 0;     ///< the meta-attention, in one launch
   double library_us = 0;  ///< attention_library, a launch for each stage, one after another
-  /// What bringing cached keys and values into one piece would cost the library: bytes read and
-  /// written at the rate of HBM. Not in library_us.
+  /// What bringing cached keys and values into one piece costs the library. Not in library_us.
   double concat_us = 0;
   double mfu = 0;  ///< of 4 x rows x keys x dim, without discount for masks
   double mbu = 0;  ///< of keys and values once
@@ -35,6 +34,11 @@ std::vector<std::vector<AttentionSequence>> library_launches(
 double library_attention_us(const AttentionShape& shape,
                             const std::vector<AttentionSequence>& sequences,
                             const Machine& machine);
+
+/// Time of copying the cached keys and values of a batch's prefills and verifies into one piece, in
+/// us: one launch of kernel elementwise.
+double concat_us(const AttentionShape& shape, const std::vector<AttentionSequence>& sequences,
+                 const Machine& machine);
 
 /// Operations of a batch, 4 x rows x keys x dim a head, without discount for masks: how the paper's
 /// MFU figures of libraries can be read (docs/xyserve.md).
