@@ -115,7 +115,7 @@ std::vector<AttentionSequence> attention_sequences(const Problem& problem) {
   add("decodes", {1, problem.size("decode_context"), plain});
   const AttentionSequence verify{problem.size("drafts") + 1, problem.size("verify_context"), mask};
   const bool by_library = problem.kernel == kAttentionLibrary && mask == AttentionMask::kTree;
-  add("verifies", by_library ? library_verify(verify) : verify);
+  add("verifies", by_library ? library_verify(verify, attention_shape(problem).group()) : verify);
   return sequences;
 }
 

@@ -25,8 +25,8 @@ Problem AttentionLibraryKernel::problem(const ProblemRequest& request) const {
   return problem;
 }
 
-AttentionSequence library_verify(AttentionSequence sequence) {
-  sequence.tokens = round_up(sequence.tokens, kLibraryRows);
+AttentionSequence library_verify(AttentionSequence sequence, int64_t group) {
+  sequence.tokens = ceil_div(round_up(sequence.tokens * group, kLibraryRows), group);
   sequence.full_mask = true;
   return sequence;
 }

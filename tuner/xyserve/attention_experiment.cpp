@@ -83,11 +83,11 @@ AttentionTimes times_of(AttentionCase of, const Machine& machine) {
 }  // namespace
 
 std::vector<std::vector<AttentionSequence>> library_launches(
-    const std::vector<AttentionSequence>& sequences) {
+    const AttentionShape& shape, const std::vector<AttentionSequence>& sequences) {
   std::vector<AttentionSequence> prefills, decodes, verifies;
   for (const AttentionSequence& s : sequences) {
     if (s.mask == AttentionMask::kTree) {
-      verifies.push_back(library_verify(s));
+      verifies.push_back(library_verify(s, shape.group()));
     } else {
       (s.tokens == 1 ? decodes : prefills).push_back(s);
     }
@@ -103,7 +103,7 @@ double library_attention_us(const AttentionShape& shape,
                             const std::vector<AttentionSequence>& sequences,
                             const Machine& machine) {
   double us = 0;
-  for (const auto& launch : library_launches(sequences)) {
+  for (const auto& launch : library_launches(shape, sequences)) {
     AttentionShape stage = shape;
     stage.tree_masks = launch.front().full_mask;
     us += time_of(stage, launch, attention_library_config(stage, machine), machine);

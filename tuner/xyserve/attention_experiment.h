@@ -28,7 +28,7 @@ struct AttentionTimes {
 
 /// The library's launches for a batch: its prefills, its decodes, its verifies.
 std::vector<std::vector<AttentionSequence>> library_launches(
-    const std::vector<AttentionSequence>& sequences);
+    const AttentionShape& shape, const std::vector<AttentionSequence>& sequences);
 
 /// Time of attention_library for a batch, in us.
 double library_attention_us(const AttentionShape& shape,
