@@ -129,7 +129,7 @@ TEST(Agreement, GemmLibraryIsNearMeasuredLibraries) {
   EXPECT_TRUE(gemm_library_agreement(load_machine("ascend-910b4")).empty());
 }
 
-TEST(Agreement, AttentionLibraryIsNearMeasuredLibraries) {
+TEST(Agreement, SlowAttentionLibraryIsNearMeasuredLibraries) {
   const std::vector<Agreement> list = attention_library_agreement(machine());
   ASSERT_EQ(list.size(), 7u);
   for (const Agreement& each : list) {
