@@ -45,6 +45,9 @@ Config attention_library_config(const AttentionShape& shape, const Machine& mach
   set("fifo", 4);
   set("chain", 0);
   set("assignment", 2);
+  for (auto& [name, value] : config.values) {
+    if (name == "split_kv") value = 1;
+  }
   std::string why;
   for (const int64_t tile_kv : {256, 128, 64, 32, 16}) {
     set("tile_kv", tile_kv);
