@@ -1,4 +1,5 @@
 #include "kernels/attention/attention.h"
+#include "kernels/attention/attention_library.h"
 #include "kernels/collective/all_gather.h"
 #include "kernels/collective/all_reduce.h"
 #include "kernels/collective/all_to_all.h"
@@ -31,6 +32,7 @@ const std::vector<const Kernel*>& all_kernels() {
   static const GemmPaddedKernel gemm_padded;
   static const GemmLibraryKernel gemm_library;
   static const AttentionKernel attention;
+  static const AttentionLibraryKernel attention_library;
   static const RmsNormKernel rms_norm;
   static const AddRmsNormKernel add_rms_norm;
   static const SiluMulKernel silu_mul;
@@ -55,15 +57,36 @@ const std::vector<const Kernel*>& all_kernels() {
   static const UnpermuteKernel unpermute;
   static const TopKKernel top_k;
   static const SampleKernel sample;
-  static const std::vector<const Kernel*> kernels = {
-      &gemm,       &grouped_gemm, &gemm_padded,    &gemm_library,
-      &attention,  &rms_norm,     &add_rms_norm,   &silu_mul,
-      &rope,       &gather,       &argmax,         &elementwise,
-      &all_reduce, &all_gather,   &reduce_scatter, &all_to_all,
-      &send_recv,  &layer_norm,   &add_layer_norm, &gelu,
-      &softmax,    &cast,         &quantize,       &quantize_channels,
-      &kv_write,   &moe_route,    &unpermute,      &top_k,
-      &sample};
+  static const std::vector<const Kernel*> kernels = {&gemm,
+                                                     &grouped_gemm,
+                                                     &gemm_padded,
+                                                     &gemm_library,
+                                                     &attention,
+                                                     &attention_library,
+                                                     &rms_norm,
+                                                     &add_rms_norm,
+                                                     &silu_mul,
+                                                     &rope,
+                                                     &gather,
+                                                     &argmax,
+                                                     &elementwise,
+                                                     &all_reduce,
+                                                     &all_gather,
+                                                     &reduce_scatter,
+                                                     &all_to_all,
+                                                     &send_recv,
+                                                     &layer_norm,
+                                                     &add_layer_norm,
+                                                     &gelu,
+                                                     &softmax,
+                                                     &cast,
+                                                     &quantize,
+                                                     &quantize_channels,
+                                                     &kv_write,
+                                                     &moe_route,
+                                                     &unpermute,
+                                                     &top_k,
+                                                     &sample};
   return kernels;
 }
 

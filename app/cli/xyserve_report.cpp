@@ -23,9 +23,13 @@ Json json_of(const XyserveResult& result) {
 }
 
 Json json_of(const Agreement& agreement) {
-  return {{"baseline", agreement.baseline},   {"what", agreement.what},
-          {"unit", agreement.unit},           {"measured", agreement.measured},
-          {"simulated", agreement.simulated}, {"error", agreement.error()}};
+  return {{"baseline", agreement.baseline},
+          {"what", agreement.what},
+          {"unit", agreement.unit},
+          {"measured", agreement.measured},
+          {"measured_is_upper_bound", agreement.at_most},
+          {"simulated", agreement.simulated},
+          {"error", agreement.error()}};
 }
 
 Json json_of(const GemmBound& bound) {
@@ -93,6 +97,34 @@ Json gemm_json(const XyserveReport& report, const Machine& machine) {
   return json;
 }
 
+Json json_of(const AttentionTimes& times) {
+  return {{"result", times.of.result},
+          {"model", times.of.model},
+          {"what", times.of.what},
+          {"config", times.config.text()},
+          {"time_us", times.time_us},
+          {"attention_library_us", times.library_us},
+          {"concat_us", times.concat_us},
+          {"gain_percent", 100 * times.gain()},
+          {"mfu", times.mfu},
+          {"mbu", times.mbu},
+          {"attention_library_mfu", times.library_mfu},
+          {"attention_library_mbu", times.library_mbu}};
+}
+
+QueryResult attention_table(const XyserveReport& report) {
+  QueryResult table;
+  table.columns = {"model and batch", "time", "library", "gain", "MFU", "MBU"};
+  const auto share = [](double value) { return fmt::format("{:>6}", format_share(value)); };
+  for (const AttentionTimes& times : report.attention) {
+    table.rows.push_back(
+        {times.of.model + " " + times.of.what, fmt::format("{:>8}", format_us(times.time_us)),
+         fmt::format("{:>8}", format_us(times.library_us)),
+         fmt::format("{:>+5.0f} %", 100 * times.gain()), share(times.mfu), share(times.mbu)});
+  }
+  return table;
+}
+
 QueryResult results_table(const XyserveReport& report) {
   QueryResult table;
   table.columns = {"result", "gain", "paper", "over"};
@@ -105,12 +137,12 @@ QueryResult results_table(const XyserveReport& report) {
 
 QueryResult agreement_table(const XyserveReport& report) {
   QueryResult table;
-  table.columns = {"baseline and what was measured", "measured", "simulated", "error"};
+  table.columns = {"baseline", "what", "measured", "simulated", "error"};
   for (const Agreement& each : report.agreement) {
     const auto shown = [&](double value) {
       return fmt::format("{:>9}", each.unit == "us" ? format_us(value) : format_share(value));
     };
-    table.rows.push_back({each.what, shown(each.measured), shown(each.simulated),
+    table.rows.push_back({each.baseline, each.what, shown(each.measured), shown(each.simulated),
                           fmt::format("{:>+6.1f} %", 100 * each.error())});
   }
   return table;
@@ -181,6 +213,8 @@ Json json_of(const XyserveReport& report, const Machine& machine) {
   Json& agreement = json["baselines"] = Json::array();
   for (const Agreement& each : report.agreement) agreement.push_back(json_of(each));
   json["gemm"] = gemm_json(report, machine);
+  Json& attention = json["attention"] = Json::array();
+  for (const AttentionTimes& times : report.attention) attention.push_back(json_of(times));
   return json;
 }
 
@@ -192,6 +226,7 @@ std::string text_of(Context& context, const XyserveReport& report, const Machine
     text += "\n" + context.heading("baselines beside measurements") + "\n" +
             to_table(agreement_table(report));
   }
+  text += "\n" + context.heading("attention") + "\n" + to_table(attention_table(report));
   text += "\n" + context.heading("SmoothGEMM") + "\n" + gemm_text(report.gemm) + "\n" +
           to_table(linears_table(report));
   for (const LinearTimes& times : report.gemm_times) {

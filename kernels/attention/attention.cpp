@@ -8,6 +8,7 @@
 #include "core/base/error.h"
 #include "core/base/integers.h"
 #include "core/base/text.h"
+#include "kernels/attention/attention_library.h"
 
 namespace tilewright {
 
@@ -112,7 +113,9 @@ std::vector<AttentionSequence> attention_sequences(const Problem& problem) {
   };
   add("sequences", {problem.size("tokens"), problem.size("context"), plain});
   add("decodes", {1, problem.size("decode_context"), plain});
-  add("verifies", {problem.size("drafts") + 1, problem.size("verify_context"), mask});
+  const AttentionSequence verify{problem.size("drafts") + 1, problem.size("verify_context"), mask};
+  const bool by_library = problem.kernel == kAttentionLibrary && mask == AttentionMask::kTree;
+  add("verifies", by_library ? library_verify(verify, attention_shape(problem).group()) : verify);
   return sequences;
 }
 

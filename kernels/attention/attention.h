@@ -36,6 +36,14 @@ struct AttentionSequence {
   int64_t tokens = 0;
   int64_t context = 0;
   AttentionMask mask = AttentionMask::kCausal;
+  /// The external mask of kTree has a column for each key, the history included, and all of it is
+  /// read: what kernels without an idea of drafts do.
+  bool full_mask = false;
+
+  /// First key that an external mask speaks of.
+  int64_t corner() const { return full_mask ? 0 : context; }
+  /// Keys that it speaks of.
+  int64_t corner_keys() const { return context + tokens - corner(); }
 };
 
 /// Zeros at the left of each row of a tree mask: they let its rows meet the scores at addresses
@@ -65,6 +73,9 @@ class AttentionKernel : public Kernel {
   std::vector<ExpectedTensor> reference(const Problem& problem, const Launch& launch,
                                         const GmImage& inputs) const override;
 };
+
+/// Name of the baseline kernel (attention_library.h).
+constexpr std::string_view kAttentionLibrary = "attention_library";
 
 /// Shape and sequences of a problem of the kernel: its prefills, then decodes, then verifies.
 AttentionShape attention_shape(const Problem& problem);

@@ -26,7 +26,7 @@ AttentionTensors add_tensors(Launch& launch, const AttentionShape& shape,
     longest = std::max(longest, s.context + s.tokens);
     if (s.mask != AttentionMask::kTree) continue;
     mask_rows += s.tokens;
-    mask_cols = std::max(mask_cols, kMaskMargin + s.tokens);
+    mask_cols = std::max(mask_cols, kMaskMargin + s.corner_keys());
   }
   const auto tensor = [&](const char* name, DType type, int64_t rows, int64_t cols,
                           int64_t sector_rows, int64_t sector_cols) {

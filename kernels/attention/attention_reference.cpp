@@ -154,8 +154,8 @@ ExpectedTensor attention_reference(const AttentionShape& shape,
           const int64_t block = block_of[static_cast<size_t>(first_block + p / shape.block_size)];
           seen.rows.push_back((block * shape.kv_heads + head) * shape.block_size +
                               p % shape.block_size);
-          const bool corner = s.mask == AttentionMask::kTree && p >= s.context;
-          const int64_t at = (mask_row + token) * mask_cols + kMaskMargin + p - s.context;
+          const bool corner = s.mask == AttentionMask::kTree && p >= s.corner();
+          const int64_t at = (mask_row + token) * mask_cols + kMaskMargin + p - s.corner();
           seen.added.push_back(corner ? static_cast<double>(mask[static_cast<size_t>(at)]) : 0);
         }
         for (int64_t member = 0; member < group; ++member) {
@@ -196,16 +196,17 @@ std::vector<float> tree_masks(std::span<const AttentionSequence> sequences, int6
     const size_t first = mask.size();
     for (int64_t token = 0; token < s.tokens; ++token) {
       std::vector<float> row(static_cast<size_t>(cols), 0);
-      std::fill_n(row.begin() + kMaskMargin, s.tokens, kHidden);
+      const auto corner = static_cast<std::ptrdiff_t>(kMaskMargin + s.context - s.corner());
+      std::fill_n(row.begin() + corner, s.tokens, kHidden);
       const float draw = random[mask.size() / static_cast<size_t>(cols)];
       if (token > 0) {
         const auto parent = static_cast<int64_t>(draw * static_cast<float>(token));
         const auto above = mask.begin() + static_cast<std::ptrdiff_t>(first) + parent * cols;
-        std::copy(above + kMaskMargin, above + kMaskMargin + token, row.begin() + kMaskMargin);
+        std::copy(above + corner, above + corner + token, row.begin() + corner);
       }
-      row[static_cast<size_t>(kMaskMargin + token)] = 0;
+      row[static_cast<size_t>(corner + token)] = 0;
       if (values.pattern == InputPattern::kMinusInf && token % 4 == 3)
-        std::fill_n(row.begin() + kMaskMargin, s.tokens, kHidden);
+        std::fill_n(row.begin() + corner, s.tokens, kHidden);
       mask.insert(mask.end(), row.begin(), row.end());
     }
   }

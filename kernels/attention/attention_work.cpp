@@ -108,7 +108,7 @@ std::vector<AttentionTask> attention_tasks(const AttentionShape& shape,
       task.first_chunk = first_chunk[entry];
       task.mask = sequences[entry].mask;
       task.mask_row = first_mask[entry] + tile.first_token;
-      task.corner = sequences[entry].context;
+      task.corner = sequences[entry].corner();
       tasks.push_back(task);
     }
   }

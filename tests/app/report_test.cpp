@@ -334,5 +334,33 @@ TEST(Report, RefusesAProblemThatTheKernelDoesNotMake) {
   EXPECT_NE(outcome.err.find("is no problem of gemm"), std::string::npos) << outcome.err;
 }
 
+TEST(ReportXyserve, SlowNamesABaselineForEveryResult) {
+  Sandbox sandbox;
+  const Outcome outcome = sandbox.run({"report", "xyserve", "--quick", "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const Json report = Json::parse(outcome.out);
+  EXPECT_EQ(report["schema"], 1);
+  const char* names[] = {"gemm",   "attention",          "verify",      "prefix", "chunked",
+                         "decode", "mixed_conversation", "mixed_coding"};
+  ASSERT_EQ(report["results"].size(), std::size(names));
+  for (size_t i = 0; i < std::size(names); ++i) {
+    const Json& result = report["results"][i];
+    EXPECT_EQ(result["name"], names[i]);
+    EXPECT_EQ(result["baseline"], i == 0 ? "gemm_library" : "attention_library");
+    EXPECT_GT(result["paper_percent"], 0);
+    EXPECT_GT(result["gain_percent"], -50);
+  }
+  for (const Json& shape : report["gemm"]["shapes"]) {
+    EXPECT_LE(shape["bound"]["us"], shape["detailed_us"]) << shape;
+  }
+  EXPECT_GE(report["baselines"].size(), 12u);
+}
+
+TEST(ReportXyserve, RefusesOptionsOfRuns) {
+  Sandbox sandbox;
+  EXPECT_EQ(sandbox.run({"report", "xyserve", "--apply", "1"}).status, 2);
+  EXPECT_EQ(sandbox.run({"report", "1", "--quick"}).status, 2);
+}
+
 }  // namespace
 }  // namespace tilewright

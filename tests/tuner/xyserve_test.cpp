@@ -3,6 +3,7 @@
 #include "kernels/kernel.h"
 #include "simulator/timing.h"
 #include "tuner/xyserve/agreement.h"
+#include "tuner/xyserve/attention_experiment.h"
 #include "tuner/xyserve/gemm_summary.h"
 
 namespace tilewright {
@@ -126,6 +127,69 @@ TEST(Agreement, GemmLibraryIsNearMeasuredLibraries) {
   ASSERT_EQ(list.size(), 5u);
   for (const Agreement& each : list) EXPECT_LT(std::abs(each.error()), 0.15) << each.what;
   EXPECT_TRUE(gemm_library_agreement(load_machine("ascend-910b4")).empty());
+}
+
+TEST(Agreement, SlowAttentionLibraryIsNearMeasuredLibraries) {
+  const std::vector<Agreement> list = attention_library_agreement(machine());
+  ASSERT_EQ(list.size(), 7u);
+  for (const Agreement& each : list) {
+    if (each.unit == "us") {
+      EXPECT_LT(std::abs(each.error()), 0.15) << each.what;
+    } else if (each.at_most) {
+      EXPECT_LT(each.simulated, each.measured) << each.what;
+    } else {
+      EXPECT_NEAR(each.simulated, each.measured, 0.05) << each.what;
+    }
+  }
+  EXPECT_TRUE(attention_library_agreement(load_machine("ascend-910b4")).empty());
+}
+
+TEST(AttentionCases, MixedBatchesFillTheBudget) {
+  for (const char* preset : {"chat", "code"}) {
+    const std::vector<AttentionSequence> batch = mixed_batch(preset, 4096, 256, 3, 7);
+    int64_t tokens = 0;
+    int64_t verifies = 0;
+    for (const AttentionSequence& sequence : batch) {
+      EXPECT_GE(sequence.tokens, 1);
+      tokens += sequence.tokens;
+      verifies += sequence.mask == AttentionMask::kTree;
+    }
+    EXPECT_EQ(tokens, 4096);
+    EXPECT_GT(verifies, 0);
+    const std::vector<AttentionSequence> again = mixed_batch(preset, 4096, 256, 3, 7);
+    EXPECT_EQ(batch.size(), again.size());
+  }
+}
+
+TEST(AttentionExperiment, LibraryRunsAStageALaunch) {
+  const AttentionShape shape = rank_attention("qwen2.5-72b", 8);  // 8 query heads, 1 KV head
+  const std::vector<AttentionSequence> batch = {
+      {1, 100}, {300, 0}, {4, 50, AttentionMask::kTree}, {1, 7}};
+  const auto launches = library_launches(shape, batch);
+  ASSERT_EQ(launches.size(), 3u);
+  EXPECT_EQ(launches[0].front().tokens, 300);
+  EXPECT_EQ(launches[1].size(), 2u);
+  EXPECT_EQ(launches[2].front().tokens, 8);  // 32 of 64 rows are real
+  EXPECT_TRUE(launches[2].front().full_mask);
+}
+
+TEST(AttentionExperiment, CountsOperationsAndBytesByHand) {
+  AttentionShape shape{DType::kF16, 2, 1, 64, 128};
+  const std::vector<AttentionSequence> batch = {{10, 90}};
+  EXPECT_EQ(unmasked_flops(shape, batch), 4.0 * 10 * 100 * 64 * 2);
+  EXPECT_EQ(kv_bytes(shape, batch), 2.0 * 100 * 64 * 2);
+  EXPECT_EQ(concat_us(shape, {{1, 4096}}, machine()), 0);  // a decode reads pages
+  EXPECT_GT(concat_us(shape, {{2, 4096}}, machine()), 0);
+}
+
+TEST(AttentionExperiment, IsNeverSlowerThanTheDefaultConfig) {
+  AttentionCase small{"prefix", "x", "y", {DType::kF16, 4, 4, 128, 128}, {{256, 256}}};
+  const std::vector<AttentionTimes> times = run_attention_experiment({small}, machine(), {});
+  const Config standard = attention_default(small.shape, false, machine());
+  const Launch launch = build_attention_launch(small.shape, small.sequences, standard, machine());
+  EXPECT_LE(times[0].time_us,
+            machine().us_of_ticks(time_launch(launch, machine(), Fidelity::kAuto).ticks));
+  EXPECT_EQ(times[0].library_us, library_attention_us(small.shape, small.sequences, machine()));
 }
 
 }  // namespace

@@ -48,14 +48,20 @@ std::vector<Config> promising(const std::vector<Config>& configs,
   return chosen;
 }
 
+std::vector<double> estimates_of(const Problem& problem, const std::vector<Config>& configs,
+                                 const Machine& machine) {
+  std::vector<double> estimates;
+  for (const Config& config : configs) {
+    estimates.push_back(gemm_estimate_us(problem, config, machine));
+  }
+  return estimates;
+}
+
 /// Narrows a GEMM's space to the configs that may win and adds seeds.
 void use_estimates(TuneProblem& tune, const Machine& machine, double within) {
   const std::vector<Config> configs = tune.space.enumerate();
   if (configs.empty()) return;
-  std::vector<double> estimates;
-  for (const Config& config : configs) {
-    estimates.push_back(gemm_estimate_us(tune.problem, config, machine));
-  }
+  const std::vector<double> estimates = estimates_of(tune.problem, configs, machine);
   tune.seeds = promising(configs, estimates);
   if (within <= 0) return;
 
@@ -84,6 +90,12 @@ std::set<int64_t> row_multiples(const std::map<int64_t, int64_t>& steps) {
 }
 
 }  // namespace
+
+std::vector<Config> promising_configs(const Problem& problem, const Space& space,
+                                      const Machine& machine) {
+  const std::vector<Config> configs = space.enumerate();
+  return promising(configs, estimates_of(problem, configs, machine));
+}
 
 TuneProblem kernel_problem(const Problem& problem, const Machine& machine, double within) {
   const Kernel& kernel = find_kernel(problem.kernel);

@@ -14,6 +14,11 @@ namespace tilewright {
 /// tried: tiny tiles that cannot win, and whose launches have many times more instructions.
 constexpr double kDefaultWithin = 1.5;
 
+/// The configs of a GEMM's space with the least first-order estimates, at most eight, no two with
+/// the same traffic.
+std::vector<Config> promising_configs(const Problem& problem, const Space& space,
+                                      const Machine& machine);
+
 /// One problem of a kernel with its seeds (the configs with the least first-order estimates), as
 /// `tune KERNEL` searches it. `within`: as kDefaultWithin; 0 keeps the whole space.
 TuneProblem kernel_problem(const Problem& problem, const Machine& machine,

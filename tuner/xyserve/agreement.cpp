@@ -6,6 +6,7 @@
 
 #include "kernels/kernel.h"
 #include "simulator/timing.h"
+#include "tuner/xyserve/attention_experiment.h"
 
 namespace tilewright {
 
@@ -47,6 +48,79 @@ Agreement compared(const MeasuredGemm& point, const MeasuredAs& hardware, Machin
 }
 
 }  // namespace
+
+namespace {
+
+struct MeasuredAttention {
+  int64_t length;
+  double us;
+};
+
+// torch-npu on "Ascend 910B2", head size 128, one head, no mask (pto-isa).
+constexpr const char* kAttentionHardware = "Ascend 910B2";
+/// A profiler's time of a kernel on all cores holds this much beyond the kernel ("head overhead",
+/// documents of CATLASS).
+constexpr double kHeadUs = 20;
+constexpr MeasuredAttention kMeasuredAttention[] = {{1024, 58.5}, {4096, 118.3}, {16384, 1118.5}};
+/// A framework's call takes the host this long whatever the device does: "dispatch floor included",
+/// says the table. It is read off its shortest row, which therefore tells nothing of the kernel.
+constexpr double kDispatchFloorUs = 58.5;
+
+struct MeasuredMfu {
+  const char* what;
+  int64_t tokens;
+  int64_t context;
+  double mfu;
+};
+
+constexpr MeasuredMfu kMeasuredMfu[] = {
+    {"llama-2-7b, 4096 tokens, MFU", 4096, 0, 0.53},
+    {"llama-2-7b, 1024 reused of 4096, MFU", 3072, 1024, 0.47},
+    {"llama-2-7b, chunk of 1024 up to 4096, MFU", 1024, 3072, 0.30},
+};
+constexpr double kMostVerifyMbu = 0.30;
+
+double largest_verify_mbu(const AttentionShape& shape, const Machine& machine) {
+  double largest = 0;
+  for (const auto& [sequences, drafts] : {std::pair<size_t, int64_t>(4, 31), {8, 15}}) {
+    for (const int64_t context : {128, 1024, 4096}) {
+      const std::vector<AttentionSequence> batch(sequences,
+                                                 {drafts + 1, context, AttentionMask::kTree});
+      // Its keys and values have to stand in one piece first.
+      const double us =
+          library_attention_us(shape, batch, machine) + concat_us(shape, batch, machine) + kHeadUs;
+      largest = std::max(largest, kv_bytes(shape, batch) / us / (machine.hbm.gb_per_s * 1e3));
+    }
+  }
+  return largest;
+}
+
+}  // namespace
+
+std::vector<Agreement> attention_library_agreement(const Machine& machine) {
+  if (std::ranges::find(machine.measured_as, kAttentionHardware, &MeasuredAs::hardware) ==
+      machine.measured_as.end()) {
+    return {};
+  }
+  const std::string baseline(kAttentionLibrary);
+  std::vector<Agreement> list;
+  const AttentionShape one{DType::kF16, 1, 1, 128, 128};
+  for (const MeasuredAttention& point : kMeasuredAttention) {
+    const double us = library_attention_us(one, {{point.length, 0, AttentionMask::kNone}}, machine);
+    list.push_back({baseline, fmt::format("{} x {}, one head, no mask", point.length, point.length),
+                    point.us, std::max(kDispatchFloorUs, us + kHeadUs), "us"});
+  }
+  const AttentionShape llama = rank_attention("llama-2-7b", 1);
+  for (const MeasuredMfu& point : kMeasuredMfu) {
+    const std::vector<AttentionSequence> batch = {{point.tokens, point.context}};
+    const double us = library_attention_us(llama, batch, machine) + kHeadUs;
+    const double mfu = unmasked_flops(llama, batch) / (us * 1e-6) / machine.peak_flops(llama.type);
+    list.push_back({baseline, point.what, point.mfu, mfu, "1"});
+  }
+  list.push_back({baseline, "llama-2-7b, concat and verify, largest MBU", kMostVerifyMbu,
+                  largest_verify_mbu(llama, machine), "1", true});
+  return list;
+}
 
 std::vector<Agreement> gemm_library_agreement(const Machine& machine) {
   std::vector<Agreement> list;

@@ -20,6 +20,10 @@ namespace {
 constexpr int64_t kMostRows = 4096;
 /// Entries of the table on each side whose winners are tried, too.
 constexpr int64_t kNeighbours = 2;
+/// Above this many rows the estimates of only every fourth entry are worked out, and the entries
+/// between two of them try what promises to be good for either.
+constexpr int64_t kEveryEntry = 256;
+constexpr int64_t kEstimatedStep = 4 * kRowMultiple;
 
 double time_of(const Problem& problem, const Config& config, const Machine& machine) {
   const Launch launch = find_kernel(problem.kernel).build(problem, config, machine);
@@ -29,6 +33,22 @@ double time_of(const Problem& problem, const Config& config, const Machine& mach
 double default_time(const Problem& problem, const Machine& machine) {
   const Kernel& kernel = find_kernel(problem.kernel);
   return time_of(problem, kernel.default_config(problem, machine), machine);
+}
+
+/// The space without what first-order estimates say next to nothing of: how deep rings and steps
+/// are, and cores that could stay idle.
+Space estimated_space(const Space& space, const Machine& machine) {
+  std::vector<Parameter> parameters = space.parameters();
+  for (Parameter& parameter : parameters) {
+    const auto keep = [&](std::initializer_list<int64_t> kept) {
+      std::erase_if(parameter.values,
+                    [&](int64_t value) { return std::ranges::find(kept, value) == kept.end(); });
+    };
+    if (parameter.name == "l1_buffers" || parameter.name == "l0_buffers") keep({2});
+    if (parameter.name == "tile_k0") keep({32, 64, 128});
+    if (parameter.name == "cores") keep({machine.cores.aic});
+  }
+  return {std::move(parameters), space.constraints()};
 }
 
 /// Runs work(i) for every i in [0, count) on the hooks' threads, telling of it.
@@ -61,6 +81,7 @@ class GemmExperiment {
   }
 
   std::vector<LinearTimes> run() {
+    estimate();
     search();
     try_neighbours();
     time_rows();
@@ -79,12 +100,53 @@ class GemmExperiment {
     return linear_problem(times.linear, m, kernel, layout_);
   }
 
+  bool is_estimated(size_t entry) const {
+    const int64_t m = multiples_[entry];
+    return m <= kEveryEntry || m % kEstimatedStep == 0 || entry + 1 == multiples_.size() ||
+           multiples_[entry - 1] + kRowMultiple < m;
+  }
+
+  /// What estimates promise for each entry; nothing where they are not worked out.
+  void estimate() {
+    promising_.resize(results_.size() * multiples_.size());
+    for_all("estimating configs", multiples_.size(), [&](LinearTimes& times, size_t i) {
+      if (!is_estimated(i)) return;
+      const Problem tuned = problem(times, multiples_[i], "gemm");
+      const Space space = find_kernel("gemm").space(tuned, machine_);
+      promising_[place_of(times) * multiples_.size() + i] =
+          promising_configs(tuned, estimated_space(space, machine_), machine_);
+    });
+  }
+
+  /// The promising configs of the nearest entries that have some: one, or one on either side.
+  std::vector<Config> seeds_of(const LinearTimes& times, size_t entry) const {
+    const auto* list = promising_.data() + place_of(times) * multiples_.size();
+    if (is_estimated(entry)) return list[entry];
+    size_t before = entry, after = entry;
+    while (!is_estimated(before)) --before;
+    while (!is_estimated(after)) ++after;
+    std::vector<Config> seeds = list[before];
+    for (const Config& config : list[after]) {
+      if (std::ranges::find(seeds, config) == seeds.end()) seeds.push_back(config);
+    }
+    return seeds;
+  }
+
+  size_t place_of(const LinearTimes& times) const {
+    return static_cast<size_t>(&times - results_.data());
+  }
+
   void search() {
     for_all("searching configs", multiples_.size(), [&](LinearTimes& times, size_t i) {
       const int64_t m = multiples_[i];
-      const TuneProblem tune = kernel_problem(problem(times, m, "gemm"), machine_, kDefaultWithin);
-      TunedRows best{m, tune.baseline, time_of(tune.problem, tune.baseline, machine_)};
-      for (const Config& config : tune.seeds) improve(best, config, tune.problem);
+      const Problem tuned = problem(times, m, "gemm");
+      const Kernel& kernel = find_kernel("gemm");
+      const Space space = kernel.space(tuned, machine_);
+      const Config standard = kernel.default_config(tuned, machine_);
+      TunedRows best{m, standard, time_of(tuned, standard, machine_)};
+      for (const Config& config : seeds_of(times, i)) {
+        if (space.violation(config).empty()) improve(best, config, tuned);
+      }
       times.table[i] = std::move(best);
     });
   }
@@ -103,7 +165,7 @@ class GemmExperiment {
       const auto place = static_cast<int64_t>(i);
       const Problem tuned = problem(times, multiples_[i], "gemm");
       const Space space = find_kernel("gemm").space(tuned, machine_);
-      const std::vector<TunedRows>& table = found[static_cast<size_t>(&times - results_.data())];
+      const std::vector<TunedRows>& table = found[place_of(times)];
       for (int64_t other = std::max<int64_t>(0, place - kNeighbours);
            other <= std::min(entries - 1, place + kNeighbours); ++other) {
         const Config& config = table[static_cast<size_t>(other)].config;
@@ -145,6 +207,7 @@ class GemmExperiment {
   const Machine& machine_;
   const ExperimentHooks& hooks_;
   std::vector<LinearTimes> results_;
+  std::vector<std::vector<Config>> promising_;  // by linear, then entry
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "tuner/xyserve/agreement.h"
+#include "tuner/xyserve/attention_experiment.h"
 #include "tuner/xyserve/gemm_summary.h"
 
 namespace tilewright {
@@ -25,6 +26,7 @@ struct XyserveReport {
   GemmExperimentOptions gemm_options;
   std::vector<LinearTimes> gemm_times;
   GemmSummary gemm;
+  std::vector<AttentionTimes> attention;
 };
 
 /// Runs everything (docs/xyserve.md); `quick`: a few sizes of each experiment only.
