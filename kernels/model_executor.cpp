@@ -11,6 +11,7 @@
 #include "core/base/format.h"
 #include "core/base/integers.h"
 #include "kernels/attention/attention.h"
+#include "kernels/attention/decode_launch.h"
 #include "kernels/kernel.h"
 #include "simulator/timing.h"
 
@@ -155,20 +156,29 @@ struct ModelExecutor::State {
     return entry->second;
   }
 
+  Launch attention_launch(std::span<const AttentionSequence> sequences) {
+    if (is_decode_launch(attention, sequences, machine)) {
+      std::vector<int64_t> keys = decode_keys(sequences);
+      const Config config = decode_default(attention, keys, machine);
+      return build_decode_launch(attention, {std::move(keys), {}}, config, machine);
+    }
+    const bool decode_only = std::ranges::all_of(
+        sequences, [](const AttentionSequence& sequence) { return sequence.tokens == 1; });
+    const Config config = attention_default(attention, decode_only, machine);
+    return build_attention_launch(attention, sequences, config, machine);
+  }
+
   int64_t attention_time(const Batch& batch) {
     std::vector<AttentionSequence> sequences;
     std::vector<int64_t> key;
-    bool decode_only = true;
     for (const SequenceSlice& slice : batch.slices) {
       sequences.push_back({slice.tokens, slice.context});
       key.push_back(slice.tokens);
       key.push_back(slice.context);
-      decode_only = decode_only && slice.tokens == 1;
     }
     const auto [entry, is_new] = attention_ns.try_emplace(std::move(key), 0);
     if (is_new) {
-      const Config& config = decode_only ? decode_config : attention_config;
-      entry->second = time(build_attention_launch(attention, sequences, config, machine));
+      entry->second = time(attention_launch(sequences));
     } else {
       ++remembered;
     }

@@ -9,6 +9,7 @@
 #include "core/base/integers.h"
 #include "core/base/text.h"
 #include "kernels/attention/attention_library.h"
+#include "kernels/attention/decode_launch.h"
 
 namespace tilewright {
 
@@ -180,20 +181,33 @@ double AttentionKernel::work(const Problem& problem) const {
 }
 
 Space AttentionKernel::space(const Problem& problem, const Machine& machine) const {
+  const AttentionShape shape = attention_shape(problem);
+  if (is_decode_launch(shape, attention_sequences(problem), machine)) {
+    return decode_space(shape, machine);
+  }
   return attention_space(attention_shape(problem), machine);
 }
 
 Config AttentionKernel::default_config(const Problem& problem, const Machine& machine) const {
   const std::vector<AttentionSequence> sequences = attention_sequences(problem);
+  const AttentionShape shape = attention_shape(problem);
+  if (is_decode_launch(shape, sequences, machine)) {
+    return decode_default(shape, decode_keys(sequences), machine);
+  }
   const bool decode_only = std::ranges::all_of(
       sequences, [](const AttentionSequence& sequence) { return sequence.tokens == 1; });
-  return attention_default(attention_shape(problem), decode_only, machine);
+  return attention_default(shape, decode_only, machine);
 }
 
 Launch AttentionKernel::build(const Problem& problem, const Config& config,
                               const Machine& machine) const {
-  Launch launch = build_attention_launch(attention_shape(problem), attention_sequences(problem),
-                                         config, machine, attention_blocks(problem));
+  const AttentionShape shape = attention_shape(problem);
+  const std::vector<AttentionSequence> sequences = attention_sequences(problem);
+  Launch launch =
+      is_decode_launch(shape, sequences, machine)
+          ? build_decode_launch(shape, {decode_keys(sequences), attention_blocks(problem)}, config,
+                                machine)
+          : build_attention_launch(shape, sequences, config, machine, attention_blocks(problem));
   launch.name = problem.text();
   return launch;
 }

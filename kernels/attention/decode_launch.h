@@ -33,6 +33,14 @@ struct DecodeSequences {
 /// sequence's keys at most beyond what max_keys demands; assignment of tasks.
 Space decode_space(const AttentionShape& shape, const Machine& machine);
 
+/// Whether sequences are for build_decode_launch: each has one token, keys and values are apart,
+/// and some config fits.
+bool is_decode_launch(const AttentionShape& shape, std::span<const AttentionSequence> sequences,
+                      const Machine& machine);
+
+/// Keys of each sequence of a decode.
+std::vector<int64_t> decode_keys(std::span<const AttentionSequence> sequences);
+
 /// The untuned default. QK stays on the vector cores while they can keep up with HBM:
 ///
 ///   cycles a key of all AIVs of a core <= bytes of its K and V / (HBM bytes a cycle / cores)

@@ -98,8 +98,11 @@ double vector_cycles_a_key(const AttentionShape& shape, const Machine& machine) 
                   slope(VectorOp::kRowSum));
 }
 
-Config decode_default(const AttentionShape& shape, std::span<const int64_t> keys,
-                      const Machine& machine) {
+namespace {
+
+/// The default where some config fits.
+std::optional<Config> first_fit(const AttentionShape& shape, std::span<const int64_t> keys,
+                                const Machine& machine) {
   const double bytes = 2.0 * static_cast<double>(shape.dim * bytes_of(shape.type));
   const double hbm_cycles =
       bytes * static_cast<double>(machine.cores.aic) / hbm_bytes_per_cycle(machine);
@@ -125,6 +128,28 @@ Config decode_default(const AttentionShape& shape, std::span<const int64_t> keys
       }
     }
   }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<int64_t> decode_keys(std::span<const AttentionSequence> sequences) {
+  std::vector<int64_t> keys;
+  for (const AttentionSequence& sequence : sequences) keys.push_back(sequence.context + 1);
+  return keys;
+}
+
+bool is_decode_launch(const AttentionShape& shape, std::span<const AttentionSequence> sequences,
+                      const Machine& machine) {
+  const auto is_decode = [](const AttentionSequence& sequence) { return sequence.tokens == 1; };
+  if (shape.latent || shape.v_dim > 0 || shape.tree_masks) return false;
+  if (!std::all_of(sequences.begin(), sequences.end(), is_decode)) return false;
+  return first_fit(shape, decode_keys(sequences), machine).has_value();
+}
+
+Config decode_default(const AttentionShape& shape, std::span<const int64_t> keys,
+                      const Machine& machine) {
+  if (const std::optional<Config> config = first_fit(shape, keys, machine)) return *config;
   throw Error(ErrorKind::kInfeasible,
               fmt::format("decode attention with {} heads, {} KV heads, dim {} and blocks of {} "
                           "tokens fits no tile on machine {}",

@@ -28,7 +28,8 @@ int64_t ticks_of(const AttentionShape& shape, const std::vector<AttentionSequenc
 TEST(Attention, LosingAnyHandOverOfDataIsAHazard) {
   // The flags that release workspace slots are implied by later hand-overs of data in this program.
   const Kernel& kernel = find_kernel("attention");
-  const Problem problem = attention_problem({{{"context", 1000}, {"heads", 32}, {"kv_heads", 1}}});
+  const Problem problem =
+      attention_problem({{{"tokens", 2}, {"context", 1000}, {"heads", 32}, {"kv_heads", 1}}});
   const Config config = with(kernel.default_config(problem, machine()), "pipeline", 4);
   const Launch correct = kernel.build(problem, config, machine());
   for (size_t flag = 0; flag < correct.flags.size(); ++flag) {

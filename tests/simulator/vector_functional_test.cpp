@@ -17,7 +17,7 @@ VectorOperand one_row(const Values& values) {
 Values result_of(VectorOp op, const Values& a, const Values& b, int64_t cols, int64_t divisor = 1,
                  double scalar = 0) {
   VectorOperand dst{1, cols, {}};
-  apply_vector_op(op, one_row(a), one_row(b), scalar, divisor, dst);
+  apply_vector_op(op, one_row(a), one_row(b), {scalar, divisor}, dst);
   return dst.values;
 }
 
