@@ -118,7 +118,7 @@ std::vector<AttentionTask> attention_tasks(const AttentionShape& shape,
 std::vector<AttentionTask> split_keys(std::vector<AttentionTask> tasks, const AttentionPlan& plan,
                                       int64_t limit, int64_t cores) {
   // So many tasks keep all cores busy as they are.
-  if (limit == 1 || std::ssize(tasks) >= 4 * cores) return tasks;
+  if (limit == 1 || std::ssize(tasks) >= 2 * cores) return tasks;
   int64_t most_rows = 1;
   for (const AttentionTask& task : tasks) most_rows = std::max(most_rows, task.rows);
   std::vector<int64_t> keys;
