@@ -126,6 +126,8 @@ Config attention_default(const AttentionShape& shape, bool decode_only, const Ma
     if (tile_q / 2 >= rows && tile_q > 16) continue;
     for (int64_t tile_kv : {256, 128, 64, 32, 16}) {
       for (int64_t preload : {4, 2, 1}) {
+        // Decodes wait for HBM, not for each other's hand-over.
+        if (decode_only && preload == 4) continue;
         const Config config{{{"tile_q", tile_q},
                              {"tile_kv", tile_kv},
                              {"pipeline", 4},

@@ -202,9 +202,11 @@ void AttentionVector::add_tree(std::vector<Instruction>& list, const Side& side,
 }
 
 /// Whether a tile's columns are folded upon each other before its rows are reduced: adds or maxima
-/// of whole blocks cost 2 cycles a repeat where a row reduction costs 7.
+/// of whole blocks cost 2 cycles a repeat where a row reduction costs 7. Not worth it for the few
+/// rows of a decode, which waits for HBM.
 bool AttentionVector::folds(const Work& work) const {
-  return work.kind.chunks == 0 && plan_.tokens % plan_.ub.wide == 0;
+  const bool few_rows = work.kind.halves < plan_.halves;
+  return work.kind.chunks == 0 && plan_.tokens % plan_.ub.wide == 0 && !few_rows;
 }
 
 /// Folds the blocks of a full tile's columns pair by pair; neighbours begin in different halves of

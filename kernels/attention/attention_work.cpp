@@ -118,7 +118,7 @@ std::vector<AttentionTask> attention_tasks(const AttentionShape& shape,
 std::vector<AttentionTask> split_keys(std::vector<AttentionTask> tasks, const AttentionPlan& plan,
                                       int64_t limit, int64_t cores) {
   // So many tasks keep all cores busy as they are.
-  if (limit == 1 || std::ssize(tasks) >= 4 * cores) return tasks;
+  if (limit == 1 || std::ssize(tasks) >= 2 * cores) return tasks;
   int64_t most_rows = 1;
   for (const AttentionTask& task : tasks) most_rows = std::max(most_rows, task.rows);
   std::vector<int64_t> keys;
@@ -186,7 +186,8 @@ std::vector<PipeStep> cube_steps(const AttentionPlan& plan, std::span<const int6
   if (plan.pipeline != 3) return delayed_steps(plan, tiles, plan.preload);
   std::vector<PipeStep> steps = paired_steps(tiles);
   const size_t count = steps.size();
-  const auto behind = static_cast<size_t>(plan.preload);
+  // No further than the vector cores can go before they need a task's results: tasks may be short.
+  const auto behind = static_cast<size_t>(plan.lag);
   steps.resize(count + behind);
   for (size_t i = steps.size(); i-- > 0;)
     steps[i].second = i < behind ? TileRef{} : steps[i - behind].second;
@@ -195,7 +196,7 @@ std::vector<PipeStep> cube_steps(const AttentionPlan& plan, std::span<const int6
 
 std::vector<PipeStep> vector_steps(const AttentionPlan& plan, std::span<const int64_t> tiles) {
   if (plan.pipeline != 3) return delayed_steps(plan, tiles, plan.lag);
-  // A task's results come out of the cube `preload` steps after its last probabilities went in.
+  // A task's results come out of the cube `lag` steps after its last probabilities went in.
   // They are stored a step later, or before their places are needed again.
   std::vector<PipeStep> steps = paired_steps(tiles);
   int32_t finished = 0;
@@ -203,8 +204,8 @@ std::vector<PipeStep> vector_steps(const AttentionPlan& plan, std::span<const in
   std::vector<size_t> end_of;
   for (size_t i = 0; i < steps.size(); ++i) {
     const TileRef& second = steps[i].second;
-    const bool waited = finished < ended && i > end_of[static_cast<size_t>(finished)] +
-                                                    static_cast<size_t>(plan.preload);
+    const bool waited = finished < ended &&
+                        i > end_of[static_cast<size_t>(finished)] + static_cast<size_t>(plan.lag);
     const bool needed = second.used() && second.tile == 0 && second.task >= finished + 2;
     if (finished < ended && (waited || needed)) steps[i].finish = finished++;
     if (second.used() && second.tile + 1 == tiles[static_cast<size_t>(second.task)]) {

@@ -138,6 +138,19 @@ TEST(Attention, PartsOfALongContextUseAllCores) {
   EXPECT_LT(machine().us_of_ticks(parts), bound_us / 0.85);
 }
 
+TEST(Attention, RunsManyShortTasksWithAnyPipeline) {
+  // More tasks than fit the workspaces, of one KV tile each.
+  const Problem problem = attention_problem({{{"sequences", 300}, {"tokens", 2}, {"heads", 2}}});
+  const Kernel& kernel = find_kernel("attention");
+  for (const char* text :
+       {"pipeline=3,split_kv=1,preload=4,fifo=8", "pipeline=3,split_kv=1,preload=1,fifo=2",
+        "pipeline=4,preload=4,fifo=8", "pipeline=4,preload=4,fifo=8,chain=0"}) {
+    const Config config = complete_config(kernel, problem, machine(), parse_config(text));
+    EXPECT_GT(time_detailed(kernel.build(problem, config, machine()), machine()).ticks, 0);
+    expect_no_hazard(problem, config);
+  }
+}
+
 TEST(Attention, RuleTakesThreeStagesWhileScoresFitL2) {
   Machine nominal = machine();
   nominal.l2.capacity_bytes = 192 << 20;

@@ -36,8 +36,8 @@ std::map<std::string, std::string> expressions_at(const JsonReader& reader, cons
 }
 
 RunRule read_run(const JsonReader& reader, const std::set<std::string>& more_keys) {
-  std::set<std::string> keys = {"run",    "sizes",  "dtype",  "out_dtype",
-                                "layout", "mask", "config", "prefer", "condition"};
+  std::set<std::string> keys = {"run",  "sizes",  "dtype",  "out_dtype", "layout",
+                                "mask", "config", "prefer", "condition"};
   keys.insert(more_keys.begin(), more_keys.end());
   reader.only(keys);
   RunRule run;
