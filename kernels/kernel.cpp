@@ -96,6 +96,13 @@ std::vector<std::pair<std::string, int64_t>> read_sizes(const Kernel& kernel,
   return sizes;
 }
 
+double Kernel::work(const Problem& problem) const {
+  double product = 1;
+  for (const auto& [size_name, value] : problem.sizes)
+    product *= static_cast<double>(std::max<int64_t>(1, value));
+  return product;
+}
+
 CheckResult check_kernel(const Kernel& kernel, const Problem& problem, const Config& config,
                          const Machine& machine, const InputValues& values) {
   const Launch launch = kernel.build(problem, config, machine);

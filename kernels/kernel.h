@@ -71,6 +71,9 @@ class Kernel {
   virtual Launch build(const Problem& problem, const Config& config,
                        const Machine& machine) const = 0;
 
+  /// About the multiply-adds of a problem: what is too large to simulate is refused by it.
+  virtual double work(const Problem& problem) const;
+
   /// Fills the input tensors of a launch.
   virtual void fill_inputs(const Problem& problem, const Launch& launch, const InputValues& values,
                            GmImage& image) const = 0;

@@ -90,6 +90,8 @@ struct ModelExecutor::State {
   AttentionShape attention;
   /// The plan's tables of the model's GEMMs, by n, k and epilogue.
   std::map<std::tuple<int64_t, int64_t, std::string>, RowTable> gemm_tables;
+  Config decode_config;     ///< of attention for steps of decodes alone
+  Config attention_config;  ///< and for all others
   /// ns of launches already simulated: by problem text, and by the contexts of an attention batch.
   std::map<std::string, int64_t> launch_ns;
   std::map<std::vector<int64_t>, int64_t> attention_ns;
@@ -165,7 +167,7 @@ struct ModelExecutor::State {
     }
     const auto [entry, is_new] = attention_ns.try_emplace(std::move(key), 0);
     if (is_new) {
-      const Config config = attention_default(attention, decode_only, machine);
+      const Config& config = decode_only ? decode_config : attention_config;
       entry->second = time(build_attention_launch(attention, sequences, config, machine));
     } else {
       ++remembered;
@@ -225,7 +227,8 @@ ModelExecutor::ModelExecutor(const ModelConfig& model, const Machine& machine,
     state_->index_plan();
   }
   // Says at once when the attention of this model fits no tile.
-  attention_default(state_->attention, true, machine);
+  state_->decode_config = attention_default(state_->attention, true, machine);
+  state_->attention_config = attention_default(state_->attention, false, machine);
 }
 
 ModelExecutor::~ModelExecutor() = default;

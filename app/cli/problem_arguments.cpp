@@ -39,9 +39,7 @@ ProblemRequest read_request(const Arguments& arguments) {
 
 Problem read_problem(const Kernel& kernel, const ProblemRequest& request) {
   Problem problem = kernel.problem(request);
-  double product = 1;
-  for (const auto& [name, value] : problem.sizes)
-    product *= static_cast<double>(std::max<int64_t>(1, value));
+  const double product = kernel.work(problem);
   if (product > kMaxProduct) {
     throw Error(ErrorKind::kUsage,
                 fmt::format("too large to simulate, use smaller sizes: they multiply to {:.3g} "

@@ -49,9 +49,10 @@ void check_heads(const Problem& problem) {
   if (dim % 16 != 0 || dim > largest)
     refuse(fmt::format("dim={} is not a multiple of 16 up to {}", dim, largest));
   if (v_dim % 16 != 0 || v_dim > dim) {
-    refuse(fmt::format("v_dim={} is not a multiple of 16 up to dim={}, nor 0 for values of their "
-                       "own with dim elements",
-                       v_dim, dim));
+    refuse(
+        fmt::format("v_dim={} is not a multiple of 16 up to dim={}, nor 0 for values of their "
+                    "own with dim elements",
+                    v_dim, dim));
   }
 }
 
@@ -63,8 +64,7 @@ void check_batch(const Problem& problem, AttentionMask mask) {
   double tokens = 0;
   for (const AttentionSequence& s : sequences)
     tokens += static_cast<double>(s.tokens) + static_cast<double>(s.context);
-  const double cells =
-      tokens * static_cast<double>(problem.size("heads") * problem.size("dim"));
+  const double cells = tokens * static_cast<double>(problem.size("heads") * problem.size("dim"));
   if (cells > 0x1p40) refuse("the KV cache would have more than 2^40 elements");
 }
 
@@ -170,6 +170,13 @@ Problem AttentionKernel::problem(const ProblemRequest& request) const {
   if (!request.layout.empty() && request.layout != "nd")
     refuse(fmt::format("attention has no layout '{}'; known is nd", request.layout));
   return problem;
+}
+
+double AttentionKernel::work(const Problem& problem) const {
+  double pairs = 0;
+  for (const AttentionSequence& s : attention_sequences(problem))
+    pairs += static_cast<double>(s.tokens) * static_cast<double>(s.context + s.tokens);
+  return pairs * static_cast<double>(problem.size("heads") * problem.size("dim"));
 }
 
 Space AttentionKernel::space(const Problem& problem, const Machine& machine) const {

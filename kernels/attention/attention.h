@@ -54,9 +54,9 @@ constexpr int64_t kMaskMargin = 8;
 /// cache, mixed in one launch (docs/model.md, "Attention").
 ///
 /// Tensors: "q" and "out", rows [kv_head][token][head in group] x dim; "k" and "v" (no "v" when
-/// latent), rows [block][kv_head][slot] x dim; "mask", of f32, a row for each token of the sequences
-/// with a tree mask: kMaskMargin zeros, then what is added to its scores for each token of its
-/// sequence; workspaces.
+/// latent), rows [block][kv_head][slot] x dim; "mask", of f32, a row for each token of the
+/// sequences with a tree mask: kMaskMargin zeros, then what is added to its scores for each token
+/// of its sequence; workspaces.
 class AttentionKernel : public Kernel {
  public:
   std::string name() const override { return "attention"; }
@@ -67,6 +67,7 @@ class AttentionKernel : public Kernel {
   Space space(const Problem& problem, const Machine& machine) const override;
   Config default_config(const Problem& problem, const Machine& machine) const override;
   Launch build(const Problem& problem, const Config& config, const Machine& machine) const override;
+  double work(const Problem& problem) const override;
   void fill_inputs(const Problem& problem, const Launch& launch, const InputValues& values,
                    GmImage& image) const override;
   std::vector<ExpectedTensor> reference(const Problem& problem, const Launch& launch,
@@ -88,8 +89,9 @@ std::vector<int64_t> attention_blocks(const Problem& problem);
 Space attention_space(const AttentionShape& shape, const Machine& machine);
 
 /// The untuned default: 128 query rows (for decodes alone the fewest that hold a group), KV tiles
-/// of 128 tokens, smaller where buffers demand it; the pipeline by rule. Error (infeasible) when
-/// nothing fits.
+/// of 256 tokens, smaller where buffers demand it, and 4 stages: on the calibrated machines reading
+/// scores twice from L2 takes longer than rescaling (docs/model.md, "Attention"). Error
+/// (infeasible) when nothing fits.
 Config attention_default(const AttentionShape& shape, bool decode_only, const Machine& machine);
 
 /// The pipeline that the rule of XY-Serve chooses: 3 stages when `alpha` percent of the

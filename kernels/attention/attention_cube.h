@@ -23,24 +23,31 @@ class AttentionCube {
 
  private:
   struct Side;
+  struct Uses;
 
+  int64_t l0_uses(int64_t score_steps, int64_t value_steps) const;
+  int64_t l0c_uses(int64_t score_steps, int64_t value_steps) const;
   int template_of(const TileKind& scores, int64_t score_steps, const TileKind& values,
                   int64_t value_steps);
-  void emit_scores(std::vector<Instruction>& list, const TileKind& kind, int64_t steps) const;
-  void emit_values(std::vector<Instruction>& list, const TileKind& kind, int64_t steps) const;
+  void emit_scores(std::vector<Instruction>& list, const TileKind& kind, int64_t steps,
+                   const Uses& uses) const;
+  void emit_values(std::vector<Instruction>& list, const TileKind& kind, int64_t steps,
+                   const Uses& uses) const;
   void drain_values(std::vector<Instruction>& list, const TileKind& kind, int64_t step,
-                    int64_t cols, int64_t l0c, const FlagPair& slot, bool waits, bool frees) const;
+                    int64_t cols, const Expr& l0c, const FlagPair& slot, bool waits,
+                    bool frees) const;
   void load_tokens(std::vector<Instruction>& list, const Side& side, const TileKind& kind,
                    int tensor, int64_t base, int64_t slot, int64_t slots, int64_t cols,
                    const FlagPair& ring) const;
   Instruction load_rows(int tensor, const Expr& row, const Expr& rows, const Expr& cols,
                         const Expr& offset, int64_t stride) const;
   Instruction move(const Expr& offset, int64_t row, int64_t col, int64_t stride, const Expr& rows,
-                   const Expr& cols, Memory target, int64_t target_offset, bool transpose) const;
-  Instruction mmad(const Expr& m, const Expr& k, const Expr& n, size_t slot, int64_t l0c,
+                   const Expr& cols, Memory target, const Expr& target_offset,
+                   bool transpose) const;
+  Instruction mmad(const Expr& m, const Expr& k, const Expr& n, const Expr& slot, const Expr& l0c,
                    bool adds) const;
   Instruction drain(int tensor, const Expr& row, const Expr& col, const Expr& rows,
-                    const Expr& cols, int64_t l0c) const;
+                    const Expr& cols, const Expr& l0c) const;
   Expr tokens_of(const Side& side, const TileKind& kind, int64_t step, int64_t steps,
                  int64_t step_size) const;
 

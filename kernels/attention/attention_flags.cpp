@@ -25,10 +25,8 @@ AttentionFlags::AttentionFlags(Launch& launch, const AttentionPlan& plan) {
   k = local("k", Memory::kL1, plan.k_slots);
   if (!plan.latent) v = local("v", Memory::kL1, plan.v_slots);
   p = local("p", Memory::kL1, plan.p_slots);
-  for (size_t slot = 0; slot < 2; ++slot) {
-    l0[slot] = local("l0_" + std::to_string(slot), Memory::kL0A, 1);
-    l0c[slot] = local("l0c_" + std::to_string(slot), Memory::kL0C, 1);
-  }
+  l0 = local("l0", Memory::kL0A, 2);
+  l0c = local("l0c", Memory::kL0C, 2);
   if (whole_rows) sum = local("sum", Memory::kL0C, 1);
   ub_scores = local("ub_scores", Memory::kUb, 2);
   ub_probabilities = local("ub_probabilities", Memory::kUb, 2);

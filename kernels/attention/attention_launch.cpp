@@ -1,12 +1,14 @@
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <map>
 #include <numeric>
+#include <optional>
 
 #include "core/base/error.h"
 #include "core/base/integers.h"
 #include "kernels/attention/attention_cube.h"
 #include "kernels/attention/attention_vector.h"
+#include "kernels/attention/kv_reduce.h"
+#include "kernels/vector/vector_builder.h"
 
 namespace tilewright {
 
@@ -46,17 +48,16 @@ AttentionTensors add_tensors(Launch& launch, const AttentionShape& shape,
   tensors.k = tensor("k", shape.type, kv_rows, plan.dim, plan.chunk, plan.dim);
   if (!plan.latent)
     tensors.v = tensor("v", shape.type, kv_rows, plan.v_dim, plan.chunk, plan.v_dim);
-  tensors.scores = whole_rows ? workspace("scores", DType::kF32, 2, round_up(longest, plan.tokens),
-                                          plan.step_scores)
-                              : workspace("scores", DType::kF32, plan.fifo, plan.tokens,
-                                          plan.step_scores);
+  tensors.scores =
+      whole_rows
+          ? workspace("scores", DType::kF32, 2, round_up(longest, plan.tokens), plan.step_scores)
+          : workspace("scores", DType::kF32, plan.fifo, plan.tokens, plan.step_scores);
   tensors.probabilities =
       workspace("probabilities", shape.type, plan.fifo, plan.tokens, plan.tokens);
   tensors.partial =
       workspace("partial", DType::kF32, whole_rows ? 2 : plan.fifo, plan.v_dim, plan.step_v);
   tensors.out = tensor("out", shape.type, tokens * shape.heads, plan.v_dim, group, plan.v_dim);
-  if (mask_rows > 0)
-    tensors.mask = tensor("mask", DType::kF32, mask_rows, mask_cols, 1, mask_cols);
+  if (mask_rows > 0) tensors.mask = tensor("mask", DType::kF32, mask_rows, mask_cols, 1, mask_cols);
   return tensors;
 }
 
@@ -72,6 +73,86 @@ void add_cores(Launch& launch, int64_t groups, int64_t halves) {
   }
 }
 
+/// The vector cores merge the results of parts, row by row, once all of them are there.
+class PartMerges {
+ public:
+  PartMerges(Launch& launch, const AttentionShape& shape, const AttentionPlan& plan,
+             const Machine& machine, AttentionTensors& tensors, AttentionFlags& flags,
+             std::span<const AttentionTask> tasks)
+      : launch_(launch) {
+    int64_t rows = 0;
+    for (const AttentionTask& task : tasks) {
+      if (task.parts > 1) rows = task.part_row + std::max<int64_t>(2, task.rows);
+    }
+    if (rows == 0) return;
+    reduction_ = {1, 2, plan.v_dim, shape.type, 0, tensors.out, -1};
+    tensors.parts = launch.add_tensor({"parts", DType::kF32, Layout::kNd, rows,
+                                       reduction_.columns(), 1, reduction_.columns(), false, true});
+    flags.parts_done =
+        launch.add_flag({"parts_done", FlagScope::kLaunch, FlagMeaning::kData, Memory::kGm, 0, 1});
+    reduction_.partial = tensors.parts;
+    reduction_.parts_done = flags.parts_done;
+    UbPlan ub(machine);
+    ub_ = KvReductionUb(reduction_, machine, ub);
+    flags_.emplace(launch);
+    // UB belongs to the parts until all are done.
+    launch.flags[static_cast<size_t>(flags_->free)].initial = 0;
+  }
+
+  /// Deals the rows of all tasks with parts to the vector cores in turn.
+  void add(std::span<const AttentionTask> tasks) {
+    if (!flags_) return;
+    std::vector<CoreProgram*> cores;
+    for (CoreProgram& core : launch_.cores) {
+      if (core.kind == CoreKind::kAiv) cores.push_back(&core);
+    }
+    launch_.flags[static_cast<size_t>(reduction_.parts_done)].producers = static_cast<int>(
+        std::ranges::count_if(cores, [](const CoreProgram* core) { return !core->tasks.empty(); }));
+    std::vector<int64_t> loads(cores.size());
+    size_t next = 0;
+    for (const AttentionTask& task : tasks) {
+      if (task.parts == 1 || task.first_key > 0) continue;
+      for (int64_t row = 0; row < task.rows; ++row, next = (next + 1) % cores.size()) {
+        if (loads[next] == 0) cores[next]->add(begin_template(), {0});
+        cores[next]->add(merge_template(std::max<int64_t>(2, task.rows)),
+                         {task.query_row + row, task.part_row + row, task.parts, loads[next]});
+        loads[next] += task.parts;
+      }
+    }
+  }
+
+ private:
+  int begin_template() {
+    if (begin_ >= 0) return begin_;
+    Template body;
+    body.name = "merge_begin";
+    body.kind = CoreKind::kAiv;
+    body.bindings = 1;
+    Instruction begin =
+        scalar_op(VectorOp::kDup, ub_tile(ub_.maximum, 1, 1, 0, DType::kF32), {}, 0);
+    begin = setting(setting(begin, flags_->free), flags_->free);
+    body.prologue.push_back(waiting(begin, reduction_.parts_done));
+    return begin_ = launch_.add_template(std::move(body));
+  }
+
+  int merge_template(int64_t part_rows) {
+    const auto [known, is_new] = merges_.try_emplace(part_rows, 0);
+    if (is_new) {
+      KvReduction reduction = reduction_;
+      reduction.part_rows = part_rows;
+      known->second = launch_.add_template(kv_reduction(reduction, ub_, *flags_, {true, 0, false}));
+    }
+    return known->second;
+  }
+
+  Launch& launch_;
+  KvReduction reduction_;
+  KvReductionUb ub_;
+  std::optional<KvReductionFlags> flags_;
+  std::map<int64_t, int> merges_;
+  int begin_ = -1;
+};
+
 }  // namespace
 
 Launch build_attention_launch(const AttentionShape& shape,
@@ -79,6 +160,7 @@ Launch build_attention_launch(const AttentionShape& shape,
                               const Machine& machine, std::vector<int64_t> block_of) {
   TW_CHECK(!sequences.empty(), "attention has a sequence");
   int64_t pipeline = config.at("pipeline");
+  if (pipeline == 0 && shape.latent) pipeline = 4;
   if (pipeline == 0)
     pipeline = pipeline_by_rule(sequences, config.at("tile_q"), config.at("alpha"), machine);
   const AttentionPlan plan(shape, config, pipeline, machine);
@@ -95,13 +177,15 @@ Launch build_attention_launch(const AttentionShape& shape,
   const int64_t physical = *std::max_element(block_of.begin(), block_of.end()) + 1;
   launch.add_table(chunk_rows(shape, sequences, plan, block_of));
 
-  const std::vector<AttentionTask> all = attention_tasks(shape, sequences, plan);
+  std::vector<AttentionTask> all = attention_tasks(shape, sequences, plan);
+  if (pipeline != 3)
+    all = split_keys(std::move(all), plan, config.at("split_kv"), machine.cores.aic);
   const int64_t groups = std::min(machine.cores.aic, static_cast<int64_t>(all.size()));
-  const AttentionTensors tensors =
-      add_tensors(launch, shape, sequences, plan, physical, groups);
-  const AttentionFlags flags(launch, plan);
+  AttentionTensors tensors = add_tensors(launch, shape, sequences, plan, physical, groups);
+  AttentionFlags flags(launch, plan);
+  PartMerges merges(launch, shape, plan, machine, tensors, flags, all);
   std::vector<int64_t> loads;
-  for (const AttentionTask& task : all) loads.push_back(task.rows * task.keys);
+  for (const AttentionTask& task : all) loads.push_back(task.rows * (task.keys - task.first_key));
   const auto assignment = static_cast<Assignment>(config.at("assignment"));
   const TaskTable table = assign_tasks(loads, groups, assignment);
   add_cores(launch, groups, plan.halves);
@@ -116,6 +200,7 @@ Launch build_attention_launch(const AttentionShape& shape,
     for (int half = 0; half < plan.halves; ++half)
       vector.add_program(core[1 + half], group, half, tasks);
   }
+  merges.add(all);
   return launch;
 }
 

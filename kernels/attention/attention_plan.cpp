@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "core/base/integers.h"
+#include "kernels/attention/kv_reduce.h"
 #include "kernels/vector/ub_plan.h"
 
 namespace tilewright {
@@ -20,8 +21,8 @@ int64_t kv_tile_tokens(int64_t tile_kv, int64_t block_size) {
   return tile_kv;
 }
 
-AttentionPlan::AttentionPlan(const AttentionShape& shape, const Config& config,
-                             int64_t stages, const Machine& machine)
+AttentionPlan::AttentionPlan(const AttentionShape& shape, const Config& config, int64_t stages,
+                             const Machine& machine)
     : pipeline(stages),
       tile_q(config.at("tile_q")),
       dim(shape.dim),
@@ -100,13 +101,13 @@ void AttentionPlan::plan_l1(const Machine& machine) {
 
 AttentionUb AttentionPlan::plan_ub(const Machine& machine, int64_t rows, int64_t partial_slots,
                                    bool tree_masks) const {
-  AttentionUb ub;
-  ub.half_rows = std::max(ceil_div(tile_q, halves), std::min(tile_q, kWholeRows));
-  ub.rows = std::min(rows, ub.half_rows);
-  ub.stride = l1_stride;
-  ub.wide = tokens % 64 == 0 ? 64 : tokens;
-  ub.partial_slots = partial_slots;
-  ub.ring = lag + 1;
+  AttentionUb places;
+  places.half_rows = std::max(ceil_div(tile_q, halves), std::min(tile_q, kWholeRows));
+  places.rows = std::min(rows, places.half_rows);
+  places.stride = l1_stride;
+  places.wide = tokens % 64 == 0 ? 64 : tokens;
+  places.partial_slots = partial_slots;
+  places.ring = lag + 1;
   UbPlan plan(machine);
   const auto ring_of = [&](int64_t bytes, int64_t slots, BankHalf half, int64_t& slot_bytes) {
     UbPlan slot(machine);
@@ -114,27 +115,33 @@ AttentionUb AttentionPlan::plan_ub(const Machine& machine, int64_t rows, int64_t
     slot_bytes = slot.slot_bytes();
     return plan.take_ring(slot, slots, half);
   };
-  ub.scores = ring_of(ub.rows * ub.stride * 4, 2, BankHalf::kLower, ub.score_slot);
-  ub.probabilities =
-      ring_of(ub.rows * ub.stride * width, 2, BankHalf::kUpper, ub.probability_slot);
-  ub.partial = ring_of(ub.rows * v_dim * 4, partial_slots, BankHalf::kUpper, ub.partial_slot);
+  places.scores = ring_of(places.rows * places.stride * 4, 2, BankHalf::kLower, places.score_slot);
+  places.probabilities =
+      ring_of(places.rows * places.stride * width, 2, BankHalf::kUpper, places.probability_slot);
+  places.partial =
+      ring_of(places.rows * v_dim * 4, partial_slots, BankHalf::kUpper, places.partial_slot);
+  if (tokens > places.wide)
+    places.fold = plan.take(places.rows * places.wide * 4, BankHalf::kUpper);
+  if (tokens > 2 * places.wide)
+    places.fold_pair = plan.take(places.rows * places.wide * 4, BankHalf::kLower);
   if (pipeline == 3) {
-    ub.wide_max = plan.take(ub.half_rows * ub.wide * 4, BankHalf::kUpper);
-    ub.wide_sum = plan.take(ub.half_rows * ub.wide * 4, BankHalf::kUpper);
+    places.wide_max = plan.take(places.half_rows * places.wide * 4, BankHalf::kLower);
+    places.wide_sum = plan.take(places.half_rows * places.wide * 4, BankHalf::kLower);
   } else {
-    ub.sum = plan.take(ub.half_rows * v_dim * 4, BankHalf::kLower);
-    ub.fold = plan.take(ub.rows * ub.wide * 4, BankHalf::kUpper);
+    places.sum = plan.take(places.half_rows * v_dim * 4, BankHalf::kLower);
+    places.stats = plan.take(places.rows * KvReduction::kStatColumns * 4);
   }
-  ub.out = plan.take(ub.rows * v_dim * width, BankHalf::kUpper);
-  if (tree_masks) ub.mask = plan.take(ub.rows * ub.stride * 4, BankHalf::kUpper);
-  ub.column_slot = round_up(ub.half_rows * 4, machine.buffers.ub_align);
-  ub.maximum = plan.take(ub.ring * ub.column_slot, BankHalf::kUpper);
-  ub.row_sum = plan.take(ub.ring * ub.column_slot);
-  ub.factors = plan.take(ub.ring * ub.column_slot);
-  ub.tile_maximum = plan.take(ub.column_slot);
-  ub.tile_sum = plan.take(ub.column_slot);
-  ub.bytes = plan.bytes();
-  return ub;
+  places.out = plan.take(places.rows * v_dim * width, BankHalf::kUpper);
+  if (tree_masks) places.mask = plan.take(places.rows * places.stride * 4, BankHalf::kUpper);
+  // Those that meet scores and sums begin in the other half, and those that meet folded columns.
+  places.column_slot = round_up(places.half_rows * 4, machine.buffers.ub_align);
+  places.maximum = plan.take(places.ring * places.column_slot, BankHalf::kUpper);
+  places.row_sum = plan.take(places.ring * places.column_slot, BankHalf::kUpper);
+  places.factors = plan.take(places.ring * places.column_slot, BankHalf::kUpper);
+  places.tile_maximum = plan.take(places.column_slot, BankHalf::kLower);
+  places.tile_sum = plan.take(places.column_slot, BankHalf::kLower);
+  places.bytes = plan.bytes();
+  return places;
 }
 
 }  // namespace tilewright

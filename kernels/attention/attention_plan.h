@@ -19,8 +19,8 @@ struct AttentionUb {
   int64_t scores = 0, score_slot = 0;
   int64_t probabilities = 0, probability_slot = 0;
   int64_t partial = 0, partial_slot = 0, partial_slots = 0;
-  int64_t sum = 0, out = 0, mask = 0;
-  int64_t fold = 0;                    ///< 4 stages: rows at a time x wide
+  int64_t sum = 0, out = 0, mask = 0, stats = 0;
+  int64_t fold = 0, fold_pair = 0;  ///< rows at a time x wide: folded columns, and a pair of them
   int64_t wide_max = 0, wide_sum = 0;  ///< 3 stages: half_rows x wide
   // Columns of one f32 a row; rings of `ring` slots, `column_slot` bytes apart.
   int64_t ring = 0, column_slot = 0;
@@ -47,7 +47,8 @@ struct AttentionPlan {
   int64_t halves = 2;     ///< vector cores that share a tile
   bool chain = true;      ///< the next task begins while one ends
 
-  // Steps of the products in L0: elements of dim, tokens of scores and of values, elements of v_dim.
+  // Steps of the products in L0: elements of dim, tokens of scores and of values, elements of
+  // v_dim.
   int64_t step_dim = 0, step_scores = 0, step_values = 0, step_v = 0;
   int64_t l0a_slot = 0, l0b_slot = 0, l0c_slot = 0, l0c_sum = 0;
   int64_t q_slots = 0, k_slots = 0, v_slots = 0, p_slots = 0;
@@ -67,8 +68,8 @@ struct AttentionPlan {
 /// would save less than the second hand-over costs.
 constexpr int64_t kWholeRows = 16;
 
-/// Rows of a query tile of `rows` rows that the first of `halves` vector cores does: never less than
-/// kWholeRows, so that tiles which are its alone stay clear of what the other one reads.
+/// Rows of a query tile of `rows` rows that the first of `halves` vector cores does: never less
+/// than kWholeRows, so that tiles which are its alone stay clear of what the other one reads.
 int64_t first_half(int64_t rows, int64_t halves);
 
 /// Tokens of a KV tile of at most `tile_kv`: whole blocks, or else a part that divides blocks well.

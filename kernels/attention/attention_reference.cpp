@@ -12,7 +12,8 @@ namespace {
 constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
 constexpr double kUnit = 0x1p-24;  // of f32
 
-/// What a query row sees: the rows of k (and v) that hold its keys, and what is added to its scores.
+/// What a query row sees: the rows of k (and v) that hold its keys, and what is added to its
+/// scores.
 struct Keys {
   std::vector<int64_t> rows;
   std::vector<double> added;
@@ -50,7 +51,8 @@ class RowReference {
     for (size_t p = 0; p < scores_.size(); ++p) {
       const double weight = std::exp(scores_[p] - log_sum);
       for (int64_t c = 0; c < v_dim_; ++c)
-        values[c] += weight * static_cast<double>(v[static_cast<size_t>(keys.rows[p] * v_pitch_ + c)]);
+        values[c] +=
+            weight * static_cast<double>(v[static_cast<size_t>(keys.rows[p] * v_pitch_ + c)]);
     }
     bound(keys, v, log_sum, largest, values, errors);
   }
@@ -149,8 +151,7 @@ ExpectedTensor attention_reference(const AttentionShape& shape,
         const int64_t visible = s.mask == AttentionMask::kCausal ? s.context + token + 1 : keys;
         Keys seen;
         for (int64_t p = 0; p < visible; ++p) {
-          const int64_t block =
-              block_of[static_cast<size_t>(first_block + p / shape.block_size)];
+          const int64_t block = block_of[static_cast<size_t>(first_block + p / shape.block_size)];
           seen.rows.push_back((block * shape.kv_heads + head) * shape.block_size +
                               p % shape.block_size);
           const bool corner = s.mask == AttentionMask::kTree && p >= s.corner();

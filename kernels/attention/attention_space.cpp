@@ -22,6 +22,7 @@ std::vector<AttentionPlan> plans_of(const AttentionShape& shape, std::span<const
   config.values.emplace_back("chain", 1);
   std::vector<AttentionPlan> plans;
   for (int64_t pipeline : {3, 4}) {
+    if (pipeline == 3 && shape.latent) continue;
     if (v[2] == 0 || v[2] == pipeline) plans.emplace_back(shape, config, pipeline, machine);
   }
   return plans;
@@ -49,20 +50,30 @@ Constraint fits(const char* name, int64_t capacity, const AttentionShape& shape,
           Resource{needed, capacity}};
 }
 
-std::vector<Parameter> parameters_of() {
+std::vector<Parameter> parameters_of(const AttentionShape& shape) {
+  // Latent keys wait in L1 until they serve as values: not for whole rows of scores.
+  const std::vector<int64_t> pipelines =
+      shape.latent ? std::vector<int64_t>{0, 4} : std::vector<int64_t>{0, 3, 4};
   return {
       {"tile_q", "rows of a query tile: tokens x query heads of a KV head", {16, 32, 64, 128}},
-      {"tile_kv", "tokens of a KV tile, at most: whole blocks where they fit", {16, 32, 64, 128, 256}},
+      {"tile_kv",
+       "tokens of a KV tile, at most: whole blocks where they fit",
+       {16, 32, 64, 128, 256}},
       {"pipeline",
        "stages: 3 keeps whole rows of scores in L2, 4 rescales after each KV tile, 0 is by rule",
-       {0, 3, 4}},
+       pipelines},
       {"alpha",
        "of the rule: percent of the intermediate results that must fit L2 for 3 stages",
        {50, 100, 200}},
       {"preload", "KV tiles that the cube core computes scores of ahead", {1, 2, 4}},
       {"fifo", "slots of the workspaces between cube and vector cores", {2, 4, 8}},
       {"chain", "1: the next task begins while one ends; 0: one after another", {0, 1}},
-      {"assignment", "tasks to cores: 0 in snake order, 1 to the least loaded, 2 as given", {0, 1, 2}}};
+      {"assignment",
+       "tasks to cores: 0 in snake order, 1 to the least loaded, 2 as given",
+       {0, 1, 2}},
+      {"split_kv",
+       "parts of a task's keys at most, where there are too few tasks (4 stages)",
+       {1, 4, 16, 64}}};
 }
 
 std::vector<Constraint> rules_of() {
@@ -84,6 +95,10 @@ std::vector<Constraint> rules_of() {
            [](std::span<const int64_t> v) -> std::string {
              if (v[1] == 1 || v[0] == 4) return "";
              return "chain=0 is for pipeline=4 only";
+           }},
+          {"splittable", {"pipeline", "split_kv"}, [](std::span<const int64_t> v) -> std::string {
+             if (v[0] != 3 || v[1] == 1) return "";
+             return fmt::format("split_kv={} is not for pipeline=3", v[1]);
            }}};
 }
 
@@ -92,8 +107,7 @@ std::vector<Constraint> rules_of() {
 Space attention_space(const AttentionShape& shape, const Machine& machine) {
   const auto& buffers = machine.buffers;
   std::vector<Constraint> constraints = rules_of();
-  const auto add = [&](const char* name, int64_t capacity,
-                       int64_t (*bytes)(const AttentionPlan&)) {
+  const auto add = [&](const char* name, int64_t capacity, int64_t (*bytes)(const AttentionPlan&)) {
     constraints.push_back(fits(name, capacity, shape, machine, bytes));
   };
   add("L1", buffers.l1_bytes, [](const AttentionPlan& plan) { return plan.l1_bytes; });
@@ -101,28 +115,26 @@ Space attention_space(const AttentionShape& shape, const Machine& machine) {
   add("L0B", buffers.l0b_bytes, [](const AttentionPlan& plan) { return plan.l0b_bytes; });
   add("L0C", buffers.l0c_bytes, [](const AttentionPlan& plan) { return plan.l0c_bytes; });
   add("UB", buffers.ub_bytes, [](const AttentionPlan& plan) { return plan.ub.bytes; });
-  return {parameters_of(), std::move(constraints)};
+  return {parameters_of(shape), std::move(constraints)};
 }
 
 Config attention_default(const AttentionShape& shape, bool decode_only, const Machine& machine) {
   const Space space = attention_space(shape, machine);
   const int64_t rows = decode_only ? std::min<int64_t>(128, round_up(shape.group(), 16)) : 128;
-  const auto try_tiles = [&](int64_t tile_q, int64_t tile_kv, int64_t pipeline) {
-    return Config{{{"tile_q", tile_q},
-                   {"tile_kv", tile_kv},
-                   {"pipeline", pipeline},
-                   {"alpha", 100},
-                   {"preload", 2},
-                   {"fifo", 4},
-                   {"chain", 1},
-                   {"assignment", 0}}};
-  };
-  // The tile nearest to the wish that fits, rows before tokens.
-  for (int64_t pipeline : {0, 4}) {
-    for (int64_t tile_q : {128, 64, 32, 16}) {
-      if (tile_q / 2 >= rows && tile_q > 16) continue;
-      for (int64_t tile_kv : {128, 64, 32, 16}) {
-        Config config = try_tiles(tile_q, tile_kv, pipeline);
+  // The tile nearest to the wish that fits, rows before tokens; the most work ahead that fits.
+  for (int64_t tile_q : {128, 64, 32, 16}) {
+    if (tile_q / 2 >= rows && tile_q > 16) continue;
+    for (int64_t tile_kv : {256, 128, 64, 32, 16}) {
+      for (int64_t preload : {4, 2, 1}) {
+        const Config config{{{"tile_q", tile_q},
+                             {"tile_kv", tile_kv},
+                             {"pipeline", 4},
+                             {"alpha", 100},
+                             {"preload", preload},
+                             {"fifo", 2 * preload},
+                             {"chain", 1},
+                             {"assignment", 0},
+                             {"split_kv", 16}}};
         if (space.violation(config).empty()) return config;
       }
     }

@@ -21,7 +21,6 @@ void AttentionVector::emit_softmax(std::vector<Instruction>& list, int half,
     const Tile factor = ring_column(part, plan_.ub.factors, side.tile());
     const Tile tile_maximum = column(part, plan_.ub.tile_maximum);
     const Tile tile_sum = column(part, plan_.ub.tile_sum);
-    const Tile wide = rows_of(part, plan_.ub.fold, plan_.ub.wide, DType::kF32, 0);
     load_scores(list, half, side, part, s, true, false);
     list.push_back(waiting(scalar_op(VectorOp::kMuls, s, s, scale), flags_.ub_scores.full));
     add_mask(list, side, work, part, s);
@@ -30,8 +29,8 @@ void AttentionVector::emit_softmax(std::vector<Instruction>& list, int half,
       list.push_back(scalar_op(VectorOp::kDup, row_sum, {}, 0));
     }
     const auto reduce = [&](VectorOp row_op, VectorOp op, const Tile& target) {
-      if (folds(work)) fold(list, op, wide, s, true);
-      list.push_back(vector_op(row_op, target, folds(work) ? wide : s));
+      const Tile folded = folds(work) ? fold(list, op, part, s) : s;
+      list.push_back(vector_op(row_op, target, folded));
     };
     reduce(VectorOp::kRowMax, VectorOp::kMax, tile_maximum);
     list.push_back(vector_op(VectorOp::kMax, tile_maximum, tile_maximum, maximum));
@@ -55,22 +54,28 @@ void AttentionVector::emit_update(std::vector<Instruction>& list, int half,
   for (int64_t number = 0; number < work.parts; ++number) {
     const Part part = part_of(side, work, number);
     const Expr used = Expr::index() * work.parts + number;
-    const Expr slot =
-        Expr::ring(Expr::binding(kPartialsBefore) + used, plan_.ub.partial_slots) *
-        plan_.ub.partial_slot;
+    const Expr slot = Expr::ring(Expr::binding(kPartialsBefore) + used, plan_.ub.partial_slots) *
+                      plan_.ub.partial_slot;
     const Tile o = rows_of(part, slot + plan_.ub.partial, plan_.v_dim, DType::kF32, 0);
-    const Tile sum = rows_of(part, plan_.ub.sum + part.first_row * plan_.v_dim * 4, plan_.v_dim,
-                             DType::kF32, 0);
+    const Tile sum =
+        rows_of(part, plan_.ub.sum + part.first_row * plan_.v_dim * 4, plan_.v_dim, DType::kF32, 0);
     load_partial(list, half, side, part, o);
-    Instruction take = vector_op(VectorOp::kCopy, sum, o);
+    const bool stores_part = work.kind.last && work.is_part;
+    const Tile target = stores_part ? o : sum;
+    Instruction take = vector_op(VectorOp::kCopy, target, o);
     if (!work.kind.first) {
       const Tile factor = ring_column(part, plan_.ub.factors, side.tile());
       list.push_back(vector_op(VectorOp::kMul, sum, sum, factor));
-      take = vector_op(VectorOp::kAdd, sum, sum, o);
+      take = vector_op(VectorOp::kAdd, target, sum, o);
     }
-    list.push_back(
-        setting(waiting(take, flags_.ub_partial.full), flags_.ub_partial.free));
-    if (work.kind.last) store_out(list, side, part, sum, -1);
+    take = waiting(take, flags_.ub_partial.full);
+    list.push_back(stores_part ? take : setting(take, flags_.ub_partial.free));
+    const bool ends = work.ends_parts && part.is_last;
+    if (stores_part) {
+      store_part(list, side, work, part, o);
+    } else if (work.kind.last) {
+      store_out(list, side, part, sum, -1, ends);
+    }
   }
 }
 
@@ -87,9 +92,8 @@ void AttentionVector::emit_maxima(std::vector<Instruction>& list, int half, cons
     const Tile s = scores(side, part, Expr::ring(Expr::binding(kScoresBefore) + used, 2));
     const Tile maximum = ring_column(part, plan_.ub.maximum, side.at(kTask));
     const Tile tile_maximum = column(part, plan_.ub.tile_maximum);
-    const Tile wide =
-        rows_of(part, plan_.ub.wide_max + part.first_row * plan_.ub.wide * 4, plan_.ub.wide,
-                DType::kF32, 0);
+    const Tile wide = rows_of(part, plan_.ub.wide_max + part.first_row * plan_.ub.wide * 4,
+                              plan_.ub.wide, DType::kF32, 0);
     load_scores(list, half, side, part, s, true, false);
     if (work.kind.first) {
       list.push_back(scalar_op(VectorOp::kDup, maximum, {}, kLeastMaximum));
@@ -97,7 +101,8 @@ void AttentionVector::emit_maxima(std::vector<Instruction>& list, int half, cons
     }
     const size_t begin = list.size();
     if (work.mask == AttentionMask::kNone && folds(work)) {
-      fold(list, VectorOp::kMax, wide, s, false);
+      const Tile folded = fold(list, VectorOp::kMax, part, s);
+      list.push_back(vector_op(VectorOp::kMax, wide, wide, folded));
     } else {
       list.push_back(scalar_op(VectorOp::kMuls, s, s, scale));
       add_mask(list, side, work, part, s);
@@ -116,8 +121,8 @@ void AttentionVector::emit_maxima(std::vector<Instruction>& list, int half, cons
 }
 
 /// P = exp(S - max) of rows whose maximum is known, and their sum.
-void AttentionVector::emit_probabilities(std::vector<Instruction>& list, int half,
-                                         const Work& work, const Work& other) const {
+void AttentionVector::emit_probabilities(std::vector<Instruction>& list, int half, const Work& work,
+                                         const Work& other) const {
   if (work.parts == 0) {
     const FlagPair& ready = flags_.probabilities[static_cast<size_t>(half)];
     list.push_back(pass({ready.free}, {ready.full}));
@@ -132,9 +137,8 @@ void AttentionVector::emit_probabilities(std::vector<Instruction>& list, int hal
     const Tile s = scores(side, part, Expr::ring(Expr::binding(kScoresBefore) + used, 2));
     const Tile row_sum = ring_column(part, plan_.ub.row_sum, side.at(kTask));
     const Tile tile_sum = column(part, plan_.ub.tile_sum);
-    const Tile wide =
-        rows_of(part, plan_.ub.wide_sum + part.first_row * plan_.ub.wide * 4, plan_.ub.wide,
-                DType::kF32, 0);
+    const Tile wide = rows_of(part, plan_.ub.wide_sum + part.first_row * plan_.ub.wide * 4,
+                              plan_.ub.wide, DType::kF32, 0);
     load_scores(list, half, side, part, s, false, work.kind.last && part.is_last);
     if (work.kind.first) {
       list.push_back(scalar_op(VectorOp::kDup, row_sum, {}, 0));
@@ -146,7 +150,8 @@ void AttentionVector::emit_probabilities(std::vector<Instruction>& list, int hal
         vector_op(VectorOp::kSub, s, s, ring_column(part, plan_.ub.maximum, side.at(kTask))));
     list.push_back(vector_op(VectorOp::kExp, s, s));
     if (folds(work)) {
-      fold(list, VectorOp::kAdd, wide, s, false);
+      const Tile folded = fold(list, VectorOp::kAdd, part, s);
+      list.push_back(vector_op(VectorOp::kAdd, wide, wide, folded));
     } else {
       list.push_back(vector_op(VectorOp::kRowSum, tile_sum, s));
       list.push_back(vector_op(VectorOp::kAdd, row_sum, row_sum, tile_sum));
@@ -173,7 +178,7 @@ void AttentionVector::emit_finish(std::vector<Instruction>& list, int half,
     const Tile o = rows_of(part, slot + plan_.ub.partial, plan_.v_dim, DType::kF32, 0);
     load_partial(list, half, side, part, o);
     const size_t begin = list.size();
-    store_out(list, side, part, o, flags_.ub_partial.free);
+    store_out(list, side, part, o, flags_.ub_partial.free, false);
     list[begin] = waiting(list[begin], flags_.ub_partial.full);
   }
 }

@@ -5,6 +5,7 @@
 
 #include "core/base/integers.h"
 #include "kernels/attention/attention_vector_parts.h"
+#include "kernels/attention/kv_reduce.h"
 #include "kernels/vector/vector_builder.h"
 
 namespace tilewright {
@@ -16,6 +17,7 @@ AttentionVector::Work AttentionVector::work_of(const AttentionTask& task, const 
   const int64_t first = first_half(task.rows, plan_.halves);
   const int64_t rows = half == 0 ? first : task.rows - first;
   work.parts = ceil_div(rows, plan_.ub.rows);
+  work.is_part = task.parts > 1;
   if (!tile.masked || rows == 0) return work;
   work.mask = task.mask;
   work.heads = task.heads;
@@ -60,7 +62,7 @@ void AttentionVector::add_program(CoreProgram& core, int64_t group, int half,
   std::vector<int64_t> tiles;
   std::vector<int64_t> before = {0};
   for (const AttentionTask& task : tasks) {
-    tiles.push_back(ceil_div(task.keys, plan_.tokens));
+    tiles.push_back(task.tiles(plan_));
     before.push_back(before.back() + tiles.back());
   }
   // With 4 stages a task of few rows is the first core's alone.
@@ -78,7 +80,8 @@ void AttentionVector::add_program(CoreProgram& core, int64_t group, int half,
     if (step.first.used() || step.second.used()) steps.push_back(step);
   }
   VectorPlaces places{plan_, group, half};
-  for (const PipeRun& run : pipe_runs(steps, tasks, plan_)) {
+  const std::vector<PipeRun> runs = pipe_runs(steps, tasks, plan_);
+  for (const PipeRun& run : runs) {
     VectorBindings bindings{};
     Work works[2];
     const auto add = [&](int side, const TileRef& ref, const KvTile& tile) {
@@ -98,6 +101,9 @@ void AttentionVector::add_program(CoreProgram& core, int64_t group, int half,
       if (run.step.first.used()) add(0, run.step.first, run.first);
       if (run.step.second.used()) add(1, run.step.second, run.second);
     }
+    works[0].is_part = false;
+    works[1].is_part = works[1].is_part && works[1].kind.last;
+    works[1].ends_parts = flags_.parts_done >= 0 && &run == &runs.back();
     bindings[kVectorCount] = run.count;
     places.count(bindings, works[0].parts, works[1].parts, run.count, finish);
     core.add(template_of({half, works[0], works[1], finish}), bindings);
@@ -176,10 +182,9 @@ void AttentionVector::add_tree(std::vector<Instruction>& list, const Side& side,
   const int64_t tokens = (first + rows - 1) / work.heads - first / work.heads + 1;
   const Expr cols = side.at(kMaskCols);
   const Tile mask = ub_tile(plan_.ub.mask, tokens, cols, plan_.ub.stride, DType::kF32);
-  const Instruction load = load_tile(
-      gm_tile(tensors_.mask, side.at(kMaskRow) + first / work.heads, side.at(kMaskCol), tokens,
-              cols),
-      mask);
+  const Instruction load = load_tile(gm_tile(tensors_.mask, side.at(kMaskRow) + first / work.heads,
+                                             side.at(kMaskCol), tokens, cols),
+                                     mask);
   list.push_back(setting(waiting(load, flags_.ub_mask.free), flags_.ub_mask.full));
   for (int64_t row = 0; row < rows;) {
     // The heads of one token share a row of the mask.
@@ -202,20 +207,24 @@ bool AttentionVector::folds(const Work& work) const {
   return work.kind.chunks == 0 && plan_.tokens % plan_.ub.wide == 0;
 }
 
-/// wide = op over the blocks of the scores' columns, and over `wide` itself unless it begins there.
-void AttentionVector::fold(std::vector<Instruction>& list, VectorOp op, const Tile& wide,
-                           const Tile& s, bool begins) const {
+/// Folds the blocks of a full tile's columns pair by pair; neighbours begin in different halves of
+/// the bank groups. Returns where the result is: one block of columns.
+Tile AttentionVector::fold(std::vector<Instruction>& list, VectorOp op, const Part& part,
+                           const Tile& s) const {
   const int64_t blocks = plan_.tokens / plan_.ub.wide;
   const auto block = [&](int64_t number) {
     return columns_of(s, number * plan_.ub.wide, plan_.ub.wide);
   };
-  int64_t next = 0;
-  if (begins) {
-    next = std::min<int64_t>(2, blocks);
-    list.push_back(blocks == 1 ? vector_op(VectorOp::kCopy, wide, block(0))
-                               : vector_op(op, wide, block(0), block(1)));
+  if (blocks == 1) return s;
+  const Tile folded = rows_of(part, plan_.ub.fold, plan_.ub.wide, DType::kF32, 0);
+  const Tile pair = rows_of(part, plan_.ub.fold_pair, plan_.ub.wide, DType::kF32, 0);
+  list.push_back(vector_op(op, folded, block(0), block(1)));
+  for (int64_t next = 2; next < blocks; next += 2) {
+    const bool has_pair = next + 1 < blocks;
+    if (has_pair) list.push_back(vector_op(op, pair, block(next), block(next + 1)));
+    list.push_back(vector_op(op, folded, folded, has_pair ? pair : block(next)));
   }
-  for (; next < blocks; ++next) list.push_back(vector_op(op, wide, wide, block(next)));
+  return folded;
 }
 
 void AttentionVector::store_probabilities(std::vector<Instruction>& list, int half,
@@ -223,12 +232,12 @@ void AttentionVector::store_probabilities(std::vector<Instruction>& list, int ha
                                           const Expr& slot) const {
   const Tile p = rows_of(part, slot * plan_.ub.probability_slot + plan_.ub.probabilities, s.cols,
                          shape_.type, plan_.ub.stride);
-  list.push_back(setting(waiting(setting(vector_op(VectorOp::kConvert, p, s),
-                                         flags_.ub_scores.free),
-                                 flags_.ub_probabilities.free),
-                         flags_.ub_probabilities.full));
-  const Expr row = Expr::ring(side.tile(), plan_.fifo) * plan_.tile_q + side.at(kProbabilities) +
-                   part.first_row;
+  list.push_back(
+      setting(waiting(setting(vector_op(VectorOp::kConvert, p, s), flags_.ub_scores.free),
+                      flags_.ub_probabilities.free),
+              flags_.ub_probabilities.full));
+  const Expr row =
+      Expr::ring(side.tile(), plan_.fifo) * plan_.tile_q + side.at(kProbabilities) + part.first_row;
   Instruction store = store_tile(p, gm_tile(tensors_.probabilities, row, 0, part.rows, s.cols));
   store = setting(waiting(store, flags_.ub_probabilities.full), flags_.ub_probabilities.free);
   const FlagPair& ready = flags_.probabilities[static_cast<size_t>(half)];
@@ -252,20 +261,43 @@ void AttentionVector::load_partial(std::vector<Instruction>& list, int half, con
 
 /// Divides by the sums of the rows and stores the result. A row that sees no key gives zeros.
 void AttentionVector::store_out(std::vector<Instruction>& list, const Side& side, const Part& part,
-                                const Tile& sum, int frees) const {
+                                const Tile& sum, int frees, bool ends) const {
   const Tile row_sum = ring_column(part, plan_.ub.row_sum, side.at(kTask));
   const Tile out = rows_of(part, plan_.ub.out, plan_.v_dim, shape_.type, 0);
   list.push_back(scalar_op(VectorOp::kAdds, row_sum, row_sum, kLeastSum));
   list.push_back(vector_op(VectorOp::kDiv, sum, sum, row_sum));
-  Instruction convert = setting(waiting(vector_op(VectorOp::kConvert, out, sum),
-                                        flags_.ub_out.free),
-                                flags_.ub_out.full);
+  Instruction convert = setting(
+      waiting(vector_op(VectorOp::kConvert, out, sum), flags_.ub_out.free), flags_.ub_out.full);
   if (frees >= 0) convert = setting(convert, frees);
   list.push_back(convert);
   const Expr row = side.at(kOut) + part.first_row;
-  const Instruction store =
-      store_tile(out, gm_tile(tensors_.out, row, 0, part.rows, plan_.v_dim));
-  list.push_back(setting(waiting(store, flags_.ub_out.full), flags_.ub_out.free));
+  Instruction store = store_tile(out, gm_tile(tensors_.out, row, 0, part.rows, plan_.v_dim));
+  store = setting(waiting(store, flags_.ub_out.full), flags_.ub_out.free);
+  list.push_back(ends ? setting(store, flags_.parts_done) : store);
+}
+
+/// Stores the result of a part of a task's keys, with its maximum and its sum beside it.
+void AttentionVector::store_part(std::vector<Instruction>& list, const Side& side, const Work& work,
+                                 const Part& part, const Tile& result) const {
+  constexpr int64_t kHalf = KvReduction::kStatColumns / 2;
+  const Tile stats = rows_of(part, plan_.ub.stats, KvReduction::kStatColumns, DType::kF32, 0);
+  Tile half = stats;
+  half.cols = kHalf;
+  half.stride = KvReduction::kStatColumns;
+  list.push_back(
+      waiting(vector_op(VectorOp::kCopy, half, ring_column(part, plan_.ub.maximum, side.at(kTask))),
+              flags_.ub_out.free));
+  list.push_back(setting(vector_op(VectorOp::kCopy, columns_of(half, kHalf, kHalf),
+                                   ring_column(part, plan_.ub.row_sum, side.at(kTask))),
+                         flags_.ub_out.full));
+  const Expr row = side.at(kOut) + part.first_row;
+  list.push_back(
+      waiting(store_tile(result, gm_tile(tensors_.parts, row, 0, part.rows, plan_.v_dim)),
+              flags_.ub_out.full));
+  Instruction store = store_tile(
+      stats, gm_tile(tensors_.parts, row, plan_.v_dim, part.rows, KvReduction::kStatColumns));
+  store = setting(setting(store, flags_.ub_out.free), flags_.ub_partial.free);
+  list.push_back(work.ends_parts && part.is_last ? setting(store, flags_.parts_done) : store);
 }
 
 }  // namespace tilewright

@@ -44,6 +44,8 @@ class AttentionVector {
     // Of tree masks: rows are added one by one.
     int64_t tree_rows = 0;
     int64_t tree_phase = 0;
+    bool is_part = false;     ///< of a task's keys
+    bool ends_parts = false;  ///< the core's last, where some task has parts
 
     friend auto operator<=>(const Work&, const Work&) = default;
   };
@@ -65,13 +67,14 @@ class AttentionVector {
                 const Part& part, const Tile& s) const;
   void add_tree(std::vector<Instruction>& list, const Side& side, const Work& work,
                 const Part& part, const Tile& s) const;
-  void fold(std::vector<Instruction>& list, VectorOp op, const Tile& wide, const Tile& s,
-            bool begins) const;
+  Tile fold(std::vector<Instruction>& list, VectorOp op, const Part& part, const Tile& s) const;
   bool folds(const Work& work) const;
   void store_probabilities(std::vector<Instruction>& list, int half, const Side& side,
                            const Part& part, const Tile& s, const Expr& slot) const;
   void store_out(std::vector<Instruction>& list, const Side& side, const Part& part,
-                 const Tile& sum, int frees) const;
+                 const Tile& sum, int frees, bool ends) const;
+  void store_part(std::vector<Instruction>& list, const Side& side, const Work& work,
+                  const Part& part, const Tile& result) const;
   void load_partial(std::vector<Instruction>& list, int half, const Side& side, const Part& part,
                     const Tile& o) const;
 

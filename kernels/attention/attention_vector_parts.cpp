@@ -21,7 +21,7 @@ void VectorPlaces::fill(VectorBindings& bindings, int side, const AttentionTask&
   set(kScores, whole_rows ? task_row : fifo_row);
   set(kProbabilities, fifo_row);
   set(kPartial, whole_rows ? task_row : fifo_row);
-  set(kOut, task.query_row + offset);
+  set(kOut, (task.parts > 1 ? task.part_row : task.query_row) + offset);
   set(kTile, tiles_before + ref.tile);
   set(kTask, ref.task);
   set(kVisible, task.visible + offset / task.heads - tile.begin);
@@ -29,7 +29,8 @@ void VectorPlaces::fill(VectorBindings& bindings, int side, const AttentionTask&
   set(kTokens, tile.tokens);
   set(kCol, tile.begin);
   if (task.mask != AttentionMask::kTree || !tile.masked) return;
-  // The mask begins in this tile or before it; in UB at a multiple of the margin, to its left zeros.
+  // The mask begins in this tile or before it; in UB at a multiple of the margin, to its left
+  // zeros.
   const int64_t begin = std::max(task.corner, tile.begin);
   const int64_t place = (begin - tile.begin) / kMaskMargin * kMaskMargin;
   const int64_t extra = begin - tile.begin - place;

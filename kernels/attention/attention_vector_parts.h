@@ -12,7 +12,7 @@ enum VectorField {
   kScores,         ///< first row in the workspace of scores
   kProbabilities,  ///< of probabilities
   kPartial,        ///< of partial results
-  kOut,            ///< in the output tensor
+  kOut,            ///< in the output tensor, or that of the parts' results
   kTile,           ///< KV tiles that the group has done before
   kTask,           ///< tasks that the group has done before
   kVisible,        ///< keys from the tile's begin on that the first row's token sees

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "core/base/integers.h"
+#include "kernels/attention/kv_split.h"
 
 namespace tilewright {
 
@@ -114,6 +115,46 @@ std::vector<AttentionTask> attention_tasks(const AttentionShape& shape,
   return tasks;
 }
 
+std::vector<AttentionTask> split_keys(std::vector<AttentionTask> tasks, const AttentionPlan& plan,
+                                      int64_t limit, int64_t cores) {
+  // So many tasks keep all cores busy as they are.
+  if (limit == 1 || std::ssize(tasks) >= 4 * cores) return tasks;
+  int64_t most_rows = 1;
+  for (const AttentionTask& task : tasks) most_rows = std::max(most_rows, task.rows);
+  std::vector<int64_t> keys;
+  for (const AttentionTask& task : tasks)
+    keys.push_back(std::max<int64_t>(1, task.keys * task.rows / most_rows));
+  KvSplitRule rule;
+  rule.cores = cores;
+  rule.granule = plan.tokens;
+  rule.limit = limit;
+  // A part fills and drains the pipeline once more; the reduction waits for all parts.
+  rule.part_overhead = plan.tokens;
+  rule.merge_overhead = 2 * plan.tokens;
+  const std::vector<int64_t> parts = plan_kv_split(keys, rule);
+  std::vector<AttentionTask> all;
+  int64_t part_row = 0;
+  for (size_t t = 0; t < tasks.size(); ++t) {
+    AttentionTask task = tasks[t];
+    task.parts = std::min(parts[t], ceil_div(task.keys, plan.tokens));
+    for (int64_t part = 0; part < task.parts; ++part) {
+      const KeyRange range = kv_part(tasks[t].keys, task.parts, part, plan.tokens);
+      task.first_key = range.first;
+      task.keys = range.first + range.count;
+      task.first_chunk = tasks[t].first_chunk + range.first / plan.chunk;
+      task.part_row = part_row;
+      // No fewer than two rows, so that all parts are merged alike.
+      if (task.parts > 1) part_row += std::max<int64_t>(2, task.rows);
+      all.push_back(task);
+    }
+  }
+  return all;
+}
+
+int64_t AttentionTask::tiles(const AttentionPlan& plan) const {
+  return ceil_div(keys - first_key, plan.tokens);
+}
+
 double flops_of(const AttentionShape& shape, std::span<const AttentionSequence> sequences) {
   double pairs = 0;
   for (const AttentionSequence& s : sequences) {
@@ -162,9 +203,8 @@ std::vector<PipeStep> vector_steps(const AttentionPlan& plan, std::span<const in
   std::vector<size_t> end_of;
   for (size_t i = 0; i < steps.size(); ++i) {
     const TileRef& second = steps[i].second;
-    const bool waited =
-        finished < ended &&
-        i > end_of[static_cast<size_t>(finished)] + static_cast<size_t>(plan.preload);
+    const bool waited = finished < ended && i > end_of[static_cast<size_t>(finished)] +
+                                                    static_cast<size_t>(plan.preload);
     const bool needed = second.used() && second.tile == 0 && second.task >= finished + 2;
     if (finished < ended && (waited || needed)) steps[i].finish = finished++;
     if (second.used() && second.tile + 1 == tiles[static_cast<size_t>(second.task)]) {
@@ -210,7 +250,7 @@ std::vector<PipeRun> pipe_runs(std::span<const PipeStep> steps,
 }
 
 KvTile::KvTile(const AttentionTask& task, int64_t tile, const AttentionPlan& plan) {
-  begin = tile * plan.tokens;
+  begin = task.first_key + tile * plan.tokens;
   tokens = std::min(plan.tokens, task.keys - begin);
   const int64_t used_chunks = ceil_div(tokens, plan.chunk);
   last_rows = tokens - (used_chunks - 1) * plan.chunk;

@@ -15,18 +15,28 @@ struct AttentionTask {
   int64_t rows = 0;
   int64_t heads = 1;        ///< rows that share a token
   int64_t visible = 0;      ///< keys that its first token sees
-  int64_t keys = 0;         ///< keys that its last token sees
+  int64_t first_key = 0;    ///< of its part of the keys: a multiple of a KV tile
+  int64_t keys = 0;         ///< end of its part: of a whole task, keys that its last token sees
   int64_t head_row = 0;     ///< of the KV head, within a block
   int64_t first_chunk = 0;  ///< of its sequence, in the table of chunks
   AttentionMask mask = AttentionMask::kCausal;
   int64_t mask_row = 0;  ///< of its first token, in the mask tensor
   int64_t corner = 0;    ///< first key that a tree mask speaks of
+  int64_t parts = 1;     ///< of the keys, each a task of its own
+  int64_t part_row = 0;  ///< where there are several: its first row in the tensor of their results
+
+  int64_t tiles(const AttentionPlan& plan) const;
 };
 
 /// All tasks of a batch, the tiles of each sequence for one KV head after another.
 std::vector<AttentionTask> attention_tasks(const AttentionShape& shape,
                                            std::span<const AttentionSequence> sequences,
                                            const AttentionPlan& plan);
+
+/// The tasks with their keys cut into at most `limit` parts each, where there are too few tasks for
+/// `cores` cores or their loads differ too much (kv_split.h).
+std::vector<AttentionTask> split_keys(std::vector<AttentionTask> tasks, const AttentionPlan& plan,
+                                      int64_t limit, int64_t cores);
 
 /// Products of both GEMMs on the tokens that are visible, twice their number.
 double flops_of(const AttentionShape& shape, std::span<const AttentionSequence> sequences);
@@ -72,8 +82,8 @@ struct KvTile {
   KvTile() = default;
   KvTile(const AttentionTask& task, int64_t tile, const AttentionPlan& plan);
 
-  int64_t begin = 0;   ///< its first key
-  int64_t tokens = 0;  ///< that it has
+  int64_t begin = 0;      ///< its first key
+  int64_t tokens = 0;     ///< that it has
   int64_t last_rows = 0;  ///< tokens in its last chunk
   bool masked = false;
   TileKind kind;

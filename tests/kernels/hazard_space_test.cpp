@@ -17,6 +17,7 @@ struct Case {
   Sizes sizes;
   const char* layout = "";
   const char* epilogue = "";
+  const char* mask = "";
 };
 
 std::string name_of(const testing::TestParamInfo<Case>& info) {
@@ -30,7 +31,11 @@ TEST_P(SlowHazardSpace, HasNone) {
   const Case& c = GetParam();
   const Machine machine = load_machine("ascend-910b2");
   const Kernel& kernel = find_kernel(c.kernel);
-  const Problem problem = kernel.problem({c.sizes, c.dtype, c.layout, c.epilogue});
+  const Problem problem = kernel.problem({.sizes = c.sizes,
+                                          .dtype = c.dtype,
+                                          .layout = c.layout,
+                                          .epilogue = c.epilogue,
+                                          .mask = c.mask});
   const std::vector<Config> space = kernel.space(problem, machine).enumerate();
   ASSERT_FALSE(space.empty());
   std::vector<std::string> alarms(space.size());
@@ -74,22 +79,20 @@ INSTANTIATE_TEST_SUITE_P(
               {"block", 16}}},
         Case{"attention",
              "f16",
-             {{"sequences", 3},
-              {"tokens", 1},
-              {"context", 270},
-              {"heads", 14},
-              {"kv_heads", 2},
-              {"dim", 64},
-              {"block", 32}}},
-        Case{"attention",
-             "f16",
-             {{"sequences", 2},
-              {"tokens", 300},
+             {{"tokens", 150},
               {"context", 70},
+              {"decodes", 3},
+              {"decode_context", 270},
+              {"verifies", 2},
+              {"drafts", 9},
+              {"verify_context", 120},
               {"heads", 4},
               {"kv_heads", 2},
-              {"dim", 128},
-              {"block", 64}}},
+              {"dim", 64},
+              {"block", 64}},
+             "",
+             "",
+             "tree"},
         Case{"rms_norm", "f16", {{"rows", 60}, {"cols", 700}}},
         Case{"rms_norm", "f32", {{"rows", 9}, {"cols", 20011}}},
         Case{"add_rms_norm", "bf16", {{"rows", 60}, {"cols", 700}}},

@@ -40,9 +40,19 @@ std::vector<Problem> problems_of(const Kernel& kernel) {
                                                     {"block", 64},
                                                     {"reads", 2},
                                                     {"writes", scale},
+                                                    {"decodes", scale},
+                                                    {"decode_context", 90},
+                                                    {"verifies", scale},
+                                                    {"drafts", 3},
+                                                    {"verify_context", 70},
+                                                    {"v_dim", 0},
                                                     {"experts", 4},
                                                     {"skew", 50}};
       request.sizes[size.name] = sizes.at(size.name);
+    }
+    // It computes one stage a launch.
+    if (kernel.name() == "attention_library") {
+      request.sizes["decodes"] = request.sizes["verifies"] = 0;
     }
     problems.push_back(kernel.problem(request));
   }

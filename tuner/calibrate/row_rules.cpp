@@ -141,18 +141,17 @@ RowMeaning meaning_of(const MeasuredPoint& point, const RowRule& rule) {
 }
 
 /// Products of sizes beyond which lists of tiles would fill the memory.
-void check_size(const Problem& problem) {
-  constexpr double kMaxProduct = 0x1p46;
+void check_size(const Kernel& kernel, const Problem& problem) {
+  constexpr double kMaxWork = 0x1p46;
   constexpr double kMaxPair = 0x1p34;
-  double product = 1;
+  double work = kernel.work(problem);
   for (const auto& [a, a_value] : problem.sizes) {
-    product *= static_cast<double>(a_value);
     for (const auto& [b, b_value] : problem.sizes) {
       if (a != b && static_cast<double>(a_value) * static_cast<double>(b_value) > kMaxPair)
-        product = 2 * kMaxProduct;
+        work = 2 * kMaxWork;
     }
   }
-  if (product > kMaxProduct)
+  if (work > kMaxWork)
     throw Error(ErrorKind::kInfeasible, problem.text() + " is too large to simulate here");
 }
 
@@ -373,7 +372,7 @@ MeasuredRun plan_row(const MeasuredPoint& point, const RowRules& rules, const Ma
     request.layout = meaning.run.layout;
     request.mask = meaning.run.mask;
     run.problem = kernel.problem(request);
-    check_size(run.problem);
+    check_size(kernel, run.problem);
     run.config = config_of(kernel, run.problem, chip, meaning);
     run.condition = meaning.run.condition;
     return run;
