@@ -92,7 +92,6 @@ INSTANTIATE_TEST_SUITE_P(
               {"block", 32}},
              "",
              "",
-             "",
              "tree"},
         Case{"rms_norm", "f16", {{"rows", 60}, {"cols", 700}}},
         Case{"rms_norm", "f32", {{"rows", 9}, {"cols", 20011}}},
