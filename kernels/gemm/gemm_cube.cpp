@@ -42,7 +42,9 @@ GemmTiles::GemmTiles(const GemmShape& shape, const Config& config, const Machine
       parts(value_or(config, "split_k", 1)),
       swizzle(config.at("swizzle")),
       core_rows(value_or(config, "core_rows", 0)),
-      cores(value_or(config, "cores", machine.cores.aic)) {}
+      cores(value_or(config, "cores", 0)) {
+  if (cores == 0) cores = machine.cores.aic;
+}
 
 GemmCube::GemmCube(const GemmShape& shape, const GemmTiles& tiles, const GemmLinks& links,
                    Launch& launch)

@@ -163,12 +163,12 @@ std::vector<int64_t> useful_parts(const SpaceFacts& facts, const std::vector<int
 }
 
 std::vector<int64_t> useful_cores(const SpaceFacts& facts, const std::vector<int64_t>& tiles) {
-  std::vector<int64_t> cores;
-  for (int64_t sixths = 1; sixths <= 6; ++sixths) {
+  std::vector<int64_t> cores = {0};
+  for (int64_t sixths = 1; sixths < 6; ++sixths) {
     const int64_t value = facts.aic * sixths / 6;
     const bool some =
         std::ranges::any_of(tiles, [&](int64_t count) { return facts.keeps_waves(count, value); });
-    if (some && (cores.empty() || cores.back() != value)) cores.push_back(value);
+    if (some && value != cores.back() && value < facts.aic) cores.push_back(value);
   }
   return cores;
 }
@@ -197,7 +197,7 @@ std::vector<Parameter> parameters_of(const SpaceFacts& facts, const Machine& mac
       {"l0c_buffers", "tiles of sums that L0C holds", {1, 2}},
       {"split_k", "parts of the depth, each a task; the vector cores add them",
        useful_parts(facts, tiles)},
-      {"cores", "cube cores that work", useful_cores(facts, tiles)},
+      {"cores", "cube cores that work; 0: all of the machine", useful_cores(facts, tiles)},
       {"swizzle",
        "rows of tiles in a band walked column by column, every other one backwards; 0: row by row; "
        "negative: columns in a band walked row by row",
@@ -384,19 +384,19 @@ void add_share_rules(const SpaceFacts& facts, std::vector<Constraint>& constrain
   constraints.push_back(
       {"cores", {"tile_m", "tile_n", "split_k", "cores"}, [facts](auto v) -> std::string {
          const int64_t tasks = facts.tiles(v[0], v[1]) * v[2];
-         if (facts.keeps_waves(tasks, v[3])) return "";
-         return fmt::format("cores={} needs {} waves for {} tasks, {} cores need {}; use cores={}",
+         if (v[3] == 0 || facts.keeps_waves(tasks, v[3])) return "";
+         return fmt::format("cores={} needs {} waves for {} tasks, {} cores need {}; use cores=0",
                             v[3], ceil_div(tasks, v[3]), tasks, facts.aic,
-                            ceil_div(tasks, facts.aic), facts.aic);
+                            ceil_div(tasks, facts.aic));
        }});
   constraints.push_back(
       {"plain order", {"split_k", "cores", "swizzle", "core_rows"}, [facts](auto v) -> std::string {
-         if (v[0] == 1 && v[1] == facts.aic) return "";
+         if (v[0] == 1 && v[1] == 0) return "";
          if (v[2] == 1 && v[3] == 0) return "";
          return fmt::format(
-             "split_k={} on {} cores is for the plain order; use swizzle=1,core_rows=0, or "
-             "split_k=1,cores={}",
-             v[0], v[1], facts.aic);
+             "split_k={} with cores={} is for the plain order; use swizzle=1,core_rows=0, or "
+             "split_k=1,cores=0",
+             v[0], v[1]);
        }});
 }
 
@@ -435,7 +435,7 @@ Config gemm_default(const GemmShape& shape, const Machine& machine, const std::s
                    {"l0_buffers", 2},
                    {"l0c_buffers", 1},
                    {"split_k", 1},
-                   {"cores", machine.cores.aic},
+                   {"cores", 0},
                    {"swizzle", 1},
                    {"core_rows", 0}};
   const std::string why = all.violation(config);

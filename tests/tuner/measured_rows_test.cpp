@@ -112,7 +112,7 @@ TEST(RowRules, ReadTheTileOfAGemmAsMKN) {
   EXPECT_EQ(run.problem.text(), "gemm f16 f16 f32 nd nd nd m=3072 n=6144 k=1024 epilogue=none");
   EXPECT_EQ(run.config.text(),
             "tile_m=128,tile_n=256,tile_k=256,tile_k0=64,l1_buffers=2,l0_buffers=2,l0c_buffers=1,"
-            "split_k=1,cores=24,swizzle=1,core_rows=4");
+            "split_k=1,cores=0,swizzle=1,core_rows=4");
   EXPECT_EQ(run.cores, 24);
 }
 

@@ -28,6 +28,12 @@ std::vector<int64_t> tile_of(const Config& config) {
   return {config.at("tile_m"), config.at("tile_n")};
 }
 
+/// Cores that a config wants; of those that take all that there are, more than any number.
+int64_t cores_of(const Config& config) {
+  const int64_t cores = config.at("cores");
+  return cores == 0 ? INT64_MAX : cores;
+}
+
 /// The `count` configs with the least estimates, one for each `kind`, so that they differ in what
 /// matters. Of equal estimates the one with the deepest steps goes first: fewest instructions for
 /// the same work, and the fewest to simulate; then the one with the most cores.
@@ -41,7 +47,7 @@ std::vector<Config> promising(const std::vector<Config>& configs,
     if (configs[a].at("tile_k0") != configs[b].at("tile_k0")) {
       return configs[a].at("tile_k0") > configs[b].at("tile_k0");
     }
-    return configs[a].at("cores") > configs[b].at("cores");
+    return cores_of(configs[a]) > cores_of(configs[b]);
   });
   std::vector<Config> chosen;
   std::set<std::vector<int64_t>> seen;

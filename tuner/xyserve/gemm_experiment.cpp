@@ -44,7 +44,7 @@ double default_time(const Problem& problem, const Machine& machine) {
 
 /// The space without what first-order estimates say next to nothing of: how deep rings and steps
 /// are, and cores that could stay idle.
-Space estimated_space(const Space& space, const Machine& machine) {
+Space estimated_space(const Space& space) {
   std::vector<Parameter> parameters = space.parameters();
   for (Parameter& parameter : parameters) {
     const auto keep = [&](std::initializer_list<int64_t> kept) {
@@ -53,7 +53,7 @@ Space estimated_space(const Space& space, const Machine& machine) {
     };
     if (parameter.name == "l1_buffers" || parameter.name == "l0_buffers") keep({2});
     if (parameter.name == "tile_k0") keep({32, 64, 128});
-    if (parameter.name == "cores") keep({machine.cores.aic});
+    if (parameter.name == "cores") keep({0});
   }
   return {std::move(parameters), space.constraints()};
 }
@@ -121,7 +121,7 @@ class GemmExperiment {
       const Problem tuned = problem(times, multiples_[i], "gemm");
       const Space space = find_kernel("gemm").space(tuned, machine_);
       promising_[place_of(times) * multiples_.size() + i] =
-          promising_tiles(tuned, estimated_space(space, machine_), machine_, kTiles);
+          promising_tiles(tuned, estimated_space(space), machine_, kTiles);
     });
   }
 
