@@ -51,7 +51,9 @@ Constraint fits(const char* name, int64_t capacity, const AttentionShape& shape,
 
 Space decode_space(const AttentionShape& shape, const Machine& machine) {
   std::vector<Parameter> parameters = {
-      {"pipeline", "stages: 2 with QK on the vector cores, 3 with QK on the cube core", {2, 3}},
+      {"pipeline",
+       "stages: 2 with QK on the vector cores, 3 with QK on the cube core; 4 is for other batches",
+       {2, 3, 4}},
       {"tile_kv", "keys of a tile", {32, 64, 128, 256}},
       {"max_keys", "keys of a task at most", {128, 256, 512, 1024, 2048, 3072, 4096, 8192, 16384}},
       {"buffers", "tiles of keys in UB (pipeline 2)", {2, 3, 4}},
@@ -60,6 +62,13 @@ Space decode_space(const AttentionShape& shape, const Machine& machine) {
       {"split_kv", "parts of a sequence's keys at most", {1, 4, 16, 64}},
       {"assignment", "of tasks to cores: 0 snake, 1 greedy", {0, 1}}};
   std::vector<Constraint> constraints;
+  constraints.push_back(
+      {"never_rescales", {"pipeline"}, [](std::span<const int64_t> v) -> std::string {
+         if (v[0] != 4) return "";
+         return "pipeline=4 rescales after each KV tile; a batch of decodes alone has its scores "
+                "at "
+                "once, with pipeline=2 or 3";
+       }});
   constraints.push_back(
       {"one_buffers", {"pipeline", "buffers"}, [](std::span<const int64_t> v) -> std::string {
          if (v[0] == 2 || v[1] == 2) return "";
@@ -141,9 +150,8 @@ std::vector<int64_t> decode_keys(std::span<const AttentionSequence> sequences) {
 
 bool is_decode_launch(const AttentionShape& shape, std::span<const AttentionSequence> sequences,
                       const Machine& machine) {
-  const auto is_decode = [](const AttentionSequence& sequence) { return sequence.tokens == 1; };
   if (shape.latent || shape.v_dim > 0 || shape.tree_masks) return false;
-  if (!std::all_of(sequences.begin(), sequences.end(), is_decode)) return false;
+  if (!decodes_only(sequences)) return false;
   return first_fit(shape, decode_keys(sequences), machine).has_value();
 }
 
