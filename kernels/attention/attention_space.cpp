@@ -106,7 +106,8 @@ std::vector<Constraint> rules_of() {
            }},
           {"splittable", {"pipeline", "split_kv"}, [](std::span<const int64_t> v) -> std::string {
              if (v[0] != 3 || v[1] == 1) return "";
-             return fmt::format("split_kv={} is not for pipeline=3", v[1]);
+             return fmt::format("split_kv={} is not for pipeline=3; split_kv=1 stands for it",
+                                v[1]);
            }}};
 }
 

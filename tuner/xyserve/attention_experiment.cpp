@@ -5,6 +5,7 @@
 
 #include "core/base/thread_pool.h"
 #include "kernels/attention/attention_library.h"
+#include "kernels/attention/attention_work.h"
 #include "simulator/timing.h"
 
 namespace tilewright {
@@ -83,6 +84,11 @@ AttentionTimes times_of(AttentionCase of, const Machine& machine) {
   const double peak = machine.peak_flops(of.shape.type) * 1e-6;  // a us
   const double flops = unmasked_flops(of.shape, of.sequences);
   const double bytes = kv_bytes(of.shape, of.sequences);
+  const double memory_us = bytes / hbm;
+  const double compute_us = flops_of(of.shape, of.sequences) / peak;
+  times.bound_us = std::max(memory_us, compute_us);
+  times.memory_bound = memory_us >= compute_us;
+  times.counts_concat = of.result.starts_with("mixed");
   times.mfu = flops / times.time_us / peak;
   times.mbu = bytes / times.time_us / hbm;
   times.library_mfu = flops / times.library_us / peak;
