@@ -83,6 +83,20 @@ Json gemm_json(const XyserveReport& report, const Machine& machine) {
   json["tile_edges"] = {{"edges", gemm.edges.edges},
                         {"within_one_by_tiles", gemm.edges.held},
                         {"worst_rise_times_tiles", gemm.edges.worst_rise}};
+  Json& bands = json["by_rows"] = Json::array();
+  for (const RowBand& band : gemm.bands) {
+    bands.push_back({{"first", band.first},
+                     {"last", band.last},
+                     {"gain_percent", 100 * band.gain},
+                     {"mfu", band.mfu},
+                     {"gemm_library_mfu", band.library_mfu},
+                     {"entries", band.entries},
+                     {"at_least_85_percent", band.enough}});
+  }
+  Json& shortfalls = json["shortfalls"] = Json::array();
+  for (const Shortfall& each : gemm.shortfalls) {
+    shortfalls.push_back({{"cause", each.cause}, {"entries", each.entries}, {"share", each.share}});
+  }
   json["detailed_check"] = {{"rows", gemm.rows.size()},
                             {"gain_percent", 100 * gemm.rows_gain},
                             {"gain_percent_detailed", 100 * gemm.rows_gain_detailed}};
@@ -166,25 +180,40 @@ QueryResult linears_table(const XyserveReport& report) {
   return table;
 }
 
-/// What the cube waited for longest.
-std::string longest_wait(const Breakdown& engine) {
-  for (const Breakdown::Entry& entry : engine.entries()) {
-    if (entry.cause.starts_with("busy")) continue;
-    return fmt::format("{} {}", entry.cause, format_share(entry.share));
-  }
-  return "";
-}
-
 QueryResult shapes_table(const XyserveReport& report, const Linear& linear) {
   QueryResult table;
   table.columns = {"m", "bound", "by", "achieved", "ratio", "MFU", "MBU", "longest wait"};
   for (const GemmRow& row : report.gemm.rows) {
     if (row.linear.model != linear.model || row.linear.op != linear.op) continue;
+    const Breakdown::Entry wait = longest_wait(row.engine);
     table.rows.push_back(
         {row.m, fmt::format("{:>9}", format_us(row.bound.bound_us)),
          std::string(name_of(row.bound.limit)), fmt::format("{:>9}", format_us(row.detailed_us)),
          fmt::format("{:.2f}", row.ratio), fmt::format("{:>6}", format_share(row.mfu)),
-         fmt::format("{:>6}", format_share(row.mbu)), longest_wait(row.engine)});
+         fmt::format("{:>6}", format_share(row.mbu)),
+         fmt::format("{} {}", wait.cause, format_share(wait.share))});
+  }
+  return table;
+}
+
+QueryResult bands_table(const GemmSummary& gemm) {
+  QueryResult table;
+  table.columns = {"rows", "gain", "MFU", "library's MFU", "configs", "of these at 0.85 of bound"};
+  for (const RowBand& band : gemm.bands) {
+    table.rows.push_back(
+        {fmt::format("{} - {}", band.first, band.last), fmt::format("{:>+6.1f} %", 100 * band.gain),
+         fmt::format("{:>6}", format_share(band.mfu)),
+         fmt::format("{:>6}", format_share(band.library_mfu)), band.entries, band.enough});
+  }
+  return table;
+}
+
+QueryResult shortfalls_table(const GemmSummary& gemm) {
+  QueryResult table;
+  table.columns = {"below 0.85 the cube waits longest for", "configs", "share of their time"};
+  for (const Shortfall& each : gemm.shortfalls) {
+    table.rows.push_back(
+        {each.cause, each.entries, fmt::format("{:>6}", format_share(each.share))});
   }
   return table;
 }
@@ -235,7 +264,8 @@ std::string text_of(Context& context, const XyserveReport& report, const Machine
   }
   text += "\n" + context.heading("attention") + "\n" + to_table(attention_table(report));
   text += "\n" + context.heading("SmoothGEMM") + "\n" + gemm_text(report.gemm) + "\n" +
-          to_table(linears_table(report));
+          to_table(bands_table(report.gemm)) + "\n" + to_table(shortfalls_table(report.gemm)) +
+          "\n" + to_table(linears_table(report));
   for (const LinearTimes& times : report.gemm_times) {
     const Linear& linear = times.linear;
     text += "\n" +

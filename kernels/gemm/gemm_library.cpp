@@ -41,39 +41,35 @@ bool fits(const LibraryTile& tile, DType type, const Machine& machine) {
 
 }  // namespace
 
-std::vector<LibraryTile> library_tiles(DType type, std::string_view layout) {
-  const bool narrow = bytes_of(type) <= 2;
-  std::vector<LibraryTile> tiles =
-      narrow ? std::vector<LibraryTile>{{64, 256}, {128, 256}, {256, 128}, {128, 128}}
-             : std::vector<LibraryTile>{{64, 128}, {128, 128}, {128, 64}, {64, 64}};
-  const int64_t flat_columns = layout == "nz" ? 64 : narrow ? 256 : 128;
-  tiles.insert(tiles.begin(), {32, flat_columns});
+std::vector<LibraryTile> library_tiles(DType type) {
+  const int64_t columns = bytes_of(type) <= 2 ? 256 : 128;
+  std::vector<LibraryTile> tiles;
+  for (const int64_t rows : {16, 32, 64, 128}) tiles.push_back({rows, columns});
+  tiles.push_back({128, columns / 2});
   return tiles;
 }
 
 LibraryTile library_tile(const Problem& problem, const Machine& machine) {
   const DType type = problem.types[0];
-  const int64_t m = problem.size("m");
-  const int64_t n = problem.size("n");
-  const auto loads_of = [&](const LibraryTile& tile) {
-    const int64_t tiles = ceil_div(m, tile.rows) * ceil_div(n, tile.columns);
-    return ceil_div(tiles, machine.cores.aic) *
-           (std::min(tile.rows, m) + std::min(tile.columns, n));
-  };
-  std::vector<LibraryTile> shipped = library_tiles(type, problem.layouts[1]);
-  const LibraryTile smallest = shipped.front();
-  std::erase_if(shipped, [&](const LibraryTile& tile) { return !fits(tile, type, machine); });
-  if (shipped.empty()) {
+  const std::vector<LibraryTile> tiles = library_tiles(type);
+  const LibraryTile& narrow = tiles.back();
+  size_t taken = tiles.size() - 1;
+  if (problem.size("n") > narrow.columns || !fits(narrow, type, machine)) {
+    taken = 0;
+    while (taken + 2 < tiles.size() && tiles[taken].rows < problem.size("m")) ++taken;
+    while (taken > 0 && !fits(tiles[taken], type, machine)) --taken;
+  }
+  if (!fits(tiles[taken], type, machine)) {
     throw Error(ErrorKind::kInfeasible,
                 fmt::format("no tile of gemm_library fits machine {}: the smallest is {} x {} of "
                             "{}; kernel gemm has smaller ones",
-                            machine.name, smallest.rows, smallest.columns, name_of(type)));
+                            machine.name, tiles[taken].rows, tiles[taken].columns, name_of(type)));
   }
-  return *std::ranges::min_element(shipped, {}, loads_of);
+  return tiles[taken];
 }
 
 std::string GemmLibraryKernel::summary() const {
-  return "baseline: the best of five fixed tiles by a static rule of shape";
+  return "baseline: one of five fixed tiles by a static rule of shape";
 }
 
 Problem GemmLibraryKernel::problem(const ProblemRequest& request) const {

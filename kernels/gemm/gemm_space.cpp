@@ -1,9 +1,11 @@
 #include "kernels/gemm/gemm_space.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <span>
 
 #include "core/base/error.h"
 #include "core/base/format.h"
@@ -24,6 +26,24 @@ constexpr int64_t kMostRingDepth = 512;
 constexpr int64_t kMostTilesToSplit = 2;  // times the cores
 constexpr int64_t kMostPartWaves = 4;
 
+/// Fine tiles are at most so many, times the cores, or fill this share of L0C.
+constexpr int64_t kMostFineTiles = 2;
+constexpr double kLeastFill = 0.75;
+
+/// Sides of tiles that every space has, and those between them, which are for tiles that use the
+/// machine evenly (add_tile_rules).
+constexpr int64_t kPlainRows[] = {16, 32, 48, 64, 96, 128, 192, 256};
+constexpr int64_t kPlainColumns[] = {16, 32, 64, 96, 128, 192, 256, 320, 384, 512};
+constexpr int64_t kMostRows = 384;
+constexpr int64_t kMostColumns = 512;
+constexpr int64_t kFineUpTo = 256;
+constexpr int64_t kFineStep = 16;
+constexpr int64_t kCoarseStep = 32;
+
+bool is_plain(std::span<const int64_t> plain, int64_t value) {
+  return std::ranges::binary_search(plain, value);
+}
+
 /// Values that are worth trying for a dimension: those below its size, and the first that covers
 /// it.
 std::vector<int64_t> useful(std::vector<int64_t> values, int64_t size) {
@@ -31,6 +51,19 @@ std::vector<int64_t> useful(std::vector<int64_t> values, int64_t size) {
       std::find_if(values.begin(), values.end(), [&](int64_t v) { return v >= size; });
   if (cover != values.end()) values.erase(cover + 1, values.end());
   return values;
+}
+
+/// The plain sides of tiles for a dimension, and every finer one up to `most` that makes fewer
+/// tiles than the one before it: of equally many tiles the evenest are the best.
+std::vector<int64_t> useful_sides(std::span<const int64_t> plain, int64_t unit, int64_t most,
+                                  int64_t size) {
+  const std::vector<int64_t> kept = useful({plain.begin(), plain.end()}, size);
+  std::vector<int64_t> sides;
+  for (int64_t side = kFineStep; side <= most; side += side < kFineUpTo ? kFineStep : kCoarseStep) {
+    const bool fewer = sides.empty() || ceil_div(size, side) < ceil_div(size, sides.back());
+    if (is_plain(kept, side) || (fewer && side % unit == 0)) sides.push_back(side);
+  }
+  return sides;
 }
 
 /// Which single parameter could be lowered so that `needed` comes down to `capacity`, and to what:
@@ -146,9 +179,10 @@ std::vector<Parameter> parameters_of(const SpaceFacts& facts, const Machine& mac
   const int64_t k = round_up(shape.k, depth_unit);
   std::vector<int64_t> steps = {16, 32, 64, 128, 256};
   std::erase_if(steps, [&](int64_t step) { return step % depth_unit != 0; });
-  const std::vector<int64_t> tile_m = useful({16, 32, 48, 64, 96, 128, 192, 256}, facts.most_rows);
+  const std::vector<int64_t> tile_m =
+      useful_sides(kPlainRows, kFineStep, kMostRows, facts.most_rows);
   const std::vector<int64_t> tile_n =
-      useful({16, 32, 64, 96, 128, 192, 256, 320, 384, 512}, shape.n);
+      useful_sides(kPlainColumns, shape.column_unit(), kMostColumns, shape.n);
   std::vector<int64_t> tiles;
   for (const int64_t m : tile_m) {
     for (const int64_t n : tile_n) tiles.push_back(facts.tiles(m, n));
@@ -214,6 +248,51 @@ void add_buffer_rules(const SpaceFacts& facts, const Machine& machine,
     if (!finishes && !splits) return int64_t{0};
     return finish_ub_bytes(shape, round_up(v[0], unit), splits, machine);
   });
+}
+
+/// Tiles with a side between the plain ones are there where they may win: they fill most of L0C,
+/// which makes for few loads, or there are so few that each side decides how many cores work; and
+/// with what is best for nearly all tiles, two chunks and two steps, these as deep as they can be.
+void add_tile_rules(const SpaceFacts& facts, const Machine& machine,
+                    const std::vector<Parameter>& parameters,
+                    std::vector<Constraint>& constraints) {
+  const int64_t sides = facts.shape.sides();
+  const int64_t unit = facts.shape.column_unit();
+  const auto is_fine = [](int64_t rows, int64_t columns) {
+    return !is_plain(kPlainRows, rows) || !is_plain(kPlainColumns, columns);
+  };
+  constraints.push_back(
+      {"fine tile", {"tile_m", "tile_n"}, [=, l0c = machine.buffers.l0c_bytes](auto v) {
+         const int64_t bytes = v[0] * sides * round_up(v[1], unit) * 4;
+         const bool few = facts.tiles(v[0], v[1]) <= kMostFineTiles * facts.aic;
+         if (!is_fine(v[0], v[1]) ||
+             (bytes <= l0c &&
+              (few || static_cast<double>(bytes) >= kLeastFill * static_cast<double>(l0c)))) {
+           return std::string();
+         }
+         return fmt::format(
+             "{} x {} is neither a plain tile nor one that fills L0C; use tile_m of "
+             "{} and tile_n of {}",
+             v[0], v[1], fmt::join(kPlainRows, ", "), fmt::join(kPlainColumns, ", "));
+       }});
+  const int64_t width = bytes_of(facts.shape.type);
+  constraints.push_back(
+      {"fine steps",
+       {"tile_m", "tile_n", "tile_k", "tile_k0"},
+       [=, l0a = machine.buffers.l0a_bytes, l0b = machine.buffers.l0b_bytes,
+        deepest = parameters[3].values.back()](auto v) {
+         const bool deeper = 4 * v[0] * v[3] * width <= l0a && v[2] % (2 * v[3]) == 0 &&
+                             4 * sides * round_up(v[1], unit) * v[3] * width <= l0b &&
+                             2 * v[3] <= deepest;
+         if (!is_fine(v[0], v[1]) || !deeper) return std::string();
+         return fmt::format("two steps of twice the depth fit L0A and L0B; use tile_k0={}",
+                            2 * v[3]);
+       }});
+  constraints.push_back(
+      {"fine rings", {"tile_m", "tile_n", "l1_buffers", "l0_buffers"}, [=](auto v) {
+         if (!is_fine(v[0], v[1]) || (v[2] == 2 && v[3] == 2)) return std::string();
+         return fmt::format("tiles of {} x {} are for l1_buffers=2,l0_buffers=2", v[0], v[1]);
+       }});
 }
 
 /// Rules of the way through L1 and L0.
@@ -328,6 +407,7 @@ Space gemm_space(const GemmShape& shape, const Machine& machine) {
   std::vector<Parameter> parameters = parameters_of(facts, machine);
   std::vector<Constraint> constraints;
   add_buffer_rules(facts, machine, parameters, constraints);
+  add_tile_rules(facts, machine, parameters, constraints);
   add_depth_rules(facts, machine, constraints);
   add_order_rules(facts, constraints);
   add_share_rules(facts, constraints);

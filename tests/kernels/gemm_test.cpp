@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -236,6 +237,36 @@ TEST(Gemm, IsRightAndFreeOfHazardsOnAGridOfCores) {
   }
 }
 
+/// The first legal config with a tile; nothing where there is none.
+std::optional<Config> config_with_tile(const Problem& problem, int64_t rows, int64_t columns) {
+  for (const Config& config : find_kernel("gemm").space(problem, machine()).enumerate()) {
+    if (config.at("tile_m") == rows && config.at("tile_n") == columns) return config;
+  }
+  return std::nullopt;
+}
+
+TEST(Gemm, TilesBetweenThePlainOnesAreRight) {
+  const Problem problem = gemm(300, 500, 200, "f16", "nz");
+  for (const auto& [rows, columns] : {std::pair(160, 192), {112, 256}, {80, 384}, {320, 96}}) {
+    const std::optional<Config> config = config_with_tile(problem, rows, columns);
+    ASSERT_TRUE(config) << rows << " x " << columns;
+    expect_right(problem, *config, 5);
+  }
+}
+
+TEST(Gemm, TilesBetweenThePlainOnesFillTheSumsOrTheCores) {
+  const Problem large = gemm(4096, 4096, 512);
+  EXPECT_TRUE(config_with_tile(large, 160, 192));
+  EXPECT_FALSE(config_with_tile(large, 80, 80)) << "small, and thousands of them";
+  EXPECT_TRUE(config_with_tile(large, 96, 96)) << "plain tiles are always there";
+  // 24 tiles of 176 columns are one wave; 160 and 192 columns are more or fewer.
+  EXPECT_TRUE(config_with_tile(gemm(16, 4096, 512), 16, 176));
+  // Tiles of 160 to 288 rows are two: the evenest are the lowest, and 192 and 256 rows are plain.
+  const Problem two = gemm(300, 4096, 512);
+  EXPECT_TRUE(config_with_tile(two, 160, 192));
+  EXPECT_FALSE(config_with_tile(two, 176, 128));
+}
+
 TEST(Gemm, RefusesGridsThatLeaveCoresIdleOrSwizzle) {
   const Problem problem = gemm(256, 256, 256);
   for (const char* text : {"tile_m=128,tile_n=128,core_rows=4", "swizzle=2,core_rows=4"}) {
@@ -268,8 +299,8 @@ TEST(Gemm, StoresF32SumsOnRequest) {
   EXPECT_THROW(find_kernel("gemm").problem(request), Error);
 }
 
-/// The best of the eight configs with the least estimates comes near the best of a random sample
-/// five times as large.
+/// The best of the eight tiles with the least estimates, each with the config of its least, comes
+/// near the best of a random sample five times as large.
 void expect_good_configs_first(const Problem& problem) {
   const Kernel& kernel = find_kernel("gemm");
   const std::vector<Config> configs = kernel.space(problem, machine()).enumerate();
@@ -283,14 +314,18 @@ void expect_good_configs_first(const Problem& problem) {
   }
   std::sort(order.begin(), order.end());
   double best_seed = 1e9;
-  for (size_t i = 0; i < 8; ++i)
-    best_seed = std::min(best_seed, simulated(configs[order[i].second]));
+  std::set<std::pair<int64_t, int64_t>> tiles;
+  for (size_t i = 0; i < order.size() && tiles.size() < 8; ++i) {
+    const Config& config = configs[order[i].second];
+    if (!tiles.insert({config.at("tile_m"), config.at("tile_n")}).second) continue;
+    best_seed = std::min(best_seed, simulated(config));
+  }
   Random random(9);
   double best_random = 1e9;
   for (int i = 0; i < 40; ++i) {
     best_random = std::min(best_random, simulated(configs[random.below(configs.size())]));
   }
-  EXPECT_LE(best_seed, 1.05 * best_random) << problem.text();
+  EXPECT_LE(best_seed, 1.1 * best_random) << problem.text();
 }
 
 TEST(GemmEstimate, PutsGoodConfigsFirst) {

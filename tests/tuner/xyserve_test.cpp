@@ -122,11 +122,55 @@ TEST(GemmSummary, SaysHowFarTheBoundIs) {
   }
 }
 
-TEST(Agreement, GemmLibraryIsNearMeasuredLibraries) {
+TEST(GemmSummary, BandsOfRowsCoverAllOfThem) {
+  const GemmExperimentOptions options = small_experiment();
+  const std::vector<LinearTimes> times = run_gemm_experiment(options, machine(), {});
+  const GemmSummary summary = summarise(options, times, machine(), {});
+  ASSERT_EQ(summary.bands.size(), 3u);  // 1 ... 16, 17 ... 64, 65 ... 256
+  EXPECT_EQ(summary.bands[0].last, 16);
+  int64_t entries = 0, enough = 0;
+  for (const RowBand& band : summary.bands) {
+    EXPECT_GE(band.gain, 0);
+    EXPECT_GT(band.mfu, 0);
+    EXPECT_NEAR(band.mfu / band.library_mfu, 1 + band.gain, 0.5);
+    entries += band.entries;
+    enough += band.enough;
+  }
+  EXPECT_EQ(entries, summary.bounds.entries);
+  EXPECT_EQ(enough, summary.bounds.enough);
+  int64_t below = 0;
+  for (const Shortfall& each : summary.shortfalls) {
+    EXPECT_FALSE(each.cause.starts_with("busy")) << each.cause;
+    EXPECT_GT(each.share, 0);
+    below += each.entries;
+  }
+  EXPECT_EQ(below, summary.bounds.entries - summary.bounds.enough);
+}
+
+TEST(Agreement, GemmLibraryIsNearMeasuredDefaults) {
   const std::vector<Agreement> list = gemm_library_agreement(machine());
-  ASSERT_EQ(list.size(), 5u);
-  for (const Agreement& each : list) EXPECT_LT(std::abs(each.error()), 0.15) << each.what;
+  ASSERT_EQ(list.size(), 8u);
+  for (const Agreement& each : list) {
+    if (each.measured > 20) {
+      EXPECT_LT(std::abs(each.error()), 0.15) << each.what;
+    } else {
+      // The shortest comes out too fast, so that gains over it are no larger for that.
+      EXPECT_LT(std::abs(each.error()), 0.25) << each.what;
+      EXPECT_LT(each.error(), 0) << each.what;
+    }
+  }
   EXPECT_TRUE(gemm_library_agreement(load_machine("ascend-910b4")).empty());
+}
+
+TEST(Agreement, AnotherTileGainsWhatWasMeasured) {
+  const std::vector<Agreement> list = gemm_library_agreement(machine());
+  for (const auto& [by_default, tuned] : {std::pair<size_t, size_t>(2, 6), {4, 7}}) {
+    EXPECT_EQ(list[by_default].baseline, "gemm_library");
+    EXPECT_EQ(list[tuned].baseline, "gemm");
+    const double measured = list[by_default].measured / list[tuned].measured;
+    const double simulated = list[by_default].simulated / list[tuned].simulated;
+    EXPECT_NEAR(simulated / measured, 1, 0.1) << list[tuned].what;
+  }
 }
 
 TEST(Agreement, SlowAttentionLibraryIsNearMeasuredLibraries) {

@@ -24,11 +24,16 @@ std::vector<int64_t> traffic_of(const Config& config) {
           config.at("swizzle"), config.at("core_rows"), config.at("split_k")};
 }
 
-/// The configs with the least estimates, one for each traffic, so that they differ in what matters.
-/// Of equal estimates the one with the deepest steps goes first: fewest instructions for the same
-/// work, and the fewest to simulate; then the one with the most cores.
+std::vector<int64_t> tile_of(const Config& config) {
+  return {config.at("tile_m"), config.at("tile_n")};
+}
+
+/// The `count` configs with the least estimates, one for each `kind`, so that they differ in what
+/// matters. Of equal estimates the one with the deepest steps goes first: fewest instructions for
+/// the same work, and the fewest to simulate; then the one with the most cores.
 std::vector<Config> promising(const std::vector<Config>& configs,
-                              const std::vector<double>& estimates) {
+                              const std::vector<double>& estimates, size_t count,
+                              std::vector<int64_t> (*kind)(const Config&)) {
   std::vector<size_t> order(configs.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
@@ -41,9 +46,9 @@ std::vector<Config> promising(const std::vector<Config>& configs,
   std::vector<Config> chosen;
   std::set<std::vector<int64_t>> seen;
   for (size_t i : order) {
-    if (chosen.size() == kSeeds) break;
+    if (chosen.size() == count) break;
     if (configs[i].at("swizzle") == 0) continue;  // at best as good as 1, which turns around
-    if (seen.insert(traffic_of(configs[i])).second) chosen.push_back(configs[i]);
+    if (seen.insert(kind(configs[i])).second) chosen.push_back(configs[i]);
   }
   return chosen;
 }
@@ -62,7 +67,7 @@ void use_estimates(TuneProblem& tune, const Machine& machine, double within) {
   const std::vector<Config> configs = tune.space.enumerate();
   if (configs.empty()) return;
   const std::vector<double> estimates = estimates_of(tune.problem, configs, machine);
-  tune.seeds = promising(configs, estimates);
+  tune.seeds = promising(configs, estimates, kSeeds, traffic_of);
   if (within <= 0) return;
 
   std::vector<std::string> names;
@@ -94,7 +99,13 @@ std::set<int64_t> row_multiples(const std::map<int64_t, int64_t>& steps) {
 std::vector<Config> promising_configs(const Problem& problem, const Space& space,
                                       const Machine& machine) {
   const std::vector<Config> configs = space.enumerate();
-  return promising(configs, estimates_of(problem, configs, machine));
+  return promising(configs, estimates_of(problem, configs, machine), kSeeds, traffic_of);
+}
+
+std::vector<Config> promising_tiles(const Problem& problem, const Space& space,
+                                    const Machine& machine, size_t count) {
+  const std::vector<Config> configs = space.enumerate();
+  return promising(configs, estimates_of(problem, configs, machine), count, tile_of);
 }
 
 TuneProblem kernel_problem(const Problem& problem, const Machine& machine, double within) {

@@ -19,6 +19,10 @@ constexpr double kDefaultWithin = 1.5;
 std::vector<Config> promising_configs(const Problem& problem, const Space& space,
                                       const Machine& machine);
 
+/// Like promising_configs, but at most `count` and no two with the same tile (tile_m x tile_n).
+std::vector<Config> promising_tiles(const Problem& problem, const Space& space,
+                                    const Machine& machine, size_t count);
+
 /// One problem of a kernel with its seeds (the configs with the least first-order estimates), as
 /// `tune KERNEL` searches it. `within`: as kDefaultWithin; 0 keeps the whole space.
 TuneProblem kernel_problem(const Problem& problem, const Machine& machine,

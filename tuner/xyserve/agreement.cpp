@@ -12,6 +12,12 @@ namespace tilewright {
 
 namespace {
 
+/// A tile that was measured beside the library's, with the depth of its steps in L0; none: that of
+/// the library.
+struct MeasuredTile {
+  int64_t rows = 0, columns = 0, step = 0;
+};
+
 struct MeasuredGemm {
   const char* hardware;
   const char* source;
@@ -19,37 +25,54 @@ struct MeasuredGemm {
   const char* layout;
   const char* out_dtype;
   double us;
+  MeasuredTile tile = {};
 };
 
-// Published by the pto-isa project and in the documents of CATLASS (docs/xyserve.md).
+constexpr const char* kDie = "Ascend A3 die, 24 cube cores (dav-2201)";
+constexpr const char* kTwentyCores = "Ascend 910B2, 20 AIC";
+constexpr const char* kDefault = "CATLASS, default tile";
+
+// Published by the pto-isa project, whose tile is CATLASS's default, and in the documents of
+// CATLASS (docs/xyserve.md): defaults, and what another tile takes for the same problem.
 constexpr MeasuredGemm kMeasured[] = {
-    {"Ascend A3 die, 24 cube cores (dav-2201)", "pto-isa", 1536, 1536, 1536, "nd", "f32", 38.8},
-    {"Ascend A3 die, 24 cube cores (dav-2201)", "pto-isa", 6144, 6144, 6144, "nd", "f32", 1506},
-    {"Ascend 910B2, 20 AIC", "CATLASS, 256 x 128", 1024, 576, 6144, "nd", "f16", 48.6},
-    {"Ascend 910B2, 20 AIC", "CATLASS, default tile", 20, 6144, 16384, "nz", "f16", 181.4},
-    {"Ascend 910B2, 20 AIC", "CATLASS, default tile", 20, 6144, 16384, "nd", "f16", 252.4},
+    {kDie, "pto-isa", 1536, 1536, 1536, "nd", "f32", 38.8},
+    {kDie, "pto-isa", 6144, 6144, 6144, "nd", "f32", 1506},
+    {kTwentyCores, kDefault, 1024, 576, 6144, "nd", "f16", 72.5},
+    {kTwentyCores, kDefault, 256, 512, 1024, "nd", "f16", 19.38},
+    {kTwentyCores, kDefault, 20, 6144, 16384, "nz", "f16", 181.4},
+    {kTwentyCores, kDefault, 20, 6144, 16384, "nd", "f16", 238.8},
+    {kTwentyCores, "CATLASS", 1024, 576, 6144, "nd", "f16", 48.6, {256, 128, 64}},
+    {kTwentyCores, "CATLASS", 20, 6144, 16384, "nz", "f16", 139.6, {32, 320, 32}},
 };
+
+void set(Config& config, std::string_view name, int64_t value) {
+  std::ranges::find(config.values, name, &std::pair<std::string, int64_t>::first)->second = value;
+}
 
 Agreement compared(const MeasuredGemm& point, const MeasuredAs& hardware, Machine machine) {
   if (hardware.cores > 0) machine.cores.aic = hardware.cores;
-  const Kernel& kernel = find_kernel("gemm_library");
+  const Kernel& library = find_kernel("gemm_library");
+  const Kernel& kernel = point.tile.rows > 0 ? find_kernel("gemm") : library;
   ProblemRequest request;
   request.sizes = {{"m", point.m}, {"n", point.n}, {"k", point.k}};
   request.dtype = "f16";
   request.layout = point.layout;
   request.out_dtype = point.out_dtype;
-  const Problem problem = kernel.problem(request);
-  const Launch launch = kernel.build(problem, kernel.default_config(problem, machine), machine);
+  Config config = library.default_config(library.problem(request), machine);
+  std::string source = point.source;
+  if (point.tile.rows > 0) {
+    set(config, "tile_m", point.tile.rows);
+    set(config, "tile_n", point.tile.columns);
+    set(config, "tile_k0", point.tile.step);
+    source += fmt::format(", tile {} x {}", point.tile.rows, point.tile.columns);
+  }
+  const Launch launch = kernel.build(kernel.problem(request), config, machine);
   const double us = machine.us_of_ticks(time_detailed(launch, machine).ticks);
   return {kernel.name(),
           fmt::format("m={} n={} k={} {}, {} cores ({})", point.m, point.n, point.k, point.layout,
-                      machine.cores.aic, point.source),
+                      machine.cores.aic, source),
           point.us, us + hardware.boundary_us, "us"};
 }
-
-}  // namespace
-
-namespace {
 
 struct MeasuredAttention {
   int64_t length;

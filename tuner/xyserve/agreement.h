@@ -7,8 +7,8 @@
 
 namespace tilewright {
 
-/// A published figure of a library or of a kernel tuned by hand, beside what the baseline of the
-/// same name takes for it.
+/// A published figure of a library or of a kernel tuned by hand, beside what a kernel of ours takes
+/// for it.
 struct Agreement {
   std::string baseline;  ///< kernel
   std::string what;      ///< shape, and what was measured
@@ -21,9 +21,9 @@ struct Agreement {
   double error() const { return at_most && simulated <= measured ? 0 : simulated / measured - 1; }
 };
 
-/// gemm_library beside the measured GEMMs that a library's tile could reach: kernels
-/// of pto-isa and CATLASS whose block the library ships. Only those whose hardware `machine` says
-/// to stand for (Machine::measured_as).
+/// gemm_library beside measured GEMMs with the defaults of CATLASS, and kernel gemm beside what
+/// other tiles were measured to take for the same problems. Only those whose hardware `machine`
+/// says to stand for (Machine::measured_as).
 std::vector<Agreement> gemm_library_agreement(const Machine& machine);
 
 /// attention_library beside torch-npu's attention, as pto-isa measured it (one head, no mask), and

@@ -24,6 +24,13 @@ constexpr int64_t kNeighbours = 2;
 /// between two of them try what promises to be good for either.
 constexpr int64_t kEveryEntry = 256;
 constexpr int64_t kEstimatedStep = 4 * kRowMultiple;
+/// Tiles that are simulated for an entry whose estimates are worked out, each with the config of
+/// the least one, and how many of these the entries between try.
+constexpr size_t kTiles = 16;
+constexpr size_t kTilesBetween = 8;
+/// What of the best of them is then tried with every other value, in this order.
+constexpr const char* kRefined[] = {"swizzle", "core_rows",  "l0c_buffers", "tile_k",
+                                    "tile_k0", "l1_buffers", "split_k"};
 
 double time_of(const Problem& problem, const Config& config, const Machine& machine) {
   const Launch launch = find_kernel(problem.kernel).build(problem, config, machine);
@@ -114,20 +121,23 @@ class GemmExperiment {
       const Problem tuned = problem(times, multiples_[i], "gemm");
       const Space space = find_kernel("gemm").space(tuned, machine_);
       promising_[place_of(times) * multiples_.size() + i] =
-          promising_configs(tuned, estimated_space(space, machine_), machine_);
+          promising_tiles(tuned, estimated_space(space, machine_), machine_, kTiles);
     });
   }
 
-  /// The promising configs of the nearest entries that have some: one, or one on either side.
+  /// The promising configs of the entry, or the best of those on either side that have some.
   std::vector<Config> seeds_of(const LinearTimes& times, size_t entry) const {
     const auto* list = promising_.data() + place_of(times) * multiples_.size();
     if (is_estimated(entry)) return list[entry];
     size_t before = entry, after = entry;
     while (!is_estimated(before)) --before;
     while (!is_estimated(after)) ++after;
-    std::vector<Config> seeds = list[before];
-    for (const Config& config : list[after]) {
-      if (std::ranges::find(seeds, config) == seeds.end()) seeds.push_back(config);
+    std::vector<Config> seeds;
+    for (const size_t side : {before, after}) {
+      for (size_t i = 0; i < std::min(kTilesBetween, list[side].size()); ++i) {
+        const Config& config = list[side][i];
+        if (std::ranges::find(seeds, config) == seeds.end()) seeds.push_back(config);
+      }
     }
     return seeds;
   }
@@ -147,8 +157,23 @@ class GemmExperiment {
       for (const Config& config : seeds_of(times, i)) {
         if (space.violation(config).empty()) improve(best, config, tuned);
       }
+      if (is_estimated(i)) refine(best, space, tuned);
       times.table[i] = std::move(best);
     });
+  }
+
+  /// Tries every value of one parameter after the other.
+  void refine(TunedRows& best, const Space& space, const Problem& tuned) const {
+    for (const char* name : kRefined) {
+      const auto parameter = std::ranges::find(space.parameters(), name, &Parameter::name);
+      const Config from = best.config;
+      for (const int64_t value : parameter->values) {
+        Config config = from;
+        std::ranges::find(config.values, name, &std::pair<std::string, int64_t>::first)->second =
+            value;
+        if (space.violation(config).empty()) improve(best, config, tuned);
+      }
+    }
   }
 
   void improve(TunedRows& best, const Config& config, const Problem& tuned) const {

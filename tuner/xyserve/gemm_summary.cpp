@@ -28,6 +28,11 @@ GemmBound bound_of(const Problem& problem, const Machine& machine) {
   return gemm_bound(problem, machine, most_parts(find_kernel("gemm").space(problem, machine)));
 }
 
+double mfu_of(const Linear& linear, int64_t m, double us, const Machine& machine) {
+  const double flops = 2.0 * static_cast<double>(m * linear.n) * static_cast<double>(linear.k);
+  return flops / (us * 1e-6) / machine.peak_flops(DType::kF16);
+}
+
 double least_bytes(const Problem& problem) {
   const auto bytes = [](int64_t rows, int64_t columns, DType type) {
     return static_cast<double>(rows * columns * bytes_of(type));
@@ -60,30 +65,46 @@ GemmRow row_of(const GemmExperimentOptions& options, const LinearTimes& times, s
           .ticks);
   row.bound = bound_of(problem, machine);
   row.ratio = row.bound.bound_us / row.detailed_us;
-  const double flops = 2.0 * static_cast<double>(row.m) * static_cast<double>(times.linear.n) *
-                       static_cast<double>(times.linear.k);
   const double seconds = row.detailed_us * 1e-6;
-  row.mfu = flops / seconds / machine.peak_flops(problem.types[0]);
+  row.mfu = mfu_of(row.linear, row.m, row.detailed_us, machine);
   row.mbu = least_bytes(problem) / seconds / (machine.hbm.gb_per_s * 1e9);
   return row;
 }
 
-BoundRatios bound_ratios(const GemmExperimentOptions& options,
-                         const std::vector<LinearTimes>& times, const Machine& machine,
-                         const ExperimentHooks& hooks) {
-  std::vector<std::vector<double>> of_linear(times.size());
+/// How an entry of a table compares with its bound.
+struct EntryRatio {
+  int64_t m = 0;
+  double ratio = 0;
+  Breakdown::Entry wait;  ///< the longest, where the ratio is not enough
+};
+
+std::vector<EntryRatio> entry_ratios(const GemmExperimentOptions& options,
+                                     const std::vector<LinearTimes>& times, const Machine& machine,
+                                     const ExperimentHooks& hooks) {
+  std::vector<std::vector<EntryRatio>> of_linear(times.size());
   const auto work = [&](size_t i) {
     for (const TunedRows& entry : times[i].table) {
       const Problem problem = linear_problem(times[i].linear, entry.m, "gemm", options.layout);
-      of_linear[i].push_back(bound_of(problem, machine).bound_us / entry.time_us);
+      EntryRatio& ratio = of_linear[i].emplace_back();
+      ratio.m = entry.m;
+      ratio.ratio = bound_of(problem, machine).bound_us / entry.time_us;
+      if (ratio.ratio >= kEnoughOfBound) continue;
+      const Launch launch = find_kernel("gemm").build(problem, entry.config, machine);
+      ratio.wait = longest_wait(time_launch(launch, machine, Fidelity::kAuto).engine);
     }
   };
   const auto done = [&](size_t i) {
     if (hooks.progress) hooks.progress("bounds", i + 1, times.size());
   };
   parallel_in_order(times.size(), hooks.jobs, work, done, [] { return false; });
+  std::vector<EntryRatio> all;
+  for (const auto& list : of_linear) all.insert(all.end(), list.begin(), list.end());
+  return all;
+}
+
+BoundRatios bound_ratios(const std::vector<EntryRatio>& entries) {
   std::vector<double> ratios;
-  for (const auto& list : of_linear) ratios.insert(ratios.end(), list.begin(), list.end());
+  for (const EntryRatio& entry : entries) ratios.push_back(entry.ratio);
   std::ranges::sort(ratios);
   BoundRatios bounds;
   bounds.entries = std::ssize(ratios);
@@ -91,6 +112,60 @@ BoundRatios bound_ratios(const GemmExperimentOptions& options,
   bounds.least = ratios.empty() ? 0 : ratios.front();
   bounds.median = percentile(ratios, 50);
   return bounds;
+}
+
+std::vector<Shortfall> shortfalls_of(const std::vector<EntryRatio>& entries) {
+  std::vector<Shortfall> list;
+  for (const EntryRatio& entry : entries) {
+    if (entry.ratio >= kEnoughOfBound) continue;
+    auto found = std::ranges::find(list, entry.wait.cause, &Shortfall::cause);
+    if (found == list.end()) found = list.insert(list.end(), {entry.wait.cause, 0, 0});
+    ++found->entries;
+    found->share += entry.wait.share;
+  }
+  for (Shortfall& each : list) each.share /= static_cast<double>(each.entries);
+  std::ranges::stable_sort(list, std::greater<>(), &Shortfall::entries);
+  return list;
+}
+
+RowBand band_of(const GemmExperimentOptions& options, const std::vector<LinearTimes>& times,
+                const Machine& machine, int64_t first, int64_t last) {
+  RowBand band{first, last};
+  std::vector<double> smooth, library;
+  for (const LinearTimes& each : times) {
+    for (size_t i = 0; i < options.rows.size(); ++i) {
+      const int64_t m = options.rows[i];
+      if (m < first || m > last) continue;
+      smooth.push_back(each.smooth_us[i]);
+      library.push_back(each.library_us[i]);
+      band.mfu += mfu_of(each.linear, m, smooth.back(), machine);
+      band.library_mfu += mfu_of(each.linear, m, library.back(), machine);
+    }
+  }
+  const auto count = static_cast<double>(std::max<size_t>(1, smooth.size()));
+  band.mfu /= count;
+  band.library_mfu /= count;
+  band.gain = mean_gain(library, smooth);
+  return band;
+}
+
+/// A row's entry of the table is in the same band, as bands end at multiples of kRowMultiple.
+std::vector<RowBand> bands_of(const GemmExperimentOptions& options,
+                              const std::vector<LinearTimes>& times,
+                              const std::vector<EntryRatio>& entries, const Machine& machine) {
+  std::vector<RowBand> bands;
+  int64_t first = 1;
+  for (const int64_t last : {16, 64, 256, 512, 1024, 2048, 4096}) {
+    RowBand band = band_of(options, times, machine, first, last);
+    for (const EntryRatio& entry : entries) {
+      if (entry.m < first || entry.m > last) continue;
+      ++band.entries;
+      band.enough += entry.ratio >= kEnoughOfBound;
+    }
+    first = last + 1;
+    if (band.entries > 0) bands.push_back(band);
+  }
+  return bands;
 }
 
 /// All times of one kind, of rows from `least` on.
@@ -141,6 +216,13 @@ double mean_gain(std::span<const double> baseline_us, std::span<const double> us
   return std::exp(sum / static_cast<double>(us.size())) - 1;
 }
 
+Breakdown::Entry longest_wait(const Breakdown& engine) {
+  for (const Breakdown::Entry& entry : engine.entries()) {
+    if (!entry.cause.starts_with("busy")) return entry;
+  }
+  return {};
+}
+
 TileEdges tile_edges(const std::vector<int64_t>& rows, const LinearTimes& times) {
   TileEdges edges;
   for (size_t i = 1; i < rows.size(); ++i) {
@@ -168,7 +250,10 @@ GemmSummary summarise(const GemmExperimentOptions& options, const std::vector<Li
   summary.gain = gain(&LinearTimes::library_us, 1);
   summary.gain_from_256 = gain(&LinearTimes::library_us, kLargeRows);
   summary.gain_over_padded = gain(&LinearTimes::padded_us, 1);
-  summary.bounds = bound_ratios(options, times, machine, hooks);
+  const std::vector<EntryRatio> entries = entry_ratios(options, times, machine, hooks);
+  summary.bounds = bound_ratios(entries);
+  summary.bands = bands_of(options, times, entries, machine);
+  summary.shortfalls = shortfalls_of(entries);
   for (const LinearTimes& each : times) {
     const TileEdges edges = tile_edges(options.rows, each);
     if (edges.edges == 0) continue;

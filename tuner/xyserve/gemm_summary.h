@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "core/machine/machine.h"
@@ -22,6 +23,23 @@ struct BoundRatios {
   double median = 0;
 };
 constexpr double kEnoughOfBound = 0.85;
+
+/// A range of rows: how the curve of MFU runs.
+struct RowBand {
+  int64_t first = 0, last = 0;
+  double gain = 0;         ///< over gemm_library
+  double mfu = 0;          ///< mean over the rows and linears
+  double library_mfu = 0;  ///< of gemm_library
+  int64_t entries = 0;     ///< of the tables
+  int64_t enough = 0;      ///< of these with at least kEnoughOfBound
+};
+
+/// What the cube waited for longest in those entries of the tables that miss kEnoughOfBound.
+struct Shortfall {
+  std::string cause;
+  int64_t entries = 0;
+  double share = 0;  ///< of their time, mean
+};
 
 /// How the time per row changes from a whole number of tiles to one row more: by no more than
 /// 1 / tiles where virtual padding does its work, as the last tile is nearly empty.
@@ -52,12 +70,18 @@ struct GemmSummary {
   double gain_from_256 = 0;     ///< the same over m >= 256 only
   double gain_over_padded = 0;  ///< over gemm_padded
   BoundRatios bounds;
+  std::vector<RowBand> bands;         ///< ascending; those that have rows
+  std::vector<Shortfall> shortfalls;  ///< the most frequent first
   TileEdges edges;
   std::vector<GemmRow> rows;
   /// Gain over gemm_library of `rows`, in detailed timing and in that of the experiment.
   double rows_gain_detailed = 0;
   double rows_gain = 0;
 };
+
+/// The longest cause of a breakdown that is not work of an engine; its cause is empty where there
+/// is none.
+Breakdown::Entry longest_wait(const Breakdown& engine);
 
 /// Summarises an experiment. Times are in the order of the options' rows. Rows are looked at
 /// closely where m is a power of two or the last one.

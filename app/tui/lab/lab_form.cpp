@@ -114,6 +114,15 @@ Config config_of(const LabCheck& check, const NamedValues& chosen) {
   return config;
 }
 
+/// Whether the form's kernel has that size, and not another one of the same name.
+bool means_the_same(const LabForm& form, const SizeInfo& size) {
+  if (form.kernel.empty()) return false;
+  const std::vector<SizeInfo> sizes = find_kernel(form.kernel).sizes();
+  return std::ranges::any_of(sizes, [&](const SizeInfo& other) {
+    return other.name == size.name && other.meaning == size.meaning;
+  });
+}
+
 void take_kernel(LabForm& form, std::string_view name) {
   const Kernel& kernel = find_kernel(name);
   if (form.kernel == kernel.name()) return;
@@ -123,9 +132,10 @@ void take_kernel(LabForm& form, std::string_view name) {
   for (const SizeInfo& size : kernel.sizes()) {
     const auto known =
         std::ranges::find(old.sizes, size.name, &std::pair<std::string, int64_t>::first);
-    const int64_t value = known != old.sizes.end() ? known->second
-                          : size.fallback          ? *size.fallback
-                                                   : first_size(size.name);
+    const bool keeps = known != old.sizes.end() && (!size.fallback || means_the_same(old, size));
+    const int64_t value = keeps           ? known->second
+                          : size.fallback ? *size.fallback
+                                          : first_size(size.name);
     form.sizes.emplace_back(size.name, std::max(size.min, value));
   }
   const std::vector<std::string> types = dtypes_of(kernel);

@@ -233,6 +233,24 @@ int field_at(const State& state, int row, int width, int height) {
   return row < 0 || row >= rows || index >= static_cast<int>(lab.fields.size()) ? -1 : index;
 }
 
+namespace {
+
+/// The choices of a field; of many those around its value, which leaves room for what fits.
+std::string choices_text(const LabField& field) {
+  constexpr std::ptrdiff_t kAround = 4;
+  const auto count = std::ssize(field.choices);
+  if (count <= 3 * kAround) return join(field.choices, " ");
+  const auto value = std::ranges::find(field.choices, field.value);
+  const std::ptrdiff_t at = value == field.choices.end() ? 0 : value - field.choices.begin();
+  const std::ptrdiff_t first = std::clamp<std::ptrdiff_t>(at - kAround, 0, count - 2 * kAround - 1);
+  const std::ptrdiff_t last = first + 2 * kAround + 1;
+  const std::vector<std::string> near(field.choices.begin() + first, field.choices.begin() + last);
+  return fmt::format("{}{}{} ({} in all)", first > 0 ? "... " : "", join(near, " "),
+                     last < count ? " ..." : "", count);
+}
+
+}  // namespace
+
 void draw_lab_form(const State& state, Canvas canvas) {
   const LabState& lab = state.lab;
   if (lab.fields.empty()) return;
@@ -244,7 +262,7 @@ void draw_lab_form(const State& state, Canvas canvas) {
     Canvas right = canvas.part({left, 0, area.width - left, area.height});
     const LabField& field = lab.fields[static_cast<size_t>(lab.field)];
     int y = draw_wrapped(right, 0, 0, fmt::format("{}: {}", field.name, field.meaning), Role::kDim);
-    y = draw_wrapped(right, 0, y, join(field.choices, " "), Role::kDim) + 1;
+    y = draw_wrapped(right, 0, y, choices_text(field), Role::kDim) + 1;
     draw_fit(state, right.part({0, y, right.width(), area.height - y}));
     return;
   }
