@@ -157,15 +157,8 @@ struct ModelExecutor::State {
   }
 
   Launch attention_launch(std::span<const AttentionSequence> sequences) {
-    if (is_decode_launch(attention, sequences, machine)) {
-      std::vector<int64_t> keys = decode_keys(sequences);
-      const Config config = decode_default(attention, keys, machine);
-      return build_decode_launch(attention, {std::move(keys), {}}, config, machine);
-    }
-    const bool decode_only = std::ranges::all_of(
-        sequences, [](const AttentionSequence& sequence) { return sequence.tokens == 1; });
-    const Config config = attention_default(attention, decode_only, machine);
-    return build_attention_launch(attention, sequences, config, machine);
+    const Config config = batch_default(attention, sequences, machine);
+    return build_batch_launch(attention, sequences, config, machine);
   }
 
   int64_t attention_time(const Batch& batch) {

@@ -119,6 +119,10 @@ Json json_of(const AttentionTimes& times) {
           {"time_us", times.time_us},
           {"attention_library_us", times.library_us},
           {"concat_us", times.concat_us},
+          {"concat_counts", times.counts_concat},
+          {"bound_us", times.bound_us},
+          {"bound", times.memory_bound ? "hbm" : "compute"},
+          {"bound_ratio", times.bound_ratio()},
           {"gain_percent", 100 * times.gain()},
           {"mfu", times.mfu},
           {"mbu", times.mbu},
@@ -128,13 +132,16 @@ Json json_of(const AttentionTimes& times) {
 
 QueryResult attention_table(const XyserveReport& report) {
   QueryResult table;
-  table.columns = {"model and batch", "time", "library", "gain", "MFU", "MBU"};
+  table.columns = {"model and batch", "bound", "by",   "time", "ratio",
+                   "library",         "copy",  "gain", "MFU"};
   const auto share = [](double value) { return fmt::format("{:>6}", format_share(value)); };
+  const auto us = [](double value) { return fmt::format("{:>8}", format_us(value)); };
   for (const AttentionTimes& times : report.attention) {
-    table.rows.push_back(
-        {times.of.model + " " + times.of.what, fmt::format("{:>8}", format_us(times.time_us)),
-         fmt::format("{:>8}", format_us(times.library_us)),
-         fmt::format("{:>+5.0f} %", 100 * times.gain()), share(times.mfu), share(times.mbu)});
+    table.rows.push_back({times.of.model + " " + times.of.what, us(times.bound_us),
+                          times.memory_bound ? "hbm" : "compute", us(times.time_us),
+                          fmt::format("{:.2f}", times.bound_ratio()), us(times.library_us),
+                          times.counts_concat ? us(times.concat_us) : "",
+                          fmt::format("{:>+5.0f} %", 100 * times.gain()), share(times.mfu)});
   }
   return table;
 }

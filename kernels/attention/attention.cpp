@@ -120,6 +120,11 @@ std::vector<AttentionSequence> attention_sequences(const Problem& problem) {
   return sequences;
 }
 
+bool decodes_only(std::span<const AttentionSequence> sequences) {
+  return std::ranges::all_of(
+      sequences, [](const AttentionSequence& sequence) { return sequence.tokens == 1; });
+}
+
 std::vector<int64_t> attention_blocks(const Problem& problem) {
   int64_t blocks = 0;
   for (const AttentionSequence& s : attention_sequences(problem))
@@ -180,34 +185,39 @@ double AttentionKernel::work(const Problem& problem) const {
   return pairs * static_cast<double>(problem.size("heads") * problem.size("dim"));
 }
 
+Space batch_space(const AttentionShape& shape, std::span<const AttentionSequence> sequences,
+                  const Machine& machine) {
+  return is_decode_launch(shape, sequences, machine) ? decode_space(shape, machine)
+                                                     : attention_space(shape, machine);
+}
+
+Config batch_default(const AttentionShape& shape, std::span<const AttentionSequence> sequences,
+                     const Machine& machine) {
+  if (is_decode_launch(shape, sequences, machine))
+    return decode_default(shape, decode_keys(sequences), machine);
+  return attention_default(shape, decodes_only(sequences), machine);
+}
+
+Launch build_batch_launch(const AttentionShape& shape, std::span<const AttentionSequence> sequences,
+                          const Config& config, const Machine& machine,
+                          std::vector<int64_t> block_of) {
+  if (!is_decode_launch(shape, sequences, machine))
+    return build_attention_launch(shape, sequences, config, machine, std::move(block_of));
+  return build_decode_launch(shape, {decode_keys(sequences), std::move(block_of)}, config, machine);
+}
+
 Space AttentionKernel::space(const Problem& problem, const Machine& machine) const {
-  const AttentionShape shape = attention_shape(problem);
-  if (is_decode_launch(shape, attention_sequences(problem), machine)) {
-    return decode_space(shape, machine);
-  }
-  return attention_space(attention_shape(problem), machine);
+  return batch_space(attention_shape(problem), attention_sequences(problem), machine);
 }
 
 Config AttentionKernel::default_config(const Problem& problem, const Machine& machine) const {
-  const std::vector<AttentionSequence> sequences = attention_sequences(problem);
-  const AttentionShape shape = attention_shape(problem);
-  if (is_decode_launch(shape, sequences, machine)) {
-    return decode_default(shape, decode_keys(sequences), machine);
-  }
-  const bool decode_only = std::ranges::all_of(
-      sequences, [](const AttentionSequence& sequence) { return sequence.tokens == 1; });
-  return attention_default(shape, decode_only, machine);
+  return batch_default(attention_shape(problem), attention_sequences(problem), machine);
 }
 
 Launch AttentionKernel::build(const Problem& problem, const Config& config,
                               const Machine& machine) const {
-  const AttentionShape shape = attention_shape(problem);
-  const std::vector<AttentionSequence> sequences = attention_sequences(problem);
-  Launch launch =
-      is_decode_launch(shape, sequences, machine)
-          ? build_decode_launch(shape, {decode_keys(sequences), attention_blocks(problem)}, config,
-                                machine)
-          : build_attention_launch(shape, sequences, config, machine, attention_blocks(problem));
+  Launch launch = build_batch_launch(attention_shape(problem), attention_sequences(problem), config,
+                                     machine, attention_blocks(problem));
   launch.name = problem.text();
   return launch;
 }

@@ -61,7 +61,7 @@ class AttentionKernel : public Kernel {
  public:
   std::string name() const override { return "attention"; }
   std::string summary() const override;
-  int revision() const override { return 4; }
+  int revision() const override { return 5; }
   std::vector<SizeInfo> sizes() const override;
   Problem problem(const ProblemRequest& request) const override;
   Space space(const Problem& problem, const Machine& machine) const override;
@@ -81,9 +81,16 @@ constexpr std::string_view kAttentionLibrary = "attention_library";
 AttentionShape attention_shape(const Problem& problem);
 std::vector<AttentionSequence> attention_sequences(const Problem& problem);
 
+/// Whether each has one new token.
+bool decodes_only(std::span<const AttentionSequence> sequences);
+
 /// Physical blocks of a problem's sequences, one after another: in the reverse of their logical
 /// order, so that the table matters.
 std::vector<int64_t> attention_blocks(const Problem& problem);
+
+/// Value of parameter `assignment` that attention_library alone has: whole requests to cores as
+/// they come, the heads of each one after another.
+constexpr int64_t kWholeRequests = 3;
 
 /// Legal configs for a shape.
 Space attention_space(const AttentionShape& shape, const Machine& machine);
@@ -104,6 +111,16 @@ int64_t pipeline_by_rule(std::span<const AttentionSequence> sequences, int64_t t
 Launch build_attention_launch(const AttentionShape& shape,
                               std::span<const AttentionSequence> sequences, const Config& config,
                               const Machine& machine, std::vector<int64_t> block_of = {});
+
+/// What the meta-attention does for a batch: the launch of decodes (decode_launch.h) where it
+/// serves the batch, else the one above, each with its own space and default.
+Space batch_space(const AttentionShape& shape, std::span<const AttentionSequence> sequences,
+                  const Machine& machine);
+Config batch_default(const AttentionShape& shape, std::span<const AttentionSequence> sequences,
+                     const Machine& machine);
+Launch build_batch_launch(const AttentionShape& shape, std::span<const AttentionSequence> sequences,
+                          const Config& config, const Machine& machine,
+                          std::vector<int64_t> block_of = {});
 
 /// What the launch of `sequences` should give for the inputs in `image`, with the tolerances of
 /// kernels/numerics.h.

@@ -242,9 +242,9 @@ void AttentionCube::emit_values(std::vector<Instruction>& list, const TileKind& 
   }
   const Expr all_tokens =
       kind.chunks == 0 ? Expr(plan_.tokens) : side.at(kLast) + (kind.chunks - 1) * plan_.chunk;
-  const Expr work = Expr::ring(side.tile(), plan_.fifo) * plan_.tile_q + side.at(kWork);
   Instruction load =
-      load_rows(tensors_.probabilities, work, rows, all_tokens, p_place, plan_.tile_q);
+      load_rows(tensors_.probabilities, side.at(kWork), rows, all_tokens, p_place, plan_.tile_q);
+  load.a.col = Expr::ring(side.tile(), plan_.fifo) * plan_.tokens;
   load = setting(waiting(load, flags_.p.free), flags_.p.full);
   for (int64_t half = 0; half < kind.halves; ++half) {
     const FlagPair& ready = flags_.probabilities[static_cast<size_t>(half)];
@@ -366,13 +366,14 @@ void AttentionCube::add_program(CoreProgram& core, int64_t group,
     set(kTask, ref.task);
     set(kLast, tile.last_rows);
     const bool scores = base == 0;
-    set(kWork, scores && whole_rows ? task_row(ref.task) : fifo_row);
+    set(kWork, !scores ? group * plan_.tile_q : whole_rows ? task_row(ref.task) : fifo_row);
     set(kQuery, scores ? task.query_row : whole_rows ? task_row(ref.task) : fifo_row);
     set(kCol, tile.begin);
   };
   int64_t l0_before = 0;
   int64_t l0c_before = 0;
-  for (const PipeRun& run : pipe_runs(cube_steps(plan_, tiles), tasks, plan_)) {
+  for (const PipeRun& run :
+       pipe_runs(cube_steps(plan_, tiles, tiles_ahead(plan_, tasks, group)), tasks, plan_)) {
     Bindings bindings{};
     const auto steps = [](const KvTile& tile, int64_t size) { return ceil_div(tile.tokens, size); };
     TileKind kinds[2];

@@ -52,8 +52,10 @@ AttentionTensors add_tensors(Launch& launch, const AttentionShape& shape,
       whole_rows
           ? workspace("scores", DType::kF32, 2, round_up(longest, plan.tokens), plan.step_scores)
           : workspace("scores", DType::kF32, plan.fifo, plan.tokens, plan.step_scores);
+  // Tiles stand side by side: while such a short strided load is on its way, the cube core requests
+  // the keys or values behind it already (docs/model.md, "lookahead").
   tensors.probabilities =
-      workspace("probabilities", shape.type, plan.fifo, plan.tokens, plan.tokens);
+      workspace("probabilities", shape.type, 1, plan.fifo * plan.tokens, plan.tokens);
   tensors.partial =
       workspace("partial", DType::kF32, whole_rows ? 2 : plan.fifo, plan.v_dim, plan.step_v);
   tensors.out = tensor("out", shape.type, tokens * shape.heads, plan.v_dim, group, plan.v_dim);
@@ -180,14 +182,11 @@ Launch build_attention_launch(const AttentionShape& shape,
   std::vector<AttentionTask> all = attention_tasks(shape, sequences, plan);
   if (pipeline != 3)
     all = split_keys(std::move(all), plan, config.at("split_kv"), machine.cores.aic);
-  const int64_t groups = std::min(machine.cores.aic, static_cast<int64_t>(all.size()));
+  const TaskTable table = deal_tasks(all, config.at("assignment"), machine.cores.aic);
+  const auto groups = static_cast<int64_t>(table.size());
   AttentionTensors tensors = add_tensors(launch, shape, sequences, plan, physical, groups);
   AttentionFlags flags(launch, plan);
   PartMerges merges(launch, shape, plan, machine, tensors, flags, all);
-  std::vector<int64_t> loads;
-  for (const AttentionTask& task : all) loads.push_back(task.rows * (task.keys - task.first_key));
-  const auto assignment = static_cast<Assignment>(config.at("assignment"));
-  const TaskTable table = assign_tasks(loads, groups, assignment);
   add_cores(launch, groups, plan.halves);
   AttentionCube cube(launch, shape, plan, tensors, flags);
   AttentionVector vector(launch, shape, plan, tensors, flags, machine);

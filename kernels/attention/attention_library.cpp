@@ -31,7 +31,9 @@ AttentionSequence library_verify(AttentionSequence sequence, int64_t group) {
   return sequence;
 }
 
-Config attention_library_config(const AttentionShape& shape, const Machine& machine) {
+Config attention_library_config(const AttentionShape& shape,
+                                std::span<const AttentionSequence> sequences,
+                                const Machine& machine) {
   const Space all = attention_space(shape, machine);
   Config config = attention_default(shape, false, machine);
   const auto set = [&](std::string_view name, int64_t value) {
@@ -52,7 +54,9 @@ Config attention_library_config(const AttentionShape& shape, const Machine& mach
   for (const int64_t tile_kv : {256, 128, 64, 32, 16}) {
     set("tile_kv", tile_kv);
     why = all.violation(config);
-    if (why.empty()) return config;
+    if (!why.empty()) continue;
+    if (decodes_only(sequences)) set("assignment", kWholeRequests);
+    return config;
   }
   throw Error(ErrorKind::kInfeasible, fmt::format("no tile of {} fits machine {}: {}",
                                                   kAttentionLibrary, machine.name, why));
@@ -60,7 +64,15 @@ Config attention_library_config(const AttentionShape& shape, const Machine& mach
 
 Config AttentionLibraryKernel::default_config(const Problem& problem,
                                               const Machine& machine) const {
-  return attention_library_config(attention_shape(problem), machine);
+  return attention_library_config(attention_shape(problem), attention_sequences(problem), machine);
+}
+
+Launch AttentionLibraryKernel::build(const Problem& problem, const Config& config,
+                                     const Machine& machine) const {
+  Launch launch = build_attention_launch(attention_shape(problem), attention_sequences(problem),
+                                         config, machine, attention_blocks(problem));
+  launch.name = problem.text();
+  return launch;
 }
 
 Space AttentionLibraryKernel::space(const Problem& problem, const Machine& machine) const {

@@ -21,6 +21,7 @@ class AttentionLibraryKernel : public AttentionKernel {
   Problem problem(const ProblemRequest& request) const override;
   Space space(const Problem& problem, const Machine& machine) const override;
   Config default_config(const Problem& problem, const Machine& machine) const override;
+  Launch build(const Problem& problem, const Config& config, const Machine& machine) const override;
 };
 
 /// Query rows of the library's tiles.
@@ -30,8 +31,10 @@ constexpr int64_t kLibraryRows = 64;
 /// `group` rows, with a mask of all keys. The pad rows are queries behind the real ones.
 AttentionSequence library_verify(AttentionSequence sequence, int64_t group);
 
-/// The library's config for a shape: 256 keys a tile, fewer where the buffers demand it. Error
-/// (infeasible) when none fit.
-Config attention_library_config(const AttentionShape& shape, const Machine& machine);
+/// The library's config for a stage: 256 keys a tile, fewer where the buffers demand it; tasks in
+/// their order, or for decodes whole requests. Error (infeasible) when none fit.
+Config attention_library_config(const AttentionShape& shape,
+                                std::span<const AttentionSequence> sequences,
+                                const Machine& machine);
 
 }  // namespace tilewright

@@ -53,31 +53,39 @@ Constraint fits(const char* name, int64_t capacity, const AttentionShape& shape,
 std::vector<Parameter> parameters_of(const AttentionShape& shape) {
   // Latent keys wait in L1 until they serve as values: not for whole rows of scores.
   const std::vector<int64_t> pipelines =
-      shape.latent ? std::vector<int64_t>{0, 4} : std::vector<int64_t>{0, 3, 4};
-  return {
-      {"tile_q", "rows of a query tile: tokens x query heads of a KV head", {16, 32, 64, 128}},
-      {"tile_kv",
-       "tokens of a KV tile, at most: whole blocks where they fit",
-       {16, 32, 64, 128, 256}},
-      {"pipeline",
-       "stages: 3 keeps whole rows of scores in L2, 4 rescales after each KV tile, 0 is by rule",
-       pipelines},
-      {"alpha",
-       "of the rule: percent of the intermediate results that must fit L2 for 3 stages",
-       {50, 100, 200}},
-      {"preload", "KV tiles that the cube core computes scores of ahead", {1, 2, 4}},
-      {"fifo", "slots of the workspaces between cube and vector cores", {2, 4, 8}},
-      {"chain", "1: the next task begins while one ends; 0: one after another", {0, 1}},
-      {"assignment",
-       "tasks to cores: 0 in snake order, 1 to the least loaded, 2 as given",
-       {0, 1, 2}},
-      {"split_kv",
-       "parts of a task's keys at most, where there are too few tasks (4 stages)",
-       {1, 4, 16, 64}}};
+      shape.latent ? std::vector<int64_t>{0, 2, 4} : std::vector<int64_t>{0, 2, 3, 4};
+  return {{"tile_q", "rows of a query tile: tokens x query heads of a KV head", {16, 32, 64, 128}},
+          {"tile_kv",
+           "tokens of a KV tile, at most: whole blocks where they fit",
+           {16, 32, 64, 128, 256}},
+          {"pipeline",
+           "stages: 2 is for decodes alone, 3 keeps whole rows of scores in L2, 4 rescales after "
+           "each KV "
+           "tile, 0 is by rule",
+           pipelines},
+          {"alpha",
+           "of the rule: percent of the intermediate results that must fit L2 for 3 stages",
+           {50, 100, 200}},
+          {"preload", "KV tiles that the cube core computes scores of ahead", {1, 2, 4}},
+          {"fifo", "slots of the workspaces between cube and vector cores", {2, 4, 8}},
+          {"chain", "1: the next task begins while one ends; 0: one after another", {0, 1}},
+          {"assignment",
+           "tasks to cores: 0 in snake order, 1 to the least loaded, 2 as given",
+           {0, 1, 2}},
+          {"split_kv",
+           "parts of a task's keys at most, where there are too few tasks (4 stages)",
+           {1, 4, 16, 64}}};
 }
 
 std::vector<Constraint> rules_of() {
-  return {{"fifo_room",
+  return {{"decodes_alone",
+           {"pipeline"},
+           [](std::span<const int64_t> v) -> std::string {
+             if (v[0] != 2) return "";
+             return "pipeline=2 is for batches of decodes alone, with values of their own; 3 and 4 "
+                    "are for all";
+           }},
+          {"fifo_room",
            {"preload", "fifo"},
            [](std::span<const int64_t> v) -> std::string {
              if (v[1] > v[0]) return "";
@@ -98,7 +106,8 @@ std::vector<Constraint> rules_of() {
            }},
           {"splittable", {"pipeline", "split_kv"}, [](std::span<const int64_t> v) -> std::string {
              if (v[0] != 3 || v[1] == 1) return "";
-             return fmt::format("split_kv={} is not for pipeline=3", v[1]);
+             return fmt::format("split_kv={} is not for pipeline=3; split_kv=1 stands for it",
+                                v[1]);
            }}};
 }
 

@@ -238,9 +238,10 @@ void AttentionVector::store_probabilities(std::vector<Instruction>& list, int ha
       setting(waiting(setting(vector_op(VectorOp::kConvert, p, s), flags_.ub_scores.free),
                       flags_.ub_probabilities.free),
               flags_.ub_probabilities.full));
-  const Expr row =
-      Expr::ring(side.tile(), plan_.fifo) * plan_.tile_q + side.at(kProbabilities) + part.first_row;
-  Instruction store = store_tile(p, gm_tile(tensors_.probabilities, row, 0, part.rows, s.cols));
+  const Expr col = Expr::ring(side.tile(), plan_.fifo) * plan_.tokens;
+  Instruction store =
+      store_tile(p, gm_tile(tensors_.probabilities, side.at(kProbabilities) + part.first_row, col,
+                            part.rows, s.cols));
   store = setting(waiting(store, flags_.ub_probabilities.full), flags_.ub_probabilities.free);
   const FlagPair& ready = flags_.probabilities[static_cast<size_t>(half)];
   if (part.is_first) store = waiting(store, ready.free);

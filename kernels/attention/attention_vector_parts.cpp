@@ -19,7 +19,7 @@ void VectorPlaces::fill(VectorBindings& bindings, int side, const AttentionTask&
   const bool whole_rows = plan_.pipeline == 3;
   set(kRows, rows - (ceil_div(rows, plan_.ub.rows) - 1) * plan_.ub.rows);
   set(kScores, whole_rows ? task_row : fifo_row);
-  set(kProbabilities, fifo_row);
+  set(kProbabilities, group_ * plan_.tile_q + offset);
   set(kPartial, whole_rows ? task_row : fifo_row);
   set(kOut, (task.parts > 1 ? task.part_row : task.query_row) + offset);
   set(kTile, tiles_before + ref.tile);

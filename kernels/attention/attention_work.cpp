@@ -10,6 +10,13 @@ namespace tilewright {
 
 namespace {
 
+/// Tasks of at most so many rows wait for HBM rather than for a core.
+constexpr int64_t kStreamingRows = 64;
+/// How many cube cores in a row run ahead by different numbers of tiles.
+constexpr int64_t kPhases = 3;
+/// Tasks a core of which a last one matters little.
+constexpr int64_t kManyTasks = 16;
+
 AttentionStage stage_of(const AttentionSequence& sequence) {
   if (sequence.mask == AttentionMask::kTree) return AttentionStage::kVerify;
   return sequence.tokens == 1 ? AttentionStage::kDecode : AttentionStage::kPrefill;
@@ -98,6 +105,7 @@ std::vector<AttentionTask> attention_tasks(const AttentionShape& shape,
     const auto entry = static_cast<size_t>(tile.entry);
     for (int64_t head = 0; head < shape.kv_heads; ++head) {
       AttentionTask task;
+      task.sequence = tile.entry;
       const int64_t token = head * all_tokens + table[entry].start + tile.first_token;
       task.query_row = token * group + tile.first_head;
       task.rows = tile.rows();
@@ -117,8 +125,8 @@ std::vector<AttentionTask> attention_tasks(const AttentionShape& shape,
 
 std::vector<AttentionTask> split_keys(std::vector<AttentionTask> tasks, const AttentionPlan& plan,
                                       int64_t limit, int64_t cores) {
-  // So many tasks keep all cores busy as they are.
-  if (limit == 1 || std::ssize(tasks) >= 2 * cores) return tasks;
+  // So many tasks keep all cores busy to the end as they are.
+  if (limit == 1 || std::ssize(tasks) >= kManyTasks * cores) return tasks;
   int64_t most_rows = 1;
   for (const AttentionTask& task : tasks) most_rows = std::max(most_rows, task.rows);
   std::vector<int64_t> keys;
@@ -128,6 +136,7 @@ std::vector<AttentionTask> split_keys(std::vector<AttentionTask> tasks, const At
   rule.cores = cores;
   rule.granule = plan.tokens;
   rule.limit = limit;
+  rule.cuts_rest = true;
   // A part fills and drains the pipeline once more; the reduction waits for all parts.
   rule.part_overhead = plan.tokens;
   rule.merge_overhead = 2 * plan.tokens;
@@ -149,6 +158,23 @@ std::vector<AttentionTask> split_keys(std::vector<AttentionTask> tasks, const At
     }
   }
   return all;
+}
+
+TaskTable deal_tasks(std::span<const AttentionTask> tasks, int64_t assignment, int64_t cores) {
+  if (assignment != kWholeRequests) {
+    std::vector<int64_t> loads;
+    for (const AttentionTask& task : tasks)
+      loads.push_back(task.rows * (task.keys - task.first_key));
+    const int64_t groups = std::min(cores, static_cast<int64_t>(tasks.size()));
+    return assign_tasks(loads, groups, kAssignments[static_cast<size_t>(assignment)]);
+  }
+  const int64_t requests = tasks.back().sequence + 1;
+  TaskTable table(static_cast<size_t>(std::min(cores, requests)));
+  for (size_t t = 0; t < tasks.size(); ++t) {
+    const auto request = static_cast<size_t>(tasks[t].sequence);
+    table[request % table.size()].push_back(static_cast<int64_t>(t));
+  }
+  return table;
 }
 
 int64_t AttentionTask::tiles(const AttentionPlan& plan) const {
@@ -182,8 +208,16 @@ std::vector<int64_t> chunk_rows(const AttentionShape& shape,
   return rows;
 }
 
-std::vector<PipeStep> cube_steps(const AttentionPlan& plan, std::span<const int64_t> tiles) {
-  if (plan.pipeline != 3) return delayed_steps(plan, tiles, plan.preload);
+int64_t tiles_ahead(const AttentionPlan& plan, std::span<const AttentionTask> tasks,
+                    int64_t group) {
+  const auto streams = [](const AttentionTask& task) { return task.rows <= kStreamingRows; };
+  if (!plan.chain || !std::ranges::all_of(tasks, streams)) return plan.preload;
+  return plan.preload - group % std::min(kPhases, plan.preload);
+}
+
+std::vector<PipeStep> cube_steps(const AttentionPlan& plan, std::span<const int64_t> tiles,
+                                 int64_t ahead) {
+  if (plan.pipeline != 3) return delayed_steps(plan, tiles, ahead);
   std::vector<PipeStep> steps = paired_steps(tiles);
   const size_t count = steps.size();
   // No further than the vector cores can go before they need a task's results: tasks may be short.

@@ -11,6 +11,7 @@ namespace tilewright {
 
 /// One unit of work: a tile of query rows of one KV head with all keys that it needs.
 struct AttentionTask {
+  int64_t sequence = 0;
   int64_t query_row = 0;  ///< first row in the query tensor
   int64_t rows = 0;
   int64_t heads = 1;        ///< rows that share a token
@@ -38,6 +39,10 @@ std::vector<AttentionTask> attention_tasks(const AttentionShape& shape,
 std::vector<AttentionTask> split_keys(std::vector<AttentionTask> tasks, const AttentionPlan& plan,
                                       int64_t limit, int64_t cores);
 
+/// Which cores do which tasks: dealt by load as the config says, or whole requests as they come
+/// (kWholeRequests).
+TaskTable deal_tasks(std::span<const AttentionTask> tasks, int64_t assignment, int64_t cores);
+
 /// Products of both GEMMs on the tokens that are visible, twice their number.
 double flops_of(const AttentionShape& shape, std::span<const AttentionSequence> sequences);
 
@@ -62,8 +67,14 @@ struct PipeStep {
   int32_t finish = -1;  ///< task whose results are stored before this step (3 stages)
 };
 
-/// The steps of a core whose tasks have `tiles` KV tiles each.
-std::vector<PipeStep> cube_steps(const AttentionPlan& plan, std::span<const int64_t> tiles);
+/// KV tiles that the cube core of a group computes scores of ahead: plan.preload. Where all of its
+/// tasks have few rows (decodes, verifies) other cores run ahead by fewer: were all in step, they
+/// would all wait for the latency of HBM at the same time, and HBM for them.
+int64_t tiles_ahead(const AttentionPlan& plan, std::span<const AttentionTask> tasks, int64_t group);
+
+/// The steps of a core whose tasks have `tiles` KV tiles each; `ahead` as above.
+std::vector<PipeStep> cube_steps(const AttentionPlan& plan, std::span<const int64_t> tiles,
+                                 int64_t ahead);
 std::vector<PipeStep> vector_steps(const AttentionPlan& plan, std::span<const int64_t> tiles);
 
 /// How a tile differs from others in what is done for it: the key of templates, with `steps`.

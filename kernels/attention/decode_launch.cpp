@@ -80,7 +80,7 @@ class DecodeBuilder {
           cube_scores ? group : 1, true);
     }
     if (plan_.part_rows == 0) return;
-    add("partial", DType::kF32, plan_.part_rows, layout_.reduction.columns(), group, true);
+    add("parts", DType::kF32, plan_.part_rows, layout_.reduction.columns(), group, true);
   }
 
   /// Programs of the groups that have tasks: those of the first lanes have the most.

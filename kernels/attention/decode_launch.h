@@ -41,11 +41,13 @@ bool is_decode_launch(const AttentionShape& shape, std::span<const AttentionSequ
 /// Keys of each sequence of a decode.
 std::vector<int64_t> decode_keys(std::span<const AttentionSequence> sequences);
 
-/// The untuned default. QK stays on the vector cores while they can keep up with HBM:
+/// The rule of pipeline 0 and of the default: QK stays on the vector cores while they can keep up
+/// with HBM:
 ///
 ///   cycles a key of all AIVs of a core <= bytes of its K and V / (HBM bytes a cycle / cores)
-///
-/// Error (infeasible) when nothing fits.
+bool scores_on_vector_cores(const AttentionShape& shape, const Machine& machine);
+
+/// The untuned default. Error (infeasible) when nothing fits.
 Config decode_default(const AttentionShape& shape, std::span<const int64_t> keys,
                       const Machine& machine);
 

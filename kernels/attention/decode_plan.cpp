@@ -125,6 +125,7 @@ std::vector<int64_t> parts_of(const DecodeLayout& layout, const KvPages& pages,
 
 DecodeConfig::DecodeConfig(const Config& config)
     : vector_scores(config.at("pipeline") == 2),
+      by_rule(config.at("pipeline") == 0),
       tile_kv(config.at("tile_kv")),
       max_keys(config.at("max_keys")),
       buffers(config.at("buffers")),
@@ -135,6 +136,7 @@ DecodeConfig::DecodeConfig(const Config& config)
 
 DecodeLayout::DecodeLayout(const AttentionShape& s, const DecodeConfig& c, const Machine& machine)
     : shape(s), config(c), tiling(s.block_size, c.tile_kv) {
+  if (config.by_rule) config.vector_scores = scores_on_vector_cores(shape, machine);
   group = shape.heads / shape.kv_heads;
   width = bytes_of(shape.type);
   lanes = std::min(kCoreLanes, machine.cores.aiv_per_aic);

@@ -19,6 +19,7 @@ struct DecodeConfig {
   explicit DecodeConfig(const Config& config);
 
   bool vector_scores = true;  ///< pipeline 2
+  bool by_rule = false;       ///< pipeline 0: the layout decides
   int64_t tile_kv = 0;
   int64_t max_keys = 0;
   int64_t buffers = 0;

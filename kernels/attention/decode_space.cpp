@@ -51,7 +51,10 @@ Constraint fits(const char* name, int64_t capacity, const AttentionShape& shape,
 
 Space decode_space(const AttentionShape& shape, const Machine& machine) {
   std::vector<Parameter> parameters = {
-      {"pipeline", "stages: 2 with QK on the vector cores, 3 with QK on the cube core", {2, 3}},
+      {"pipeline",
+       "stages: 2 with QK on the vector cores, 3 with QK on the cube core, 0 is by rule; 4 is for "
+       "other batches",
+       {0, 2, 3, 4}},
       {"tile_kv", "keys of a tile", {32, 64, 128, 256}},
       {"max_keys", "keys of a task at most", {128, 256, 512, 1024, 2048, 3072, 4096, 8192, 16384}},
       {"buffers", "tiles of keys in UB (pipeline 2)", {2, 3, 4}},
@@ -61,14 +64,22 @@ Space decode_space(const AttentionShape& shape, const Machine& machine) {
       {"assignment", "of tasks to cores: 0 snake, 1 greedy", {0, 1}}};
   std::vector<Constraint> constraints;
   constraints.push_back(
+      {"never_rescales", {"pipeline"}, [](std::span<const int64_t> v) -> std::string {
+         if (v[0] != 4) return "";
+         return "pipeline=4 rescales after each KV tile; a batch of decodes alone has its scores "
+                "at "
+                "once, with pipeline=2 or 3";
+       }});
+  constraints.push_back(
       {"one_buffers", {"pipeline", "buffers"}, [](std::span<const int64_t> v) -> std::string {
-         if (v[0] == 2 || v[1] == 2) return "";
+         if (v[0] != 3 || v[1] == 2) return "";
          return "pipeline=3 has no tiles of keys in UB; buffers=2 stands for it";
        }});
   constraints.push_back(
       {"fetch", {"pipeline", "fetch"}, [](std::span<const int64_t> v) -> std::string {
          if (v[0] == 3 || v[1] == 0) return "";
-         return "the vector cores of pipeline=2 read q for themselves; fetch=0 stands for it";
+         return "the vector cores of pipeline=2 read q for themselves; fetch=0 stands for it, and "
+                "for the rule";
        }});
   constraints.push_back(
       {"task", {"tile_kv", "max_keys"}, [](std::span<const int64_t> v) -> std::string {
@@ -98,16 +109,20 @@ double vector_cycles_a_key(const AttentionShape& shape, const Machine& machine) 
                   slope(VectorOp::kRowSum));
 }
 
+bool scores_on_vector_cores(const AttentionShape& shape, const Machine& machine) {
+  const double bytes = 2.0 * static_cast<double>(shape.dim * bytes_of(shape.type));
+  const double hbm_cycles =
+      bytes * static_cast<double>(machine.cores.aic) / hbm_bytes_per_cycle(machine);
+  return vector_cycles_a_key(shape, machine) <=
+         hbm_cycles * static_cast<double>(machine.cores.aiv_per_aic);
+}
+
 namespace {
 
 /// The default where some config fits.
 std::optional<Config> first_fit(const AttentionShape& shape, std::span<const int64_t> keys,
                                 const Machine& machine) {
-  const double bytes = 2.0 * static_cast<double>(shape.dim * bytes_of(shape.type));
-  const double hbm_cycles =
-      bytes * static_cast<double>(machine.cores.aic) / hbm_bytes_per_cycle(machine);
-  const bool keeps_up = vector_cycles_a_key(shape, machine) <=
-                        hbm_cycles * static_cast<double>(machine.cores.aiv_per_aic);
+  const bool keeps_up = scores_on_vector_cores(shape, machine);
   const int64_t longest = *std::max_element(keys.begin(), keys.end());
   const Space space = decode_space(shape, machine);
   for (const int64_t pipeline : {keeps_up ? 2 : 3, keeps_up ? 3 : 2}) {
@@ -141,9 +156,8 @@ std::vector<int64_t> decode_keys(std::span<const AttentionSequence> sequences) {
 
 bool is_decode_launch(const AttentionShape& shape, std::span<const AttentionSequence> sequences,
                       const Machine& machine) {
-  const auto is_decode = [](const AttentionSequence& sequence) { return sequence.tokens == 1; };
   if (shape.latent || shape.v_dim > 0 || shape.tree_masks) return false;
-  if (!std::all_of(sequences.begin(), sequences.end(), is_decode)) return false;
+  if (!decodes_only(sequences)) return false;
   return first_fit(shape, decode_keys(sequences), machine).has_value();
 }
 

@@ -14,6 +14,9 @@ struct KvSplitRule {
   int64_t longest = INT64_MAX;  ///< keys of a part at most
   int64_t part_overhead = 0;    ///< cost of each part of a cut unit, in keys
   int64_t merge_overhead = 0;   ///< cost of cutting at all (a barrier, the reduction), in keys
+  /// Whether units may be cut unlike their equals: only those that are left over when every core
+  /// has had as many.
+  bool cuts_rest = false;
   /// A makespan that needs no shortening: what all cores share takes as long.
   int64_t enough = 0;
 };
@@ -24,8 +27,9 @@ struct KvSplitRule {
 ///   max(makespan by greedy assignment, enough) + longest part + merge overhead
 ///
 /// since nothing hides the first part's scores behind its values. Tried are plans that cut every
-/// unit into parts of at most 1/p of the longest unit, for rising p, until there are eight parts
-/// for each core or little is left to gain.
+/// unit, or (`cuts_rest`) the shortest ones that are left over alone, into parts of at most 1/p of
+/// the longest unit, for rising p, until there are eight parts for each core or little is left to
+/// gain.
 std::vector<int64_t> plan_kv_split(std::span<const int64_t> keys, const KvSplitRule& rule);
 
 /// A run of keys.

@@ -67,6 +67,14 @@ TEST(AttentionLibrary, ReadsAMaskOfAllKeys) {
   EXPECT_EQ(mask.cols, kMaskMargin + 90 + 32);
 }
 
+TEST(AttentionLibrary, DecodesAWholeRequestOnOneCore) {
+  const Kernel& kernel = find_kernel("attention_library");
+  const Launch launch =
+      kernel.build(problem_of(1), kernel.default_config(problem_of(1), machine()), machine());
+  // 3 requests of 2 KV heads: a group of a cube core and two vector cores each.
+  EXPECT_EQ(launch.cores.size(), 3u * 3);
+}
+
 TEST(AttentionLibrary, RefusesAMixOfStages) {
   EXPECT_THROW(
       library({{"sequences", 1}, {"tokens", 8}, {"decodes", 1}, {"heads", 2}, {"kv_heads", 2}}),

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "core/base/random.h"
@@ -182,6 +183,15 @@ TEST(KvSplit, CutsTheLongestOfAMixOnly) {
   const std::vector<int64_t> parts = plan_kv_split(keys, rule_of(24));
   EXPECT_GT(parts[7], 12);
   EXPECT_EQ(std::accumulate(parts.begin(), parts.end(), int64_t{0}) - parts[7], 39);
+}
+
+TEST(KvSplit, CutsOnlyTheUnitsThatAreLeftOver) {
+  const std::vector<int64_t> keys(5 * 24 + 8, 4096);
+  KvSplitRule rule = rule_of(16);
+  rule.cuts_rest = true;
+  const std::vector<int64_t> parts = plan_kv_split(keys, rule);
+  EXPECT_EQ(std::count(parts.begin(), parts.end(), 1), 5 * 24);
+  EXPECT_EQ(parts.back() % 3, 0);  // 8 x 3 parts for 24 cores
 }
 
 TEST(KvSplit, CutsWhatIsLongerThanATaskHolds) {

@@ -165,6 +165,33 @@ TEST(Attention, RuleTakesThreeStagesWhileScoresFitL2) {
   EXPECT_EQ(stages(5500, 200), 4);
 }
 
+TEST(Attention, AnyPipelineIsChosenByConfigWhereTheBatchHasIt) {
+  const Kernel& kernel = find_kernel("attention");
+  const Problem decodes = attention_problem(
+      {{{"sequences", 0}, {"decodes", 4}, {"decode_context", 300}, {"heads", 2}, {"kv_heads", 2}}});
+  const Problem prompt = attention_problem({{{"tokens", 40}, {"heads", 2}}});
+  const auto run = [&](const Problem& problem, const char* text) {
+    const Config config = complete_config(kernel, problem, machine(), parse_config(text));
+    return time_detailed(kernel.build(problem, config, machine()), machine()).ticks;
+  };
+  const int64_t two = run(decodes, "pipeline=2");
+  EXPECT_EQ(run(decodes, "pipeline=0"), two);  // vector cores keep up with one head a KV head
+  EXPECT_NE(run(decodes, "pipeline=3,buffers=2"), two);
+  EXPECT_THROW(run(decodes, "pipeline=4"), Error);
+  EXPECT_THROW(run(prompt, "pipeline=2"), Error);
+  EXPECT_GT(run(prompt, "pipeline=3,split_kv=1"), 0);
+  EXPECT_GT(run(prompt, "pipeline=4"), 0);
+}
+
+TEST(Attention, VerifiesReachFourFifthsOfWhatHbmAllows) {
+  const AttentionShape shape{DType::kF16, 32, 32, 128, 128, 0, false, true};
+  const std::vector<AttentionSequence> drafts(8, {16, 1024, AttentionMask::kTree});
+  const int64_t ticks = ticks_of(shape, drafts, attention_default(shape, false, machine()));
+  const double bytes = 8.0 * 1040 * 32 * 2 * 128 * 2;
+  const double bound_us = bytes / (machine().hbm.gb_per_s * 1e3);
+  EXPECT_LT(machine().us_of_ticks(ticks), bound_us / 0.8);
+}
+
 TEST(Attention, TilesOfKeysAreWholeBlocksWhereTheyFit) {
   EXPECT_EQ(kv_tile_tokens(128, 16), 128);
   EXPECT_EQ(kv_tile_tokens(128, 7), 126);

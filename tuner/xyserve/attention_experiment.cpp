@@ -5,53 +5,64 @@
 
 #include "core/base/thread_pool.h"
 #include "kernels/attention/attention_library.h"
+#include "kernels/attention/attention_work.h"
 #include "simulator/timing.h"
 
 namespace tilewright {
 
 namespace {
 
+using Values = std::vector<std::pair<std::string_view, int64_t>>;
+
 /// What is tried beside the kernel's default: tiles, and how far the pipeline runs ahead.
-struct Candidate {
-  int64_t tile_q, tile_kv, pipeline, preload, fifo;
-};
-constexpr Candidate kCandidates[] = {
-    {128, 256, 4, 2, 4}, {128, 256, 4, 4, 8}, {64, 256, 4, 4, 8},
-    {16, 256, 4, 4, 8},  {128, 128, 4, 4, 8}, {16, 128, 4, 4, 8},
-};
+const std::vector<Values>& candidates() {
+  static const std::vector<Values> all = {
+      {{"tile_q", 128}, {"tile_kv", 256}, {"preload", 2}, {"fifo", 4}},
+      {{"tile_q", 128}, {"tile_kv", 256}, {"preload", 4}, {"fifo", 8}},
+      {{"tile_q", 64}, {"tile_kv", 256}, {"preload", 4}, {"fifo", 8}},
+      {{"tile_q", 32}, {"tile_kv", 256}, {"preload", 4}, {"fifo", 8}},
+      {{"tile_q", 128}, {"tile_kv", 128}, {"preload", 4}, {"fifo", 8}},
+      {{"tile_q", 32}, {"tile_kv", 128}, {"preload", 4}, {"fifo", 8}}};
+  return all;
+}
+
+/// The same for batches of decodes, which have a space of their own.
+const std::vector<Values>& decode_candidates() {
+  static const std::vector<Values> all = {
+      {{"pipeline", 2}, {"tile_kv", 64}},
+      {{"pipeline", 2}, {"lead", 4}},
+      {{"pipeline", 2}, {"buffers", 2}, {"max_keys", 4096}},
+      {{"pipeline", 2}, {"buffers", 2}, {"max_keys", 4096}, {"split_kv", 1}},
+      {{"pipeline", 3}, {"buffers", 2}, {"lead", 1}, {"fetch", 4}},
+      {{"pipeline", 3}, {"buffers", 2}, {"lead", 1}, {"fetch", 4}, {"split_kv", 1}}};
+  return all;
+}
+
 /// Tokens of a case from which on only the first candidates are tried: it takes seconds to time.
 constexpr int64_t kLargeCase = 64'000'000;
 constexpr size_t kFewCandidates = 2;
 
-double time_of(const AttentionShape& shape, const std::vector<AttentionSequence>& sequences,
-               const Config& config, const Machine& machine) {
-  const Launch launch = build_attention_launch(shape, sequences, config, machine);
+double time_of(const Launch& launch, const Machine& machine) {
   return machine.us_of_ticks(time_launch(launch, machine, Fidelity::kAuto).ticks);
-}
-
-bool decodes_only(const std::vector<AttentionSequence>& sequences) {
-  return std::ranges::all_of(sequences, [](const AttentionSequence& s) { return s.tokens == 1; });
 }
 
 /// Legal configs to try for a batch, the default first.
 std::vector<Config> configs_of(const AttentionCase& of, const Machine& machine) {
-  const Space space = attention_space(of.shape, machine);
-  const Config standard = attention_default(of.shape, decodes_only(of.sequences), machine);
+  const Space space = batch_space(of.shape, of.sequences, machine);
+  const Config standard = batch_default(of.shape, of.sequences, machine);
   std::vector<Config> configs = {standard};
   double pairs = 0;
   for (const AttentionSequence& s : of.sequences) {
     pairs += static_cast<double>(s.tokens) * static_cast<double>(s.context + s.tokens);
   }
   const bool is_large = pairs > static_cast<double>(kLargeCase);
-  for (const Candidate& candidate : kCandidates) {
+  for (const Values& changed : decodes_only(of.sequences) ? decode_candidates() : candidates()) {
     if (is_large && configs.size() > kFewCandidates) break;
     Config config = standard;
-    for (auto& [name, value] : config.values) {
-      if (name == "tile_q") value = candidate.tile_q;
-      if (name == "tile_kv") value = candidate.tile_kv;
-      if (name == "pipeline") value = candidate.pipeline;
-      if (name == "preload") value = candidate.preload;
-      if (name == "fifo") value = candidate.fifo;
+    for (const auto& [name, value] : changed) {
+      for (auto& known : config.values) {
+        if (known.first == name) known.second = value;
+      }
     }
     if (config != standard && space.violation(config).empty()) configs.push_back(config);
   }
@@ -61,7 +72,8 @@ std::vector<Config> configs_of(const AttentionCase& of, const Machine& machine) 
 AttentionTimes times_of(AttentionCase of, const Machine& machine) {
   AttentionTimes times;
   for (const Config& config : configs_of(of, machine)) {
-    const double us = time_of(of.shape, of.sequences, config, machine);
+    const Launch launch = build_batch_launch(of.shape, of.sequences, config, machine);
+    const double us = time_of(launch, machine);
     if (times.time_us > 0 && us >= times.time_us) continue;
     times.time_us = us;
     times.config = config;
@@ -72,6 +84,11 @@ AttentionTimes times_of(AttentionCase of, const Machine& machine) {
   const double peak = machine.peak_flops(of.shape.type) * 1e-6;  // a us
   const double flops = unmasked_flops(of.shape, of.sequences);
   const double bytes = kv_bytes(of.shape, of.sequences);
+  const double memory_us = bytes / hbm;
+  const double compute_us = flops_of(of.shape, of.sequences) / peak;
+  times.bound_us = std::max(memory_us, compute_us);
+  times.memory_bound = memory_us >= compute_us;
+  times.counts_concat = of.result.starts_with("mixed");
   times.mfu = flops / times.time_us / peak;
   times.mbu = bytes / times.time_us / hbm;
   times.library_mfu = flops / times.library_us / peak;
@@ -106,7 +123,8 @@ double library_attention_us(const AttentionShape& shape,
   for (const auto& launch : library_launches(shape, sequences)) {
     AttentionShape stage = shape;
     stage.tree_masks = launch.front().full_mask;
-    us += time_of(stage, launch, attention_library_config(stage, machine), machine);
+    const Config config = attention_library_config(stage, launch, machine);
+    us += time_of(build_attention_launch(stage, launch, config, machine), machine);
   }
   return us;
 }
@@ -122,7 +140,7 @@ double concat_us(const AttentionShape& shape, const std::vector<AttentionSequenc
   request.dtype = name_of(shape.type);
   const Problem problem = copy.problem(request);
   const Launch launch = copy.build(problem, copy.default_config(problem, machine), machine);
-  return machine.us_of_ticks(time_launch(launch, machine, Fidelity::kAuto).ticks);
+  return time_of(launch, machine);
 }
 
 double unmasked_flops(const AttentionShape& shape,

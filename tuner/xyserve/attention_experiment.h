@@ -18,12 +18,20 @@ struct AttentionTimes {
   double library_us = 0;  ///< attention_library, a launch for each stage, one after another
   /// What bringing cached keys and values into one piece costs the library. Not in library_us.
   double concat_us = 0;
+  /// Of a mixed batch the copy counts: the paper leaves it out of prefixes and verifies alone.
+  bool counts_concat = false;
+  /// Least time that HBM or the cube needs: keys and values once, or the products of visible
+  /// tokens.
+  double bound_us = 0;
+  bool memory_bound = false;
   double mfu = 0;  ///< of 4 x rows x keys x dim, without discount for masks
   double mbu = 0;  ///< of keys and values once
   double library_mfu = 0;
   double library_mbu = 0;
 
-  double gain() const { return library_us / time_us - 1; }
+  double baseline_us() const { return library_us + (counts_concat ? concat_us : 0); }
+  double gain() const { return baseline_us() / time_us - 1; }
+  double bound_ratio() const { return bound_us / time_us; }
 };
 
 /// The library's launches for a batch: its prefills, its decodes, its verifies.

@@ -21,7 +21,7 @@ double mean_of(const std::vector<AttentionTimes>& times, std::string_view result
   std::vector<double> library, ours;
   for (const AttentionTimes& each : times) {
     if (each.of.result != result) continue;
-    library.push_back(each.library_us);
+    library.push_back(each.baseline_us());
     ours.push_back(each.time_us);
   }
   return mean_gain(library, ours);
