@@ -142,7 +142,8 @@ Config VectorKernel::default_config(const Problem& problem, const Machine& machi
   const int64_t columns = column_count(problem);
   const int64_t aivs = machine.cores.aic * machine.cores.aiv_per_aic;
   const int64_t share = rows * columns * width / aivs;
-  const bool overlaps = needs_small_tiles(problem);
+  const bool fits = !prefers_whole_rows() || columns * width <= transfer_bytes();
+  const bool overlaps = fits && needs_small_tiles(problem);
   const int64_t part =
       overlaps ? static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(share / 4))) : share / 2;
   const int64_t target = std::clamp<int64_t>(part, overlaps ? 8192 : 4096, transfer_bytes());
