@@ -5,7 +5,8 @@
 namespace tilewright {
 
 /// y = gelu(x) in the tanh form: x / (1 + exp(-2 sqrt(2 / pi) (x + 0.044715 x^3))), computed in
-/// f32. It differs from the form with erf by 5e-4 at most. Tensors x, y.
+/// f32; of f16 the exponent and the products are computed in f16. It differs from the form with erf
+/// by 5e-4 at most, but for roundings. Tensors x, y.
 class GeluKernel : public MapKernel {
  public:
   std::string name() const override { return "gelu"; }
