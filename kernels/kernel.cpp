@@ -54,7 +54,7 @@ void compare(const Launch& launch, const GmImage& image, const ExpectedTensor& e
       }
       if (!std::isfinite(error)) continue;
       result.max_abs_err = std::max(result.max_abs_err, error);
-      if (std::abs(want) > expected.absolute) {
+      if (std::abs(want) >= allowed && want != 0) {
         result.max_rel_err = std::max(result.max_rel_err, error / std::abs(want));
       }
     }

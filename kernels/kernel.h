@@ -95,7 +95,7 @@ std::vector<std::pair<std::string, int64_t>> read_sizes(const Kernel& kernel,
 struct CheckResult {
   bool ok = false;
   double max_abs_err = 0;
-  double max_rel_err = 0;  ///< of elements whose expected size is at least the tolerance
+  double max_rel_err = 0;  ///< of elements whose expected size is at least their own tolerance
   int64_t elements = 0;
   std::string first_failure;  ///< "tensor c[3,5]: got 1.5, expected 1.25", empty when ok
 };

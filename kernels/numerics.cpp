@@ -1,9 +1,14 @@
 #include "kernels/numerics.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <limits>
+#include <string>
 
+#include "core/base/error.h"
 #include "core/base/random.h"
+#include "core/base/text.h"
 
 namespace tilewright {
 
@@ -47,6 +52,16 @@ std::string_view name_of(InputPattern pattern) {
       return "minus_inf";
   }
   return "";
+}
+
+InputPattern parse_input_pattern(std::string_view name) {
+  std::vector<std::string> names;
+  for (const InputPattern pattern : kInputPatterns) {
+    if (name_of(pattern) == name) return pattern;
+    names.emplace_back(name_of(pattern));
+  }
+  throw Error(ErrorKind::kUsage, fmt::format("unknown values '{}'{} (known: {})", printable(name),
+                                             did_you_mean(name, names), join(names, ", ")));
 }
 
 std::vector<float> input_values(DType type, int64_t rows, int64_t cols, double low, double high,

@@ -23,6 +23,9 @@ constexpr InputPattern kInputPatterns[] = {InputPattern::kUniform, InputPattern:
                                            InputPattern::kMinusInf};
 std::string_view name_of(InputPattern pattern);
 
+/// The pattern of that name; Error (usage) suggests the nearest.
+InputPattern parse_input_pattern(std::string_view name);
+
 /// The same seed and pattern give the same values.
 struct InputValues {
   uint64_t seed = 0;

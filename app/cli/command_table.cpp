@@ -60,6 +60,8 @@ Command run_entry() {
       std::vector<Option>{
           {"config", 0, "a=1,b=2", "", "tile sizes and so on; the rest is the default", true},
           {"check", 0, "", "", "compute real numbers and compare them with a reference"},
+          {"values", 0, "PATTERN", "uniform",
+           "inputs of --check: uniform, large, tiny, equal, or minus_inf (rows of -inf)"},
           {"hazards", 0, "", "", "look for races between pipes, missing flags, buffers outgrown"},
           {"trace", 0, "FILE", "",
            "write the timeline: Chrome trace JSON for Perfetto, or CSV when FILE ends with .csv"},

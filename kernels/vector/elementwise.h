@@ -10,7 +10,7 @@ namespace tilewright {
 class ElementwiseKernel : public VectorKernel {
  public:
   std::string name() const override { return "elementwise"; }
-  int revision() const override { return 2; }
+  int revision() const override { return 3; }
   std::string summary() const override;
   std::vector<SizeInfo> sizes() const override;
   Launch build(const Problem& problem, const Config& config, const Machine& machine) const override;

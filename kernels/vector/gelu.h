@@ -5,10 +5,12 @@
 namespace tilewright {
 
 /// y = gelu(x) in the tanh form: x / (1 + exp(-2 sqrt(2 / pi) (x + 0.044715 x^3))), computed in
-/// f32. It differs from the form with erf by 5e-4 at most. Tensors x, y.
+/// f32; of f16 the exponent and the products are computed in f16. It differs from the form with erf
+/// by 5e-4 at most, but for roundings. Tensors x, y.
 class GeluKernel : public MapKernel {
  public:
   std::string name() const override { return "gelu"; }
+  int revision() const override { return 2; }
   std::string summary() const override;
   void fill_inputs(const Problem& problem, const Launch& launch, const InputValues& values,
                    GmImage& image) const override;
@@ -16,6 +18,9 @@ class GeluKernel : public MapKernel {
                                         const GmImage& inputs) const override;
 
  protected:
+  bool needs_small_tiles(const Problem& problem) const override {
+    return problem.types[0] == DType::kF16;
+  }
   std::vector<DType> tensor_types(DType type) const override { return {type, type}; }
   std::vector<MapTensor> tensors(const Problem& problem) const override;
   int work_tiles(const Problem& problem) const override;

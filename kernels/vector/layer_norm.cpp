@@ -23,7 +23,8 @@ struct NormRow {
   std::vector<double> errors;
 };
 
-NormRow normalise(const float* x, const float* w, const float* b, int64_t cols, double epsilon) {
+NormRow normalise(const float* x, const float* w, const float* b, int64_t cols, double epsilon,
+                  DType type) {
   const auto length = static_cast<double>(cols);
   double sum = 0, size = 0, squares = 0, spread = 0;
   for (int64_t c = 0; c < cols; ++c) {
@@ -52,8 +53,16 @@ NormRow normalise(const float* x, const float* w, const float* b, int64_t cols, 
     const auto weight = static_cast<double>(w[c]);
     const auto offset = static_cast<double>(b[c]);
     const double error = shift + unit * std::abs(apart);
+    // Halves round the normalised value and its product with the weight, too.
+    const double halves =
+        type == DType::kF16
+            ? std::abs(weight) *
+                      (2 * rounding_unit(type) * scale * std::abs(apart) + subnormal_error(type)) +
+                  subnormal_error(type)
+            : 0;
     row.values.push_back(apart * scale * weight + offset);
-    row.errors.push_back(std::abs(weight) * (error * (scale + scale_error) +
+    row.errors.push_back(halves +
+                         std::abs(weight) * (error * (scale + scale_error) +
                                              std::abs(apart) * (scale_error + 3 * unit * scale)) +
                          unit * std::abs(offset));
   }
@@ -77,6 +86,7 @@ RowPassShape LayerNormKernel::shape(const Problem& problem) const {
   shape.vectors = 2;
   shape.columns = 2;
   shape.out = problem.types[0];
+  shape.half_vectors = problem.types[0] == DType::kF16;
   return shape;
 }
 
@@ -93,8 +103,12 @@ void LayerNormKernel::add_pass(int pass, const RowPiece& piece, const Machine& m
   if (pass == 2) {
     if (!piece.whole) list.push_back(vector_op(VectorOp::kSub, values, values, mean));
     list.push_back(vector_op(VectorOp::kMul, values, values, scale));
-    list.push_back(vector_op(VectorOp::kMul, values, values, piece.vectors[0]));
-    list.push_back(vector_op(VectorOp::kAdd, values, values, piece.vectors[1]));
+    const bool half = piece.vectors[0].type == DType::kF16;
+    const Tile& result = half ? piece.out : values;
+    // Normalised values fit f16: none is larger than the root of their number.
+    if (half) list.push_back(vector_op(VectorOp::kConvert, result, values));
+    list.push_back(vector_op(VectorOp::kMul, result, result, piece.vectors[0]));
+    list.push_back(vector_op(VectorOp::kAdd, result, result, piece.vectors[1]));
     return;
   }
   const Tile& column = pass == 0 ? mean : scale;
@@ -145,7 +159,7 @@ std::vector<ExpectedTensor> LayerNormKernel::reference(const Problem& problem, c
   ExpectedTensor y{adds_residual() ? 5 : 3, rows, cols, {}, subnormal_error(type),
                    rounding_unit(type)};
   for (int64_t r = 0; r < rows; ++r) {
-    const NormRow row = normalise(x.data() + r * cols, w.data(), b.data(), cols, kEpsilon);
+    const NormRow row = normalise(x.data() + r * cols, w.data(), b.data(), cols, kEpsilon, type);
     y.values.insert(y.values.end(), row.values.begin(), row.values.end());
     y.errors.insert(y.errors.end(), row.errors.begin(), row.errors.end());
   }

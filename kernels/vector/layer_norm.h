@@ -4,13 +4,15 @@
 
 namespace tilewright {
 
-/// y = (x - mean(x)) / sqrt(var(x) + eps) * w + b, row by row, computed in f32; the variance is
-/// that of the differences, so that nothing cancels. Tensors x, w, b (1 x cols), y.
+/// y = (x - mean(x)) / sqrt(var(x) + eps) * w + b, row by row, normalised in f32 (w and b of f16
+/// apply in f16); the variance is that of the differences, so that nothing cancels. Tensors x, w, b
+/// (1 x cols), y.
 class LayerNormKernel : public RowPassKernel {
  public:
   static constexpr double kEpsilon = 1e-5;  ///< layer_norm_eps of the common models
 
   std::string name() const override { return "layer_norm"; }
+  int revision() const override { return 2; }
   std::string summary() const override;
   RowPassShape shape(const Problem& problem) const override;
   void begin(const RowPiece& piece, std::vector<Instruction>& list) const override;
@@ -24,6 +26,9 @@ class LayerNormKernel : public RowPassKernel {
                                         const GmImage& inputs) const override;
 
  protected:
+  bool needs_small_tiles(const Problem& problem) const override {
+    return problem.types[0] == DType::kF16;
+  }
   std::vector<DType> tensor_types(DType type) const override { return {type, type, type, type}; }
   virtual bool adds_residual() const { return false; }
 };
@@ -32,6 +37,7 @@ class LayerNormKernel : public RowPassKernel {
 class AddLayerNormKernel : public LayerNormKernel {
  public:
   std::string name() const override { return "add_layer_norm"; }
+  int revision() const override { return 2; }
   std::string summary() const override;
 
  protected:

@@ -54,10 +54,12 @@ std::vector<ExpectedTensor> RmsNormKernel::reference(const Problem& problem, con
     x = rounded_rows(launch.tensors[0], expected[0].values);
   }
   ExpectedTensor y{adds ? 4 : 2, rows, cols, std::vector<double>(x.size()), subnormal, unit};
-  // All squares are positive: a sum of 64 in a row, of up to log2(cols) folded halves and of pieces
-  // of at least 1024 columns errs by at most one f32 rounding each; scaling adds a few more.
+  // Rows of f16 round their scale and its product, too. All squares are positive: a sum of 64 in a
+  // row, of up to log2(cols) folded halves and of pieces of at least 1024 columns errs by at most
+  // one f32 rounding each; scaling adds a few more.
   const auto length = static_cast<double>(cols);
-  y.relative += (72 + std::log2(length) + length / 1024) * 0x1p-24;
+  y.relative +=
+      (type == DType::kF16 ? 2 * unit : 0) + (72 + std::log2(length) + length / 1024) * 0x1p-24;
   for (int64_t row = 0; row < rows; ++row) {
     const float* values = x.data() + row * cols;
     double sum = 0;
@@ -68,6 +70,9 @@ std::vector<ExpectedTensor> RmsNormKernel::reference(const Problem& problem, con
     for (int64_t c = 0; c < cols; ++c) {
       y.values[static_cast<size_t>(row * cols + c)] =
           static_cast<double>(values[c]) * scale * static_cast<double>(w[static_cast<size_t>(c)]);
+      if (type != DType::kF16) continue;
+      const double factor = std::abs(static_cast<double>(w[static_cast<size_t>(c)]));
+      y.errors.push_back(subnormal * factor * (std::abs(static_cast<double>(values[c])) + 1));
     }
   }
   expected.push_back(std::move(y));

@@ -4,15 +4,16 @@
 
 namespace tilewright {
 
-/// y = x / sqrt(mean(x^2) + eps) * w, row by row. Tensors x, w (1 x cols), y. Halves are computed
-/// in f32. Whole rows stay in UB where they fit; longer rows are read twice in pieces of tile_cols,
-/// for the sum of squares and for the result, the second time from L2.
+/// y = x / sqrt(mean(x^2) + eps) * w, row by row. Tensors x, w (1 x cols), y. Halves are
+/// summed in f32; f16 takes its scale and w in f16. Whole rows stay in UB where they fit; longer
+/// rows are read twice in pieces of tile_cols, for the sum of squares and for the result, the
+/// second time from L2.
 class RmsNormKernel : public VectorKernel {
  public:
   static constexpr double kEpsilon = 1e-6;  ///< rms_norm_eps of the common models
 
   std::string name() const override { return "rms_norm"; }
-  int revision() const override { return 3; }
+  int revision() const override { return 4; }
   std::string summary() const override;
   std::vector<SizeInfo> sizes() const override;
   Launch build(const Problem& problem, const Config& config, const Machine& machine) const override;
@@ -33,10 +34,13 @@ class RmsNormKernel : public VectorKernel {
 class AddRmsNormKernel : public RmsNormKernel {
  public:
   std::string name() const override { return "add_rms_norm"; }
-  int revision() const override { return 4; }
+  int revision() const override { return 5; }
   std::string summary() const override;
 
  protected:
+  bool needs_small_tiles(const Problem& problem) const override {
+    return problem.types[0] == DType::kF16;
+  }
   std::vector<DType> tensor_types(DType type) const override {
     return {type, type, type, type, type};
   }

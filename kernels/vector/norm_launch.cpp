@@ -28,6 +28,7 @@ struct NormPlan {
     if (!whole) {
       UbPlan scale_slot(machine);
       scale_slot.take(tile_bytes);
+      // w of f16 meets the result in its slot.
       staged = scale_slot.take(plan.tile_bytes(1, tile.cols, type), BankHalf::kUpper);
       scale_slot_bytes = scale_slot.slot_bytes();
       scale_slots = plan.take_ring(scale_slot, tile.buffers);
@@ -36,20 +37,24 @@ struct NormPlan {
     if (half) wide = plan.take(wide_bytes, BankHalf::kUpper);
     // In f32 the values are x, or r that has taken the sum.
     square = plan.take(wide_bytes, half || residual ? BankHalf::kLower : BankHalf::kUpper);
-    // The second pass of cut rows has no squares: w goes there.
-    weight = whole ? plan.take(plan.tile_bytes(1, tile.cols, DType::kF32),
-                               half ? BankHalf::kLower : BankHalf::kUpper)
+    // The second pass of cut rows has no squares: w goes there where it is widened.
+    weight_type = type == DType::kF16 ? type : DType::kF32;
+    weight = whole ? plan.take(plan.tile_bytes(1, tile.cols, weight_type),
+                               type == DType::kBF16 ? BankHalf::kLower : BankHalf::kUpper)
                    : square;
     sums = plan.take(tile.rows * 4);
     part = plan.take(tile.rows * 4);
+    if (type == DType::kF16) half_scales = plan.take(tile.rows * bytes_of(type));
   }
 
   UbPlan plan;
   bool whole = false;
+  DType weight_type = DType::kF32;  ///< that the rows are multiplied with
   int64_t stride = 0, wide_stride = 0;
   int64_t slot_bytes = 0, scale_slot_bytes = 0;
   int64_t addend = 0, staged = 0;  ///< of r and w in their slots
   int64_t slots = 0, scale_slots = 0, wide = 0, square = 0, weight = 0, sums = 0, part = 0;
+  int64_t half_scales = 0;  ///< of f16: 1 / sqrt(mean + eps)
 };
 
 /// Bindings of a task: its rows, and where its slot is (whole rows) or how many pieces the core has
@@ -90,14 +95,16 @@ class NormBuilder {
         {name, type_, Layout::kNd, rows, cols_, rows == 1 ? 1 : granule_, tile_.cols});
   }
   bool half() const { return type_ != DType::kF32; }
+  /// Rows of f16 take their scale and w as they are: a repeat holds twice as many.
+  bool scales_halves() const { return type_ == DType::kF16; }
   Tile slot(const Expr& offset, int64_t cols) const {
     return ub_tile(offset, Expr::binding(kRows), cols, at_.stride, type_);
   }
   Tile wide(int64_t offset, int64_t cols) const {
     return ub_tile(offset, Expr::binding(kRows), cols, at_.wide_stride, DType::kF32);
   }
-  Tile column(int64_t offset) const {
-    return ub_tile(offset, Expr::binding(kRows), 1, 0, DType::kF32);
+  Tile column(int64_t offset, DType type = DType::kF32) const {
+    return ub_tile(offset, Expr::binding(kRows), 1, 0, type);
   }
   Tile gm(int tensor, const Expr& col, int64_t cols) const {
     return gm_tile(tensor, Expr::binding(kRow), col, Expr::binding(kRows), cols);
@@ -109,10 +116,11 @@ class NormBuilder {
     Template weights;
     weights.name = "weights";
     weights.kind = CoreKind::kAiv;
-    const Tile staging = ub_tile(at_.square, 1, cols_, 0, type_);
+    const bool widens = at_.weight_type != type_;
+    const Tile staging = ub_tile(widens ? at_.square : at_.weight, 1, cols_, 0, type_);
     weights.prologue = {
         setting(load_tile(gm_tile(w_, 0, 0, 1, cols_), staging), loaded),
-        waiting(vector_op(half() ? VectorOp::kConvert : VectorOp::kCopy, weight(cols_), staging),
+        waiting(vector_op(widens ? VectorOp::kConvert : VectorOp::kCopy, weight(cols_), staging),
                 loaded)};
     launch_.add_template(std::move(weights));
 
@@ -122,13 +130,13 @@ class NormBuilder {
     rows.bindings = kBindings;
     std::vector<Instruction>& list = rows.prologue;
     const Tile x = slot(Expr::binding(kPlace), cols_);
-    const Tile source = load_and_square(list, x, 0, cols_);
+    const Tile values = load_and_square(list, x, 0, cols_);
     if (residual_) {
       list.push_back(waiting(store_tile(residual_slot(x), gm(sum_, 0, cols_)), ring_.done));
     }
     add_sum(list, cols_, column(at_.sums));
     finish_sums(list);
-    add_scale(list, source, x, weight(cols_));
+    add_scale(list, residual_ ? residual_slot(x) : x, values, x, weight(cols_));
     list.push_back(setting(waiting(store_tile(x, gm(y_, 0, cols_)), ring_.done), ring_.free));
     launch_.add_template(std::move(rows));
 
@@ -144,7 +152,7 @@ class NormBuilder {
     }
   }
 
-  Tile weight(int64_t cols) const { return ub_tile(at_.weight, 1, cols, 0, DType::kF32); }
+  Tile weight(int64_t cols) const { return ub_tile(at_.weight, 1, cols, 0, at_.weight_type); }
   Tile residual_slot(Tile x) const {
     x.offset = x.offset + at_.addend;
     return x;
@@ -188,15 +196,24 @@ class NormBuilder {
     list.push_back(scalar_op(VectorOp::kMuls, sums, sums, 1.0 / static_cast<double>(cols_)));
     list.push_back(scalar_op(VectorOp::kAdds, sums, sums, epsilon_));
     list.push_back(vector_op(VectorOp::kRsqrt, sums, sums));
+    if (scales_halves()) {
+      list.push_back(vector_op(VectorOp::kConvert, column(at_.half_scales, type_), sums));
+    }
   }
 
-  /// out = source * sums * w; sets `done` of the ring that out is in.
-  void add_scale(std::vector<Instruction>& list, const Tile& source, const Tile& out,
-                 const Tile& weights) const {
-    const Tile scaled = half() ? source : out;
-    list.push_back(vector_op(VectorOp::kMul, scaled, source, column(at_.sums)));
-    list.push_back(vector_op(VectorOp::kMul, scaled, scaled, weights));
-    if (half()) list.push_back(vector_op(VectorOp::kConvert, out, scaled));
+  /// out = values * sums * w; sets `done` of the ring that out is in. `source`: the values in the
+  /// type of the data.
+  void add_scale(std::vector<Instruction>& list, const Tile& source, const Tile& values,
+                 const Tile& out, const Tile& weights) const {
+    if (scales_halves()) {
+      list.push_back(vector_op(VectorOp::kMul, out, source, column(at_.half_scales, type_)));
+      list.push_back(vector_op(VectorOp::kMul, out, out, weights));
+    } else {
+      const Tile scaled = half() ? values : out;
+      list.push_back(vector_op(VectorOp::kMul, scaled, values, column(at_.sums)));
+      list.push_back(vector_op(VectorOp::kMul, scaled, scaled, weights));
+      if (half()) list.push_back(vector_op(VectorOp::kConvert, out, scaled));
+    }
     list.back() = setting(list.back(), at_.whole ? ring_.done : scale_ring_.done);
   }
 
@@ -263,11 +280,10 @@ class NormBuilder {
     list.push_back(setting(load_tile(gm_tile(w_, 0, col, 1, cols), staged), scale_ring_.full));
     const size_t first = list.size();
     const Tile values = half() ? wide(at_.wide, cols) : x;
-    if (half()) {
-      list.push_back(vector_op(VectorOp::kConvert, values, x));
-      list.push_back(vector_op(VectorOp::kConvert, weight(cols), staged));
-    }
-    add_scale(list, values, x, half() ? weight(cols) : staged);
+    const bool widens = at_.weight_type != type_;
+    if (half() && !scales_halves()) list.push_back(vector_op(VectorOp::kConvert, values, x));
+    if (widens) list.push_back(vector_op(VectorOp::kConvert, weight(cols), staged));
+    add_scale(list, x, values, x, widens ? weight(cols) : staged);
     list[first] = waiting(list[first], scale_ring_.full);
     list.push_back(
         setting(waiting(store_tile(x, gm(y_, col, cols)), scale_ring_.done), scale_ring_.free));

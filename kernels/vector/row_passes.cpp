@@ -23,23 +23,26 @@ struct RowPassPlan {
     out_stride = plan.stride(tile.cols, shape.out);
     wide_stride = plan.stride(tile.cols, DType::kF32);
     const int64_t tile_bytes = plan.tile_bytes(tile.rows, tile.cols, type);
+    const BankHalf other = wide ? BankHalf::kLower : BankHalf::kUpper;
+    // Vectors of halves meet the result, which is in a slot.
+    const BankHalf vectors_half = shape.half_vectors ? BankHalf::kUpper : other;
     UbPlan slot(machine);
     slot.take(tile_bytes);
     if (shape.adds) addend = slot.take(tile_bytes, BankHalf::kUpper);
     if (separate) out = slot.take(plan.tile_bytes(tile.rows, tile.cols, shape.out));
     for (int v = 0; v < shape.vectors && !whole; ++v) {
-      staged.push_back(slot.take(plan.tile_bytes(1, tile.cols, type)));
+      staged.push_back(slot.take(plan.tile_bytes(1, tile.cols, type), vectors_half));
     }
     if (shape.stored_column >= 0 && whole) stored = slot.take(tile.rows * 4);
     slot_bytes = slot.slot_bytes();
     slots = plan.take_ring(slot, tile.buffers);
     const int64_t wide_bytes = plan.tile_bytes(tile.rows, tile.cols, DType::kF32);
     if (wide) values = plan.take(wide_bytes, BankHalf::kUpper);
-    const BankHalf other = wide ? BankHalf::kLower : BankHalf::kUpper;
     // Rows of any width leave room for two blocks.
     scratch = plan.take(std::max(wide_bytes, 2 * tile.rows * machine.buffers.ub_align), other);
-    for (int v = 0; v < shape.vectors; ++v) {
-      vectors.push_back(plan.take(plan.tile_bytes(1, tile.cols, DType::kF32), other));
+    const DType vector_type = shape.half_vectors ? type : DType::kF32;
+    for (int v = 0; v < shape.vectors && (whole || !shape.half_vectors); ++v) {
+      vectors.push_back(plan.take(plan.tile_bytes(1, tile.cols, vector_type), vectors_half));
     }
     if (shape.stored_column >= 0 && !whole) stored_apart = plan.take(tile.rows * 4);
     for (int c = 0; c <= shape.columns; ++c) columns.push_back(plan.take(tile.rows * 4));
@@ -126,8 +129,10 @@ class RowPassBuilder {
     piece.values = at_.wide ? ub_tile(at_.values, rows, place.cols, at_.wide_stride, DType::kF32)
                             : piece.source;
     piece.scratch = ub_tile(at_.scratch, rows, place.cols, at_.wide_stride, DType::kF32);
+    piece.out = out_tile(place);
+    const DType vector_type = shape_.half_vectors ? type_ : DType::kF32;
     for (const int64_t vector : at_.vectors) {
-      piece.vectors.push_back(ub_tile(vector, 1, place.cols, 0, DType::kF32));
+      piece.vectors.push_back(ub_tile(vector, 1, place.cols, 0, vector_type));
     }
     for (const int64_t offset : at_.columns) piece.columns.push_back(column(offset));
     piece.part = piece.columns.back();
@@ -195,7 +200,7 @@ class RowPassBuilder {
       half.stride = 2 * half.stride;
       list.push_back(vector_op(VectorOp::kConvert, half, piece.values));
       list.push_back(vector_op(VectorOp::kConvert, out, half));
-    } else if (at_.wide) {
+    } else if (at_.wide && !shape_.half_vectors) {
       list.push_back(vector_op(type_ == DType::kF32 ? VectorOp::kCopy : VectorOp::kConvert, out,
                                piece.values));
     }
@@ -247,7 +252,7 @@ class RowPassBuilder {
     *vector = waiting(*vector, ring_.full);
   }
 
-  /// Vectors of whole rows stay in UB; halves are staged in the scratch.
+  /// Vectors of whole rows stay in UB; halves that are widened are staged in the scratch.
   Template load_vectors() {
     const int loaded =
         launch_.add_flag({"w_full", FlagScope::kCore, FlagMeaning::kData, Memory::kUb, 0});
@@ -256,7 +261,8 @@ class RowPassBuilder {
     body.kind = CoreKind::kAiv;
     body.bindings = kBindings;
     std::vector<Instruction>& list = body.prologue;
-    const bool half = type_ != DType::kF32;
+    const bool half = type_ != DType::kF32 && !shape_.half_vectors;
+    const DType vector_type = half ? DType::kF32 : type_;
     const auto staged = [&](size_t v) {
       const int64_t gap = at_.plan.tile_bytes(1, cols_, type_) * static_cast<int64_t>(v);
       return ub_tile(half ? at_.scratch + gap : at_.vectors[v], 1, cols_, 0, type_);
@@ -267,7 +273,7 @@ class RowPassBuilder {
     list.back() = setting(list.back(), loaded);
     const size_t first = list.size();
     for (size_t v = 0; v < vectors_.size(); ++v) {
-      const Tile vector = ub_tile(at_.vectors[v], 1, cols_, 0, DType::kF32);
+      const Tile vector = ub_tile(at_.vectors[v], 1, cols_, 0, vector_type);
       list.push_back(vector_op(half ? VectorOp::kConvert : VectorOp::kCopy, vector, staged(v)));
     }
     list[first] = waiting(list[first], loaded);
@@ -320,6 +326,10 @@ class RowPassBuilder {
     for (size_t v = 0; v < vectors_.size() && last_pass; ++v) {
       const Tile staged = ub_tile(slot + at_.staged[v], 1, cols, 0, type_);
       vector_loads.push_back(load_tile(gm_tile(vectors_[v], 0, place.col, 1, cols), staged));
+      if (shape_.half_vectors) {
+        piece.vectors.push_back(staged);
+        continue;
+      }
       conversions.push_back(vector_op(type_ == DType::kF32 ? VectorOp::kCopy : VectorOp::kConvert,
                                       piece.vectors[v], staged));
     }

@@ -11,20 +11,22 @@ namespace tilewright {
 
 /// What differs between the kernels that go over a row several times.
 struct RowPassShape {
-  int passes = 1;           ///< over a row that is cut; whole rows stay in UB
-  bool adds = false;        ///< x + r, stored as `sum`, takes the place of x
-  int vectors = 0;          ///< rows of 1 x cols that the last pass needs: w, b
-  int columns = 0;          ///< f32 values that a row carries from pass to pass
-  int stored_column = -1;   ///< of those, one that is an output: rows x 1
-  DType out = DType::kF16;  ///< type of the result
+  int passes = 1;             ///< over a row that is cut; whole rows stay in UB
+  bool adds = false;          ///< x + r, stored as `sum`, takes the place of x
+  int vectors = 0;            ///< rows of 1 x cols that the last pass needs: w, b
+  int columns = 0;            ///< f32 values that a row carries from pass to pass
+  int stored_column = -1;     ///< of those, one that is an output: rows x 1
+  DType out = DType::kF16;    ///< type of the result
+  bool half_vectors = false;  ///< vectors stay in f16, and the last pass leaves its result in `out`
 };
 
 /// Tiles that a pass works on, `cols` columns of some rows.
 struct RowPiece {
   Tile source;                ///< x in its own type; when there is an addend, the sum
   Tile values;                ///< the same in f32; what the last pass leaves there is the result
+  Tile out;                   ///< of the result's type
   Tile scratch;               ///< f32
-  std::vector<Tile> vectors;  ///< f32, 1 x cols; in the last pass
+  std::vector<Tile> vectors;  ///< f32 or f16 (half_vectors), 1 x cols; in the last pass
   std::vector<Tile> columns;  ///< f32, one value a row
   Tile part;                  ///< f32, one value a row, of no pass
   int64_t reduced = 0;        ///< place of `scratch`, for reduce_rows()

@@ -20,7 +20,7 @@ struct SiluPlan {
     const int64_t wide_bytes = plan.tile_bytes(tile.rows, tile.cols, DType::kF32);
     UbPlan slot(machine);
     slot.take(tile_bytes);
-    up = slot.take(tile_bytes, BankHalf::kUpper);
+    up = slot.take(tile_bytes, type == DType::kF16 ? BankHalf::kLower : BankHalf::kUpper);
     slot_bytes = slot.slot_bytes();
     slots = plan.take_ring(slot, tile.buffers);
     // The scratch meets the value: the wide tile, or the gate's.
@@ -35,6 +35,39 @@ struct SiluPlan {
 };
 
 enum Binding { kRow, kCol, kUpCol, kRows, kCols, kSlot, kBindings };
+
+/// gate = silu(gate) * up in f32; halves are widened to `value` and `scratch`.
+void add_silu(const Tile& gate, const Tile& up, const Tile& value, const Tile& scratch,
+              std::vector<Instruction>& list) {
+  const bool half = gate.type != DType::kF32;
+  if (half) list.push_back(vector_op(VectorOp::kConvert, value, gate));
+  list.push_back(scalar_op(VectorOp::kMuls, scratch, value, -1));
+  list.push_back(vector_op(VectorOp::kExp, scratch, scratch));
+  list.push_back(scalar_op(VectorOp::kAdds, scratch, scratch, 1));
+  list.push_back(vector_op(VectorOp::kDiv, value, value, scratch));
+  if (half) list.push_back(vector_op(VectorOp::kConvert, scratch, up));
+  list.push_back(vector_op(VectorOp::kMul, value, value, half ? scratch : up));
+  if (half) list.push_back(vector_op(VectorOp::kConvert, gate, value));
+}
+
+/// The same of f16, of which a repeat holds twice as many. Only the exponential and its sum need
+/// the range of f32; their inverse root r fits f16, and (gate r) (up r) neither overflows nor
+/// vanishes before the result does.
+void add_half_silu(const Tile& gate, const Tile& up, const Tile& value, const Tile& scratch,
+                   std::vector<Instruction>& list) {
+  Tile root = value;
+  root.type = DType::kF16;
+  root.stride = 2 * root.stride;
+  list.push_back(scalar_op(VectorOp::kMuls, root, gate, -1));
+  list.push_back(vector_op(VectorOp::kConvert, scratch, root));
+  list.push_back(vector_op(VectorOp::kExp, scratch, scratch));
+  list.push_back(scalar_op(VectorOp::kAdds, scratch, scratch, 1));
+  list.push_back(vector_op(VectorOp::kRsqrt, scratch, scratch));
+  list.push_back(vector_op(VectorOp::kConvert, root, scratch));
+  list.push_back(vector_op(VectorOp::kMul, gate, gate, root));
+  list.push_back(vector_op(VectorOp::kMul, root, up, root));
+  list.push_back(vector_op(VectorOp::kMul, gate, gate, root));
+}
 
 Template silu_template(const SiluPlan& at, const UbRing& ring, DType type) {
   const Expr rows = Expr::binding(kRows);
@@ -56,15 +89,9 @@ Template silu_template(const SiluPlan& at, const UbRing& ring, DType type) {
   list.push_back(waiting(load_tile(gm(0, kCol), gate), ring.free));
   list.push_back(setting(load_tile(gm(0, kUpCol), up), ring.full));
   const size_t first = list.size();
-  if (half) list.push_back(vector_op(VectorOp::kConvert, value, gate));
-  list.push_back(scalar_op(VectorOp::kMuls, scratch, value, -1));
+  type == DType::kF16 ? add_half_silu(gate, up, value, scratch, list)
+                      : add_silu(gate, up, value, scratch, list);
   list[first] = waiting(list[first], ring.full);
-  list.push_back(vector_op(VectorOp::kExp, scratch, scratch));
-  list.push_back(scalar_op(VectorOp::kAdds, scratch, scratch, 1));
-  list.push_back(vector_op(VectorOp::kDiv, value, value, scratch));
-  if (half) list.push_back(vector_op(VectorOp::kConvert, scratch, up));
-  list.push_back(vector_op(VectorOp::kMul, value, value, half ? scratch : up));
-  if (half) list.push_back(vector_op(VectorOp::kConvert, gate, value));
   list.back() = setting(list.back(), ring.done);
   list.push_back(setting(waiting(store_tile(gate, gm(1, kCol)), ring.done), ring.free));
   return body;
@@ -134,19 +161,29 @@ std::vector<ExpectedTensor> SiluMulKernel::reference(const Problem& problem, con
   const int64_t cols = problem.size("cols");
   const std::vector<float> in = read_tensor(launch.tensors[0], inputs[0]);
   const DType type = problem.types[0];
-  // Six f32 operations, each within two roundings.
+  // Six f32 operations, each within two roundings; in f16 those of the inverse root, which both
+  // factors take, of the factors and of their product.
+  const double half = type == DType::kF16 ? 4 * rounding_unit(type) : 0;
   ExpectedTensor out{1,
                      rows,
                      cols,
                      std::vector<double>(static_cast<size_t>(rows * cols)),
                      subnormal_error(type),
-                     rounding_unit(type) + 12 * 0x1p-24};
+                     rounding_unit(type) + half + 12 * 0x1p-24};
   for (int64_t r = 0; r < rows; ++r) {
     const float* row = in.data() + r * 2 * cols;
     for (int64_t c = 0; c < cols; ++c) {
       const double gate = row[c];
       const double up = row[cols + c];
       out.values[static_cast<size_t>(r * cols + c)] = gate / (1 + std::exp(-gate)) * up;
+      if (type != DType::kF16) continue;
+      // The root and both factors may be subnormal.
+      const double root = 1 / std::sqrt(1 + std::exp(-gate));
+      const double subnormal = subnormal_error(type);
+      const double gate_error = subnormal * (std::abs(gate) + 1);
+      const double up_error = subnormal * (std::abs(up) + 1);
+      out.errors.push_back(gate_error * (std::abs(up) * root + up_error) +
+                           up_error * std::abs(gate) * root);
     }
   }
   return {out};

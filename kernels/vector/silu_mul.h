@@ -5,11 +5,12 @@
 namespace tilewright {
 
 /// out = silu(gate) * up with silu(x) = x / (1 + exp(-x)): rows x cols outputs from rows x 2*cols
-/// inputs, gate in the first half of each row. Tensors in, out. Halves are computed in f32.
+/// inputs, gate in the first half of each row. Tensors in, out. bf16 is computed in f32,
+/// f16 but for the exponential and its sum in f16.
 class SiluMulKernel : public VectorKernel {
  public:
   std::string name() const override { return "silu_mul"; }
-  int revision() const override { return 2; }
+  int revision() const override { return 3; }
   std::string summary() const override;
   std::vector<SizeInfo> sizes() const override;
   Launch build(const Problem& problem, const Config& config, const Machine& machine) const override;

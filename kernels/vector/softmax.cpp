@@ -20,6 +20,12 @@ const double kLowest = -largest_finite(DType::kF32);
 /// Takes the place of a sum of zeros; any other sum is 1 at least.
 constexpr double kNoSum = 0x1p-64;
 
+/// Rows that are cut compute the exponentials again: exp(x - (max + ln sum)) saves the quotient.
+/// Maxima of f16 are small enough that max + ln sum keeps enough of the logarithm.
+bool divides_in_exponent(const RowPiece& piece) {
+  return !piece.whole && piece.source.type == DType::kF16;
+}
+
 }  // namespace
 
 std::string SoftmaxKernel::summary() const {
@@ -50,7 +56,9 @@ void SoftmaxKernel::add_pass(int pass, const RowPiece& piece, const Machine& mac
       list.push_back(vector_op(VectorOp::kSub, values, values, maximum));
       list.push_back(vector_op(VectorOp::kExp, values, values));
     }
-    list.push_back(vector_op(VectorOp::kMul, values, values, sum));
+    if (!divides_in_exponent(piece)) {
+      list.push_back(vector_op(VectorOp::kMul, values, values, sum));
+    }
     return;
   }
   // Maxima of f16 are found among halves, of which a repeat holds twice as many.
@@ -76,6 +84,12 @@ void SoftmaxKernel::finish(int pass, const RowPiece& piece, int64_t,
   const Tile& sum = piece.columns[kSum];
   list.push_back(scalar_op(VectorOp::kDup, piece.part, {}, kNoSum));
   list.push_back(vector_op(VectorOp::kMax, sum, sum, piece.part));
+  if (divides_in_exponent(piece)) {
+    const Tile& maximum = piece.columns[kMaximum];
+    list.push_back(vector_op(VectorOp::kLn, sum, sum));
+    list.push_back(vector_op(VectorOp::kAdd, maximum, maximum, sum));
+    return;
+  }
   list.push_back(scalar_op(VectorOp::kDup, piece.part, {}, 1));
   list.push_back(vector_op(VectorOp::kDiv, sum, piece.part, sum));
 }
@@ -114,7 +128,9 @@ std::vector<ExpectedTensor> SoftmaxKernel::reference(const Problem& problem, con
       moved += error_of(c, term_of(c));
     }
     if (sum == 0) continue;
-    const double sum_moved = moved / sum + sum_error(128 + cols / 256) + 8 * unit;
+    // Where the sum is taken in the exponent: the logarithm's rounding, its sum with the maximum.
+    const double logarithm = type == DType::kF16 ? 4 * (std::abs(most) + std::log(sum) + 1) : 0;
+    const double sum_moved = moved / sum + sum_error(128 + cols / 256) + (8 + logarithm) * unit;
     for (int64_t c = 0; c < cols; ++c) {
       const auto element = static_cast<size_t>(r * cols + c);
       const double term = term_of(c);

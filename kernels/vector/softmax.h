@@ -10,6 +10,7 @@ namespace tilewright {
 class SoftmaxKernel : public RowPassKernel {
  public:
   std::string name() const override { return "softmax"; }
+  int revision() const override { return 2; }
   std::string summary() const override;
   RowPassShape shape(const Problem& problem) const override;
   void begin(const RowPiece& piece, std::vector<Instruction>& list) const override;
@@ -23,6 +24,9 @@ class SoftmaxKernel : public RowPassKernel {
                                         const GmImage& inputs) const override;
 
  protected:
+  bool needs_small_tiles(const Problem& problem) const override {
+    return problem.types[0] == DType::kF16;
+  }
   std::vector<DType> tensor_types(DType type) const override { return {type, type}; }
 };
 

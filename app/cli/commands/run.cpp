@@ -49,6 +49,10 @@ KernelRun execute(const Context& context) {
   run.machine = context.machine();
   run.problem = read_problem(kernel, read_request(arguments));
   const bool wants_check = arguments.has("check");
+  const InputPattern values = parse_input_pattern(arguments.text("values"));
+  if (arguments.has("values") && !wants_check) {
+    throw Error(ErrorKind::kUsage, "--values says what --check computes with: give both");
+  }
   if (wants_check) refuse_huge_check(run.problem);
   run.config =
       complete_config(kernel, run.problem, run.machine, parse_config(arguments.text("config")));
@@ -70,7 +74,7 @@ KernelRun execute(const Context& context) {
   if (!guard) guard.emplace();
   if (wants_check) {
     run.check = check_kernel(kernel, run.problem, run.config, run.machine,
-                             {static_cast<uint64_t>(context.globals().seed)});
+                             {static_cast<uint64_t>(context.globals().seed), values});
   }
   if (arguments.has("hazards")) run.hazards = find_hazards(launch, run.machine);
   run.wall_ms = (wall_seconds() - started) * 1e3;
