@@ -20,6 +20,12 @@ double allowed_error(const ExpectedTensor& expected, size_t element) {
   return expected.absolute + expected.relative * std::abs(expected.values[element]) + own;
 }
 
+/// Whether both are no number, or would be if the type had one.
+bool is_same_nan(DType type, double have, double want) {
+  const bool is_whole = type == DType::kI8 || type == DType::kI32;
+  return std::isnan(want) && (is_whole || std::isnan(have));
+}
+
 /// Whether an infinite result is one that the type could not hold.
 bool overflows(DType type, double have, double want, double allowed) {
   return std::isinf(have) && std::signbit(have) == std::signbit(want) &&
@@ -44,7 +50,7 @@ void compare(const Launch& launch, const GmImage& image, const ExpectedTensor& e
       const double error = std::abs(have - want);
       const double allowed = allowed_error(expected, static_cast<size_t>(r * expected.cols + c));
       ++result.elements;
-      const bool good = error <= allowed || have == want ||
+      const bool good = is_same_nan(tensor.type, have, want) || error <= allowed || have == want ||
                         overflows(tensor.type, have, want, allowed) ||
                         is_alternative(expected, static_cast<size_t>(r * expected.cols + c), have);
       if (!good && result.first_failure.empty()) {

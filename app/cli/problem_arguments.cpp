@@ -39,6 +39,14 @@ ProblemRequest read_request(const Arguments& arguments) {
 
 Problem read_problem(const Kernel& kernel, const ProblemRequest& request) {
   Problem problem = kernel.problem(request);
+  if (!request.mask.empty() && problem.mask.empty()) {
+    throw Error(ErrorKind::kUsage, fmt::format("{} has no mask; leave --mask out", kernel.name()));
+  }
+  if (!request.out_dtype.empty() &&
+      std::ranges::find(problem.types, parse_dtype(request.out_dtype)) == problem.types.end()) {
+    throw Error(ErrorKind::kUsage, fmt::format("{} stores no {}; leave --out-dtype out",
+                                               kernel.name(), request.out_dtype));
+  }
   const double product = kernel.work(problem);
   if (product > kMaxProduct) {
     throw Error(ErrorKind::kUsage,

@@ -61,7 +61,7 @@ class AttentionKernel : public Kernel {
  public:
   std::string name() const override { return "attention"; }
   std::string summary() const override;
-  int revision() const override { return 5; }
+  int revision() const override { return 6; }
   std::vector<SizeInfo> sizes() const override;
   Problem problem(const ProblemRequest& request) const override;
   Space space(const Problem& problem, const Machine& machine) const override;

@@ -182,7 +182,7 @@ Launch build_attention_launch(const AttentionShape& shape,
   std::vector<AttentionTask> all = attention_tasks(shape, sequences, plan);
   if (pipeline != 3)
     all = split_keys(std::move(all), plan, config.at("split_kv"), machine.cores.aic);
-  const TaskTable table = deal_tasks(all, config.at("assignment"), machine.cores.aic);
+  const UnitTable table = deal_tasks(all, config.at("assignment"), machine.cores.aic);
   const auto groups = static_cast<int64_t>(table.size());
   AttentionTensors tensors = add_tensors(launch, shape, sequences, plan, physical, groups);
   AttentionFlags flags(launch, plan);

@@ -160,7 +160,7 @@ std::vector<AttentionTask> split_keys(std::vector<AttentionTask> tasks, const At
   return all;
 }
 
-TaskTable deal_tasks(std::span<const AttentionTask> tasks, int64_t assignment, int64_t cores) {
+UnitTable deal_tasks(std::span<const AttentionTask> tasks, int64_t assignment, int64_t cores) {
   if (assignment != kWholeRequests) {
     std::vector<int64_t> loads;
     for (const AttentionTask& task : tasks)
@@ -169,7 +169,7 @@ TaskTable deal_tasks(std::span<const AttentionTask> tasks, int64_t assignment, i
     return assign_tasks(loads, groups, kAssignments[static_cast<size_t>(assignment)]);
   }
   const int64_t requests = tasks.back().sequence + 1;
-  TaskTable table(static_cast<size_t>(std::min(cores, requests)));
+  UnitTable table(static_cast<size_t>(std::min(cores, requests)));
   for (size_t t = 0; t < tasks.size(); ++t) {
     const auto request = static_cast<size_t>(tasks[t].sequence);
     table[request % table.size()].push_back(static_cast<int64_t>(t));
@@ -264,7 +264,7 @@ std::vector<PipeRun> pipe_runs(std::span<const PipeStep> steps,
     return before.task == ref.task && (!ref.used() || before.tile + distance == ref.tile);
   };
   const auto alike = [](const KvTile& a, const KvTile& b) {
-    return a.kind == b.kind && a.masked == b.masked;
+    return a.kind == b.kind && a.masked == b.masked && !a.tree && !b.tree;
   };
   std::vector<PipeRun> runs;
   for (const PipeStep& step : steps) {
@@ -291,6 +291,7 @@ KvTile::KvTile(const AttentionTask& task, int64_t tile, const AttentionPlan& pla
   last_rows = tokens - (used_chunks - 1) * plan.chunk;
   const int64_t all_see = task.mask == AttentionMask::kTree ? task.corner : task.visible;
   masked = task.mask != AttentionMask::kNone && begin + tokens > all_see;
+  tree = masked && task.mask == AttentionMask::kTree;
   kind.used = true;
   kind.first = tile == 0;
   kind.last = begin + tokens == task.keys;

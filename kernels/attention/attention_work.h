@@ -41,7 +41,7 @@ std::vector<AttentionTask> split_keys(std::vector<AttentionTask> tasks, const At
 
 /// Which cores do which tasks: dealt by load as the config says, or whole requests as they come
 /// (kWholeRequests).
-TaskTable deal_tasks(std::span<const AttentionTask> tasks, int64_t assignment, int64_t cores);
+UnitTable deal_tasks(std::span<const AttentionTask> tasks, int64_t assignment, int64_t cores);
 
 /// Products of both GEMMs on the tokens that are visible, twice their number.
 double flops_of(const AttentionShape& shape, std::span<const AttentionSequence> sequences);
@@ -97,6 +97,7 @@ struct KvTile {
   int64_t tokens = 0;     ///< that it has
   int64_t last_rows = 0;  ///< tokens in its last chunk
   bool masked = false;
+  bool tree = false;  ///< masked by a tree: its place in the mask is its own
   TileKind kind;
 };
 

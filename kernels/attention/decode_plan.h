@@ -89,7 +89,7 @@ struct DecodeMerge {
 struct DecodePlan {
   std::vector<DecodeTask> tasks;
   std::vector<DecodeMerge> merges;
-  TaskTable lanes;
+  UnitTable lanes;
   int64_t part_rows = 0;  ///< of the workspaces of parts
 };
 

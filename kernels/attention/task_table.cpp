@@ -19,14 +19,14 @@ std::vector<int64_t> by_falling_load(std::span<const int64_t> loads) {
   return order;
 }
 
-TaskTable deal_in_turn(size_t units, size_t cores) {
-  TaskTable table(cores);
+UnitTable deal_in_turn(size_t units, size_t cores) {
+  UnitTable table(cores);
   for (size_t i = 0; i < units; ++i) table[i % cores].push_back(static_cast<int64_t>(i));
   return table;
 }
 
-TaskTable deal_in_snake_order(std::span<const int64_t> loads, size_t cores) {
-  TaskTable table(cores);
+UnitTable deal_in_snake_order(std::span<const int64_t> loads, size_t cores) {
+  UnitTable table(cores);
   const std::vector<int64_t> order = by_falling_load(loads);
   for (size_t i = 0; i < order.size(); ++i) {
     const bool forth = i / cores % 2 == 0;
@@ -35,11 +35,11 @@ TaskTable deal_in_snake_order(std::span<const int64_t> loads, size_t cores) {
   return table;
 }
 
-TaskTable deal_to_least_loaded(std::span<const int64_t> loads, size_t cores) {
+UnitTable deal_to_least_loaded(std::span<const int64_t> loads, size_t cores) {
   using Core = std::pair<int64_t, size_t>;  // load, number: of equal loads the lowest number
   std::priority_queue<Core, std::vector<Core>, std::greater<>> least;
   for (size_t core = 0; core < cores; ++core) least.push({0, core});
-  TaskTable table(cores);
+  UnitTable table(cores);
   for (const int64_t unit : by_falling_load(loads)) {
     const auto [load, core] = least.top();
     least.pop();
@@ -63,7 +63,7 @@ std::string_view name_of(Assignment assignment) {
   return "";
 }
 
-TaskTable assign_tasks(std::span<const int64_t> loads, int64_t cores, Assignment assignment) {
+UnitTable assign_tasks(std::span<const int64_t> loads, int64_t cores, Assignment assignment) {
   const auto count = static_cast<size_t>(cores);
   switch (assignment) {
     case Assignment::kSnake:
@@ -76,7 +76,7 @@ TaskTable assign_tasks(std::span<const int64_t> loads, int64_t cores, Assignment
   return deal_in_turn(loads.size(), count);
 }
 
-int64_t makespan(std::span<const int64_t> loads, const TaskTable& table) {
+int64_t makespan(std::span<const int64_t> loads, const UnitTable& table) {
   int64_t longest = 0;
   for (const std::vector<int64_t>& units : table) {
     int64_t sum = 0;

@@ -17,14 +17,14 @@ constexpr Assignment kAssignments[] = {Assignment::kSnake, Assignment::kGreedy,
                                        Assignment::kAsGiven};
 std::string_view name_of(Assignment assignment);
 
-/// Of every core the numbers of its units, in the order in which it does them.
-using TaskTable = std::vector<std::vector<int64_t>>;
+/// The Task-Table of an attention launch: of every core the numbers of its units, in order.
+using UnitTable = std::vector<std::vector<int64_t>>;
 
 /// Deals units with these loads to `cores` > 0 cores; units of equal load keep their order. A core
 /// without a unit has an empty list.
-TaskTable assign_tasks(std::span<const int64_t> loads, int64_t cores, Assignment assignment);
+UnitTable assign_tasks(std::span<const int64_t> loads, int64_t cores, Assignment assignment);
 
 /// The largest sum of loads of a core.
-int64_t makespan(std::span<const int64_t> loads, const TaskTable& table);
+int64_t makespan(std::span<const int64_t> loads, const UnitTable& table);
 
 }  // namespace tilewright

@@ -33,7 +33,7 @@ DType out_type(DType type, const Epilogue& epilogue, const std::string& asked) {
     throw Error(
         ErrorKind::kUsage,
         fmt::format("gemm of {} with epilogue {} stores f16, bf16{} f32, not {}", name_of(type),
-                    epilogue.text(), raw || whole ? ", i8 or" : " or", name_of(out)));
+                    epilogue.text(), type == DType::kI8 ? ", i8 or" : " or", name_of(out)));
   }
   return out;
 }

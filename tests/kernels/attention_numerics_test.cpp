@@ -156,6 +156,27 @@ TEST(AttentionNumerics, AreRightForKeysInParts) {
   }
 }
 
+// A tree hides keys before a tile of queries, too, and each KV tile has its own part of the mask.
+TEST(AttentionNumerics, AreRightForTreesOfManyTiles) {
+  const Kernel& kernel = find_kernel("attention");
+  for (const auto& [context, drafts] : {std::pair<int64_t, int64_t>{0, 63}, {10, 200}, {21, 130}}) {
+    const Problem problem = attention_problem({{{"sequences", 0},
+                                                {"verifies", 1},
+                                                {"verify_context", context},
+                                                {"drafts", drafts},
+                                                {"heads", 1},
+                                                {"dim", 64}},
+                                               "tree"});
+    for (const char* text : {"tile_kv=16,pipeline=3,split_kv=1,tile_q=16", "tile_kv=16",
+                             "tile_kv=32,tile_q=32", "tile_kv=64,pipeline=3,split_kv=1"}) {
+      const Config config =
+          complete_config(kernel, problem, attention_machine(), parse_config(text));
+      expect_right(problem, config);
+      expect_no_hazard(problem, config);
+    }
+  }
+}
+
 TEST(AttentionHazards, AreNoneInMixedBatches) {
   size_t number = 100;
   for (const char* mask : {"causal", "tree"}) {

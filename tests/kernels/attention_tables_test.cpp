@@ -40,7 +40,7 @@ TEST(TokenTable, PacksTheExampleOfThePaper) {
   EXPECT_EQ(tiles[2].visible, 1318 + 257);
 }
 
-TEST(TaskTable, SnakeDealsTheExampleAsThePaperPrintsIt) {
+TEST(UnitTable, SnakeDealsTheExampleAsThePaperPrintsIt) {
   // 4 cores, 2 heads; [tile, head] counted from 1.
   using List = std::vector<std::pair<int64_t, int64_t>>;
   const std::vector<List> expected = {{{3, 1}, {5, 2}, {6, 1}},
@@ -48,7 +48,7 @@ TEST(TaskTable, SnakeDealsTheExampleAsThePaperPrintsIt) {
                                       {{2, 1}, {1, 2}, {4, 1}},
                                       {{2, 2}, {1, 1}, {4, 2}}};
   const std::vector<int64_t> loads = unit_loads(attention_tiles(example(), 1), 2);
-  const TaskTable table = assign_tasks(loads, 4, Assignment::kSnake);
+  const UnitTable table = assign_tasks(loads, 4, Assignment::kSnake);
   ASSERT_EQ(table.size(), 4u);
   for (size_t core = 0; core < 4; ++core) {
     List list;
@@ -97,7 +97,7 @@ std::vector<int64_t> random_loads(Random& random) {
   return unit_loads(attention_tiles(token_table(sequences, {}), 1), 8);
 }
 
-TEST(TaskTable, GreedyIsBetterThanSnakeByASmallMargin) {
+TEST(UnitTable, GreedyIsBetterThanSnakeByASmallMargin) {
   Random random(5);
   double greedy = 0;
   double snake = 0;
@@ -116,7 +116,7 @@ TEST(TaskTable, GreedyIsBetterThanSnakeByASmallMargin) {
   EXPECT_LT(snake, 0.95 * given);
 }
 
-TEST(TaskTable, EveryUnitIsDealtOnce) {
+TEST(UnitTable, EveryUnitIsDealtOnce) {
   Random random(6);
   for (const Assignment assignment : kAssignments) {
     const std::vector<int64_t> loads = random_loads(random);

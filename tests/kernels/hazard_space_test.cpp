@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <ostream>
 
 #include "core/base/thread_pool.h"
 #include "kernels/kernel.h"
@@ -19,6 +20,11 @@ struct Case {
   const char* epilogue = "";
   const char* mask = "";
 };
+
+/// Without it a test's description is its bytes, pointers among them.
+void PrintTo(const Case& c, std::ostream* out) {
+  *out << c.kernel;
+}
 
 std::string name_of(const testing::TestParamInfo<Case>& info) {
   return std::string(info.param.kernel) + "_" + std::to_string(info.index);

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <ostream>
 
 #include "core/base/random.h"
 #include "kernels/kernel.h"
@@ -124,6 +125,11 @@ TEST_P(VectorSweep, ComputesTheReference) {
       if (c.masked) check(c, sizes, dtype, InputPattern::kMinusInf, random);
     }
   }
+}
+
+/// Without it a test's description is its bytes, pointers among them.
+void PrintTo(const Case& c, std::ostream* out) {
+  *out << c.kernel;
 }
 
 std::string name_of_case(const testing::TestParamInfo<Case>& info) {

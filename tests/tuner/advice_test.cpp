@@ -65,6 +65,7 @@ std::vector<RuleCase> rule_cases() {
       {"deepen_step", with(kRoundGemm, "tile_m=64,tile_k0=16"),
        with(kEvenGemm, "tile_m=128,tile_k0=64")},
       {"double_buffer_loads", with(kRoundGemm, "l1_buffers=1"), with(kRoundGemm, "tile_m=32")},
+      {"double_buffer_steps", with(kRoundGemm, "tile_k0=128,l0_buffers=1"), kRoundGemm},
       {"overlap_drain",
        {"gemm", {{"m", 4096}, {"n", 4096}, {"k", 128}}, ""},
        with(kEvenGemm, "tile_m=128")},

@@ -113,6 +113,19 @@ std::optional<Finding> double_buffer_loads(const Evidence& evidence) {
                  {{{{"l1_buffers", Direction::kUp}}, {"tile_k", "tile_k0", "tile_n", "tile_m"}}}};
 }
 
+std::optional<Finding> double_buffer_steps(const Evidence& evidence) {
+  const double waits = evidence.waits_for_space(Pipe::kMte1, Memory::kL0A);
+  const double starves = evidence.engine(Cause::wait_data(Pipe::kMte1));
+  if (!multiplies(evidence) || waits < kNoticed || starves < kNoticed) return std::nullopt;
+  return Finding{
+      fmt::format("moves wait {} of the time for room in L0 while the cube waits {} for operands",
+                  format_share(waits), format_share(starves)),
+      fmt::format("MTE1 waits for L0A {}, busy {}; CUBE busy {}", format_share(waits),
+                  format_share(evidence.busy(Pipe::kMte1)),
+                  format_share(evidence.busy(Pipe::kCube))),
+      {{{{"l0_buffers", Direction::kUp}}, {"tile_k0"}}}};
+}
+
 std::optional<Finding> overlap_drain(const Evidence& evidence) {
   const double waits = evidence.engine(Cause::wait_space(Memory::kL0C));
   if (!multiplies(evidence) || waits < kNoticed) return std::nullopt;
@@ -244,6 +257,8 @@ constexpr std::array kRules = {
     Rule{{"deepen_step", "longer products where their heads show"}, deepen_step},
     Rule{{"double_buffer_loads", "a second K chunk in L1 where loads wait for room"},
          double_buffer_loads},
+    Rule{{"double_buffer_steps", "a second step in L0 where moves wait for room"},
+         double_buffer_steps},
     Rule{{"overlap_drain", "a second tile of sums where the cube waits for the drain"},
          overlap_drain},
     Rule{{"speed_up_drain", "rows that the fixpipe drains at its full rate"}, speed_up_drain},

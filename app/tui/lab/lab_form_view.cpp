@@ -125,10 +125,11 @@ void draw_violation(const LabCheck& check, Canvas& canvas, int y) {
   draw_wrapped(canvas, 0, y, fmt::format("! {}{}", name, check.wrong), Role::kBad);
 }
 
-/// What a check of the numbers and a search for hazards found in the run that is shown.
+/// What a check of the numbers and a search for hazards found in the run that is shown, while the
+/// form still says its problem.
 void draw_findings(const State& state, Canvas& canvas, int y) {
   const LabRun* run = state.lab.shown_run();
-  if (!run) return;
+  if (!run || run->outcome->request.problem != state.lab.check.problem) return;
   if (const auto& check = run->outcome->check) {
     draw_fact(canvas, y++, "check",
               check->ok ? fmt::format("right, max error {:.3g}", check->max_abs_err)
