@@ -116,7 +116,9 @@ std::optional<Finding> double_buffer_loads(const Evidence& evidence) {
 std::optional<Finding> double_buffer_steps(const Evidence& evidence) {
   const double waits = evidence.waits_for_space(Pipe::kMte1, Memory::kL0A);
   const double starves = evidence.engine(Cause::wait_data(Pipe::kMte1));
-  if (!multiplies(evidence) || waits < kNoticed || starves < kNoticed) return std::nullopt;
+  const Config& config = evidence.config;
+  const bool has_one = config.has("l0_buffers") && config.at("l0_buffers") == 1;
+  if (!has_one || waits < kNoticed || starves < kNoticed) return std::nullopt;
   return Finding{
       fmt::format("moves wait {} of the time for room in L0 while the cube waits {} for operands",
                   format_share(waits), format_share(starves)),
