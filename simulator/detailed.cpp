@@ -363,7 +363,9 @@ void DetailedTiming::look_ahead(int core_id) {
   uint32_t number = 0;
   if (!queued(pipe, 0).step->ahead) number = 1;
   if (pipe.count <= number || !queued(pipe, number).step->ahead) return;
-  int64_t time = pipe.start;
+  // What it waited for may be older than the moment in which it is noticed, when a full queue of
+  // another pipe held the core's issue up: memory is not asked in the past.
+  int64_t time = std::max(pipe.start, now_);
   for (uint32_t i = 0; i <= number; ++i) {
     const Entry& entry = queued(pipe, i);
     if (!flags_are_set(core, entry)) return;
@@ -471,6 +473,7 @@ TimingResult DetailedTiming::run() {
     const int64_t memory_time = memory_.next_event();
     const int64_t turn_time = turns_.empty() ? SharedPort::kNever : turns_.front().time;
     if (memory_time == SharedPort::kNever && turn_time == SharedPort::kNever) break;
+    now_ = std::min(memory_time, turn_time);
     if (memory_time <= turn_time) {
       const MemorySystem::Done done = memory_.process();
       if (done.transfer >= 0) transfer_done(done);

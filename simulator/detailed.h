@@ -188,6 +188,7 @@ class DetailedTiming {
   TurnQueue<Turn> turns_;
   std::vector<Owner> owners_;  // by transfer
   std::vector<int> worklist_;
+  int64_t now_ = 0;  ///< time of the event that is being processed
   int64_t last_end_ = 0;
   PathLog::Moment last_ = 0;
   /// With a sink: the event of each pipe that has begun and not ended, and the event of each

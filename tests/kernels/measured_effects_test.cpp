@@ -101,5 +101,18 @@ TEST(MeasuredEffects, SlowSwizzleBringsALargeSquareBackIntoL2) {
   EXPECT_GT(plain.us / swizzled.us, 2.0 / 3 * 90 / 50);
 }
 
+// Deep rings and short steps: the queue of moves is full while loads are requested ahead.
+TEST(GemmTiming, DeepRingsWithShortStepsRun) {
+  const Machine machine = load_machine("ascend-910b2");
+  const Kernel& gemm = find_kernel("gemm");
+  const Problem problem = gemm.problem({{{"m", 64}, {"n", 37888}, {"k", 3584}}, "bf16", "nz", ""});
+  const auto time = [&](const char* text) {
+    const Config config = complete_config(gemm, problem, machine, parse_config(text));
+    return time_detailed(gemm.build(problem, config, machine), machine).ticks;
+  };
+  const int64_t shallow = time("tile_m=64,tile_n=192,tile_k=256,tile_k0=16,l1_buffers=2");
+  EXPECT_LE(time("tile_m=64,tile_n=192,tile_k=256,tile_k0=16,l1_buffers=4"), shallow * 11 / 10);
+}
+
 }  // namespace
 }  // namespace tilewright
