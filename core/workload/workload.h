@@ -13,17 +13,31 @@ struct Request {
   int64_t output_tokens = 0;  ///< >= 1; known beforehand, as every trace is a recording
   /// One id for each block of Workload::prefix_block_tokens prompt tokens (the last block may be
   /// partial). Equal ids at the same place mean an equal prompt up to there. May be empty.
-  std::vector<int64_t> prefix_hashes;
+  std::vector<int64_t> prefix_hashes = {};
+  /// Real tokens: prompt_tokens ids, or none. Where they are given, prefix_hashes are not used.
+  std::vector<int32_t> prompt_ids = {};
+  /// The tokens that were recorded, output_tokens ids, or none: in timing mode they are what the
+  /// model says, so that drafts are accepted as they would have been.
+  std::vector<int32_t> output_ids = {};
+  int64_t priority = 0;  ///< of the priority policy: smaller is served first
+  /// An earlier request of the same session (its index), or -1. With one, the request arrives
+  /// think_ns after that one has ended, and arrival_ns says nothing.
+  int64_t after = -1;
+  int64_t think_ns = 0;
 
   bool operator==(const Request&) const = default;
 };
 
-/// Requests over time, ordered by arrival; the first arrives at 0.
+/// Requests over time, ordered by arrival (those with `after` stand anywhere behind it); the first
+/// arrives at 0.
 struct Workload {
   std::string name;    ///< preset name, or the file's name without its folder
   std::string source;  ///< where it comes from: the path, or preset and seed
   std::vector<Request> requests;
   int64_t prefix_block_tokens = 0;  ///< 0: no request has prefix hashes
+  /// A closed loop: at most so many requests are under way, and the next arrives when one ends or
+  /// at its own arrival, whichever is later. 0: an open loop.
+  int64_t concurrency = 0;
 };
 
 /// Names of the generator's presets, sorted.

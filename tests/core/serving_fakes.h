@@ -38,7 +38,8 @@ class FakeExecutor : public Executor {
     }
     std::vector<OpTime> ops = times(batch, 0);
     const int64_t end_ns = ready_ns + ops[0].ns + ops[1].ns;
-    return {ready_ns, end_ns, end_ns, std::move(ops), {}};
+    return {
+        .start_ns = ready_ns, .accepts_next_ns = end_ns, .end_ns = end_ns, .ops = std::move(ops)};
   }
 
   RepeatedExecution repeat_decode(const Batch& batch, int64_t ready_ns, int64_t limit,
