@@ -47,7 +47,8 @@ Exchange exchange_of(const Config& config) {
 }
 
 std::vector<SizeInfo> CollectiveKernel::sizes() const {
-  return {{"ranks", "chips that take part", 8, 2}, {"elements", elements_meaning()}};
+  return {{"ranks", "chips that take part, at most those of the machine's fabric", 8, 2},
+          {"elements", elements_meaning()}};
 }
 
 Problem CollectiveKernel::problem(const ProblemRequest& request) const {
@@ -105,8 +106,9 @@ Space CollectiveKernel::space(const Problem& problem, const Machine& machine) co
   const Constraint joined = {"fabric", {"algorithm"}, [=](std::span<const int64_t>) -> std::string {
                                if (ranks <= chips) return "";
                                return fmt::format(
-                                   "{} ranks need as many chips; the machine's fabric joins {}",
-                                   ranks, chips);
+                                   "ranks={} needs as many chips, and the machine's fabric joins "
+                                   "{}; give ranks=2 to {}",
+                                   ranks, chips, chips);
                              }};
   const Constraint steps = {
       "steps", {"algorithm", "depth"}, [this](std::span<const int64_t> values) -> std::string {
@@ -144,7 +146,8 @@ Config CollectiveKernel::default_config(const Problem& problem, const Machine& m
     throw Error(ErrorKind::kInfeasible,
                 fmt::format("{} does not fit machine {}: {}", problem.text(), machine.name,
                             problem.size("ranks") > machine.fabric.chips
-                                ? fmt::format("its fabric joins {} chips", machine.fabric.chips)
+                                ? fmt::format("its fabric joins {} chips; give ranks=2 to {}",
+                                              machine.fabric.chips, machine.fabric.chips)
                                 : "no tile fits its UB"));
   }
   // The first exchange; all cores where there is a tile for each; then large tiles, two at once.
