@@ -142,18 +142,13 @@ Problem GroupedGemmKernel::problem(const ProblemRequest& request) const {
   if (skew > kMostSkew) {
     throw Error(ErrorKind::kUsage, fmt::format("size skew={} is outside 0 to {}", skew, kMostSkew));
   }
-  if (experts == 1 && skew > 0) {
-    throw Error(ErrorKind::kUsage,
-                fmt::format("size skew={} means nothing where experts=1: leave it out, or give "
-                            "experts=2 or more",
-                            skew));
-  }
   if (problem.size("n") * problem.size("k") > kMostElements / (2 * experts)) {
     throw Error(ErrorKind::kUsage,
                 fmt::format("{} matrices of {} x {} make a tensor of more than 2^40 elements",
                             experts, problem.size("k"), problem.size("n")));
   }
-  return problem;
+  // All rows are one expert's, however uneven the shares.
+  return experts == 1 ? problem.with("skew", 0) : problem;
 }
 
 std::string GemmPaddedKernel::summary() const {
