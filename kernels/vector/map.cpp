@@ -65,10 +65,14 @@ Launch MapKernel::build(const Problem& problem, const Config& config,
   }
   const UbRing ring = add_ring(launch, "tile", tile.buffers);
 
+  Template load;
+  load.name = "load";
   Template body;
   body.name = "tile";
-  body.kind = CoreKind::kAiv;
-  body.bindings = kBindings;
+  for (Template* part : {&load, &body}) {
+    part->kind = CoreKind::kAiv;
+    part->bindings = kBindings;
+  }
   std::vector<Tile> tiles;
   std::vector<Instruction> loads, computed, stores;
   for (size_t t = 0; t < all.size(); ++t) {
@@ -92,19 +96,23 @@ Launch MapKernel::build(const Problem& problem, const Config& config,
   computed.back() = setting(computed.back(), ring.done);
   stores.front() = waiting(stores.front(), ring.done);
   stores.back() = setting(stores.back(), ring.free);
-  for (const auto* part : {&loads, &computed, &stores}) {
-    body.prologue.insert(body.prologue.end(), part->begin(), part->end());
-  }
-  launch.add_template(std::move(body));
+  load.prologue = std::move(loads);
+  body.prologue = std::move(computed);
+  body.prologue.insert(body.prologue.end(), stores.begin(), stores.end());
+  TileTemplates templates;
+  templates.load = launch.add_template(std::move(load));
+  templates.work = launch.add_template(std::move(body));
 
   const auto dealt = deal_pieces(rows, cols, tile, granule);
   add_vector_cores(launch, machine, dealt.size());
   for (size_t core = 0; core < dealt.size(); ++core) {
+    std::vector<std::vector<int64_t>> dealt_tiles;
     int64_t before = 0;
     for (const Piece& piece : dealt[core]) {
       const int64_t slot = at.slots + before++ % tile.buffers * at.slot_bytes;
-      launch.cores[core].add(0, {piece.row, piece.col, piece.rows, piece.cols, slot});
+      dealt_tiles.push_back({piece.row, piece.col, piece.rows, piece.cols, slot});
     }
+    add_tiles(launch.cores[core], templates, dealt_tiles, tile.buffers);
   }
   return launch;
 }

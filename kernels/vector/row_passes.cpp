@@ -144,30 +144,32 @@ class RowPassBuilder {
     return piece;
   }
 
-  /// Loads x and makes its f32 values; in the first pass adds r. Returns the position of the first
-  /// vector instruction.
-  size_t add_load(std::vector<Instruction>& list, const Place& place, RowPiece& piece, int pass,
-                  const std::vector<Instruction>& more) const {
-    const bool adds = shape_.adds && pass == 0;
+  /// Loads x, in the first pass r, and more.
+  void add_load(std::vector<Instruction>& list, const Place& place, const RowPiece& piece, int pass,
+                const std::vector<Instruction>& more) const {
     const int from = shape_.adds && pass > 0 ? sum_ : x_;
     std::vector<Instruction> loads = {load_tile(gm(from, place.col, place.cols), piece.source)};
-    const Tile r = slot_tile(place, at_.addend);
-    if (adds) loads.push_back(load_tile(gm(r_, place.col, place.cols), r));
+    if (shape_.adds && pass == 0) {
+      loads.push_back(load_tile(gm(r_, place.col, place.cols), slot_tile(place, at_.addend)));
+    }
     loads.insert(loads.end(), more.begin(), more.end());
     loads.front() = waiting(loads.front(), ring_.free);
     loads.back() = setting(loads.back(), ring_.full);
     list.insert(list.end(), loads.begin(), loads.end());
-    const size_t first = list.size();
-    if (type_ != DType::kF32) {
-      list.push_back(vector_op(VectorOp::kConvert, piece.values, piece.source));
-    } else if (at_.wide && !adds) {
-      list.push_back(vector_op(VectorOp::kCopy, piece.values, piece.source));
-    }
-    if (adds) {
+  }
+
+  /// Makes the f32 values of x; in the first pass adds r.
+  void add_values(std::vector<Instruction>& list, const Place& place, RowPiece& piece,
+                  int pass) const {
+    if (shape_.adds && pass == 0) {
+      const Tile r = slot_tile(place, at_.addend);
       add_addend(list, piece, r);
       piece.source = r;
+    } else if (type_ != DType::kF32) {
+      list.push_back(vector_op(VectorOp::kConvert, piece.values, piece.source));
+    } else if (at_.wide) {
+      list.push_back(vector_op(VectorOp::kCopy, piece.values, piece.source));
     }
-    return first;
   }
 
   /// The sum rounds to the type of the data, in r's place, and is what the passes see.
@@ -177,9 +179,14 @@ class RowPassBuilder {
       list.push_back(setting(vector_op(VectorOp::kCopy, r, piece.values), ring_.done));
       return;
     }
-    list.push_back(vector_op(VectorOp::kConvert, piece.scratch, r));
-    list.push_back(vector_op(VectorOp::kAdd, piece.values, piece.values, piece.scratch));
-    list.push_back(vector_op(VectorOp::kConvert, r, piece.values));
+    if (type_ == DType::kF16) {
+      list.push_back(vector_op(VectorOp::kAdd, r, piece.source, r));
+    } else {
+      list.push_back(vector_op(VectorOp::kConvert, piece.values, piece.source));
+      list.push_back(vector_op(VectorOp::kConvert, piece.scratch, r));
+      list.push_back(vector_op(VectorOp::kAdd, piece.values, piece.values, piece.scratch));
+      list.push_back(vector_op(VectorOp::kConvert, r, piece.values));
+    }
     list.push_back(setting(vector_op(VectorOp::kConvert, piece.values, r), ring_.done));
   }
 
@@ -213,14 +220,19 @@ class RowPassBuilder {
   }
 
   void add_whole_rows() {
+    Template load;
+    load.name = "load";
     Template rows;
     rows.name = "rows";
-    rows.kind = CoreKind::kAiv;
-    rows.bindings = kBindings;
+    for (Template* part : {&load, &rows}) {
+      part->kind = CoreKind::kAiv;
+      part->bindings = kBindings;
+    }
     std::vector<Instruction>& list = rows.prologue;
     const Place place{Expr::binding(kPlace), 0, cols_};
     RowPiece piece = piece_at(place);
-    const size_t first = add_load(list, place, piece, 0, {});
+    add_load(load.prologue, place, piece, 0, {});
+    add_values(list, place, piece, 0);
     if (shape_.adds) {
       list.push_back(waiting(store_tile(piece.source, gm(sum_, 0, cols_)), ring_.done));
     }
@@ -230,18 +242,22 @@ class RowPassBuilder {
       kernel_.finish(pass, piece, cols_, list);
     }
     add_result(list, place, piece);
-    wait_for_load(list, first);
+    wait_for_load(list, 0);
     const int weights = shape_.vectors > 0 ? launch_.add_template(load_vectors()) : -1;
-    const int template_id = launch_.add_template(std::move(rows));
+    TileTemplates templates;
+    templates.load = launch_.add_template(std::move(load));
+    templates.work = launch_.add_template(std::move(rows));
     const auto dealt = deal_pieces(rows_, cols_, tile_, granule_);
     add_vector_cores(launch_, machine_, dealt.size());
     for (size_t core = 0; core < dealt.size(); ++core) {
       if (weights >= 0) launch_.cores[core].add(weights, {0, 0, 0});
+      std::vector<std::vector<int64_t>> tiles;
       int64_t before = 0;
       for (const Piece& dealt_piece : dealt[core]) {
         const int64_t slot = at_.slots + before++ % tile_.buffers * at_.slot_bytes;
-        launch_.cores[core].add(template_id, {dealt_piece.row, dealt_piece.rows, slot});
+        tiles.push_back({dealt_piece.row, dealt_piece.rows, slot});
       }
+      add_tiles(launch_.cores[core], templates, tiles, tile_.buffers);
     }
   }
 
@@ -334,7 +350,9 @@ class RowPassBuilder {
                                       piece.vectors[v], staged));
     }
     const size_t begin = list.size();
-    const size_t first = add_load(list, place, piece, pass, vector_loads);
+    add_load(list, place, piece, pass, vector_loads);
+    const size_t first = list.size();
+    add_values(list, place, piece, pass);
     if (shape_.adds && pass == 1 && in_body) {
       list[begin] = waiting(list[begin], written_, When::kFirst);
     }

@@ -118,4 +118,14 @@ void add_vector_cores(Launch& launch, const Machine& machine, size_t count) {
   }
 }
 
+void add_tiles(CoreProgram& core, const TileTemplates& templates,
+               const std::vector<std::vector<int64_t>>& tiles, int64_t buffers) {
+  size_t loaded = 0;
+  for (size_t tile = 0; tile < tiles.size(); ++tile) {
+    const size_t end = std::min(tiles.size(), tile + static_cast<size_t>(buffers));
+    for (; loaded < end; ++loaded) core.add(templates.load, tiles[loaded]);
+    core.add(templates.work, tiles[tile]);
+  }
+}
+
 }  // namespace tilewright

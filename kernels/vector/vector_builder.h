@@ -41,4 +41,17 @@ Instruction setting_peer(Instruction instruction, int flag, int chip);
 /// Gives the launch one AIV program a dealt core, spread over the groups first.
 void add_vector_cores(Launch& launch, const Machine& machine, size_t count);
 
+/// Two templates that share their bindings: one loads a tile into a slot of a ring, one computes and
+/// stores what is there.
+struct TileTemplates {
+  int load = -1;
+  int work = -1;
+};
+
+/// Gives a core its tiles, one set of bindings each. Each load stands `buffers` - 1 tiles before its
+/// tile's work: the scalar unit issues in order, and would hold a load back behind the vector
+/// instructions of the tiles before it, of which a queue takes `scalar.queue_depth`.
+void add_tiles(CoreProgram& core, const TileTemplates& templates,
+               const std::vector<std::vector<int64_t>>& tiles, int64_t buffers);
+
 }  // namespace tilewright
