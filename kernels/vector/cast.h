@@ -43,7 +43,7 @@ class QuantizeChannelsKernel : public MapKernel {
   std::vector<MapTensor> tensors(const Problem& problem) const override;
   int work_tiles(const Problem& problem) const override;
   /// Tall tiles: each loads its columns' factors once.
-  int64_t good_columns() const override { return 1024; }
+  int64_t good_columns() const override { return 2048; }
   double flops_per_element() const override { return 2; }
   void compute(const std::vector<Tile>& tensors, const std::vector<Tile>& work,
                std::vector<Instruction>& list) const override;

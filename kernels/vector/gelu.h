@@ -18,9 +18,6 @@ class GeluKernel : public MapKernel {
                                         const GmImage& inputs) const override;
 
  protected:
-  bool needs_small_tiles(const Problem& problem) const override {
-    return problem.types[0] == DType::kF16;
-  }
   std::vector<DType> tensor_types(DType type) const override { return {type, type}; }
   std::vector<MapTensor> tensors(const Problem& problem) const override;
   int work_tiles(const Problem& problem) const override;

@@ -1,27 +1,36 @@
 #include "kernels/vector/map.h"
 
+#include <algorithm>
+#include <array>
+
 #include "kernels/vector/vector_builder.h"
 
 namespace tilewright {
 
 namespace {
 
-enum Binding { kRow, kCol, kRows, kCols, kSlot, kBindings };
+enum Binding { kRow, kCol, kRows, kCols, kSlot, kShared, kBindings };
 
 /// Tiles of a slot in the order of the tensors: inputs meet the first work tile, which begins in
-/// the other half of the bank groups.
+/// the other half of the bank groups. Rows that are the same for all have slots of their own, since
+/// they stay for all tiles of a core in their columns; they meet the second work tile.
 struct MapPlan {
   MapPlan(const std::vector<MapTensor>& tensors, int work_tiles, const VectorTile& tile,
           const Machine& machine)
       : plan(machine) {
-    UbPlan slot(machine);
+    UbPlan slot(machine), shared(machine);
     for (const MapTensor& tensor : tensors) {
       const int64_t rows = tensor.one_row ? 1 : tile.rows;
-      places.push_back(slot.take(plan.tile_bytes(rows, tile.cols, tensor.type), BankHalf::kLower));
+      const int64_t bytes = plan.tile_bytes(rows, tile.cols, tensor.type);
+      places.push_back(tensor.one_row ? shared.take(bytes, BankHalf::kUpper)
+                                      : slot.take(bytes, BankHalf::kLower));
       strides.push_back(plan.stride(tile.cols, tensor.type));
+      shares = shares || tensor.one_row;
     }
     slot_bytes = slot.slot_bytes();
     slots = plan.take_ring(slot, tile.buffers);
+    shared_bytes = shared.slot_bytes();
+    if (shares) shared_slots = plan.take_ring(shared, tile.buffers);
     wide_stride = plan.stride(tile.cols, DType::kF32);
     for (int i = 0; i < work_tiles; ++i) {
       work.push_back(plan.take(plan.tile_bytes(tile.rows, tile.cols, DType::kF32),
@@ -34,7 +43,43 @@ struct MapPlan {
   std::vector<int64_t> strides;
   std::vector<int64_t> work;
   int64_t slot_bytes = 0, slots = 0, wide_stride = 0;
+  bool shares = false;  ///< there are rows for all
+  int64_t shared_bytes = 0, shared_slots = 0;
 };
+
+/// Templates of a map. Those of the work differ in whether their tile is the first and the last of
+/// the core in its columns, so that it takes and leaves the rows for all.
+struct MapTemplates {
+  int load = -1;
+  int load_shared = -1;
+  std::array<std::array<int, 2>, 2> work = {};
+};
+
+/// Gives a core its pieces: a load stands `buffers` - 1 pieces before its work, as in add_tiles().
+void add_pieces(CoreProgram& core, const MapTemplates& templates, const MapPlan& at,
+                const std::vector<Piece>& pieces, int64_t buffers) {
+  const auto changes = [&](size_t i) {
+    return i == 0 || i >= pieces.size() || pieces[i].col != pieces[i - 1].col;
+  };
+  int64_t columns = 0;
+  std::vector<std::vector<int64_t>> bound;
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    if (changes(i)) ++columns;
+    const int64_t slot = at.slots + static_cast<int64_t>(i) % buffers * at.slot_bytes;
+    const int64_t shared = at.shared_slots + (columns - 1) % buffers * at.shared_bytes;
+    bound.push_back(
+        {pieces[i].row, pieces[i].col, pieces[i].rows, pieces[i].cols, slot, shared});
+  }
+  size_t loaded = 0;
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    const size_t end = std::min(pieces.size(), i + static_cast<size_t>(buffers));
+    for (; loaded < end; ++loaded) {
+      if (at.shares && changes(loaded)) core.add(templates.load_shared, bound[loaded]);
+      core.add(templates.load, bound[loaded]);
+    }
+    core.add(templates.work[changes(i) ? 1 : 0][changes(i + 1) ? 1 : 0], bound[i]);
+  }
+}
 
 }  // namespace
 
@@ -64,25 +109,22 @@ Launch MapKernel::build(const Problem& problem, const Config& config,
                        tensor.one_row ? 1 : granule, tile.cols});
   }
   const UbRing ring = add_ring(launch, "tile", tile.buffers);
+  const UbRing shared_ring = at.shares ? add_ring(launch, "shared", tile.buffers) : UbRing();
 
-  Template load;
-  load.name = "load";
-  Template body;
-  body.name = "tile";
-  for (Template* part : {&load, &body}) {
-    part->kind = CoreKind::kAiv;
-    part->bindings = kBindings;
-  }
   std::vector<Tile> tiles;
-  std::vector<Instruction> loads, computed, stores;
+  std::vector<Instruction> loads, shared_loads, computed, stores;
   for (size_t t = 0; t < all.size(); ++t) {
-    const Expr count = all[t].one_row ? Expr(1) : Expr::binding(kRows);
-    tiles.push_back(ub_tile(Expr::binding(kSlot) + at.places[t], count, Expr::binding(kCols),
-                            at.strides[t], all[t].type));
-    const Tile gm = gm_tile(static_cast<int>(t), all[t].one_row ? Expr(0) : Expr::binding(kRow),
+    const bool shared = all[t].one_row;
+    const Expr count = shared ? Expr(1) : Expr::binding(kRows);
+    tiles.push_back(ub_tile(Expr::binding(shared ? kShared : kSlot) + at.places[t], count,
+                            Expr::binding(kCols), at.strides[t], all[t].type));
+    const Tile gm = gm_tile(static_cast<int>(t), shared ? Expr(0) : Expr::binding(kRow),
                             Expr::binding(kCol), count, Expr::binding(kCols));
-    if (all[t].output) stores.push_back(store_tile(tiles[t], gm));
-    if (!all[t].output) loads.push_back(load_tile(gm, tiles[t]));
+    if (all[t].output) {
+      stores.push_back(store_tile(tiles[t], gm));
+    } else {
+      (shared ? shared_loads : loads).push_back(load_tile(gm, tiles[t]));
+    }
   }
   std::vector<Tile> work;
   for (const int64_t place : at.work) {
@@ -96,23 +138,41 @@ Launch MapKernel::build(const Problem& problem, const Config& config,
   computed.back() = setting(computed.back(), ring.done);
   stores.front() = waiting(stores.front(), ring.done);
   stores.back() = setting(stores.back(), ring.free);
-  load.prologue = std::move(loads);
-  body.prologue = std::move(computed);
-  body.prologue.insert(body.prologue.end(), stores.begin(), stores.end());
-  TileTemplates templates;
-  templates.load = launch.add_template(std::move(load));
-  templates.work = launch.add_template(std::move(body));
+  const auto add_template = [&](const char* name, std::vector<Instruction> list) {
+    Template part;
+    part.name = name;
+    part.kind = CoreKind::kAiv;
+    part.bindings = kBindings;
+    part.prologue = std::move(list);
+    return launch.add_template(std::move(part));
+  };
+  MapTemplates templates;
+  templates.load = add_template("load", loads);
+  const auto work_of = [&](bool takes, bool leaves) {
+    std::vector<Instruction> list = computed;
+    if (takes) list.front() = waiting(list.front(), shared_ring.full);
+    if (leaves) list[computed.size() - 1] = setting(list[computed.size() - 1], shared_ring.free);
+    list.insert(list.end(), stores.begin(), stores.end());
+    return add_template("tile", std::move(list));
+  };
+  if (at.shares) {
+    shared_loads.front() = waiting(shared_loads.front(), shared_ring.free);
+    shared_loads.back() = setting(shared_loads.back(), shared_ring.full);
+    templates.load_shared = add_template("load_shared", shared_loads);
+    for (const bool takes : {false, true}) {
+      for (const bool leaves : {false, true}) {
+        templates.work[takes ? 1 : 0][leaves ? 1 : 0] = work_of(takes, leaves);
+      }
+    }
+  } else {
+    const int tile_template = work_of(false, false);
+    for (auto& row : templates.work) row.fill(tile_template);
+  }
 
-  const auto dealt = deal_pieces(rows, cols, tile, granule);
+  const auto dealt = deal_pieces(rows, cols, tile, granule, !at.shares);
   add_vector_cores(launch, machine, dealt.size());
   for (size_t core = 0; core < dealt.size(); ++core) {
-    std::vector<std::vector<int64_t>> dealt_tiles;
-    int64_t before = 0;
-    for (const Piece& piece : dealt[core]) {
-      const int64_t slot = at.slots + before++ % tile.buffers * at.slot_bytes;
-      dealt_tiles.push_back({piece.row, piece.col, piece.rows, piece.cols, slot});
-    }
-    add_tiles(launch.cores[core], templates, dealt_tiles, tile.buffers);
+    add_pieces(launch.cores[core], templates, at, dealt[core], tile.buffers);
   }
   return launch;
 }

@@ -39,7 +39,7 @@ class AddRmsNormKernel : public RmsNormKernel {
 
  protected:
   bool needs_small_tiles(const Problem& problem) const override {
-    return problem.types[0] == DType::kF16;
+    return problem.types[0] == DType::kBF16;
   }
   std::vector<DType> tensor_types(DType type) const override {
     return {type, type, type, type, type};

@@ -18,7 +18,7 @@ struct RowPassPlan {
     const DType type = problem.types[0];
     whole = tile.cols == problem.size("cols");
     separate = shape.out != type;
-    wide = type != DType::kF32 || shape.adds;
+    wide = (type != DType::kF32 || shape.adds) && !shape.stays_half;
     stride = plan.stride(tile.cols, type);
     out_stride = plan.stride(tile.cols, shape.out);
     wide_stride = plan.stride(tile.cols, DType::kF32);
@@ -129,6 +129,9 @@ class RowPassBuilder {
     piece.values = at_.wide ? ub_tile(at_.values, rows, place.cols, at_.wide_stride, DType::kF32)
                             : piece.source;
     piece.scratch = ub_tile(at_.scratch, rows, place.cols, at_.wide_stride, DType::kF32);
+    piece.half = piece.scratch;
+    piece.half.type = DType::kF16;
+    piece.half.stride = 2 * piece.scratch.stride;
     piece.out = out_tile(place);
     const DType vector_type = shape_.half_vectors ? type_ : DType::kF32;
     for (const int64_t vector : at_.vectors) {
@@ -165,7 +168,7 @@ class RowPassBuilder {
       const Tile r = slot_tile(place, at_.addend);
       add_addend(list, piece, r);
       piece.source = r;
-    } else if (type_ != DType::kF32) {
+    } else if (at_.wide && type_ != DType::kF32) {
       list.push_back(vector_op(VectorOp::kConvert, piece.values, piece.source));
     } else if (at_.wide) {
       list.push_back(vector_op(VectorOp::kCopy, piece.values, piece.source));
@@ -202,11 +205,10 @@ class RowPassBuilder {
     }
     if (shape_.out == DType::kI8) {
       // The vector unit converts to i8 from f16 only.
-      Tile half = piece.scratch;
-      half.type = DType::kF16;
-      half.stride = 2 * half.stride;
-      list.push_back(vector_op(VectorOp::kConvert, half, piece.values));
-      list.push_back(vector_op(VectorOp::kConvert, out, half));
+      if (!shape_.stays_half) {
+        list.push_back(vector_op(VectorOp::kConvert, piece.half, piece.values));
+      }
+      list.push_back(vector_op(VectorOp::kConvert, out, piece.half));
     } else if (at_.wide && !shape_.half_vectors) {
       list.push_back(vector_op(type_ == DType::kF32 ? VectorOp::kCopy : VectorOp::kConvert, out,
                                piece.values));
@@ -247,7 +249,7 @@ class RowPassBuilder {
     TileTemplates templates;
     templates.load = launch_.add_template(std::move(load));
     templates.work = launch_.add_template(std::move(rows));
-    const auto dealt = deal_pieces(rows_, cols_, tile_, granule_);
+    const auto dealt = deal_pieces(rows_, cols_, tile_, granule_, shape_.vectors == 0);
     add_vector_cores(launch_, machine_, dealt.size());
     for (size_t core = 0; core < dealt.size(); ++core) {
       if (weights >= 0) launch_.cores[core].add(weights, {0, 0, 0});

@@ -144,7 +144,7 @@ Launch SiluMulKernel::build(const Problem& problem, const Config& config,
   const UbRing ring = add_ring(launch, "tile", tile.buffers);
   const TileTemplates templates = add_silu_templates(launch, at, ring, type);
 
-  const auto dealt = deal_pieces(rows, cols, tile, granule);
+  const auto dealt = deal_pieces(rows, cols, tile, granule, true);
   add_vector_cores(launch, machine, dealt.size());
   for (size_t core = 0; core < dealt.size(); ++core) {
     std::vector<std::vector<int64_t>> tiles;

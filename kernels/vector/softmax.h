@@ -24,9 +24,6 @@ class SoftmaxKernel : public RowPassKernel {
                                         const GmImage& inputs) const override;
 
  protected:
-  bool needs_small_tiles(const Problem& problem) const override {
-    return problem.types[0] == DType::kF16;
-  }
   std::vector<DType> tensor_types(DType type) const override { return {type, type}; }
 };
 

@@ -184,7 +184,7 @@ int64_t sector_rows(const VectorTile& tile, DType type) {
 }
 
 std::vector<std::vector<Piece>> deal_pieces(int64_t rows, int64_t cols, const VectorTile& tile,
-                                            int64_t granule) {
+                                            int64_t granule, bool starts_small) {
   TW_CHECK(tile.rows % granule == 0, "tiles hold whole granules");
   const int64_t column_pieces = ceil_div(cols, tile.cols);
   const int64_t blocks = ceil_div(rows, granule);
@@ -196,7 +196,9 @@ std::vector<std::vector<Piece>> deal_pieces(int64_t rows, int64_t cols, const Ve
     for (int64_t unit = units * core / cores; unit < end;) {
       const int64_t column = unit / blocks;
       const int64_t block = unit % blocks;
-      const int64_t count = std::min({end - unit, blocks - block, tile.rows / granule});
+      const bool first = dealt[static_cast<size_t>(core)].empty();
+      const int64_t most = tile.rows / granule / (first && starts_small ? 2 : 1);
+      const int64_t count = std::min({end - unit, blocks - block, std::max<int64_t>(1, most)});
       const int64_t row = block * granule;
       const int64_t col = column * tile.cols;
       dealt[static_cast<size_t>(core)].push_back(

@@ -76,7 +76,9 @@ int64_t sector_rows(const VectorTile& tile, DType type);
 /// Deals rows x cols elements to at most `tile.cores` cores: rows are cut into pieces of tile.cols
 /// columns; each core gets an equal run of those (column by column of pieces), in pieces of at most
 /// tile.rows rows. Every core that is listed has work. `granule`: rows that stay together.
+/// `starts_small`: a core's first piece has half as many rows, so that its work begins while a whole
+/// piece is under way behind it.
 std::vector<std::vector<Piece>> deal_pieces(int64_t rows, int64_t cols, const VectorTile& tile,
-                                            int64_t granule);
+                                            int64_t granule, bool starts_small = false);
 
 }  // namespace tilewright
