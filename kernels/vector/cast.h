@@ -9,6 +9,7 @@ namespace tilewright {
 class CastKernel : public MapKernel {
  public:
   std::string name() const override { return "cast"; }
+  int revision() const override { return 2; }
   std::string summary() const override;
   Problem problem(const ProblemRequest& request) const override;
   void fill_inputs(const Problem& problem, const Launch& launch, const InputValues& values,
@@ -30,6 +31,7 @@ class CastKernel : public MapKernel {
 class QuantizeChannelsKernel : public MapKernel {
  public:
   std::string name() const override { return "quantize_channels"; }
+  int revision() const override { return 2; }
   std::string summary() const override;
   void fill_inputs(const Problem& problem, const Launch& launch, const InputValues& values,
                    GmImage& image) const override;

@@ -1,7 +1,6 @@
 #include "kernels/vector/map.h"
 
 #include <algorithm>
-#include <array>
 
 #include "kernels/vector/vector_builder.h"
 
@@ -47,37 +46,70 @@ struct MapPlan {
   int64_t shared_bytes = 0, shared_slots = 0;
 };
 
-/// Templates of a map. Those of the work differ in whether their tile is the first and the last of
-/// the core in its columns, so that it takes and leaves the rows for all.
+/// Templates of a map. A core's first tile in its columns is loaded with the rows for all.
 struct MapTemplates {
   int load = -1;
-  int load_shared = -1;
-  std::array<std::array<int, 2>, 2> work = {};
+  int load_first = -1;
+  int work = -1;
 };
 
+/// The tiles in UB in the order of the tensors, and what moves them.
+struct MapMoves {
+  std::vector<Tile> tiles;
+  std::vector<Instruction> loads, shared_loads, stores;
+};
+
+MapMoves moves_of(const std::vector<MapTensor>& tensors, const MapPlan& at) {
+  MapMoves moves;
+  for (size_t t = 0; t < tensors.size(); ++t) {
+    const bool shared = tensors[t].one_row;
+    const Expr count = shared ? Expr(1) : Expr::binding(kRows);
+    moves.tiles.push_back(ub_tile(Expr::binding(shared ? kShared : kSlot) + at.places[t], count,
+                                  Expr::binding(kCols), at.strides[t], tensors[t].type));
+    const Tile gm = gm_tile(static_cast<int>(t), shared ? Expr(0) : Expr::binding(kRow),
+                            Expr::binding(kCol), count, Expr::binding(kCols));
+    if (tensors[t].output) {
+      moves.stores.push_back(store_tile(moves.tiles[t], gm));
+    } else {
+      (shared ? moves.shared_loads : moves.loads).push_back(load_tile(gm, moves.tiles[t]));
+    }
+  }
+  return moves;
+}
+
+int add_template(Launch& launch, const char* name, std::vector<Instruction> list, int waited,
+                 int set) {
+  list.front() = waiting(list.front(), waited);
+  list.back() = setting(list.back(), set);
+  Template part;
+  part.name = name;
+  part.kind = CoreKind::kAiv;
+  part.bindings = kBindings;
+  part.prologue = std::move(list);
+  return launch.add_template(std::move(part));
+}
+
 /// Gives a core its pieces: a load stands `buffers` - 1 pieces before its work, as in add_tiles().
+/// Rows for all need no flags of their own: of as many slots as there are tiles, one is free when
+/// the slot of its first tile is.
 void add_pieces(CoreProgram& core, const MapTemplates& templates, const MapPlan& at,
                 const std::vector<Piece>& pieces, int64_t buffers) {
-  const auto changes = [&](size_t i) {
-    return i == 0 || i >= pieces.size() || pieces[i].col != pieces[i - 1].col;
-  };
+  const auto changes = [&](size_t i) { return i == 0 || pieces[i].col != pieces[i - 1].col; };
   int64_t columns = 0;
   std::vector<std::vector<int64_t>> bound;
   for (size_t i = 0; i < pieces.size(); ++i) {
     if (changes(i)) ++columns;
     const int64_t slot = at.slots + static_cast<int64_t>(i) % buffers * at.slot_bytes;
     const int64_t shared = at.shared_slots + (columns - 1) % buffers * at.shared_bytes;
-    bound.push_back(
-        {pieces[i].row, pieces[i].col, pieces[i].rows, pieces[i].cols, slot, shared});
+    bound.push_back({pieces[i].row, pieces[i].col, pieces[i].rows, pieces[i].cols, slot, shared});
   }
   size_t loaded = 0;
   for (size_t i = 0; i < pieces.size(); ++i) {
     const size_t end = std::min(pieces.size(), i + static_cast<size_t>(buffers));
     for (; loaded < end; ++loaded) {
-      if (at.shares && changes(loaded)) core.add(templates.load_shared, bound[loaded]);
-      core.add(templates.load, bound[loaded]);
+      core.add(changes(loaded) ? templates.load_first : templates.load, bound[loaded]);
     }
-    core.add(templates.work[changes(i) ? 1 : 0][changes(i + 1) ? 1 : 0], bound[i]);
+    core.add(templates.work, bound[i]);
   }
 }
 
@@ -109,65 +141,27 @@ Launch MapKernel::build(const Problem& problem, const Config& config,
                        tensor.one_row ? 1 : granule, tile.cols});
   }
   const UbRing ring = add_ring(launch, "tile", tile.buffers);
-  const UbRing shared_ring = at.shares ? add_ring(launch, "shared", tile.buffers) : UbRing();
 
-  std::vector<Tile> tiles;
-  std::vector<Instruction> loads, shared_loads, computed, stores;
-  for (size_t t = 0; t < all.size(); ++t) {
-    const bool shared = all[t].one_row;
-    const Expr count = shared ? Expr(1) : Expr::binding(kRows);
-    tiles.push_back(ub_tile(Expr::binding(shared ? kShared : kSlot) + at.places[t], count,
-                            Expr::binding(kCols), at.strides[t], all[t].type));
-    const Tile gm = gm_tile(static_cast<int>(t), shared ? Expr(0) : Expr::binding(kRow),
-                            Expr::binding(kCol), count, Expr::binding(kCols));
-    if (all[t].output) {
-      stores.push_back(store_tile(tiles[t], gm));
-    } else {
-      (shared ? shared_loads : loads).push_back(load_tile(gm, tiles[t]));
-    }
-  }
+  MapMoves moves = moves_of(all, at);
+  std::vector<Instruction> computed;
   std::vector<Tile> work;
   for (const int64_t place : at.work) {
     work.push_back(
         ub_tile(place, Expr::binding(kRows), Expr::binding(kCols), at.wide_stride, DType::kF32));
   }
-  compute(tiles, work, computed);
-  loads.front() = waiting(loads.front(), ring.free);
-  loads.back() = setting(loads.back(), ring.full);
-  computed.front() = waiting(computed.front(), ring.full);
-  computed.back() = setting(computed.back(), ring.done);
-  stores.front() = waiting(stores.front(), ring.done);
-  stores.back() = setting(stores.back(), ring.free);
-  const auto add_template = [&](const char* name, std::vector<Instruction> list) {
-    Template part;
-    part.name = name;
-    part.kind = CoreKind::kAiv;
-    part.bindings = kBindings;
-    part.prologue = std::move(list);
-    return launch.add_template(std::move(part));
-  };
+  compute(moves.tiles, work, computed);
   MapTemplates templates;
-  templates.load = add_template("load", loads);
-  const auto work_of = [&](bool takes, bool leaves) {
-    std::vector<Instruction> list = computed;
-    if (takes) list.front() = waiting(list.front(), shared_ring.full);
-    if (leaves) list[computed.size() - 1] = setting(list[computed.size() - 1], shared_ring.free);
-    list.insert(list.end(), stores.begin(), stores.end());
-    return add_template("tile", std::move(list));
-  };
+  templates.load = add_template(launch, "load", moves.loads, ring.free, ring.full);
+  templates.load_first = templates.load;
   if (at.shares) {
-    shared_loads.front() = waiting(shared_loads.front(), shared_ring.free);
-    shared_loads.back() = setting(shared_loads.back(), shared_ring.full);
-    templates.load_shared = add_template("load_shared", shared_loads);
-    for (const bool takes : {false, true}) {
-      for (const bool leaves : {false, true}) {
-        templates.work[takes ? 1 : 0][leaves ? 1 : 0] = work_of(takes, leaves);
-      }
-    }
-  } else {
-    const int tile_template = work_of(false, false);
-    for (auto& row : templates.work) row.fill(tile_template);
+    moves.shared_loads.insert(moves.shared_loads.end(), moves.loads.begin(), moves.loads.end());
+    templates.load_first =
+        add_template(launch, "load_first", moves.shared_loads, ring.free, ring.full);
   }
+  computed.back() = setting(computed.back(), ring.done);
+  moves.stores.front() = waiting(moves.stores.front(), ring.done);
+  computed.insert(computed.end(), moves.stores.begin(), moves.stores.end());
+  templates.work = add_template(launch, "tile", std::move(computed), ring.full, ring.free);
 
   const auto dealt = deal_pieces(rows, cols, tile, granule, !at.shares);
   add_vector_cores(launch, machine, dealt.size());

@@ -31,11 +31,6 @@ bool stays_half(DType type) {
   return type == DType::kF16;
 }
 
-Tile in_halves(Tile column) {
-  column.type = DType::kF16;
-  return column;
-}
-
 /// The factor's root as a half, and as another one what is left of the factor.
 void split_factor(const RowPiece& piece, std::vector<Instruction>& list) {
   const Tile& factor = piece.columns[kFactor];

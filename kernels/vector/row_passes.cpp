@@ -239,29 +239,56 @@ class RowPassBuilder {
       list.push_back(waiting(store_tile(piece.source, gm(sum_, 0, cols_)), ring_.done));
     }
     kernel_.begin(piece, list);
+    size_t last_pass = 0;
     for (int pass = 0; pass < shape_.passes; ++pass) {
+      last_pass = list.size();
       kernel_.add_pass(pass, piece, machine_, list);
       kernel_.finish(pass, piece, cols_, list);
     }
     add_result(list, place, piece);
     wait_for_load(list, 0);
-    const int weights = shape_.vectors > 0 ? launch_.add_template(load_vectors()) : -1;
+    Template first = rows;
     TileTemplates templates;
     templates.load = launch_.add_template(std::move(load));
     templates.work = launch_.add_template(std::move(rows));
+    if (shape_.vectors > 0) {
+      const int loaded =
+          launch_.add_flag({"w_full", FlagScope::kCore, FlagMeaning::kData, Memory::kUb, 0});
+      // Tiles with an addend take longer to load than vectors do.
+      vectors_late_ = shape_.half_vectors && !shape_.adds;
+      vectors_template_ = launch_.add_template(load_vectors(loaded));
+      if (vectors_late_) {
+        first.prologue[last_pass] = waiting(first.prologue[last_pass], loaded);
+        first_work_ = launch_.add_template(std::move(first));
+      }
+    }
     const auto dealt = deal_pieces(rows_, cols_, tile_, granule_, shape_.vectors == 0);
     add_vector_cores(launch_, machine_, dealt.size());
     for (size_t core = 0; core < dealt.size(); ++core) {
-      if (weights >= 0) launch_.cores[core].add(weights, {0, 0, 0});
       std::vector<std::vector<int64_t>> tiles;
       int64_t before = 0;
       for (const Piece& dealt_piece : dealt[core]) {
         const int64_t slot = at_.slots + before++ % tile_.buffers * at_.slot_bytes;
         tiles.push_back({dealt_piece.row, dealt_piece.rows, slot});
       }
-      add_tiles(launch_.cores[core], templates, tiles, tile_.buffers);
+      add_whole_tiles(launch_.cores[core], templates, tiles);
     }
   }
+
+  /// Vectors of halves are needed late in the first tile: it is loaded before them.
+  void add_whole_tiles(CoreProgram& core, const TileTemplates& templates,
+                       std::vector<std::vector<int64_t>>& tiles) const {
+    if (!vectors_late_) {
+      if (vectors_template_ >= 0) core.add(vectors_template_, {0, 0, 0});
+      add_tiles(core, templates, tiles, tile_.buffers);
+      return;
+    }
+    core.add(templates.load, tiles.front());
+    core.add(vectors_template_, {0, 0, 0});
+    add_tiles(core, {templates.load, templates.work, first_work_}, tiles, tile_.buffers, 1);
+  }
+
+  bool widens_vectors() const { return type_ != DType::kF32 && !shape_.half_vectors; }
 
   void wait_for_load(std::vector<Instruction>& list, size_t first) const {
     const auto vector = std::find_if(
@@ -271,16 +298,13 @@ class RowPassBuilder {
   }
 
   /// Vectors of whole rows stay in UB; halves that are widened are staged in the scratch.
-  Template load_vectors() {
-    const int loaded =
-        launch_.add_flag({"w_full", FlagScope::kCore, FlagMeaning::kData, Memory::kUb, 0});
+  Template load_vectors(int loaded) const {
     Template body;
     body.name = "vectors";
     body.kind = CoreKind::kAiv;
     body.bindings = kBindings;
     std::vector<Instruction>& list = body.prologue;
-    const bool half = type_ != DType::kF32 && !shape_.half_vectors;
-    const DType vector_type = half ? DType::kF32 : type_;
+    const bool half = widens_vectors();
     const auto staged = [&](size_t v) {
       const int64_t gap = at_.plan.tile_bytes(1, cols_, type_) * static_cast<int64_t>(v);
       return ub_tile(half ? at_.scratch + gap : at_.vectors[v], 1, cols_, 0, type_);
@@ -289,6 +313,8 @@ class RowPassBuilder {
       list.push_back(load_tile(gm_tile(vectors_[v], 0, 0, 1, cols_), staged(v)));
     }
     list.back() = setting(list.back(), loaded);
+    if (vectors_late_) return body;
+    const DType vector_type = half ? DType::kF32 : type_;
     const size_t first = list.size();
     for (size_t v = 0; v < vectors_.size(); ++v) {
       const Tile vector = ub_tile(at_.vectors[v], 1, cols_, 0, vector_type);
@@ -398,6 +424,8 @@ class RowPassBuilder {
   DType type_;
   int64_t rows_, cols_, granule_ = 1;
   int x_ = -1, r_ = -1, sum_ = -1, y_ = -1, column_ = -1, written_ = -1;
+  int vectors_template_ = -1, first_work_ = -1;
+  bool vectors_late_ = false;
   std::vector<int> vectors_;
   UbRing ring_;
 };

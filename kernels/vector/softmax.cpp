@@ -32,11 +32,6 @@ bool scales_halves(const RowPiece& piece) {
   return piece.whole && piece.source.type == DType::kF16;
 }
 
-Tile in_halves(Tile column) {
-  column.type = DType::kF16;
-  return column;
-}
-
 }  // namespace
 
 std::string SoftmaxKernel::summary() const {

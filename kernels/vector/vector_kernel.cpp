@@ -158,13 +158,14 @@ Config VectorKernel::default_config(const Problem& problem, const Machine& machi
     const int64_t pieces = prefers_whole_rows() ? 1 : ceil_div(columns, tile.cols);
     const int64_t bytes = std::min(tile.rows, ceil_div(rows * pieces, aivs)) * tile.cols * width;
     const int64_t burst = loads_whole_tiles() && tile.cols == columns ? bytes : tile.cols * width;
-    return std::array<int64_t, 7>{tile.cores,
+    return std::array<int64_t, 8>{tile.cores,
                                   -std::max(tile.cols, good_columns()),
                                   std::min<int64_t>(tile.buffers, 2),
                                   prefers_whole_rows() && tile.cols == columns ? 1 : 0,
                                   std::min(burst, machine.mte2.lookahead_burst_bytes),
                                   suits(bytes) * tile.buffers,
-                                  -tile.rows * tile.cols};
+                                  -tile.rows * tile.cols,
+                                  prefers_tall_tiles() ? tile.rows : 0};
   };
   return *std::max_element(legal.begin(), legal.end(),
                            [&](const Config& a, const Config& b) { return merit(a) < merit(b); });
