@@ -164,8 +164,8 @@ std::string text_of(const std::vector<TraceFormat>& formats) {
 
 CsvTrace::CsvTrace(std::string_view header, const std::string& where, const TraceOptions& options)
     : options_(options), header_(header) {
-  std::vector<std::string> names;
-  for (const std::string_view name : split(header, ',')) names.emplace_back(trim(name));
+  std::vector<std::string> names = split_csv_line(header, where);
+  for (std::string& name : names) name = trim(name);
   columns_ = names.size();
   const auto place_of = [&](std::string_view column) {
     const auto found = std::ranges::find(names, column);

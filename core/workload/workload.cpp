@@ -46,8 +46,7 @@ void keep_requests(Workload& workload, const std::string& what,
   requests = std::move(kept);
   if (orphans == 0) return;
   workload.notes.push_back(
-      fmt::format("{} requests of sessions that begin outside the slice were "
-                  "left out",
+      fmt::format("requests of sessions that begin outside the slice were left out: {}",
                   format_count(orphans)));
 }
 

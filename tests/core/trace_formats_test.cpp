@@ -38,7 +38,7 @@ const std::string kBurst = "Timestamp,Model,Request tokens,Response tokens,Total
 
 TEST(AzureTrace, TakesColumnsInAnyOrderWithOthersBetween) {
   const Workload workload = read_text(
-      "GeneratedTokens,note,ContextTokens,TIMESTAMP\n"
+      "\"GeneratedTokens\",note, ContextTokens,TIMESTAMP\n"
       "3,\"a, b\",2,2024-05-10 00:00:00\n");
   EXPECT_EQ(workload.requests, (std::vector<Request>{{0, 2, 3}}));
 }

@@ -171,8 +171,8 @@ TEST(SliceRequests, CountsTimeAnewAndLeavesOutOrphans) {
   EXPECT_EQ(workload.requests[1].after, 0);
   EXPECT_EQ(workload.requests[1].think_ns, 7);
   EXPECT_EQ(workload.notes,
-            std::vector<std::string>{"1 requests of sessions that begin outside the slice were "
-                                     "left out"});
+            std::vector<std::string>{
+                "requests of sessions that begin outside the slice were left out: 1"});
   workload = session_workload();
   slice_requests(workload, 2, 0);
   EXPECT_EQ(workload.requests.size(), 3U);
