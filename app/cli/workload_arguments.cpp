@@ -67,12 +67,9 @@ std::vector<Option> workload_options() {
       {"window", 0, "FROM:TO", "", "only requests that arrive in it, such as 60s:120s"},
       {"rate", 0, "R", "", "scale arrivals to R requests/s; inf: all at once"},
       {"arrivals", 0, "PROCESS", "",
-       "other arrivals: poisson:rate=4, gamma:rate=4,burstiness=0.5, constant:rate=4, at-once, "
-       "closed:concurrency=32, sessions:users=8,think=2s"},
+       "other arrivals: poisson:rate=4, closed:concurrency=32 and more (docs/formats.md)"},
       {"trace", 0, "a=1,b=2", "",
-       "of a trace: model=NAME of BurstGPT; block-tokens, time-unit and names of keys of a timed "
-       "trace",
-       true},
+       "what a trace does not say: model, block-tokens, time-unit, names of keys", true},
   };
 }
 
