@@ -33,10 +33,12 @@ struct RequestState {
   int64_t length() const { return prompt + generated; }
 };
 
-/// `count` output tokens that came one a step, from step `first_step` on.
+/// Output tokens of `count` steps in a row, from step `first_step` on. A step gives one token, or
+/// more where drafts were accepted; those of one step come together.
 struct TokenRun {
   int64_t first_step = 0;
-  int64_t count = 0;
+  int64_t count = 0;   ///< steps
+  int64_t tokens = 1;  ///< of each step
 
   bool operator==(const TokenRun&) const = default;
 };
