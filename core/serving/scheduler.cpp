@@ -205,7 +205,7 @@ bool Scheduler::schedule_running(StepPlan& plan, Turn turn) {
     }
     if (decodes) reserved -= std::max<int64_t>(grant(one, options_.max_num_batched_tokens), 0);
     const int64_t tokens = grant(one, decodes ? budget_ : budget_ - std::max<int64_t>(reserved, 0));
-    TW_CHECK(one.computed <= one.goal(), "no more is computed than there is");
+    TW_CHECK(one.computed - one.in_flight <= one.length(), "no more is computed than there is");
     if (tokens <= 0) continue;
     goes_on = one.computed + tokens + lookahead_ <= one.room || make_room(plan, place, tokens);
     if (goes_on) add_slice(plan, request, tokens);
