@@ -13,8 +13,7 @@ int64_t end_of(std::span<const int64_t> step_end_ns, int64_t step) {
 }  // namespace
 
 bool is_completed(const RequestRecord& request) {
-  return request.finish != FinishReason::kNone && request.finish != FinishReason::kRejected &&
-         request.finish != FinishReason::kAborted;
+  return is_complete(request.finish);
 }
 
 RequestTimes times_of(const RequestRecord& request, std::span<const int64_t> step_end_ns) {

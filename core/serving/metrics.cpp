@@ -212,17 +212,16 @@ double share(double part, double whole) {
   return whole > 0 ? part / whole : 0;
 }
 
-void put_speculation(Json& json, const SpeculationCounts& counts) {
-  const auto drafts = static_cast<double>(counts.drafts);
-  const auto accepted = static_cast<double>(counts.accepted_tokens);
-  json["spec_decode_acceptance_rate"] =
-      100 * share(accepted, static_cast<double>(counts.draft_tokens));
-  json["spec_decode_acceptance_length"] = 1 + accepted / drafts;
-  json["spec_decode_num_drafts"] = counts.drafts;
-  json["spec_decode_draft_tokens"] = counts.draft_tokens;
-  json["spec_decode_accepted_tokens"] = counts.accepted_tokens;
+void put_speculation(Json& json, const SpeculationStats& stats) {
+  const auto drafts = static_cast<double>(stats.num_drafts);
+  json["spec_decode_acceptance_rate"] = 100 * stats.acceptance_rate();
+  json["spec_decode_acceptance_length"] = stats.mean_acceptance_length();
+  json["spec_decode_num_drafts"] = stats.num_drafts;
+  json["spec_decode_draft_tokens"] = stats.draft_tokens;
+  json["spec_decode_accepted_tokens"] = stats.accepted_tokens;
   Json& rates = json["spec_decode_per_position_acceptance_rates"] = Json::array();
-  for (const int64_t at : counts.accepted_at) rates.push_back(static_cast<double>(at) / drafts);
+  for (const int64_t at : stats.accepted_per_position)
+    rates.push_back(static_cast<double>(at) / drafts);
 }
 
 }  // namespace
@@ -311,7 +310,7 @@ Json to_json(const RunTotals& totals, double duration_s) {
     json["prefix_cache_hit_rate"] =
         share(static_cast<double>(totals.prefix_hits), static_cast<double>(totals.prefix_queries));
   }
-  if (totals.speculation.drafts > 0) put_speculation(json, totals.speculation);
+  if (totals.speculation.num_drafts > 0) put_speculation(json, totals.speculation);
   return json;
 }
 

@@ -10,6 +10,7 @@
 #include "core/base/json.h"
 #include "core/serving/executor.h"
 #include "core/serving/request.h"
+#include "core/serving/speculation.h"
 
 namespace tilewright {
 
@@ -34,15 +35,6 @@ struct Slo {
   bool any() const { return ttft_ms || tpot_ms || e2el_ms; }
 };
 
-/// What speculative decoding did in a run. Counts are those of vLLM's engine.
-struct SpeculationCounts {
-  int64_t drafts = 0;           ///< times that tokens were proposed (verifications)
-  int64_t draft_tokens = 0;     ///< proposed
-  int64_t accepted_tokens = 0;  ///< of those; the one more that each verification gives not counted
-  /// Verifications that accepted the draft at place i (and so all before it).
-  std::vector<int64_t> accepted_at = {};
-};
-
 /// What a run knows beyond the records of its requests; what is 0 was not there or is not known,
 /// and gives no measure.
 struct RunTotals {
@@ -62,7 +54,7 @@ struct RunTotals {
   bool prefix_caching = false;
   int64_t prefix_queries = 0;
   int64_t prefix_hits = 0;
-  SpeculationCounts speculation = {};
+  SpeculationStats speculation = {};
   /// Number of steps for each total of tokens (ServingResult::step_tokens).
   std::map<int64_t, int64_t> step_tokens = {};
 };

@@ -191,18 +191,18 @@ void write_counters(Exposition& out, const RequestSamples& samples, const RunTot
   }
 }
 
-void write_speculation(Exposition& out, const SpeculationCounts& counts) {
-  if (counts.drafts == 0) return;
+void write_speculation(Exposition& out, const SpeculationStats& stats) {
+  if (stats.num_drafts == 0) return;
   out.single("spec_decode_num_drafts_total", "counter", "Verifications of drafts.",
-             static_cast<double>(counts.drafts));
+             static_cast<double>(stats.num_drafts));
   out.single("spec_decode_num_draft_tokens_total", "counter", "Tokens drafted.",
-             static_cast<double>(counts.draft_tokens));
+             static_cast<double>(stats.draft_tokens));
   out.single("spec_decode_num_accepted_tokens_total", "counter", "Drafted tokens accepted.",
-             static_cast<double>(counts.accepted_tokens));
+             static_cast<double>(stats.accepted_tokens));
   constexpr std::string_view kPerPosition = "spec_decode_num_accepted_tokens_per_pos_total";
   out.begin(kPerPosition, "counter", "Drafted tokens accepted, by their place in the draft.");
-  for (size_t i = 0; i < counts.accepted_at.size(); ++i) {
-    out.value(kPerPosition, static_cast<double>(counts.accepted_at[i]),
+  for (size_t i = 0; i < stats.accepted_per_position.size(); ++i) {
+    out.value(kPerPosition, static_cast<double>(stats.accepted_per_position[i]),
               fmt::format(",position=\"{}\"", i));
   }
 }

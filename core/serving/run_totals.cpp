@@ -23,6 +23,12 @@ RunTotals totals_of(const ServingResult& result, const Capacity& capacity) {
   totals.host_ns = result.host_ns;
   totals.peak_flops = capacity.peak_flops;
   totals.peak_bytes_per_s = capacity.peak_bytes_per_s;
+  totals.idle_ns = result.idle_ns;
+  for (const StepRecord& step : result.steps) totals.work += step.work;
+  totals.prefix_caching = result.prefix_cache.requests > 0;
+  totals.prefix_queries = result.prefix_cache.queries;
+  totals.prefix_hits = result.prefix_cache.hits;
+  totals.speculation = result.speculation;
   totals.preemptions = result.preemptions;
   totals.block_size = capacity.block_size;
   totals.kv_blocks = result.kv_blocks;

@@ -107,7 +107,7 @@ TEST(Prometheus, LeavesOutWhatTheRunDoesNotKnow) {
   run.totals.chips = 2;
   run.totals.work = {.flops = 1e12, .weight_bytes = 8, .kv_read_bytes = 4, .kv_write_bytes = 2};
   run.totals.speculation = {
-      .drafts = 10, .draft_tokens = 30, .accepted_tokens = 12, .accepted_at = {8, 4}};
+      .num_drafts = 10, .draft_tokens = 30, .accepted_tokens = 12, .accepted_per_position = {8, 4}};
   run.totals.step_tokens = {{1, 2}, {300, 1}};
   const std::string text = run.text();
   expect_value(text, "prefix_cache_hits_total", "64.0");

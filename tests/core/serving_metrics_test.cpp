@@ -192,8 +192,10 @@ TEST(RunTotals, GiveUtilisationAndSharesByTheirDefinitions) {
   totals.prefix_caching = true;
   totals.prefix_queries = 400;
   totals.prefix_hits = 100;
-  totals.speculation = {
-      .drafts = 10, .draft_tokens = 40, .accepted_tokens = 15, .accepted_at = {8, 5, 2, 0}};
+  totals.speculation = {.num_drafts = 10,
+                        .draft_tokens = 40,
+                        .accepted_tokens = 15,
+                        .accepted_per_position = {8, 5, 2, 0}};
   const Json json = to_json(totals, 4);
   EXPECT_DOUBLE_EQ(json["mfu"].get<double>(), 0.5);
   EXPECT_DOUBLE_EQ(json["mbu"].get<double>(), 0.4);
