@@ -96,7 +96,7 @@ TEST(ModelConfigReader, KnowsTheHabitsOfTheFamilies) {
   EXPECT_TRUE(parse(R"(, "attention_bias": true)").qkv_bias);
   EXPECT_TRUE(parse("", "Qwen3ForCausalLM").qk_norm);
   EXPECT_FALSE(parse("", "Qwen3ForCausalLM").qkv_bias);
-  const std::string window = R"(, "sliding_window": 512)";
+  const std::string window = R"(, "sliding_window": 512, "max_window_layers": 1)";
   EXPECT_EQ(parse(window, "MistralForCausalLM").sliding_window, 512);
   EXPECT_EQ(parse(window, "Qwen2ForCausalLM").sliding_window, 0);
   EXPECT_EQ(parse(window + R"(, "use_sliding_window": true)", "Qwen2ForCausalLM").sliding_window,
