@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/model/model_config.h"
+#include "core/serving/executor.h"
 #include "core/workload/workload.h"
 
 namespace tilewright {
@@ -40,6 +41,7 @@ struct CaseAgreement {
   int64_t tokens_total = 0;
   int64_t first_difference = -1;  ///< step, or -1
   int64_t logits_compared = 0;
+  int64_t logits_total = 0;  ///< that the reference states
   double max_logit_error = 0;
 };
 
@@ -56,28 +58,37 @@ struct Agreement {
   bool holds(double tolerance) const;
 };
 
-/// Compares a run with a reference. Logits count up to the first token that differs: what follows
-/// it follows other tokens.
-class ReferenceComparison {
+/// An executor that compares what passes through it with a reference: request i of the workload is
+/// case i. It asks for logits whether or not the engine wants them. Logits count up to the first
+/// token that differs: what follows it follows other tokens.
+class ReferenceObserver : public Executor {
  public:
-  /// The reference must outlive the comparison.
-  explicit ReferenceComparison(const Reference& reference);
+  /// Both must outlive the observer. `executor` is functional.
+  ReferenceObserver(Executor& executor, const Reference& reference);
 
-  /// The row that the token at `position` (its index in prompt + output) of case `index` was chosen
-  /// from. Positions may come in any order, and again.
-  void add_logits(int64_t index, int64_t position, std::span<const float> row);
+  Capacity capacity() const override { return executor_.capacity(); }
+  Execution execute(const Batch& batch, int64_t ready_ns) override;
+  RepeatedExecution repeat_decode(const Batch& batch, int64_t ready_ns, int64_t limit,
+                                  int64_t until_ns, int64_t gap_ns) override;
 
-  /// `outputs`: the tokens of each case.
-  Agreement finish(std::span<const std::vector<int32_t>> outputs) const;
+  /// Of everything executed so far.
+  Agreement agreement() const;
 
  private:
-  struct StepError {
+  /// What was said in one step of a case.
+  struct Step {
+    int32_t token = -1;
     int64_t compared = 0;
     double error = 0;
   };
 
+  /// The row that the token at `position` (its index in prompt + output) was chosen from.
+  void observe(int64_t index, int64_t position, std::span<const float> row, int32_t token);
+  CaseAgreement agreement_of(size_t index) const;
+
+  Executor& executor_;
   const Reference& reference_;
-  std::vector<std::vector<StepError>> steps_;  ///< by case and step
+  std::vector<std::vector<Step>> steps_;  ///< by case
 };
 
 }  // namespace tilewright

@@ -3,7 +3,10 @@
 
 #include <benchmark/benchmark.h>
 
+#include <Eigen/Core>
+
 #include "kernels/native/native_executor.h"
+#include "kernels/native/panel_product.h"
 #include "tests/random_checkpoint.h"
 
 namespace tilewright {
@@ -95,6 +98,37 @@ void NativePrefill(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * tokens);
 }
 BENCHMARK(NativePrefill)->Unit(benchmark::kMicrosecond);
+
+/// gate_up of the model above, for so many tokens: ours, and Eigen's product of the same matrices.
+constexpr int64_t kInputs = 128;
+constexpr int64_t kOutputs = 704;
+
+void NativeProduct(benchmark::State& state) {
+  PackedMatrix matrix(kOutputs, kInputs);
+  const std::vector<float> weights(kInputs, 0.5f);
+  for (int64_t row = 0; row < kOutputs; ++row) matrix.set_row(row, weights);
+  const std::vector<float> x(static_cast<size_t>(state.range(0) * kInputs), 0.25f);
+  std::vector<float> y;
+  for (auto _ : state) {
+    matrix.multiply({x.data(), kInputs, state.range(0)}, y);
+    benchmark::DoNotOptimize(y.data());
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0) * 2 * kInputs * kOutputs);
+}
+BENCHMARK(NativeProduct)->Arg(1)->Arg(8)->Arg(32)->Arg(512)->Unit(benchmark::kMicrosecond);
+
+void EigenProduct(benchmark::State& state) {
+  using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  const Matrix weights = Matrix::Constant(kOutputs, kInputs, 0.5f);
+  const Matrix x = Matrix::Constant(state.range(0), kInputs, 0.25f);
+  Matrix y(state.range(0), kOutputs);
+  for (auto _ : state) {
+    y.noalias() = x * weights.transpose();
+    benchmark::DoNotOptimize(y.data());
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0) * 2 * kInputs * kOutputs);
+}
+BENCHMARK(EigenProduct)->Arg(1)->Arg(8)->Arg(32)->Arg(512)->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace tilewright

@@ -114,29 +114,33 @@ void expect_near(const Rows& a, const Rows& b, const std::string& what) {
   }
 }
 
-TEST(NativeExecutor, SaysWhatThePlainModelSays) {
+class NativeArchitecture : public testing::TestWithParam<size_t> {};
+
+TEST_P(NativeArchitecture, SaysWhatThePlainModelSays) {
   const auto list = prompts();
-  for (const Architecture& each : architectures()) {
-    const Fixture fixture(each.recipe);
-    NativeExecutor executor = fixture.executor();
-    const Rows ours = run(executor);
-    const PlainModel plain(fixture.checkpoint.model(), fixture.weights);
-    for (size_t i = 0; i < list.size(); ++i) {
-      std::vector<int32_t> ids = list[i];
-      for (size_t step = 0; step < kSteps; ++step) {
-        const PlainModel::Vector theirs = plain.logits(ids);
-        const std::vector<float>& row = ours.rows[i][step];
-        for (size_t v = 0; v < theirs.size(); ++v) {
-          ASSERT_NEAR(static_cast<double>(row[v]), theirs[v], kTolerance)
-              << each.name << " prompt " << i << " step " << step;
-        }
-        const auto largest = std::max_element(theirs.begin(), theirs.end()) - theirs.begin();
-        EXPECT_EQ(ours.tokens[i][step], largest) << each.name << " prompt " << i;
-        ids.push_back(ours.tokens[i][step]);
+  const Fixture fixture(architectures()[GetParam()].recipe);
+  NativeExecutor executor = fixture.executor();
+  const Rows ours = run(executor);
+  const PlainModel plain(fixture.checkpoint.model(), fixture.weights);
+  for (size_t i = 0; i < list.size(); ++i) {
+    std::vector<int32_t> ids = list[i];
+    for (size_t step = 0; step < kSteps; ++step) {
+      const PlainModel::Vector theirs = plain.logits(ids);
+      const std::vector<float>& row = ours.rows[i][step];
+      for (size_t v = 0; v < theirs.size(); ++v) {
+        ASSERT_NEAR(static_cast<double>(row[v]), theirs[v], kTolerance)
+            << "prompt " << i << " step " << step;
       }
+      const auto largest = std::max_element(theirs.begin(), theirs.end()) - theirs.begin();
+      EXPECT_EQ(ours.tokens[i][step], largest) << "prompt " << i << " step " << step;
+      ids.push_back(ours.tokens[i][step]);
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Each, NativeArchitecture,
+                         testing::Range(size_t{0}, architectures().size()),
+                         [](const auto& each) { return architectures()[each.param].name; });
 
 TEST(NativeExecutor, GivesTheSameBitsHoweverSequencesAreCutAndMixed) {
   for (const Architecture& each : architectures()) {
