@@ -89,8 +89,8 @@ TEST(SafetensorsHeader, NamesTensorAndPlaceOfWhatIsWrong) {
                "data_offsets": [0, 4]})"),
        4, "has 17 dimensions"},
   };
-  for (const auto& [header, data_bytes, message] : kCases) {
-    EXPECT_SAYS(parse_safetensors_header(header, data_bytes, "f"), message);
+  for (const auto& each : kCases) {
+    EXPECT_SAYS(parse_safetensors_header(each.header, each.data_bytes, "f"), each.message);
   }
 }
 
