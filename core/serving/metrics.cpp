@@ -92,7 +92,7 @@ class Collector {
 };
 
 void Collector::add(const RequestRecord& request) {
-  if (request.finish != FinishReason::kLength) {
+  if (!is_complete(request.finish)) {
     ++(request.finish == FinishReason::kAborted ? metrics_.aborted : metrics_.failed);
     return;
   }
