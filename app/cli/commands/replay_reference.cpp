@@ -114,8 +114,11 @@ Setup read_setup(const Arguments& arguments) {
   setup.workload = reference_workload(setup.reference, path);
 
   ServingOptions& serving = setup.serving;
-  serving.max_num_batched_tokens = integer_or(
-      arguments, "chunk", kMaxTokens, arguments.integer("max-num-batched-tokens", 1, kMaxTokens));
+  if (arguments.has("chunk") && arguments.has("max-num-batched-tokens")) {
+    throw Error(ErrorKind::kUsage, "--chunk and --max-num-batched-tokens are the same; give one");
+  }
+  serving.max_num_batched_tokens =
+      arguments.integer(arguments.has("chunk") ? "chunk" : "max-num-batched-tokens", 1, kMaxTokens);
   serving.max_num_seqs =
       std::min(arguments.integer("max-num-seqs", 1, kMaxTokens), serving.max_num_batched_tokens);
   serving.enable_prefix_caching = read_switch(arguments, "prefix-cache", true);
