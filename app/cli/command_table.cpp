@@ -119,11 +119,34 @@ Command tune_entry() {
   return command;
 }
 
+/// How `replay --reference` runs a checkpoint.
+std::vector<Option> reference_options() {
+  return {
+      {"reference", 0, "FILE", "",
+       "run the checkpoint folder MODEL on the prompts of FILE and compare its tokens and logits"},
+      {"executor", 0, "NAME", "native", "with --reference: native (f32 on the CPU)"},
+      {"chunk", 0, "N", "", "with --reference: token budget of a step"},
+      {"prefix-cache", 0, "on|off", "",
+       "with --reference: share KV of equal prefixes (default: on)"},
+      {"speculate", 0, "ngram:K", "", "with --reference: verify up to K looked-up tokens a step"},
+      {"async", 0, "on|off", "",
+       "with --reference: plan a step during the one before (default: off)"},
+      {"tp", 0, "N", "", "with --reference: ranks that share each layer (default: 1)"},
+      {"pp", 0, "N", "", "with --reference: stages of layers (default: 1)"},
+  };
+}
+
 Command replay_entry() {
   Command command;
   command.name = "replay";
   command.summary = "serve a workload in virtual time, with a plan and without";
-  command.positionals = {{"MODEL", "a model, or the path of a config.json"}};
+  command.details =
+      "With --reference, real numbers instead of times: MODEL is a checkpoint folder, whose "
+      "weights\n"
+      "are served by the same engine to the prompts of a numeric reference (docs/formats.md). "
+      "Status\n"
+      "4 when a token differs or a logit is more than 0.001 off, whatever the options.\n";
+  command.positionals = {{"MODEL", "a model, the path of a config.json, or a checkpoint folder"}};
   command.options =
       std::vector<Option>{
           {"plan", 0, "FILE", "", "a plan from `tilewright export`; without: untuned kernels"},
@@ -133,8 +156,10 @@ Command replay_entry() {
            "limits of ttft, tpot and e2el in us, ms or s (a plain number: ms), for the goodput",
            true},
       } +
-      serving_options();
+      reference_options() + serving_options();
   command.examples = {
+      {"tilewright replay tiny-llama --reference tiny-llama/reference.json --speculate ngram:3",
+       "does a checkpoint make the tokens it should?"},
       {"tilewright replay qwen2-7b --workload chat --plan plan.json --compare none",
        "what is the plan worth?"},
       {"tilewright replay qwen2-7b --workload trace.csv --limit 1000 --slo ttft=500ms,tpot=50ms",

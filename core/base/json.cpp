@@ -15,6 +15,9 @@ namespace tilewright {
 namespace {
 
 constexpr int kMaxDepth = 64;
+/// Objects that keep the order of their keys find one by looking at all: an object of millions of
+/// keys would take hours. Far above every file that is read here.
+constexpr size_t kMaxKeys = 1 << 14;
 
 /// "line:column" of a byte offset (1-based, as editors count).
 std::string line_and_column(std::string_view text, size_t offset) {
@@ -59,6 +62,10 @@ Json parse(std::string_view text, const std::string& where,
         throw Error(ErrorKind::kFailed,
                     fmt::format("{}: key {} stands twice in one object", where, join(path, ".")));
       }
+      if (keys_of_open_objects.back().size() > kMaxKeys) {
+        throw Error(ErrorKind::kFailed,
+                    fmt::format("{}: an object with more than {} keys", where, kMaxKeys));
+      }
     }
     return true;
   };
@@ -72,12 +79,12 @@ Json parse(std::string_view text, const std::string& where,
     // Numbers that are too large, under the key where the parser stood.
     const std::string_view message = error.what();
     const size_t end_of_id = message.find("] ");
-    throw Error(ErrorKind::kFailed,
-                fmt::format("{}: {}: not valid JSON: {}", where, join(path, "."),
-                            printable(message.substr(end_of_id == std::string_view::npos
-                                                         ? 0
-                                                         : end_of_id + 2),
-                                      160)));
+    throw Error(
+        ErrorKind::kFailed,
+        fmt::format(
+            "{}: {}: not valid JSON: {}", where, join(path, "."),
+            printable(message.substr(end_of_id == std::string_view::npos ? 0 : end_of_id + 2),
+                      160)));
   }
 }
 

@@ -38,6 +38,11 @@ int64_t parameters_with(const ModelConfig& model, int64_t experts) {
 
 }  // namespace
 
+int64_t ModelConfig::window_of(int64_t layer) const {
+  const bool windowed = windowed_layers.empty() || windowed_layers[static_cast<size_t>(layer)];
+  return windowed ? sliding_window : 0;
+}
+
 int64_t ModelConfig::parameters() const {
   return parameters_with(*this, experts);
 }

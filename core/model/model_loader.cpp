@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -34,7 +35,9 @@ struct Family {
   std::string_view architecture;
   bool qkv_bias = false;  ///< unless `attention_bias` says otherwise
   bool qk_norm = false;
-  bool window_on = true;  ///< `sliding_window` counts without `use_sliding_window`
+  bool output_bias = true;  ///< `attention_bias` holds for the output projection too
+  bool ffn_bias = false;    ///< knows `mlp_bias`
+  bool window_on = true;    ///< `sliding_window` counts without `use_sliding_window`
   bool latent_attention = false;
   Mixture mixture = Mixture::kNone;
 };
@@ -43,10 +46,13 @@ constexpr Family kFamilies[] = {
     {.architecture = "DeepseekV2ForCausalLM",
      .latent_attention = true,
      .mixture = Mixture::kDeepseek},
-    {.architecture = "LlamaForCausalLM"},
+    {.architecture = "LlamaForCausalLM", .ffn_bias = true},
     {.architecture = "MistralForCausalLM"},
     {.architecture = "MixtralForCausalLM", .mixture = Mixture::kMixtral},
-    {.architecture = "Qwen2ForCausalLM", .qkv_bias = true, .window_on = false},
+    {.architecture = "Qwen2ForCausalLM",
+     .qkv_bias = true,
+     .output_bias = false,
+     .window_on = false},
     {.architecture = "Qwen3ForCausalLM", .qk_norm = true, .window_on = false},
 };
 
@@ -61,6 +67,12 @@ std::optional<JsonReader> find(const JsonReader& object, std::string_view key) {
 int64_t size_or(const JsonReader& object, std::string_view key, int64_t max, int64_t fallback) {
   const auto value = find(object, key);
   return value ? value->integer(1, max) : fallback;
+}
+
+double number_or(const JsonReader& object, std::string_view key, double min, double max,
+                 double fallback) {
+  const auto value = find(object, key);
+  return value ? value->number(min, max) : fallback;
 }
 
 bool flag_or(const JsonReader& object, std::string_view key, bool fallback) {
@@ -110,6 +122,37 @@ std::string read_rope_type(const JsonReader& rope) {
   return name;
 }
 
+void read_llama3(const JsonReader& rope, ModelConfig& model) {
+  model.rope_low_freq_factor = rope.at("low_freq_factor").number(1e-6, 1e6);
+  const JsonReader high = rope.at("high_freq_factor");
+  model.rope_high_freq_factor = high.number(1e-6, 1e6);
+  if (model.rope_high_freq_factor <= model.rope_low_freq_factor) {
+    high.fail(fmt::format("{} is not above low_freq_factor {}", model.rope_high_freq_factor,
+                          model.rope_low_freq_factor));
+  }
+  model.rope_original_positions =
+      rope.at("original_max_position_embeddings").integer(1, kMaxPositions);
+}
+
+/// Peng et al. 2023, equation 22, with the two scales of DeepSeek.
+double yarn_scale(double factor, double mscale) {
+  return factor <= 1 ? 1 : 0.1 * mscale * std::log(factor) + 1;
+}
+
+void read_yarn(const JsonReader& rope, ModelConfig& model) {
+  model.rope_original_positions =
+      size_or(rope, "original_max_position_embeddings", kMaxPositions, model.max_positions);
+  model.rope_beta_fast = number_or(rope, "beta_fast", 1e-6, 1e6, model.rope_beta_fast);
+  model.rope_beta_slow = number_or(rope, "beta_slow", 1e-6, 1e6, model.rope_beta_slow);
+  model.rope_truncate = flag_or(rope, "truncate", true);
+  const double mscale = number_or(rope, "mscale", 0, 1e3, 0);
+  const double all = number_or(rope, "mscale_all_dim", 0, 1e3, 0);
+  const double derived = mscale > 0 && all > 0 ? yarn_scale(model.rope_factor, mscale) /
+                                                     yarn_scale(model.rope_factor, all)
+                                               : yarn_scale(model.rope_factor, 1);
+  model.rope_attention_factor = number_or(rope, "attention_factor", 1e-6, 1e6, derived);
+}
+
 void read_rope(const JsonReader& config, ModelConfig& model) {
   // transformers 5 moved the base into the object and renamed it.
   auto rope = find(config, "rope_parameters");
@@ -119,8 +162,14 @@ void read_rope(const JsonReader& config, ModelConfig& model) {
   if (theta) model.rope_theta = theta->number(1, 1e12);
   if (!rope) return;
   if (!rope->is_object()) rope->fail("expected an object or null");
+  if (const auto part = find(*rope, "partial_rotary_factor"); part && part->number(0, 1) != 1) {
+    part->fail("heads that are rotated in part are not supported");
+  }
   model.rope_scaling = read_rope_type(*rope);
-  if (model.rope_scaling != "none") model.rope_factor = rope->at("factor").number(1, 1e6);
+  if (model.rope_scaling == "none") return;
+  model.rope_factor = rope->at("factor").number(1, 1e6);
+  if (model.rope_scaling == "llama3") read_llama3(*rope, model);
+  if (model.rope_scaling == "yarn") read_yarn(*rope, model);
 }
 
 void read_heads(const JsonReader& config, ModelConfig& model) {
@@ -174,11 +223,46 @@ void read_experts(const JsonReader& config, Mixture mixture, ModelConfig& model)
   model.experts_per_token = config.at("num_experts_per_tok").integer(1, model.experts);
 }
 
+void read_biases(const JsonReader& config, const Family& family, ModelConfig& model) {
+  model.qkv_bias = flag_or(config, "attention_bias", family.qkv_bias);
+  model.output_bias = family.output_bias && model.qkv_bias;
+  model.ffn_bias = family.ffn_bias && flag_or(config, "mlp_bias", false);
+}
+
+/// One flag for each layer, or none where the window holds in all.
+std::vector<bool> read_windowed_layers(const JsonReader& config, const Family& family,
+                                       const ModelConfig& model) {
+  std::vector<bool> windowed;
+  if (const auto types = find(config, "layer_types")) {
+    for (const JsonReader& type : types->items()) {
+      const std::string name = type.string();
+      if (name != "sliding_attention" && name != "full_attention") {
+        type.fail(fmt::format("'{}' is not known; known are full_attention, sliding_attention",
+                              printable(name)));
+      }
+      windowed.push_back(name == "sliding_attention");
+    }
+    if (std::ssize(windowed) != model.layers) {
+      types->fail(fmt::format("has {} entries for {} layers", windowed.size(), model.layers));
+    }
+  } else if (!family.window_on) {
+    const auto first = find(config, "max_window_layers");
+    const int64_t full = first ? first->integer(0, kMaxPositions) : 28;
+    for (int64_t layer = 0; layer < model.layers; ++layer) windowed.push_back(layer >= full);
+  }
+  if (std::find(windowed.begin(), windowed.end(), false) == windowed.end()) windowed.clear();
+  return windowed;
+}
+
 void read_window(const JsonReader& config, const Family& family, ModelConfig& model) {
   const auto window = find(config, "sliding_window");
-  if (window && flag_or(config, "use_sliding_window", family.window_on)) {
-    model.sliding_window = window->integer(1, kMaxPositions);
-  }
+  if (!window || !flag_or(config, "use_sliding_window", family.window_on)) return;
+  model.sliding_window = window->integer(1, kMaxPositions);
+  model.windowed_layers = read_windowed_layers(config, family, model);
+  const auto& layers = model.windowed_layers;
+  if (layers.empty() || std::find(layers.begin(), layers.end(), true) != layers.end()) return;
+  model.sliding_window = 0;
+  model.windowed_layers.clear();
 }
 
 void check_size(const JsonReader& config, const ModelConfig& model) {
@@ -219,7 +303,7 @@ ModelConfig parse_model_config(std::string_view text, const std::string& where) 
   model.max_positions = config.at("max_position_embeddings").integer(1, kMaxPositions);
   if (const auto eps = find(config, "rms_norm_eps")) model.norm_eps = eps->number(0, 1);
   model.tied_embeddings = flag_or(config, "tie_word_embeddings", false);
-  model.qkv_bias = flag_or(config, "attention_bias", family.qkv_bias);
+  read_biases(config, family, model);
   model.qk_norm = family.qk_norm;
   if (const auto act = find(config, "hidden_act"); act && act->string() != "silu") {
     act->fail(

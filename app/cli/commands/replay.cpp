@@ -133,6 +133,14 @@ Json json_of(const std::vector<Replay>& replays, const ServingSetup& setup) {
   return json;
 }
 
+/// Options that only a comparison with a reference has.
+void refuse_reference_options(const Arguments& arguments) {
+  for (const char* option : {"executor", "chunk", "prefix-cache", "speculate", "async"}) {
+    if (!arguments.has(option)) continue;
+    throw Error(ErrorKind::kUsage, fmt::format("--{} needs --reference FILE", option));
+  }
+}
+
 std::unique_ptr<RunRecord> begin_record(const Context& context, Store& store,
                                         const ServingSetup& setup, const Replay& replay) {
   const std::string label = fmt::format("{} {} plan={}", setup.model.name, setup.workload.name,
@@ -147,6 +155,8 @@ std::unique_ptr<RunRecord> begin_record(const Context& context, Store& store,
 }  // namespace
 
 int run_replay(Context& context) {
+  if (context.arguments().has("reference")) return run_replay_reference(context);
+  refuse_reference_options(context.arguments());
   const InterruptGuard guard;
   const Slo slo = read_slo(context.arguments());
   const ServingSetup setup = read_serving_setup(context, context.arguments().positionals()[0]);
