@@ -31,6 +31,7 @@ struct InFlight {
   bool has_events = false;
   int64_t running = 0;  // after planning
   int64_t waiting = 0;
+  int64_t kv_blocks = 0;
   StepRecord times;             // start, ops, idle time and work
   std::vector<int64_t> counts;  // tokens of each slice that samples; empty: one each
   std::vector<float> logits;
@@ -231,6 +232,7 @@ void Engine::dispatch(StepPlan plan) {
   } else {
     execute(step, ready_ns);
   }
+  step.kv_blocks = scheduler_.pool().used();
   host_ns_ = ready_ns;
   in_flight_.push_back(std::move(step));
 }
@@ -354,7 +356,7 @@ void Engine::retire_steps(InFlight& step, int64_t steps) {
   record.draft_tokens = step.plan.draft_tokens;
   record.running = step.running;
   record.waiting = step.waiting;
-  record.kv_blocks = outcome.kv_blocks;
+  record.kv_blocks = step.kv_blocks;
   record.preemptions = std::ssize(step.plan.preempted);
   record_tokens(step, outcome, steps);
   if (!step.logits.empty()) report_logits(step, outcome);

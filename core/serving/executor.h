@@ -34,11 +34,13 @@ struct BlockCopy {
   int64_t tokens = 0;
 };
 
-/// What one step computes.
+/// What one step computes. Requests share blocks: a slice may read KV that an earlier slice of the
+/// same batch writes, so in each layer KV of all slices is written before it is read (or slice
+/// after slice, in order).
 struct Batch {
   std::vector<SequenceSlice> slices;
-  std::vector<BlockCopy> copies = {};
-  bool wants_logits = false;  ///< functional executors answer with Execution::logits
+  std::vector<BlockCopy> copies = {};  ///< made in this order, before anything is computed
+  bool wants_logits = false;           ///< functional executors answer with Execution::logits
 };
 
 /// Time spent in one kind of op during a step, all layers together.

@@ -66,7 +66,6 @@ struct StepPlan {
 
 /// What the end of a step (or of a run of equal ones) brought.
 struct StepOutcome {
-  int64_t kv_blocks = 0;          ///< in use before those that ended gave theirs back
   std::vector<int64_t> finished;  ///< in the order of the batch
   /// Tokens that were appended for each slice that samples, in order; -1 for a slice of a request
   /// that was preempted or ended meanwhile.

@@ -71,7 +71,7 @@ void Scheduler::commit_run(StepPlan& plan, int64_t steps) {
 StepOutcome Scheduler::complete(const StepPlan& plan, std::span<const int64_t> counts,
                                 int64_t steps) {
   StepOutcome outcome;
-  outcome.kv_blocks = pool().used();
+  outcome.appended.reserve(plan.batch.slices.size());
   if (steps > 1) {
     TW_CHECK(counts.empty(), "steps of a run make one token each");
     complete_run(plan, steps - 1);

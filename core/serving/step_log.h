@@ -46,7 +46,7 @@ struct StepRecord {
   int64_t draft_tokens = 0;  ///< that were verified
   int64_t running = 0;       ///< requests, after planning
   int64_t waiting = 0;       ///< requests, after planning
-  int64_t kv_blocks = 0;     ///< in use at the end
+  int64_t kv_blocks = 0;     ///< in use, after planning the last
   int64_t preemptions = 0;   ///< while planning it
   int64_t idle_ns = 0;       ///< the device waited for the host within steps
   StepWork work = {};

@@ -38,7 +38,7 @@ struct Decoding {
 
   void step() {
     plan = scheduler.schedule(std::move(plan));
-    benchmark::DoNotOptimize(scheduler.complete(plan, {}).kv_blocks);
+    benchmark::DoNotOptimize(scheduler.complete(plan, {}).appended.data());
   }
 
   Workload workload;
