@@ -266,8 +266,8 @@ TEST(Engine, CountsWorkAgainstThePeaks) {
   executor.device.peak_flops = 1e9;  // the step's work is one FLOP for each slice, in 10 ns
   const ServingResult result = serve(workload_of({{0, 4, 1, {}}, {0, 4, 1, {}}}), executor, {});
   ASSERT_EQ(result.steps.size(), 1U);
-  EXPECT_DOUBLE_EQ(result.mfu(result.steps[0]), 0.2);
-  EXPECT_EQ(result.mbu(result.steps[0]), 0);
+  EXPECT_DOUBLE_EQ(result.utilisation(result.steps[0]).mfu, 0.2);
+  EXPECT_EQ(result.utilisation(result.steps[0]).mbu, 0);
 }
 
 TEST(Engine, SyntheticAcceptanceShortensARun) {
