@@ -44,7 +44,8 @@ Workload read_workload_argument(const Context& context) {
 std::vector<int64_t> read_sizes_list(const Arguments& arguments, std::string_view option) {
   std::vector<int64_t> sizes;
   if (!arguments.has(option)) return sizes;
-  for (std::string_view item : split(arguments.text(option), ',')) {
+  const std::string list = arguments.text(option);
+  for (std::string_view item : split(list, ',')) {
     const double size = parse_number(item, "--cudagraph-capture-sizes");
     if (size < 1 || size > kMaxTokens || size != std::floor(size)) {
       throw Error(ErrorKind::kUsage, "--cudagraph-capture-sizes has '" + printable(item) +

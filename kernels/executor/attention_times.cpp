@@ -18,9 +18,11 @@ namespace {
 
 /// The shortest context that is simulated; the others are its doubles.
 constexpr int64_t kFirstContext = 64;
-/// Keys of all slices and KV heads that a simulated batch of few tokens has at most, and query rows
-/// of all heads of a prefill: beyond, time grows as it did before (all cores are busy for long).
-constexpr int64_t kMostKeys = int64_t{1} << 20;
+/// What a simulated batch of few tokens has at most in all KV heads, in keys and in slices, and a
+/// prefill in query rows of all heads: beyond, all cores are busy for long, and time grows as it
+/// did before.
+constexpr int64_t kMostKeys = int64_t{1} << 19;
+constexpr int64_t kMostTasks = 1024;
 constexpr int64_t kMostRows = int64_t{1} << 15;
 
 int64_t bit_floor(int64_t value) {
@@ -32,10 +34,11 @@ double on_line(double x, double x0, double y0, double x1, double y1) {
   return y0 + (y1 - y0) * (x - x0) / (x1 - x0);
 }
 
-/// Neighbours of `count` among 1, 2, 3, 4, 6, 8, 12, ...
-std::pair<int64_t, int64_t> count_nodes(int64_t count) {
+/// Neighbours of `count` among the powers of two or, `fine`, 1, 2, 3, 4, 6, 8, 12, ...
+std::pair<int64_t, int64_t> count_nodes(int64_t count, bool fine) {
   const int64_t floor = bit_floor(count);
   if (count == floor) return {count, count};
+  if (!fine) return {floor, 2 * floor};
   const int64_t middle = floor + floor / 2;
   if (count < middle) return {floor, middle};
   return {middle, count == middle ? middle : 2 * floor};
@@ -91,13 +94,11 @@ int64_t AttentionTimes::launch_ns(Part part, const Sequences& sequences) const {
   return time(build_attention_launch(shape, stage, config, machine_));
 }
 
-void AttentionTimes::add(const SequenceSlice& slice, Sums& sums) const {
+void AttentionTimes::add(const SequenceSlice& slice, Sums& sums) {
   const auto tokens = static_cast<double>(slice.tokens);
   const auto context = static_cast<double>(slice.context);
   sums.decodes_only = sums.decodes_only && slice.tokens == 1;
-  const bool is_few = lowering_ == Lowering::kLibrary ? slice.tokens == 1 || slice.drafts > 0
-                                                      : slice.tokens <= kFewTokens;
-  if (is_few) {
+  if (slice.tokens == 1 || slice.drafts > 0) {
     ++sums.few;
     sums.few_tokens += tokens;
     sums.few_context += context;
@@ -134,9 +135,15 @@ double AttentionTimes::few_at(Part part, int64_t tokens, int64_t count, double c
                  2 * first, few_node(part, tokens, count, static_cast<size_t>(node) + 1, line));
 }
 
+std::pair<int64_t, int64_t> AttentionTimes::few_counts(Part part, int64_t count) const {
+  const int64_t most = std::max<int64_t>(2, bit_floor(kMostTasks / shape_.kv_heads));
+  if (count > most) return {most / 2, most};
+  return count_nodes(count, part == Part::kDecodes);
+}
+
 double AttentionTimes::few_ns(Part part, double tokens, int64_t count, double context) {
   const auto at_tokens = [&](int64_t nodes) {
-    const auto [below, above] = count_nodes(count);
+    const auto [below, above] = few_counts(part, count);
     const double at_below = few_at(part, nodes, below, context);
     if (below == above) return at_below;
     return on_line(static_cast<double>(count), static_cast<double>(below), at_below,
@@ -177,7 +184,7 @@ double AttentionTimes::many_at(int64_t tokens, double mean_keys) {
     if (tokens >= 64) add_point(4, 0);
     add_point(1, 0);
     add_point(1, 1024);
-    if (tokens * shape_.heads <= kMostRows / 4) add_point(1, 4096);
+    if (tokens * shape_.heads <= kMostRows / 8) add_point(1, 4096);
   }
   size_t above = 1;
   while (above + 1 < points.size() && points[above].keys < mean_keys) ++above;

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "core/machine/machine.h"
@@ -19,9 +20,9 @@ namespace tilewright {
 /// A batch is described by few numbers, and only batches on a grid of these are simulated, when
 /// they are first needed. What lies between is interpolated (docs/model.md, "Serving steps"):
 ///
-///   few tokens   slices of up to kFewTokens tokens (decodes, verifications): their number, mean
-///                tokens and mean context. Where all slices of the batch have one token the
-///                kernel's own decode launch is timed, else its mixed one.
+///   few tokens   decodes and verifications: their number, mean tokens and mean context. Where all
+///                slices of the batch have one token the kernel's own decode launch is timed, else
+///                its mixed one.
 ///   many tokens  prefill chunks, all together: their tokens, and the mean number of keys that a
 ///                token sees. Work is the product of both, in whatever chunks it comes.
 ///
@@ -29,9 +30,6 @@ namespace tilewright {
 /// alone, whatever was asked before.
 class AttentionTimes {
  public:
-  /// Slices with more tokens than this are prefill chunks.
-  static constexpr int64_t kFewTokens = 16;
-
   AttentionTimes(const AttentionShape& shape, const Machine& machine, Lowering lowering,
                  OpMemo& memo);
 
@@ -57,7 +55,7 @@ class AttentionTimes {
     double many_keys = 0;  ///< that tokens see, summed over tokens
     bool decodes_only = true;
   };
-  void add(const SequenceSlice& slice, Sums& sums) const;
+  static void add(const SequenceSlice& slice, Sums& sums);
 
   /// Context nodes of one number of slices and tokens with their times; < 0: not simulated yet.
   using Line = std::vector<double>;
@@ -71,6 +69,8 @@ class AttentionTimes {
 
   double time_of(const Sums& sums);
   double few_ns(Part part, double tokens, int64_t count, double context);
+  /// Numbers of slices between which, or beyond which, a time lies on a line.
+  std::pair<int64_t, int64_t> few_counts(Part part, int64_t count) const;
   double few_at(Part part, int64_t tokens, int64_t count, double context);
   double few_node(Part part, int64_t tokens, int64_t count, size_t node, Line& line) const;
   double many_ns(double tokens, double mean_keys);

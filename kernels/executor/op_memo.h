@@ -16,11 +16,16 @@ class OpMemo {
   /// The time in ns under `key`; where nobody asked for it before, what `simulate` answers.
   int64_t at(const std::string& key, const std::function<int64_t()>& simulate);
 
+  /// The same for a time that `derive` works out from others, which is no launch of its own.
+  int64_t derived(const std::string& key, const std::function<int64_t()>& derive);
+
   /// Launches that were simulated, and questions that were answered from memory.
   int64_t simulated() const;
   int64_t remembered() const;
 
  private:
+  int64_t find_or(const std::string& key, const std::function<int64_t()>& make, bool is_launch);
+
   mutable std::mutex mutex_;  // guards all below
   std::map<std::string, int64_t, std::less<>> ns_;
   int64_t simulated_ = 0;

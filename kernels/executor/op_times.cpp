@@ -66,16 +66,19 @@ Config exchange_config(const CollectiveKernel& kernel, const Problem& problem,
   return best;
 }
 
-bool is_gemm(OpKind kind) {
-  return kind == OpKind::kGemm || kind == OpKind::kGroupedGemm;
-}
-
 bool is_collective(OpKind kind) {
   return kind == OpKind::kAllReduce || kind == OpKind::kAllGather || kind == OpKind::kSend;
 }
 
 int64_t bit_floor(int64_t value) {
   return static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(value)));
+}
+
+/// Rows of a GEMM's tiles.
+int64_t tile_rows(const Config& config) {
+  const auto tile =
+      std::ranges::find(config.values, "tile_m", &std::pair<std::string, int64_t>::first);
+  return tile == config.values.end() ? 1 : tile->second;
 }
 
 /// Rows between which a collective's time is a line: a power of two and its double. Beyond some
@@ -91,8 +94,8 @@ RowNodes collective_nodes(const ModelOp& op, int64_t ranks) {
 }  // namespace
 
 RowNodes row_nodes(int64_t rows) {
-  constexpr int64_t kFine = 128;
-  const int64_t step = rows <= kFine ? kRowMultiple : bit_floor(rows) / 4;
+  constexpr int64_t kFine = 64;
+  const int64_t step = rows <= kFine ? kRowMultiple : bit_floor(rows) / 2;
   const int64_t above = round_up(rows, step);
   return {above == rows ? above : std::max(step, above - step), above};
 }
@@ -212,24 +215,54 @@ Config OpTimes::config_of(const Problem& problem) const {
   return kernel.default_config(problem, machine_);
 }
 
+bool OpTimes::is_tuned(const Problem& problem) const {
+  return problem.kernel == "gemm" && gemm_tables_.contains({problem.types[0], problem.size("n"),
+                                                            problem.size("k"), problem.epilogue});
+}
+
 int64_t OpTimes::simulated_ns(const ModelOp& op) const {
   const Problem problem = problem_of(op, op.rows);
   std::string key = fingerprint_ + ' ' + problem.text();
-  Config config;
   // Configs of a plan are part of what the time depends on; others follow from the problem.
-  if (!gemm_tables_.empty() && problem.kernel == "gemm") {
-    config = config_of(problem);
-    key += ' ' + config.text();
-  }
+  if (is_tuned(problem)) key += ' ' + config_of(problem).text();
   return memo_.at(key, [&] {
-    if (config.values.empty()) config = config_of(problem);
-    const Launch launch = find_kernel(problem.kernel).build(problem, config, machine_);
+    const Launch launch = find_kernel(problem.kernel).build(problem, config_of(problem), machine_);
     return machine_.ns_of_ticks(time_launch(launch, machine_, Fidelity::kAuto).ticks);
   });
 }
 
+int64_t OpTimes::gemm_ns(const ModelOp& op) const {
+  constexpr int64_t kFewRows = 128;
+  if (op.rows <= kFewRows) return simulated_ns(op);
+  const Problem problem = problem_of(op, op.rows);
+  // With a plan, what lies between depends on the configs of all ranges, which are quick to look
+  // up.
+  if (is_tuned(problem)) return gemm_on_stair(op, config_of(problem));
+  return memo_.derived(fingerprint_ + " stair " + problem.text(),
+                       [&] { return gemm_on_stair(op, config_of(problem)); });
+}
+
+int64_t OpTimes::gemm_on_stair(const ModelOp& op, const Config& config) const {
+  constexpr int64_t kLeastStep = 64;
+  const int64_t tile = tile_rows(config);
+  if (tile < kLeastStep) return simulated_ns(op);
+  ModelOp first = op;
+  first.rows = (op.rows - 1) / tile * tile + kRowMultiple;
+  ModelOp last = op;
+  last.rows = round_up(op.rows, tile);
+  const auto has_config = [&](const ModelOp& at) {
+    return config_of(problem_of(at, at.rows)) == config;
+  };
+  if (first.rows >= op.rows || last.rows == op.rows || !has_config(first) || !has_config(last))
+    return simulated_ns(op);
+  const int64_t at_first = simulated_ns(first);
+  return at_first +
+         (simulated_ns(last) - at_first) * (op.rows - first.rows) / (last.rows - first.rows);
+}
+
 int64_t OpTimes::ns(const ModelOp& op) const {
-  if (is_gemm(op.kind)) return simulated_ns(op);
+  if (op.kind == OpKind::kGroupedGemm) return simulated_ns(op);
+  if (op.kind == OpKind::kGemm) return gemm_ns(op);
   // A few rows take as long as a granule: the latency of one.
   const int64_t rows = std::max(op.rows, kRowMultiple);
   const RowNodes nodes =

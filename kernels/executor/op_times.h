@@ -32,7 +32,9 @@ struct OpLowering {
 
 /// Times of all ops of a step but attention, each a launch of its kernel.
 ///
-/// GEMMs are simulated for the rows that they have. What streams rows through (vector ops,
+/// GEMMs of up to 128 rows are simulated for the rows that they have. Above, their time is a stair
+/// with a step at each row of tiles and almost level between, so that it is simulated on the first
+/// and on the last cube granule of a step. What streams rows through (vector ops,
 /// collectives) takes nearly a fixed time for each row, so it is simulated for a few numbers of
 /// rows (row_nodes(); of collectives powers of two), and lies on straight lines between them.
 class OpTimes {
@@ -51,6 +53,9 @@ class OpTimes {
  private:
   void index_plan();
   void check_plan() const;
+  int64_t gemm_ns(const ModelOp& op) const;
+  int64_t gemm_on_stair(const ModelOp& op, const Config& config) const;
+  bool is_tuned(const Problem& problem) const;
   /// The op's kernel and problem for so many rows.
   Problem problem_of(const ModelOp& op, int64_t rows) const;
   Config config_of(const Problem& problem) const;
@@ -65,7 +70,7 @@ class OpTimes {
 };
 
 /// The largest number of rows up to `rows` (> 0) at which streams are simulated, and the smallest
-/// above it: multiples of kRowMultiple up to 128, from there four for each doubling.
+/// above it: multiples of kRowMultiple up to 64, from there two for each doubling.
 struct RowNodes {
   int64_t below = 0;
   int64_t above = 0;
