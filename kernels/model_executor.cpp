@@ -294,6 +294,7 @@ RepeatedExecution ModelExecutor::repeat_decode(const Batch& batch, int64_t ready
   State::Gaps gaps;
   int64_t attention_ns = 0;
   int64_t ready = ready_ns;
+  int64_t last_end = ready_ns;
   int64_t steps = 0;
   for (; steps < limit; ++steps) {
     const double mean = static_cast<double>(contexts + steps * count) / static_cast<double>(count);
@@ -301,7 +302,9 @@ RepeatedExecution ModelExecutor::repeat_decode(const Batch& batch, int64_t ready
     const int64_t end = state.run(stages, step, ns, ready, state.free_ns, gaps);
     repeated.end_ns.push_back(end);
     attention_ns += ns;
-    ready = end + gap_ns;
+    // Without a gap the host plans ahead: it sends a step while the one before is executed.
+    ready = gap_ns > 0 ? end + gap_ns : last_end;
+    last_end = end;
     if (end >= until_ns) break;
   }
   steps = std::ssize(repeated.end_ns);

@@ -2,6 +2,7 @@
 
 #include "app/cli/command.h"
 #include "app/cli/commands/commands.h"
+#include "app/cli/workload_arguments.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "tuner/session/model_tuning.h"
@@ -22,32 +23,6 @@ std::vector<Option> problem_options() {
   };
 }
 
-/// What makes a serving run, with vLLM's names.
-std::vector<Option> serving_options() {
-  return {
-      {"workload", 0, "NAME|FILE", "",
-       "chat, code, long-context, or a trace (Azure CSV, Mooncake JSONL)"},
-      {"limit", 0, "N", "", "only the first N requests (default: all of a trace, 1000 generated)"},
-      {"rate", 0, "R", "", "scale arrivals to R requests/s; inf: all at once"},
-      {"max-num-batched-tokens", 0, "N", "2048", "token budget of a step"},
-      {"max-num-seqs", 0, "N", "256", "most running requests"},
-      {"block-size", 0, "N", "128", "tokens in a KV block"},
-      {"kv-blocks", 0, "N", "", "KV blocks of the device (default: what its memory leaves)"},
-      {"max-model-len", 0, "N", "", "longest prompt and output (default: the model's)"},
-      {"host-us", 0, "X", "", "host work before each step in us (default: the machine's)"},
-      {"tp", 0, "N", "1", "chips that share each layer (tensor parallelism)"},
-      {"pp", 0, "N", "1", "stages of layers, each on chips of its own (pipeline parallelism)"},
-      {"quantization", 0, "NAME", "none", "none, or w8a8: i8 weights and activations"},
-      {"lowering", 0, "NAME", "xyserve",
-       "xyserve: mixed steps, meta-attention, SmoothGEMM; library: a vendor's kernels by stage"},
-      {"enforce-eager", 0, "", "", "send every op by itself instead of replaying captured graphs"},
-      {"cudagraph-capture-sizes", 0, "N,N,...", "",
-       "tokens of captured graphs (default: 1, 2, 4 and multiples of 8 up to 512)"},
-      {"all-reduce-parts", 0, "N", "1", "parts in which all-reduces overlap the GEMM before them"},
-      {"expert-skew", 0, "N", "0", "uneven experts: shares 1 / rank^(N/100); 0: even"},
-  };
-}
-
 /// Published measurements to compare with or to fit to.
 Option points_option() {
   return {
@@ -58,6 +33,36 @@ Option points_option() {
 std::vector<Option> operator+(std::vector<Option> a, const std::vector<Option>& b) {
   a.insert(a.end(), b.begin(), b.end());
   return a;
+}
+
+/// What makes a serving run, with vLLM's names.
+std::vector<Option> serving_options() {
+  return std::vector<Option>{{"workload", 0, "NAME|FILE", "",
+                              "a preset (chat, code, long-context, ...) or a trace, see "
+                              "`tilewright workload list`"}} +
+         workload_options() +
+         std::vector<Option>{
+             {"max-num-batched-tokens", 0, "N", "2048", "token budget of a step"},
+             {"max-num-seqs", 0, "N", "256", "most running requests"},
+             {"block-size", 0, "N", "128", "tokens in a KV block"},
+             {"kv-blocks", 0, "N", "", "KV blocks of the device (default: what its memory leaves)"},
+             {"max-model-len", 0, "N", "", "longest prompt and output (default: the model's)"},
+             {"host-us", 0, "X", "", "host work before each step in us (default: the machine's)"},
+             {"tp", 0, "N", "1", "chips that share each layer (tensor parallelism)"},
+             {"pp", 0, "N", "1",
+              "stages of layers, each on chips of its own (pipeline parallelism)"},
+             {"quantization", 0, "NAME", "none", "none, or w8a8: i8 weights and activations"},
+             {"lowering", 0, "NAME", "xyserve",
+              "xyserve: mixed steps, meta-attention, SmoothGEMM; library: a vendor's kernels by "
+              "stage"},
+             {"enforce-eager", 0, "", "",
+              "send every op by itself instead of replaying captured graphs"},
+             {"cudagraph-capture-sizes", 0, "N,N,...", "",
+              "tokens of captured graphs (default: 1, 2, 4 and multiples of 8 up to 512)"},
+             {"all-reduce-parts", 0, "N", "1",
+              "parts in which all-reduces overlap the GEMM before them"},
+             {"expert-skew", 0, "N", "0", "uneven experts: shares 1 / rank^(N/100); 0: even"},
+         };
 }
 
 Command run_entry() {
@@ -72,6 +77,8 @@ Command run_entry() {
           {"check", 0, "", "", "compute real numbers and compare them with a reference"},
           {"values", 0, "PATTERN", "uniform",
            "inputs of --check: uniform, large, tiny, equal, or minus_inf (rows of -inf)"},
+          {"yes", 0, "", "",
+           "begin also what is estimated to take over 20 minutes, or over half of the memory"},
           {"hazards", 0, "", "", "look for races between pipes, missing flags, buffers outgrown"},
           {"trace", 0, "FILE", "",
            "write the timeline: Chrome trace JSON for Perfetto, or CSV when FILE ends with .csv"},
@@ -326,6 +333,28 @@ Command kernel_entry() {
   return command;
 }
 
+Command workload_entry() {
+  Command command;
+  command.name = "workload";
+  command.summary = "what traffic there is to replay, and what a trace looks like";
+  command.positionals = {{"ACTION", "list or show"},
+                         {"WORKLOAD", "a preset, or the path of a trace", false}};
+  command.options = workload_options();
+  command.details =
+      "The format of a trace is told from its first line (docs/formats.md). `show` counts "
+      "requests,\n"
+      "arrivals, lengths, sessions, and what their prompts share.\n";
+  command.examples = {
+      {"tilewright workload list", "presets, and formats of traces"},
+      {"tilewright workload show chat --limit 100", "what these requests look like"},
+      {"tilewright workload show trace.csv --arrivals poisson:rate=4",
+       "a recorded trace with other arrivals"},
+  };
+  command.has_csv = true;
+  command.run = run_workload;
+  return command;
+}
+
 Command tui_entry() {
   Command command;
   command.name = "tui";
@@ -364,9 +393,9 @@ Command help_entry() {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> kCommands = {
-      tui_entry(),    run_entry(),    tune_entry(),  export_entry(),  replay_entry(),
-      report_entry(), diff_entry(),   query_entry(), machine_entry(), calibrate_entry(),
-      model_entry(),  kernel_entry(), db_entry(),    help_entry(),
+      tui_entry(),    run_entry(),    tune_entry(),     export_entry(),  replay_entry(),
+      report_entry(), diff_entry(),   query_entry(),    machine_entry(), calibrate_entry(),
+      model_entry(),  kernel_entry(), workload_entry(), db_entry(),      help_entry(),
   };
   return kCommands;
 }

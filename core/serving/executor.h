@@ -55,6 +55,14 @@ struct StepWork {
   double weight_bytes = 0;  ///< read
   double kv_read_bytes = 0;
   double kv_write_bytes = 0;
+
+  StepWork& operator+=(const StepWork& other) {
+    flops += other.flops;
+    weight_bytes += other.weight_bytes;
+    kv_read_bytes += other.kv_read_bytes;
+    kv_write_bytes += other.kv_write_bytes;
+    return *this;
+  }
 };
 
 /// One executed step. Times are virtual, in ns.

@@ -37,7 +37,8 @@ TEST(Engine, FollowsAScheduleWorkedOutByHand) {
 TEST(Engine, RecomputesAPreemptedRequestWithItsOutput) {
   FakeExecutor executor;
   executor.device.kv_blocks = 5;
-  const ServingResult result = serve(workload_of({{0, 7, 6, {}}, {0, 7, 6, {}}}), executor, {});
+  const ServingResult result = serve(workload_of({{0, 7, 6, {}}, {0, 7, 6, {}}}), executor,
+                                     {.enable_prefix_caching = false});
   // Step 2: request 0 takes the last free block, request 1 finds none and is its own victim. It
   // comes back in step 6, when request 0 has ended, and computes 7 prompt and 2 output tokens at
   // once.
@@ -97,6 +98,8 @@ void expect_equal(const ServingResult& a, const ServingResult& b) {
   EXPECT_EQ(a.requests, b.requests);
   EXPECT_EQ(a.step_end_ns, b.step_end_ns);
   EXPECT_EQ(a.steps, b.steps);
+  EXPECT_EQ(a.events, b.events);
+  EXPECT_EQ(a.prefix_cache, b.prefix_cache);
   EXPECT_EQ(a.step_tokens, b.step_tokens);
   EXPECT_EQ(a.step_samples, b.step_samples);
   EXPECT_EQ(a.peak_kv_blocks, b.peak_kv_blocks);
@@ -151,8 +154,9 @@ TEST(Engine, ConservesTokensAndTime) {
       const RequestRecord& request = result.requests[i];
       EXPECT_EQ(request.finish, FinishReason::kLength);
       EXPECT_EQ(request.output_tokens, workload.requests[i].output_tokens);
-      EXPECT_EQ(request.scheduled_tokens,
-                request.prompt_tokens + request.output_tokens - 1 + request.recomputed_tokens);
+      EXPECT_EQ(request.scheduled_tokens, request.prompt_tokens + request.output_tokens - 1 -
+                                              request.cached_tokens + request.recomputed_tokens -
+                                              request.preempted_hit_tokens);
       int64_t tokens = 0;
       for (const TokenRun& run : request.token_runs) tokens += run.count;
       EXPECT_EQ(tokens, request.output_tokens);
