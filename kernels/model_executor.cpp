@@ -3,287 +3,340 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <span>
-#include <tuple>
+#include <array>
+#include <cmath>
+#include <map>
 #include <utility>
 
 #include "core/base/error.h"
-#include "core/base/format.h"
 #include "core/base/integers.h"
 #include "kernels/attention/attention.h"
-#include "kernels/attention/decode_launch.h"
-#include "kernels/kernel.h"
-#include "simulator/timing.h"
+#include "kernels/executor/attention_times.h"
+#include "kernels/executor/step_price.h"
+#include "kernels/executor/step_work.h"
 
 namespace tilewright {
 
 namespace {
 
-/// Bytes of a step's largest intermediate tensors: input and output of the FFN's two GEMMs beside
-/// the residual stream, its norm and the packed queries, keys and values.
-int64_t activation_bytes(const ModelConfig& model, int64_t tokens) {
-  const int64_t ffn = 3 * std::max(model.intermediate, model.expert_intermediate);
-  const int64_t packed = (model.heads + 2 * model.kv_heads) * model.head_dim;
-  return tokens * (ffn + 4 * model.hidden + packed) * bytes_of(model.dtype);
+ModelExecutorOptions checked(const ModelConfig& model, const Machine& machine,
+                             ModelExecutorOptions options) {
+  check_parallel(model, options.parallel);
+  const int64_t chips = options.parallel.tp * options.parallel.pp;
+  if (chips > machine.fabric.chips) {
+    throw Error(
+        ErrorKind::kInfeasible,
+        fmt::format("tp {} x pp {} needs {} chips, but the fabric of {} joins {}; use a smaller "
+                    "--tp or --pp, or a machine file with a larger fabric.chips",
+                    options.parallel.tp, options.parallel.pp, chips, machine.name,
+                    machine.fabric.chips));
+  }
+  if (options.quantization == Quantization::kW8A8 && options.lowering == Lowering::kLibrary) {
+    throw Error(ErrorKind::kUsage,
+                "the library's GEMM has no dequantisation; use --lowering xyserve with w8a8, or "
+                "no quantization");
+  }
+  if (options.max_model_len == 0) options.max_model_len = model.max_positions;
+  if (!options.memo) options.memo = std::make_shared<OpMemo>();
+  return options;
 }
 
-void check_supported(const ModelConfig& model) {
-  if (model.is_mla() || model.experts > 0) {
-    throw Error(ErrorKind::kFailed,
-                fmt::format("{} ({}) cannot be executed: no kernel computes {} yet; models with "
-                            "grouped-query attention and dense feed-forward layers can",
-                            model.name, model.architecture,
-                            model.is_mla() ? "latent attention" : "expert routing"));
-  }
+/// Attention of one rank. Latent attention has one KV head, whose values are part of its keys.
+AttentionShape rank_shape(const ModelConfig& model, const ModelExecutorOptions& options) {
+  AttentionShape shape;
+  shape.type = model.dtype;
+  shape.heads = query_heads(model, options.parallel.tp, 0).count;
+  shape.kv_heads = model.is_mla() ? 1 : kv_heads(model, options.parallel.tp, 0).count;
+  shape.dim = model.is_mla() ? model.kv_lora_rank + model.qk_rope_dim : model.head_dim;
+  shape.v_dim = model.is_mla() ? model.kv_lora_rank : 0;
+  shape.latent = model.is_mla();
+  shape.block_size = options.block_size;
+  return shape;
 }
 
-/// The vector kernel of an op with its sizes; rows as everywhere in multiples.
-std::pair<const char*, std::map<std::string, int64_t>> vector_kernel(const ModelConfig& model,
-                                                                     const ModelOp& op) {
-  const int64_t rows = round_up(op.rows, kRowMultiple);
-  switch (op.kind) {
-    case OpKind::kEmbedding:
-      return {"gather", {{"rows", rows}, {"cols", op.columns}, {"vocab", model.vocab}}};
-    case OpKind::kRmsNorm:
-      return {"rms_norm", {{"rows", rows}, {"cols", op.columns}}};
-    case OpKind::kAddRmsNorm:
-      return {"add_rms_norm", {{"rows", rows}, {"cols", op.columns}}};
-    case OpKind::kRope:
-      return {
-          "rope",
-          {{"rows", rows}, {"heads", op.heads}, {"kv_heads", model.kv_heads}, {"dim", op.columns}}};
-    case OpKind::kSiluMul:
-      return {"silu_mul", {{"rows", rows}, {"cols", op.columns}}};
-    case OpKind::kSample:
-      return {"argmax", {{"rows", rows}, {"cols", op.columns}}};
-    default:
-      throw Error(ErrorKind::kFailed, fmt::format("no kernel computes the op {} yet", op.name));
-  }
-}
-
-void add_time(std::vector<OpTime>& ops, const std::string& name, int64_t calls, int64_t ns) {
-  const auto known =
-      std::find_if(ops.begin(), ops.end(), [&](const OpTime& op) { return op.op == name; });
-  if (known == ops.end()) {
-    ops.push_back({name, calls, ns});
-  } else {
-    known->calls += calls;
-    known->ns += ns;
-  }
+int64_t ns_of_us(double us) {
+  return std::llround(us * 1e3);
 }
 
 }  // namespace
 
-Problem gemm_problem(const ModelConfig& model, const ModelOp& op) {
-  TW_CHECK(op.kind == OpKind::kGemm, "only a GEMM op has a GEMM problem");
-  ProblemRequest request;
-  request.sizes = {{"m", round_up(op.rows, kRowMultiple)}, {"n", op.columns}, {"k", op.depth}};
-  request.dtype = std::string(name_of(model.dtype));
-  request.layout = "nz";
-  return find_kernel("gemm").problem(request);
-}
-
 struct ModelExecutor::State {
+  State(const ModelConfig& config, const Machine& chip, ModelExecutorOptions wanted)
+      : model(config),
+        machine(chip),
+        options(checked(model, machine, std::move(wanted))),
+        attention(rank_shape(model, options), machine, options.lowering, *options.memo),
+        ops(model, machine, {options.parallel, options.lowering, options.plan, options.expert_skew},
+            *options.memo),
+        memory(plan_memory(model, machine,
+                           {options.parallel, is_quantized(), options.max_num_batched_tokens,
+                            options.memory_utilization, options.block_size, options.kv_blocks})),
+        free_ns(static_cast<size_t>(options.parallel.pp), 0) {
+    if (!options.enforce_eager) {
+      const int64_t layers = stage_layers(model, options.parallel.pp, 0).count;
+      sizes =
+          tilewright::capture_sizes(options.cudagraph_capture_sizes, layers, machine.host.graphs);
+    }
+    // Says at once when the attention of this model fits no tile.
+    attention_default(rank_shape(model, options), false, machine);
+  }
+
+  bool is_quantized() const { return options.quantization == Quantization::kW8A8; }
+
+  /// What a step's price depends on.
+  struct StepKind {
+    int64_t rows = 0;
+    int64_t sampled = 0;
+    bool graph = false;
+
+    friend auto operator<=>(const StepKind&, const StepKind&) = default;
+  };
+
+  /// A step before its times: what it is, and what its slices sum to.
+  struct Step {
+    StepKind kind;
+    StepSize size;
+    int64_t copied = 0;  ///< tokens whose KV is copied
+  };
+
   ModelConfig model;
   Machine machine;
   ModelExecutorOptions options;
-  MemoryBudget memory;
-  AttentionShape attention;
-  /// The plan's tables of the model's GEMMs, by n, k and epilogue.
-  std::map<std::tuple<int64_t, int64_t, std::string>, RowTable> gemm_tables;
-  Config decode_config;     ///< of attention for steps of decodes alone
-  Config attention_config;  ///< and for all others
-  /// ns of launches already simulated: by problem text, and by the contexts of an attention batch.
-  std::map<std::string, int64_t> launch_ns;
-  std::map<std::vector<int64_t>, int64_t> attention_ns;
-  int64_t simulated = 0;
-  int64_t remembered = 0;
+  AttentionTimes attention;
+  OpTimes ops;
+  MemoryPlan memory;
+  std::vector<int64_t> sizes;
+  std::vector<int64_t> free_ns;  ///< when each stage is free again
+  int64_t last_ready_ns = INT64_MIN;
+  std::map<StepKind, std::vector<StagePrice>> prices;
 
-  int64_t time(const Launch& launch) {
-    ++simulated;
-    return machine.ns_of_ticks(time_launch(launch, machine, Fidelity::kAuto).ticks);
+  /// Whether all slices are decodes or verifications of one length: what graphs are captured for.
+  static bool is_uniform(const Batch& batch) {
+    const int64_t tokens = batch.slices.front().tokens;
+    return std::ranges::all_of(batch.slices, [&](const SequenceSlice& slice) {
+      return slice.samples && slice.tokens == tokens && slice.drafts + 1 == tokens;
+    });
   }
 
-  Config config_of(const Kernel& kernel, const Problem& problem) const {
-    if (problem.kernel == "gemm") {
-      const auto table = gemm_tables.find({problem.size("n"), problem.size("k"), problem.epilogue});
-      // A config was tuned at the largest m that it serves; virtual padding lets it run fewer rows.
-      if (table != gemm_tables.end()) return table->second.at(problem.size("m"));
+  Step step_of(const Batch& batch) const {
+    Step step;
+    step.size = step_size(batch);
+    const int64_t bucket =
+        !sizes.empty() && is_uniform(batch) ? bucket_of(sizes, step.size.tokens) : 0;
+    step.kind = {bucket > 0 ? bucket : step.size.tokens, step.size.sampled, bucket > 0};
+    for (const BlockCopy& copy : batch.copies) step.copied += copy.tokens;
+    return step;
+  }
+
+  /// Rows for which a step is priced: the cube's granule. Where few tokens choose experts, each of
+  /// them counts.
+  int64_t rounded(int64_t rows) const {
+    constexpr int64_t kFewTokens = 32;
+    if (model.experts > 0 && rows <= kFewTokens) return rows;
+    return round_up(rows, kRowMultiple);
+  }
+
+  std::vector<StagePrice> price(const StepKind& kind, bool exact) const {
+    PriceRequest request;
+    request.exact = exact;
+    request.last_op_ns = ns_of_us(machine.host.op_us);
+    request.op_ns = kind.graph ? 0 : request.last_op_ns;
+    request.all_reduce_parts = options.all_reduce_parts;
+    std::vector<StagePrice> stages;
+    for (int64_t stage = 0; stage < options.parallel.pp; ++stage) {
+      const RankLayout layout{options.parallel, stage, is_quantized()};
+      stages.push_back(
+          price_stage(decoder_sections(model, kind.rows, kind.sampled, layout), ops, request));
     }
-    return kernel.default_config(problem, machine);
+    return stages;
   }
 
-  void index_plan() {
-    /// More rows than any step has.
-    constexpr int64_t kMostRows = 1 << 20;
-    for (const PlanTable& table : options.plan->tables) {
-      if (table.kernel != "gemm" || table.dtype != model.dtype) continue;
-      const int64_t budget = std::min(table.ranges.back().m_max, kMostRows);
-      gemm_tables.try_emplace({table.n, table.k, table.epilogue},
-                              RowTable(std::span<const PlanRange>(table.ranges), budget));
+  const std::vector<StagePrice>& remembered_price(StepKind kind) {
+    kind.rows = rounded(kind.rows);
+    kind.sampled = std::min(kind.rows, round_up(kind.sampled, kRowMultiple));
+    const auto [entry, is_new] = prices.try_emplace(kind);
+    if (is_new) entry->second = price(kind, false);
+    return entry->second;
+  }
+
+  /// KV of tokens moved to another block, in every layer of a stage.
+  int64_t copy_ns(int64_t tokens, int64_t stage) const {
+    if (tokens == 0) return 0;
+    const RankLayout layout{options.parallel, stage, is_quantized()};
+    const int64_t layers = stage_layers(model, options.parallel.pp, stage).count;
+    const int64_t bytes = rank_kv_bytes_per_token(model, layout) / layers;
+    return layers * ops.move_ns(tokens, bytes / bytes_of(model.dtype));
+  }
+
+  /// Begins a run anew when time goes back.
+  void note_ready(int64_t ready_ns) {
+    if (ready_ns < last_ready_ns) std::ranges::fill(free_ns, 0);
+    last_ready_ns = ready_ns;
+  }
+
+  /// Where the time of a step goes that no op has.
+  struct Gaps {
+    int64_t idle_ns = 0;
+    int64_t wait_ns = 0;  ///< stages behind the first that are busy with an earlier batch
+  };
+
+  /// Sends a step through the stages; answers when it ends and leaves their times in `free_ns`.
+  int64_t run(const std::vector<StagePrice>& stages, const Step& step, int64_t attention_ns,
+              int64_t ready_ns, std::vector<int64_t>& stage_free, Gaps& gaps) const {
+    int64_t arrival = ready_ns;
+    for (size_t stage = 0; stage < stages.size(); ++stage) {
+      const int64_t begin = std::max(arrival, stage_free[stage]);
+      if (stage > 0) gaps.wait_ns += begin - arrival;
+      const int64_t copy = copy_ns(step.copied, static_cast<int64_t>(stage));
+      HostedTime time{ready_ns, begin + copy};
+      if (step.kind.graph) time.host += ns_of_us(machine.host.graph_us);
+      // A graph begins as a whole: its ops cost the host nothing, but the first waits for it.
+      int64_t busy = copy;
+      for (const HostedOps& part : stages[stage].ops) {
+        time = after(part, time, attention_ns);
+        busy += part.repeat * (part.fixed + (part.attends ? attention_ns : 0));
+      }
+      gaps.idle_ns += time.end - begin - busy;
+      stage_free[stage] = arrival = time.end;
     }
+    return arrival;
   }
 
-  /// Every GEMM config of the plan must be legal where it was tuned.
-  void check_plan() const {
-    const Kernel& gemm = find_kernel("gemm");
-    for (const PlanTable& table : options.plan->tables) {
-      if (table.kernel != gemm.name()) continue;
-      for (const PlanRange& range : table.ranges) {
-        ProblemRequest request;
-        request.sizes = {{"m", range.m_max}, {"n", table.n}, {"k", table.k}};
-        request.dtype = std::string(name_of(table.dtype));
-        if (table.layouts.size() > 1) request.layout = table.layouts[1];
-        const Problem problem = gemm.problem(request);
-        const std::string why = gemm.space(problem, machine).violation(range.config);
-        if (why.empty()) continue;
-        throw Error(ErrorKind::kInfeasible,
-                    fmt::format("its config '{}' for {} (m {} to {}) cannot run on {}: {}",
-                                range.config.text(), problem.text(), range.m_min, range.m_max,
-                                machine.name, why));
+  /// Times by op of `steps` such steps with `attention_ns` of attention a layer in all of them.
+  std::vector<OpTime> op_times(const std::vector<StagePrice>& stages, const Step& step,
+                               int64_t steps, int64_t attention_ns, int64_t wait_ns) const {
+    std::vector<OpTime> times;
+    for (size_t stage = 0; stage < stages.size(); ++stage) {
+      if (step.copied > 0) {
+        const auto number = static_cast<int64_t>(stage);
+        const int64_t layers = stage_layers(model, options.parallel.pp, number).count;
+        add_time(times, {"kv_copy", layers, copy_ns(step.copied, number)});
+      }
+      for (const OpTime& time : stages[stage].times) {
+        const bool attends = time.op == "attention";
+        const int64_t ns = attends ? time.calls * attention_ns : steps * time.ns;
+        if (stages.size() == 1) {
+          times.push_back({time.op, steps * time.calls, ns});
+        } else {
+          add_time(times, {time.op, steps * time.calls, ns});
+        }
       }
     }
+    if (wait_ns > 0) times.push_back({"pipeline_wait", 1, wait_ns});
+    return times;
   }
 
-  int64_t launch_time(const Problem& problem) {
-    const auto [entry, is_new] = launch_ns.try_emplace(problem.text(), 0);
-    if (is_new) {
-      const Kernel& kernel = find_kernel(problem.kernel);
-      entry->second = time(kernel.build(problem, config_of(kernel, problem), machine));
-    } else {
-      ++remembered;
+  StepWork work_of(const StepSize& size) const {
+    return step_work(model, size, is_quantized() ? 1 : bytes_of(model.dtype));
+  }
+
+  int64_t audited_ns(const Batch& batch, bool exact) {
+    const Step step = step_of(batch);
+    std::vector<int64_t> idle(free_ns.size(), 0);
+    Gaps gaps;
+    if (!exact) {
+      return run(remembered_price(step.kind), step, std::llround(attention.ns(batch)), 0, idle,
+                 gaps);
     }
-    return entry->second;
-  }
-
-  Launch attention_launch(std::span<const AttentionSequence> sequences) {
-    const Config config = batch_default(attention, sequences, machine);
-    return build_batch_launch(attention, sequences, config, machine);
-  }
-
-  int64_t attention_time(const Batch& batch) {
-    std::vector<AttentionSequence> sequences;
-    std::vector<int64_t> key;
-    for (const SequenceSlice& slice : batch.slices) {
-      sequences.push_back({slice.tokens, slice.context});
-      key.push_back(slice.tokens);
-      key.push_back(slice.context);
-    }
-    const auto [entry, is_new] = attention_ns.try_emplace(std::move(key), 0);
-    if (is_new) {
-      entry->second = time(attention_launch(sequences));
-    } else {
-      ++remembered;
-    }
-    return entry->second;
-  }
-
-  int64_t op_time(const ModelOp& op, const Batch& batch) {
-    if (op.kind == OpKind::kAttention) return attention_time(batch);
-    if (op.kind == OpKind::kGemm) return launch_time(gemm_problem(model, op));
-    const auto [name, sizes] = vector_kernel(model, op);
-    ProblemRequest request;
-    request.sizes = sizes;
-    request.dtype = std::string(name_of(model.dtype));
-    return launch_time(find_kernel(name).problem(request));
-  }
-
-  void plan_memory() {
-    memory.usable_bytes = static_cast<int64_t>(options.memory_utilization *
-                                               static_cast<double>(machine.hbm.capacity_bytes));
-    memory.weight_bytes = model.weight_bytes();
-    memory.activation_bytes = activation_bytes(model, options.max_num_batched_tokens);
-    const int64_t left = memory.usable_bytes - memory.weight_bytes - memory.activation_bytes;
-    const int64_t block_bytes = options.block_size * model.kv_bytes_per_token();
-    const int64_t fitting = left > 0 ? left / block_bytes : 0;
-    const auto size = [](int64_t bytes) { return format_bytes(static_cast<double>(bytes)); };
-    if (fitting < std::max<int64_t>(1, options.kv_blocks)) {
-      const int64_t missing = std::max<int64_t>(1, options.kv_blocks) * block_bytes - left;
-      throw Error(
-          ErrorKind::kInfeasible,
-          fmt::format("{} does not fit {}: {} weights + {} activations + {} KV cache exceed "
-                      "the usable {} by {}; use a smaller model, fewer --kv-blocks or a "
-                      "smaller --max-num-batched-tokens",
-                      model.name, machine.name, size(memory.weight_bytes),
-                      size(memory.activation_bytes),
-                      size(std::max<int64_t>(1, options.kv_blocks) * block_bytes),
-                      size(memory.usable_bytes), size(missing)));
-    }
-    if (options.kv_blocks == 0) options.kv_blocks = fitting;
-    memory.kv_bytes = options.kv_blocks * block_bytes;
+    return run(price(step.kind, true), step, attention.simulated_ns(batch), 0, idle, gaps);
   }
 };
 
 ModelExecutor::ModelExecutor(const ModelConfig& model, const Machine& machine,
                              ModelExecutorOptions options)
-    : state_(std::make_unique<State>()) {
-  check_supported(model);
-  state_->model = model;
-  state_->machine = machine;
-  state_->options = options;
-  if (options.max_model_len == 0) state_->options.max_model_len = model.max_positions;
-  state_->attention = {model.dtype, model.heads, model.kv_heads, model.head_dim,
-                       options.block_size};
-  state_->plan_memory();
-  if (options.plan) {
-    state_->check_plan();
-    state_->index_plan();
-  }
-  // Says at once when the attention of this model fits no tile.
-  state_->decode_config = attention_default(state_->attention, true, machine);
-  state_->attention_config = attention_default(state_->attention, false, machine);
-}
+    : state_(std::make_unique<State>(model, machine, std::move(options))) {}
 
 ModelExecutor::~ModelExecutor() = default;
 
 Capacity ModelExecutor::capacity() const {
   const ModelExecutorOptions& options = state_->options;
-  return {options.kv_blocks, options.block_size, options.max_model_len};
+  const Machine& machine = state_->machine;
+  const auto chips = static_cast<double>(options.parallel.tp * options.parallel.pp);
+  Capacity capacity;
+  capacity.kv_blocks = state_->memory.kv_blocks;
+  capacity.block_size = options.block_size;
+  capacity.max_model_len = options.max_model_len;
+  capacity.max_in_flight = options.parallel.pp;
+  capacity.peak_flops =
+      chips * machine.peak_flops(state_->is_quantized() ? DType::kI8 : state_->model.dtype);
+  capacity.peak_bytes_per_s = chips * machine.hbm.gb_per_s * 1e9;
+  return capacity;
 }
 
 Execution ModelExecutor::execute(const Batch& batch, int64_t ready_ns) {
-  int64_t tokens = 0;
-  int64_t sampled = 0;
-  for (const SequenceSlice& slice : batch.slices) {
-    tokens += slice.tokens;
-    sampled += slice.samples ? 1 : 0;
-  }
+  State& state = *state_;
+  TW_CHECK(!batch.slices.empty(), "a step has a slice");
+  state.note_ready(ready_ns);
+  const State::Step step = state.step_of(batch);
+  const std::vector<StagePrice>& stages = state.remembered_price(step.kind);
+  const int64_t attention_ns = std::llround(state.attention.ns(batch));
   Execution execution;
-  execution.start_ns = ready_ns;
-  execution.end_ns = ready_ns;
-  for (const ModelOp& op : decoder_ops(state_->model, tokens, sampled)) {
-    const int64_t ns = state_->op_time(op, batch) * op.repeat;
-    add_time(execution.ops, op.name, op.repeat, ns);
-    execution.end_ns += ns;
-  }
-  execution.accepts_next_ns = execution.end_ns;
+  execution.start_ns = std::max(ready_ns, state.free_ns.front());
+  State::Gaps gaps;
+  execution.end_ns = state.run(stages, step, attention_ns, ready_ns, state.free_ns, gaps);
+  execution.accepts_next_ns = state.free_ns.front();
+  execution.idle_ns = gaps.idle_ns;
+  execution.ops = state.op_times(stages, step, 1, attention_ns, gaps.wait_ns);
+  execution.work = state.work_of(step.size);
   return execution;
 }
 
 RepeatedExecution ModelExecutor::repeat_decode(const Batch& batch, int64_t ready_ns, int64_t limit,
                                                int64_t until_ns, int64_t gap_ns) {
+  State& state = *state_;
+  TW_CHECK(!batch.slices.empty() && batch.copies.empty(), "a run of decodes has slices alone");
+  state.note_ready(ready_ns);
+  State::Step step = state.step_of(batch);
+  const std::vector<StagePrice>& stages = state.remembered_price(step.kind);
+  const std::int64_t count = std::ssize(batch.slices);
+  const int64_t contexts = step.size.keys - step.size.tokens;
   RepeatedExecution repeated;
-  Batch current = batch;
+  State::Gaps gaps;
+  int64_t attention_ns = 0;
   int64_t ready = ready_ns;
-  for (int64_t step = 0; step < limit; ++step) {
-    const Execution execution = execute(current, ready);
-    repeated.end_ns.push_back(execution.end_ns);
-    for (const OpTime& op : execution.ops) add_time(repeated.ops, op.op, op.calls, op.ns);
-    if (execution.end_ns >= until_ns) break;
-    ready = execution.end_ns + gap_ns;
-    for (SequenceSlice& slice : current.slices) ++slice.context;
+  int64_t last_end = ready_ns;
+  int64_t steps = 0;
+  for (; steps < limit; ++steps) {
+    const double mean = static_cast<double>(contexts + steps * count) / static_cast<double>(count);
+    const int64_t ns = std::llround(state.attention.decode_ns(count, mean));
+    const int64_t end = state.run(stages, step, ns, ready, state.free_ns, gaps);
+    repeated.end_ns.push_back(end);
+    attention_ns += ns;
+    // Without a gap the host plans ahead: it sends a step while the one before is executed.
+    ready = gap_ns > 0 ? end + gap_ns : last_end;
+    last_end = end;
+    if (end >= until_ns) break;
   }
+  steps = std::ssize(repeated.end_ns);
+  repeated.idle_ns = gaps.idle_ns;
+  repeated.ops = state.op_times(stages, step, steps, attention_ns, gaps.wait_ns);
+  // Work grows by the same amount from step to step.
+  const StepWork first = state.work_of(step.size);
+  step.size.keys += (steps - 1) * count;
+  step.size.token_keys += static_cast<double>((steps - 1) * count);
+  const StepWork last = state.work_of(step.size);
+  const auto half = static_cast<double>(steps) / 2;
+  repeated.work = {half * (first.flops + last.flops),
+                   half * (first.weight_bytes + last.weight_bytes),
+                   half * (first.kv_read_bytes + last.kv_read_bytes),
+                   half * (first.kv_write_bytes + last.kv_write_bytes)};
   return repeated;
 }
 
+StepAudit ModelExecutor::audit(const Batch& batch) {
+  return {state_->audited_ns(batch, false), state_->audited_ns(batch, true)};
+}
+
 const MemoryBudget& ModelExecutor::memory() const {
-  return state_->memory;
+  return state_->memory.budget;
 }
-int64_t ModelExecutor::simulated_launches() const {
-  return state_->simulated;
+
+const std::vector<int64_t>& ModelExecutor::capture_sizes() const {
+  return state_->sizes;
 }
-int64_t ModelExecutor::remembered_launches() const {
-  return state_->remembered;
+
+const OpMemo& ModelExecutor::memo() const {
+  return *state_->options.memo;
 }
 
 }  // namespace tilewright

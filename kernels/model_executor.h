@@ -1,24 +1,20 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "core/machine/machine.h"
 #include "core/model/model_config.h"
-#include "core/model/ops.h"
+#include "core/model/parallel.h"
 #include "core/plan/plan.h"
 #include "core/serving/executor.h"
-#include "core/space/problem.h"
-#include "kernels/gemm/row_table.h"
+#include "kernels/executor/lowering.h"
+#include "kernels/executor/memory_budget.h"
+#include "kernels/executor/op_memo.h"
+#include "kernels/executor/op_times.h"
 
 namespace tilewright {
-
-/// The problem of kernel `gemm` that a GEMM op of a model is: the model's type, weights in the
-/// fractal format, rows rounded up to kRowMultiple.
-Problem gemm_problem(const ModelConfig& model, const ModelOp& op);
 
 struct ModelExecutorOptions {
   /// Winning configs; null: every kernel's untuned default. Must outlive the executor.
@@ -28,23 +24,35 @@ struct ModelExecutorOptions {
   int64_t max_model_len = 0;              ///< 0: the model's max_positions
   int64_t max_num_batched_tokens = 2048;  ///< sizes the peak of activations
   double memory_utilization = 0.9;        ///< share of HBM that the engine may use
+  Parallel parallel = {};
+  Lowering lowering = Lowering::kXyserve;
+  Quantization quantization = Quantization::kNone;
+  bool enforce_eager = false;  ///< every op sent by itself, no captured graphs
+  /// Tokens of captured graphs; empty: 1, 2, 4, and multiples of 8 up to 512.
+  std::vector<int64_t> cudagraph_capture_sizes = {};
+  int64_t all_reduce_parts = 1;  ///< 1: all-reduces run by themselves (executor/step_price.h)
+  int64_t expert_skew = 0;       ///< rows of experts: shares 1 / rank^(skew / 100); 0: even
+  /// Times to share with other executors; null: this one has its own.
+  std::shared_ptr<OpMemo> memo = {};
 };
 
-/// Where the device's memory goes.
-struct MemoryBudget {
-  int64_t usable_bytes = 0;
-  int64_t weight_bytes = 0;
-  int64_t activation_bytes = 0;  ///< peak of a step of max_num_batched_tokens
-  int64_t kv_bytes = 0;
+/// A step as it was timed and as it is when every launch is simulated as it stands, ns.
+struct StepAudit {
+  int64_t fast_ns = 0;
+  int64_t simulated_ns = 0;
 };
 
-/// Executes batches of a model on one simulated NPU, in timing mode: every op of a step is a launch
-/// of its kernel, timed by the simulator. Times of equal ops are remembered: GEMMs by rows, vector
-/// ops by size, attention by the exact contexts of the batch.
+/// Executes batches of a model on tp x pp simulated NPUs, in timing mode: every op of a step is a
+/// launch of its kernel, timed by the simulator and remembered (docs/model.md, "Serving steps").
+///
+/// A step of decodes or verifications of one length replays the captured graph of the smallest size
+/// that holds its tokens, padded to it; every other step is sent op by op. Batches go through the
+/// stages of a pipeline one behind the other; one that is ready before the last one was begins a
+/// new run with idle stages.
 ///
 /// Error (infeasible) when weights and activations leave no room for a KV block, saying how much is
-/// missing, or when the plan holds a config that is not legal on the machine; Error (failed) for an
-/// architecture with ops that no kernel computes yet.
+/// missing, when the fabric joins too few chips, or when the plan holds a config that is not legal
+/// on the machine; Error (usage) when the model cannot be spread so.
 class ModelExecutor : public Executor {
  public:
   ModelExecutor(const ModelConfig& model, const Machine& machine, ModelExecutorOptions options);
@@ -55,10 +63,13 @@ class ModelExecutor : public Executor {
   RepeatedExecution repeat_decode(const Batch& batch, int64_t ready_ns, int64_t limit,
                                   int64_t until_ns, int64_t gap_ns) override;
 
+  /// How far the time of a step by itself is from that of its launches, simulated one by one.
+  StepAudit audit(const Batch& batch);
+
   const MemoryBudget& memory() const;
-  /// How many launches were simulated, and how many times came from memory.
-  int64_t simulated_launches() const;
-  int64_t remembered_launches() const;
+  /// Tokens of the graphs that are captured, ascending; empty in eager mode.
+  const std::vector<int64_t>& capture_sizes() const;
+  const OpMemo& memo() const;
 
  private:
   struct State;

@@ -48,6 +48,20 @@ std::vector<Option> serving_options() {
              {"kv-blocks", 0, "N", "", "KV blocks of the device (default: what its memory leaves)"},
              {"max-model-len", 0, "N", "", "longest prompt and output (default: the model's)"},
              {"host-us", 0, "X", "", "host work before each step in us (default: the machine's)"},
+             {"tp", 0, "N", "1", "chips that share each layer (tensor parallelism)"},
+             {"pp", 0, "N", "1",
+              "stages of layers, each on chips of its own (pipeline parallelism)"},
+             {"quantization", 0, "NAME", "none", "none, or w8a8: i8 weights and activations"},
+             {"lowering", 0, "NAME", "xyserve",
+              "xyserve: mixed steps, meta-attention, SmoothGEMM; library: a vendor's kernels by "
+              "stage"},
+             {"enforce-eager", 0, "", "",
+              "send every op by itself instead of replaying captured graphs"},
+             {"cudagraph-capture-sizes", 0, "N,N,...", "",
+              "tokens of captured graphs (default: 1, 2, 4 and multiples of 8 up to 512)"},
+             {"all-reduce-parts", 0, "N", "1",
+              "parts in which all-reduces overlap the GEMM before them"},
+             {"expert-skew", 0, "N", "0", "uneven experts: shares 1 / rank^(N/100); 0: even"},
          };
 }
 
@@ -155,6 +169,8 @@ Command replay_entry() {
           {"slo", 0, "ttft=500ms,tpot=50ms", "",
            "limits of ttft, tpot and e2el in us, ms or s (a plain number: ms), for the goodput",
            true},
+          {"audit", 0, "N", "",
+           "simulate N steps of the run launch by launch and print how far their times are off"},
       } +
       reference_options() + serving_options();
   command.examples = {

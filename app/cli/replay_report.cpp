@@ -7,6 +7,7 @@
 
 #include "app/cli/table.h"
 #include "core/base/format.h"
+#include "core/base/statistics.h"
 
 namespace tilewright {
 
@@ -92,7 +93,34 @@ Json json_of(const ServingSetup& setup) {
   return {{"max_num_batched_tokens", setup.options.max_num_batched_tokens},
           {"max_num_seqs", setup.options.max_num_seqs},
           {"block_size", setup.executor.block_size},
+          {"tensor_parallel_size", setup.executor.parallel.tp},
+          {"pipeline_parallel_size", setup.executor.parallel.pp},
+          {"quantization", name_of(setup.executor.quantization)},
+          {"lowering", name_of(setup.executor.lowering)},
+          {"enforce_eager", setup.executor.enforce_eager},
           {"host_us", static_cast<double>(setup.options.host_overhead_ns) * 1e-3}};
+}
+
+Json json_of_audit(const std::vector<double>& errors) {
+  return {{"steps", errors.size()},
+          {"median_error", percentile(errors, 50)},
+          {"p95_error", percentile(errors, 95)},
+          {"max_error", errors.back()}};
+}
+
+std::string audit_text(const std::vector<Replay>& replays) {
+  std::string text;
+  for (const Replay& replay : replays) {
+    const std::vector<double>& errors = replay.audit_errors;
+    if (errors.empty()) continue;
+    text += fmt::format(
+        "\naudit ({}): {} steps simulated launch by launch; their times are off by {} (median), "
+        "{} (p95), {} (most)\n",
+        replay.plan ? "plan " + replay.label : "without plan", errors.size(),
+        format_share(percentile(errors, 50)), format_share(percentile(errors, 95)),
+        format_share(errors.back()));
+  }
+  return text;
 }
 
 /// Labels as columns, one row a measure.
@@ -206,6 +234,7 @@ Json to_json(const Replay& replay, const ServingSetup& setup) {
   json["peak_kv_blocks"] = result.peak_kv_blocks;
   json["max_model_len"] = result.max_model_len;
   json["options"] = json_of(setup);
+  if (!replay.audit_errors.empty()) json["audit"] = json_of_audit(replay.audit_errors);
   json["interrupted"] = result.interrupted;
   json["wall_seconds"] = replay.wall_seconds;
   return json;
@@ -238,7 +267,7 @@ std::string to_text(const std::vector<Replay>& replays, const ServingSetup& setu
                   format_count(std::ssize(setup.workload.requests)), setup.workload.source);
   text += measures_text(replays) + "\n" + ops_text(replays);
   if (replays.size() == 2) text += "\n" + gains_text(replays[0], replays[1]);
-  return text;
+  return text + audit_text(replays);
 }
 
 }  // namespace tilewright

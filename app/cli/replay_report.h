@@ -18,6 +18,9 @@ struct Replay {
   ServingMetrics metrics;
   MemoryBudget memory;
   double wall_seconds = 0;
+  /// Of sampled steps that were simulated launch by launch: how far off their times are, as shares
+  /// of the simulated ones, ascending.
+  std::vector<double> audit_errors = {};
 
   /// Time of all ops on the device.
   int64_t op_ns() const;

@@ -14,10 +14,40 @@ namespace {
 constexpr int64_t kMaxTokens = int64_t{1} << 30;
 constexpr int64_t kMaxBlocks = int64_t{1} << 28;
 constexpr double kMaxHostUs = 1e9;
+constexpr int64_t kMaxChips = 1024;
+constexpr int64_t kMaxAudited = 100'000;
+constexpr int64_t kMaxParts = 64;
+constexpr int64_t kMaxSkew = 1000;
 
 /// An option whose absence is 0.
 int64_t integer_or_zero(const Arguments& arguments, std::string_view option, int64_t max) {
   return arguments.has(option) ? arguments.integer(option, 1, max) : 0;
+}
+
+std::vector<int64_t> read_sizes_list(const Arguments& arguments, std::string_view option) {
+  std::vector<int64_t> sizes;
+  if (!arguments.has(option)) return sizes;
+  const std::string list = arguments.text(option);
+  for (std::string_view item : split(list, ',')) {
+    const double size = parse_number(item, "--cudagraph-capture-sizes");
+    if (size < 1 || size > kMaxTokens || size != std::floor(size)) {
+      throw Error(ErrorKind::kUsage, "--cudagraph-capture-sizes has '" + printable(item) +
+                                         "'; give whole numbers of tokens from 1 on");
+    }
+    sizes.push_back(static_cast<int64_t>(size));
+  }
+  return sizes;
+}
+
+void read_layout(const Arguments& arguments, ModelExecutorOptions& executor) {
+  executor.parallel.tp = arguments.integer("tp", 1, kMaxChips);
+  executor.parallel.pp = arguments.integer("pp", 1, kMaxChips);
+  executor.quantization = parse_quantization(arguments.text("quantization"));
+  executor.lowering = parse_lowering(arguments.text("lowering"));
+  executor.enforce_eager = arguments.has("enforce-eager");
+  executor.cudagraph_capture_sizes = read_sizes_list(arguments, "cudagraph-capture-sizes");
+  executor.all_reduce_parts = arguments.integer("all-reduce-parts", 1, kMaxParts);
+  executor.expert_skew = arguments.integer("expert-skew", 0, kMaxSkew);
 }
 
 }  // namespace
@@ -45,6 +75,9 @@ ServingSetup read_serving_setup(const Context& context, const std::string& model
   executor.kv_blocks = integer_or_zero(arguments, "kv-blocks", kMaxBlocks);
   executor.max_model_len = integer_or_zero(arguments, "max-model-len", kMaxTokens);
   executor.max_num_batched_tokens = options.max_num_batched_tokens;
+  read_layout(arguments, executor);
+  if (arguments.has("audit")) setup.audited_steps = arguments.integer("audit", 1, kMaxAudited);
+  setup.layout = {{executor.parallel.tp, 1}, 0, executor.quantization == Quantization::kW8A8};
   return setup;
 }
 

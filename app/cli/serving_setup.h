@@ -17,6 +17,9 @@ struct ServingSetup {
   Workload workload;
   ServingOptions options;
   ModelExecutorOptions executor;
+  /// What a chip computes of each layer: the shapes of its GEMMs.
+  RankLayout layout;
+  int64_t audited_steps = 0;  ///< of `replay`: simulated launch by launch behind the run
 };
 
 /// Reads the options that `tune` and `replay` share. Errors as load_model(), load_workload() and

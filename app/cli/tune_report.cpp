@@ -46,12 +46,12 @@ Json json_of(const TunedProblem& tuned, int64_t calls) {
 }  // namespace
 
 CallCounts count_calls(const ModelConfig& model, const std::map<int64_t, int64_t>& step_tokens,
-                       const std::map<int64_t, int64_t>& step_samples) {
+                       const std::map<int64_t, int64_t>& step_samples, const RankLayout& layout) {
   CallCounts calls;
   const auto add = [&](const std::map<int64_t, int64_t>& steps, bool head) {
     for (const auto& [rows, count] : steps) {
       const int64_t rounded = (rows + kRowMultiple - 1) / kRowMultiple * kRowMultiple;
-      for (const ModelOp& op : decoder_ops(model, rounded, head ? rounded : 0)) {
+      for (const ModelOp& op : decoder_ops(model, rounded, head ? rounded : 0, layout)) {
         if (op.kind != OpKind::kGemm || (op.name == "lm_head") != head) continue;
         calls[gemm_problem(model, op).text()] += count * op.repeat;
       }

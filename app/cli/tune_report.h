@@ -6,6 +6,7 @@
 
 #include "app/cli/context.h"
 #include "core/model/model_config.h"
+#include "core/model/ops.h"
 #include "tuner/session/session.h"
 
 namespace tilewright {
@@ -16,7 +17,7 @@ using CallCounts = std::map<std::string, int64_t>;
 /// Calls of each GEMM problem of a model over all steps of a serving run, layers included, rows
 /// rounded as gemm_problems() rounds them.
 CallCounts count_calls(const ModelConfig& model, const std::map<int64_t, int64_t>& step_tokens,
-                       const std::map<int64_t, int64_t>& step_samples);
+                       const std::map<int64_t, int64_t>& step_samples, const RankLayout& layout);
 
 /// What a tuning session came to: sums over its problems, each as often as it is computed.
 struct TuneSummary {

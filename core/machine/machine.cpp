@@ -61,7 +61,8 @@ void read_fields(const JsonReader& section, bool required, Machine& machine) {
     bool found = true;
     for (std::string_view key : split(entry.field.path, '.')) {
       found = found && at.has(key);
-      const bool optional = entry.half || (entry.optional_group && key == "fabric");
+      const bool optional =
+          entry.half || (entry.optional_group && (key == "fabric" || key == "host"));
       if (!found && (!required || optional)) break;
       at = at.at(key);
     }

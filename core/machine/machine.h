@@ -142,6 +142,13 @@ struct Machine {
     double dispatch_cycles = 0;
     double host_step_us = 0;
   } launch;
+  /// What the host does for a step that it sends to the chip; serving steps only, kernels on their
+  /// own are not affected.
+  struct {
+    double op_us = 0;       ///< to send one op, eager mode
+    double graph_us = 0;    ///< to replay a captured graph
+    int64_t graphs = 1920;  ///< captured graphs, of one layer each, that the chip's streams allow
+  } host;
   Fabric fabric;
 
   /// Hash of the values that matter to timing; names, descriptions and comments do not change it.

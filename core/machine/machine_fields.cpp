@@ -103,7 +103,10 @@ std::vector<FieldEntry> make_entries() {
       TW_CYCLES(launch.dispatch_cycles, "dispatch of its blocks to the cores"),
       TW_FIELD(launch.host_step_us, "us", false, 0, 1e7, "host work between two serving steps"),
   };
-  std::vector<FieldEntry> fabric = {
+  std::vector<FieldEntry> optional = {
+      TW_FIELD(host.op_us, "us", false, 0, 1e6, "host time to send one op, eager mode"),
+      TW_FIELD(host.graph_us, "us", false, 0, 1e6, "host time to replay a captured graph"),
+      TW_COUNT(host.graphs, 1e9, "graphs of a layer that can be captured"),
       TW_COUNT(fabric.chips, 64, "chips that the fabric joins; 1: there is none"),
       TW_FIELD(fabric.link_gb_per_s, "GB/s", false, 0.01, 1e5,
                "nominal bandwidth of a link between chips, one way"),
@@ -111,7 +114,7 @@ std::vector<FieldEntry> make_entries() {
       TW_FIELD(fabric.efficiency, "", false, 0.01, 1,
                "share of a link's bandwidth that transfers reach"),
   };
-  for (FieldEntry& entry : fabric) {
+  for (FieldEntry& entry : optional) {
     entry.optional_group = true;
     entries.push_back(std::move(entry));
   }

@@ -15,30 +15,29 @@ std::map<std::string, ModelOp> by_name(const std::vector<ModelOp>& ops) {
   return found;
 }
 
+std::vector<std::string> names_of(const std::vector<ModelOp>& ops) {
+  std::vector<std::string> names;
+  for (const ModelOp& op : ops) names.push_back(op.name);
+  return names;
+}
+
 void expect_gemm(const ModelOp& op, int64_t m, int64_t n, int64_t k, int64_t repeat) {
-  EXPECT_EQ(op.kind, OpKind::kGemm) << op.name;
+  EXPECT_EQ(op.kind, op.groups > 0 ? OpKind::kGroupedGemm : OpKind::kGemm) << op.name;
   EXPECT_EQ(op.rows, m) << op.name;
   EXPECT_EQ(op.columns, n) << op.name;
   EXPECT_EQ(op.depth, k) << op.name;
   EXPECT_EQ(op.repeat, repeat) << op.name;
 }
 
-/// Weights that the GEMMs of a step hold, each read once.
-int64_t gemm_weights(const std::vector<ModelOp>& ops) {
-  int64_t sum = 0;
-  for (const ModelOp& op : ops) {
-    if (op.kind == OpKind::kGemm) sum += op.columns * op.depth * op.repeat;
-  }
-  return sum;
+RankLayout layout_of(int64_t tp, int64_t pp, int64_t stage) {
+  return {{tp, pp}, stage, false};
 }
 
 TEST(DecoderOps, FollowTheOrderOfALayer) {
-  std::vector<std::string> names;
-  for (const ModelOp& op : decoder_ops(load_model("qwen2-7b"), 32, 4)) names.push_back(op.name);
   const std::vector<std::string> kWant = {"embedding", "rms_norm", "qkv",          "rope",
                                           "attention", "o_proj",   "add_rms_norm", "gate_up",
                                           "silu_mul",  "down",     "lm_head",      "sample"};
-  EXPECT_EQ(names, kWant);
+  EXPECT_EQ(names_of(decoder_ops(load_model("qwen2-7b"), 32, 4)), kWant);
 }
 
 TEST(DecoderOps, HaveTheSizesOfTheTableOfLinears) {
@@ -56,29 +55,84 @@ TEST(DecoderOps, HaveTheSizesOfTheTableOfLinears) {
   EXPECT_EQ(ops.at("sample").rows, 7);
 }
 
-TEST(DecoderOps, ReadEveryWeightOfADenseModelOnce) {
-  for (const char* name : {"llama-2-7b", "llama-3.1-70b", "qwen3-32b"}) {
+TEST(DecoderOps, HoldEveryWeightOfAModelOnce) {
+  for (const char* name : {"llama-2-7b", "llama-3.1-70b", "mixtral-8x7b", "deepseek-v2-lite"}) {
     const ModelConfig model = load_model(name);
-    const int64_t input_embedding = model.vocab * model.hidden;
-    EXPECT_EQ(gemm_weights(decoder_ops(model, 1, 1)), model.parameters() - input_embedding);
+    EXPECT_EQ(rank_weight_bytes(model, {}), model.weight_bytes()) << name;
   }
 }
 
-TEST(DecoderOps, ReadTheActiveWeightsOfAMixtureForOneTokenAndAllForMany) {
-  for (const char* name : {"mixtral-8x7b", "deepseek-v2-lite"}) {
-    const ModelConfig model = load_model(name);
-    const int64_t input_embedding = model.vocab * model.hidden;
-    EXPECT_EQ(gemm_weights(decoder_ops(model, 1, 1)), model.active_parameters() - input_embedding);
-    EXPECT_EQ(gemm_weights(decoder_ops(model, 512, 1)), model.parameters() - input_embedding);
-  }
+TEST(DecoderOps, ShareTheWeightsOutAmongRanksAndStages) {
+  const ModelConfig model = load_model("llama-3.1-70b");
+  EXPECT_EQ(4 * rank_weight_bytes(model, layout_of(4, 1, 0)), model.weight_bytes());
+  int64_t stages = 0;
+  for (int64_t stage = 0; stage < 4; ++stage)
+    stages += rank_weight_bytes(model, layout_of(2, 4, stage));
+  EXPECT_EQ(2 * stages, model.weight_bytes());
 }
 
-TEST(DecoderOps, ShareRowsEvenlyAmongExperts) {
+TEST(DecoderOps, ReplicateKvHeadsThatAreFewerThanTheRanks) {
+  const ModelConfig model = load_model("qwen2-7b");  // 28 heads, 4 KV heads
+  const auto ops = by_name(decoder_ops(model, 8, 8, layout_of(2, 1, 0)));
+  expect_gemm(ops.at("qkv"), 8, (14 + 2 * 2) * 128, 3584, 28);
+  const ModelConfig large = load_model("llama-3.1-70b");  // 64 heads, 8 KV heads
+  const auto many = by_name(decoder_ops(large, 8, 8, layout_of(16, 1, 0)));
+  expect_gemm(many.at("qkv"), 8, (4 + 2) * 128, 8192, 80);
+  EXPECT_EQ(rank_kv_bytes_per_token(large, layout_of(16, 1, 0)), 80 * 2 * 128 * 2);
+  EXPECT_EQ(rank_kv_bytes_per_token(large, layout_of(8, 1, 0)), 80 * 2 * 128 * 2);
+  EXPECT_EQ(rank_kv_bytes_per_token(large, layout_of(4, 1, 0)), 80 * 2 * 2 * 128 * 2);
+}
+
+TEST(DecoderOps, ReduceAfterBothHalvesOfALayerAndGatherLogits) {
+  const auto ops = by_name(decoder_ops(load_model("llama-3.1-70b"), 64, 3, layout_of(8, 1, 0)));
+  EXPECT_EQ(ops.at("all_reduce").repeat, 2 * 80);
+  EXPECT_EQ(ops.at("all_reduce").rows, 64);
+  EXPECT_EQ(ops.at("all_reduce").columns, 8192);
+  EXPECT_EQ(ops.at("embedding_all_reduce").repeat, 1);
+  EXPECT_EQ(ops.at("all_gather").rows, 3);
+  EXPECT_EQ(ops.at("all_gather").columns, 128256 / 8);
+  expect_gemm(ops.at("lm_head"), 3, 128256 / 8, 8192, 1);
+  expect_gemm(ops.at("o_proj"), 64, 8192, 8 * 128, 80);
+  expect_gemm(ops.at("down"), 64, 8192, 28672 / 8, 80);
+}
+
+TEST(DecoderOps, PassResultsOnFromStageToStage) {
+  const ModelConfig model = load_model("llama-2-7b");
+  const auto first = by_name(decoder_ops(model, 16, 2, layout_of(2, 2, 0)));
+  const auto last = by_name(decoder_ops(model, 16, 2, layout_of(2, 2, 1)));
+  EXPECT_EQ(first.at("qkv").repeat + last.at("qkv").repeat, 32);
+  // Norms: two a layer and the final one, the first of them without a residual.
+  EXPECT_EQ(first.at("add_rms_norm").repeat + last.at("add_rms_norm").repeat, 64);
+  EXPECT_EQ(first.at("send").repeat, 2);
+  EXPECT_EQ(first.at("send").columns, 4096 / 2);
+  EXPECT_FALSE(first.contains("lm_head"));
+  EXPECT_FALSE(last.contains("embedding"));
+  EXPECT_FALSE(last.contains("send"));
+  expect_gemm(last.at("lm_head"), 2, 16000, 4096, 1);
+}
+
+TEST(DecoderOps, QuantiseWhatEachLinearOfALayerReads) {
+  const auto ops =
+      by_name(decoder_ops(load_model("llama-2-7b"), 10, 10, {.parallel = {}, .quantized = true}));
+  EXPECT_TRUE(ops.at("qkv").quantized);
+  EXPECT_EQ(ops.at("down_quantize").columns, 11008);
+  EXPECT_EQ(ops.at("o_proj_quantize").rows, 10);
+  EXPECT_FALSE(ops.at("lm_head").quantized);
+  const ModelConfig model = load_model("llama-2-7b");
+  const int64_t kept = 2 * model.vocab * model.hidden * 2;
+  EXPECT_EQ(rank_weight_bytes(model, {.parallel = {}, .quantized = true}),
+            (model.weight_bytes() - kept) / 2 + kept);
+}
+
+TEST(DecoderOps, GroupTheExpertsOfALayerInOneGemm) {
   const auto ops = by_name(decoder_ops(load_model("mixtral-8x7b"), 9, 9));
   expect_gemm(ops.at("router"), 9, 8, 4096, 32);
-  expect_gemm(ops.at("expert_gate_up"), 3, 2 * 14336, 4096, 32 * 8);
-  expect_gemm(ops.at("expert_down"), 3, 4096, 14336, 32 * 8);
+  expect_gemm(ops.at("expert_gate_up"), 18, 2 * 14336, 4096, 32);
+  expect_gemm(ops.at("expert_down"), 18, 4096, 14336, 32);
+  EXPECT_EQ(ops.at("expert_down").groups, 8);
+  EXPECT_EQ(ops.at("router_top_k").groups, 2);
   EXPECT_EQ(ops.at("expert_permute").rows, 18);
+  EXPECT_EQ(ops.at("expert_unpermute").rows, 9);
   EXPECT_FALSE(ops.contains("gate_up"));
 }
 
@@ -86,14 +140,16 @@ TEST(DecoderOps, AbsorbTheUpProjectionsOfLatentAttention) {
   const auto ops = by_name(decoder_ops(load_model("deepseek-v2-lite"), 5, 5));
   expect_gemm(ops.at("q_proj"), 5, 16 * 192, 2048, 27);
   expect_gemm(ops.at("kv_a_proj"), 5, 576, 2048, 27);
-  expect_gemm(ops.at("q_absorb"), 5, 512, 128, 27 * 16);
-  expect_gemm(ops.at("v_absorb"), 5, 128, 512, 27 * 16);
+  expect_gemm(ops.at("q_absorb"), 5 * 16, 512, 128, 27);
+  expect_gemm(ops.at("v_absorb"), 5 * 16, 128, 512, 27);
+  EXPECT_EQ(ops.at("v_absorb").groups, 16);
   expect_gemm(ops.at("o_proj"), 5, 2048, 2048, 27);
   expect_gemm(ops.at("gate_up"), 5, 2 * 10944, 2048, 1);
   expect_gemm(ops.at("shared_gate_up"), 5, 2 * 2 * 1408, 2048, 26);
-  expect_gemm(ops.at("expert_down"), 1, 2048, 1408, 26 * 30);
+  expect_gemm(ops.at("expert_down"), 30, 2048, 1408, 26);
   EXPECT_EQ(ops.at("rope").heads, 17);
   EXPECT_EQ(ops.at("rope").columns, 64);
+  EXPECT_EQ(ops.at("kv_write").columns, 576);
 }
 
 TEST(DecoderOps, NormaliseQueriesAndKeysOfQwen3) {

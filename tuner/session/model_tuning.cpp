@@ -125,10 +125,10 @@ TuneProblem kernel_problem(const Problem& problem, const Machine& machine, doubl
 std::vector<TuneProblem> gemm_problems(const ModelConfig& model, const Machine& machine,
                                        const std::map<int64_t, int64_t>& step_tokens,
                                        const std::map<int64_t, int64_t>& step_samples,
-                                       double within) {
+                                       const RankLayout& layout, double within) {
   std::vector<TuneProblem> problems;
   const auto add = [&](int64_t tokens, int64_t samples, bool head) {
-    for (const ModelOp& op : decoder_ops(model, tokens, samples)) {
+    for (const ModelOp& op : decoder_ops(model, tokens, samples, layout)) {
       if (op.kind != OpKind::kGemm || (op.name == "lm_head") != head) continue;
       const Problem problem = gemm_problem(model, op);
       const auto known = std::find_if(problems.begin(), problems.end(),

@@ -6,6 +6,7 @@
 
 #include "core/machine/machine.h"
 #include "core/model/model_config.h"
+#include "core/model/ops.h"
 #include "tuner/session/session.h"
 
 namespace tilewright {
@@ -30,11 +31,12 @@ TuneProblem kernel_problem(const Problem& problem, const Machine& machine,
 
 /// The GEMM problems that traffic makes of a model: one for each of the model's linears and each
 /// multiple of kRowMultiple rows that occurs. `step_tokens` and `step_samples` count steps by rows
-/// of the layers' GEMMs and of lm_head (ServingResult has both). Ops with equal problems share one
-/// entry.
+/// of the layers' GEMMs and of lm_head (ServingResult has both); `layout` says what a chip computes
+/// of each layer. Ops with equal problems share one entry.
 std::vector<TuneProblem> gemm_problems(const ModelConfig& model, const Machine& machine,
                                        const std::map<int64_t, int64_t>& step_tokens,
                                        const std::map<int64_t, int64_t>& step_samples,
+                                       const RankLayout& layout = {},
                                        double within = kDefaultWithin);
 
 }  // namespace tilewright

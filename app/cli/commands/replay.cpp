@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -21,6 +22,7 @@
 #include "core/base/text.h"
 #include "core/base/thread_pool.h"
 #include "core/serving/engine.h"
+#include "kernels/executor/step_sampler.h"
 
 namespace tilewright {
 
@@ -97,16 +99,32 @@ class Board {
   std::vector<ServingProgress> runs_;
 };
 
+/// How far the times of steps are off, as shares of the simulated ones, ascending.
+std::vector<double> audit(ModelExecutor& executor, const std::vector<Batch>& steps) {
+  std::vector<double> errors;
+  for (const Batch& step : steps) {
+    const StepAudit audit = executor.audit(step);
+    const auto simulated = static_cast<double>(audit.simulated_ns);
+    errors.push_back(std::abs(static_cast<double>(audit.fast_ns) - simulated) / simulated);
+  }
+  std::ranges::sort(errors);
+  return errors;
+}
+
 void serve_one(const ServingSetup& setup, const Slo& slo, size_t index, Board& board,
                Replay& replay) {
+  const int64_t audited = setup.audited_steps;
   const double started = wall_seconds();
   ModelExecutorOptions options = setup.executor;
   options.plan = replay.plan;
   ModelExecutor executor(setup.model, setup.machine, options);
+  StepSampler sampler(executor, std::max<int64_t>(1, audited));
+  Executor& device = audited > 0 ? static_cast<Executor&>(sampler) : executor;
   ServingCallbacks callbacks;
   callbacks.stop = interrupted;
   callbacks.progress = [&](const ServingProgress& at) { board.report(index, at); };
-  replay.result = serve(setup.workload, executor, setup.options, callbacks);
+  replay.result = serve(setup.workload, device, setup.options, callbacks);
+  if (audited > 0 && !interrupted()) replay.audit_errors = audit(executor, sampler.samples());
   replay.memory = executor.memory();
   replay.metrics = compute_metrics(replay.result.requests, replay.result.step_end_ns, slo);
   replay.wall_seconds = wall_seconds() - started;

@@ -126,7 +126,8 @@ Target kernel_target(const Context& context, const std::string& name) {
   const Arguments& arguments = context.arguments();
   refuse_options(arguments,
                  {"workload", "limit", "offset", "window", "rate", "arrivals", "trace", "kv-blocks",
-                  "max-model-len", "host-us"},
+                  "max-model-len", "host-us", "tp", "pp", "quantization", "lowering",
+                  "enforce-eager", "cudagraph-capture-sizes", "all-reduce-parts", "expert-skew"},
                  "kernel");
   const Kernel& kernel = find_kernel(name);
   Target target;
@@ -185,8 +186,8 @@ std::optional<Target> model_target(Context& context, const std::string& name) {
   target.workload = setup.workload.name;
   target.label = fmt::format("{} {}", target.model, target.workload);
   target.problems = gemm_problems(setup.model, setup.machine, served.step_tokens,
-                                  served.step_samples, read_within(arguments));
-  target.calls = count_calls(setup.model, served.step_tokens, served.step_samples);
+                                  served.step_samples, setup.layout, read_within(arguments));
+  target.calls = count_calls(setup.model, served.step_tokens, served.step_samples, setup.layout);
   order_by_worth(target);
   context.note(fmt::format("{} steps, {} GEMM problems",
                            format_count(std::ssize(served.step_end_ns)), target.problems.size()));

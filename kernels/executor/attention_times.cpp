@@ -1,0 +1,250 @@
+#include "kernels/executor/attention_times.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <numeric>
+
+#include "core/base/error.h"
+#include "core/base/integers.h"
+#include "kernels/attention/attention_library.h"
+#include "simulator/timing.h"
+
+namespace tilewright {
+
+namespace {
+
+/// The shortest context that is simulated; the others are its doubles.
+constexpr int64_t kFirstContext = 64;
+/// What a simulated batch of few tokens has at most in all KV heads, in keys and in slices, and a
+/// prefill in query rows of all heads: beyond, all cores are busy for long, and time grows as it
+/// did before.
+constexpr int64_t kMostKeys = int64_t{1} << 19;
+constexpr int64_t kMostTasks = 1024;
+constexpr int64_t kMostRows = int64_t{1} << 15;
+
+int64_t bit_floor(int64_t value) {
+  return static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(value)));
+}
+
+/// A value between two nodes, or beyond them on the same line.
+double on_line(double x, double x0, double y0, double x1, double y1) {
+  return y0 + (y1 - y0) * (x - x0) / (x1 - x0);
+}
+
+/// Neighbours of `count` among the powers of two or, `fine`, 1, 2, 3, 4, 6, 8, 12, ...
+std::pair<int64_t, int64_t> count_nodes(int64_t count, bool fine) {
+  const int64_t floor = bit_floor(count);
+  if (count == floor) return {count, count};
+  if (!fine) return {floor, 2 * floor};
+  const int64_t middle = floor + floor / 2;
+  if (count < middle) return {floor, middle};
+  return {middle, count == middle ? middle : 2 * floor};
+}
+
+/// Contexts from half to three halves of `mean`, in an order without a trend: batches in service
+/// are as uneven.
+std::vector<int64_t> spread_contexts(int64_t count, int64_t mean) {
+  int64_t stride = std::max<int64_t>(1, count * 5 / 8);
+  while (std::gcd(stride, count) != 1) ++stride;
+  std::vector<int64_t> contexts;
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t place = i * stride % count;
+    contexts.push_back(mean / 2 + mean * (2 * place + 1) / (2 * count));
+  }
+  return contexts;
+}
+
+}  // namespace
+
+AttentionTimes::AttentionTimes(const AttentionShape& shape, const Machine& machine,
+                               Lowering lowering, OpMemo& memo)
+    : shape_(shape),
+      machine_(machine),
+      lowering_(lowering),
+      memo_(memo),
+      key_(fmt::format("{} attention {} {} heads={} kv_heads={} dim={} v_dim={} latent={} block={}",
+                       machine.fingerprint(), name_of(lowering), name_of(shape.type), shape.heads,
+                       shape.kv_heads, shape.dim, shape.v_dim, shape.latent, shape.block_size)) {}
+
+int64_t AttentionTimes::launch_ns(Part part, const Sequences& sequences) const {
+  const auto time = [&](const Launch& launch) {
+    return machine_.ns_of_ticks(time_launch(launch, machine_, Fidelity::kAuto).ticks);
+  };
+  if (lowering_ == Lowering::kXyserve) {
+    if (part == Part::kDecodes) {
+      const Config config = batch_default(shape_, sequences, machine_);
+      return time(build_batch_launch(shape_, sequences, config, machine_));
+    }
+    const Config config = attention_default(shape_, false, machine_);
+    return time(build_attention_launch(shape_, sequences, config, machine_));
+  }
+  AttentionShape shape = shape_;
+  Sequences stage = sequences;
+  if (part == Part::kFewTokens) {
+    shape.tree_masks = true;
+    for (AttentionSequence& sequence : stage) {
+      sequence.mask = AttentionMask::kTree;
+      sequence = library_verify(sequence, shape.group());
+    }
+  }
+  const Config config = attention_library_config(shape, stage, machine_);
+  return time(build_attention_launch(shape, stage, config, machine_));
+}
+
+void AttentionTimes::add(const SequenceSlice& slice, Sums& sums) {
+  const auto tokens = static_cast<double>(slice.tokens);
+  const auto context = static_cast<double>(slice.context);
+  sums.decodes_only = sums.decodes_only && slice.tokens == 1;
+  if (slice.tokens == 1 || slice.drafts > 0) {
+    ++sums.few;
+    sums.few_tokens += tokens;
+    sums.few_context += context;
+  } else {
+    sums.many_tokens += tokens;
+    sums.many_keys += tokens * (context + (tokens + 1) / 2);
+  }
+}
+
+double AttentionTimes::few_node(Part part, int64_t tokens, int64_t count, size_t node,
+                                Line& line) const {
+  if (line.size() <= node) line.resize(node + 1, -1);
+  if (line[node] >= 0) return line[node];
+  const int64_t mean = kFirstContext << node;
+  const std::string name = fmt::format("{} part={} count={} tokens={} context={}", key_,
+                                       static_cast<int>(part), count, tokens, mean);
+  const int64_t ns = memo_.at(name, [&] {
+    Sequences sequences;
+    for (const int64_t context : spread_contexts(count, mean))
+      sequences.push_back({tokens, context});
+    return launch_ns(part, sequences);
+  });
+  return line[node] = static_cast<double>(ns);
+}
+
+double AttentionTimes::few_at(Part part, int64_t tokens, int64_t count, double context) {
+  Line& line = few_[{part, tokens, count}];
+  const int64_t most = kMostKeys / (count * shape_.kv_heads * kFirstContext);
+  const int last = std::max(1, static_cast<int>(std::bit_width(static_cast<uint64_t>(most))) - 1);
+  const auto doubles = static_cast<uint64_t>(context) / static_cast<uint64_t>(kFirstContext);
+  const int node = std::clamp(static_cast<int>(std::bit_width(doubles)) - 1, 0, last - 1);
+  const auto first = static_cast<double>(kFirstContext << node);
+  return on_line(context, first, few_node(part, tokens, count, static_cast<size_t>(node), line),
+                 2 * first, few_node(part, tokens, count, static_cast<size_t>(node) + 1, line));
+}
+
+std::pair<int64_t, int64_t> AttentionTimes::few_counts(Part part, int64_t count) const {
+  const int64_t most = std::max<int64_t>(2, bit_floor(kMostTasks / shape_.kv_heads));
+  if (count > most) return {most / 2, most};
+  return count_nodes(count, part == Part::kDecodes);
+}
+
+double AttentionTimes::few_ns(Part part, double tokens, int64_t count, double context) {
+  const auto at_tokens = [&](int64_t nodes) {
+    const auto [below, above] = few_counts(part, count);
+    const double at_below = few_at(part, nodes, below, context);
+    if (below == above) return at_below;
+    return on_line(static_cast<double>(count), static_cast<double>(below), at_below,
+                   static_cast<double>(above), few_at(part, nodes, above, context));
+  };
+  const int64_t below = bit_floor(static_cast<int64_t>(tokens));
+  const double at_below = at_tokens(below);
+  if (tokens == static_cast<double>(below)) return at_below;
+  return on_line(tokens, static_cast<double>(below), at_below, 2 * static_cast<double>(below),
+                 at_tokens(2 * below));
+}
+
+double AttentionTimes::decode_ns(int64_t count, double mean_context) {
+  return few_ns(Part::kDecodes, 1, count, mean_context);
+}
+
+double AttentionTimes::many_node(int64_t tokens, ManyPoint& point) const {
+  if (point.ns >= 0) return point.ns;
+  const std::string name = fmt::format("{} chunks={} tokens={} context={}", key_, point.chunks,
+                                       tokens / point.chunks, point.context);
+  point.ns = static_cast<double>(memo_.at(name, [&] {
+    const Sequences chunks(static_cast<size_t>(point.chunks),
+                           {tokens / point.chunks, point.context});
+    return launch_ns(Part::kManyTokens, chunks);
+  }));
+  return point.ns;
+}
+
+double AttentionTimes::many_at(int64_t tokens, double mean_keys) {
+  std::vector<ManyPoint>& points = many_[tokens];
+  if (points.empty()) {
+    const auto add_point = [&](int64_t chunks, int64_t context) {
+      const double keys =
+          static_cast<double>(context) + static_cast<double>(tokens / chunks + 1) / 2;
+      points.push_back({keys, chunks, context, -1});
+    };
+    // Small launches take longer contexts apart (split keys): there, one point more.
+    if (tokens >= 64) add_point(4, 0);
+    add_point(1, 0);
+    add_point(1, 1024);
+    if (tokens * shape_.heads <= kMostRows / 8) add_point(1, 4096);
+  }
+  size_t above = 1;
+  while (above + 1 < points.size() && points[above].keys < mean_keys) ++above;
+  ManyPoint& first = points[above - 1];
+  ManyPoint& second = points[above];
+  return on_line(mean_keys, first.keys, many_node(tokens, first), second.keys,
+                 many_node(tokens, second));
+}
+
+double AttentionTimes::many_ns(double tokens, double mean_keys) {
+  constexpr int64_t kLeastMost = 64;
+  const int64_t most = std::max(kLeastMost, bit_floor(kMostRows / shape_.heads));
+  const int64_t below = std::min(bit_floor(static_cast<int64_t>(tokens)), most / 2);
+  const double at_below = many_at(below, mean_keys);
+  if (tokens == static_cast<double>(below)) return at_below;
+  return on_line(tokens, static_cast<double>(below), at_below, 2 * static_cast<double>(below),
+                 many_at(2 * below, mean_keys));
+}
+
+double AttentionTimes::time_of(const Sums& sums) {
+  double ns = 0;
+  if (sums.few > 0) {
+    const auto count = static_cast<double>(sums.few);
+    const bool alone = sums.decodes_only;
+    ns += few_ns(alone ? Part::kDecodes : Part::kFewTokens, sums.few_tokens / count, sums.few,
+                 sums.few_context / count);
+  }
+  if (sums.many_tokens > 0) ns += many_ns(sums.many_tokens, sums.many_keys / sums.many_tokens);
+  return ns;
+}
+
+double AttentionTimes::ns(const Batch& batch) {
+  std::array<Sums, 3> launches;
+  for (const SequenceSlice& slice : batch.slices) {
+    size_t launch = 0;
+    if (lowering_ == Lowering::kLibrary) launch = slice.drafts > 0 ? 2 : slice.tokens == 1 ? 1 : 0;
+    add(slice, launches[launch]);
+  }
+  double ns = 0;
+  for (const Sums& sums : launches) ns += time_of(sums);
+  return ns;
+}
+
+int64_t AttentionTimes::simulated_ns(const Batch& batch) const {
+  std::array<Sequences, 3> stages;  // prefills, decodes, verifications
+  bool decodes_only = true;
+  for (const SequenceSlice& slice : batch.slices) {
+    const size_t stage = slice.drafts > 0 ? 2 : slice.tokens == 1 ? 1 : 0;
+    const bool apart = lowering_ == Lowering::kLibrary;
+    stages[apart ? stage : 0].push_back({slice.tokens, slice.context});
+    decodes_only = decodes_only && slice.tokens == 1;
+  }
+  if (lowering_ == Lowering::kXyserve)
+    return launch_ns(decodes_only ? Part::kDecodes : Part::kManyTokens, stages[0]);
+  constexpr std::array<Part, 3> kParts = {Part::kManyTokens, Part::kDecodes, Part::kFewTokens};
+  int64_t ns = 0;
+  for (size_t stage = 0; stage < stages.size(); ++stage) {
+    if (!stages[stage].empty()) ns += launch_ns(kParts[stage], stages[stage]);
+  }
+  return ns;
+}
+
+}  // namespace tilewright
