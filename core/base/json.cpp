@@ -17,7 +17,7 @@ namespace {
 constexpr int kMaxDepth = 64;
 /// Objects that keep the order of their keys find one by looking at all: an object of millions of
 /// keys would take hours. Far above every file that is read here.
-constexpr size_t kMaxKeys = 1 << 15;
+constexpr size_t kMaxKeys = 1 << 14;
 
 /// "line:column" of a byte offset (1-based, as editors count).
 std::string line_and_column(std::string_view text, size_t offset) {

@@ -14,7 +14,7 @@ namespace tilewright {
 using Json = nlohmann::ordered_json;
 
 /// Parses JSON with // and /* */ comments. `where` names the source in errors, which give
-/// "where:line:column: what". Depth (64) and the keys of one object (32,768) are bounded, duplicate
+/// "where:line:column: what". Depth (64) and the keys of one object (16,384) are bounded, duplicate
 /// keys are refused.
 Json parse_json(std::string_view text, const std::string& where);
 

@@ -7,6 +7,8 @@
 #include <filesystem>
 
 #include "core/base/error.h"
+#include "core/model/parallel.h"
+#include "core/model/rope.h"
 #include "tests/temp_folder.h"
 
 namespace tilewright {
@@ -122,6 +124,59 @@ TEST(ModelConfigReader, ReadsRopeOfOldAndNewTransformers) {
   EXPECT_EQ(parse(R"(, "rope_scaling": {"rope_type": "default"})").rope_scaling, "none");
 }
 
+TEST(ModelConfigReader, ReadsHowRopeIsScaled) {
+  const ModelConfig llama = parse(
+      R"(, "rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 1,
+         "high_freq_factor": 4, "original_max_position_embeddings": 8192})");
+  EXPECT_EQ(llama.rope_low_freq_factor, 1);
+  EXPECT_EQ(llama.rope_high_freq_factor, 4);
+  EXPECT_EQ(llama.rope_original_positions, 8192);
+  const ModelConfig yarn = parse(R"(, "rope_scaling": {"type": "yarn", "factor": 4})");
+  EXPECT_EQ(yarn.rope_original_positions, 2048);
+  EXPECT_EQ(yarn.rope_beta_fast, 32);
+  EXPECT_EQ(yarn.rope_beta_slow, 1);
+  EXPECT_DOUBLE_EQ(yarn.rope_attention_factor, 0.1 * std::log(4) + 1);
+  const ModelConfig given = parse(
+      R"(, "rope_scaling": {"type": "yarn", "factor": 4, "attention_factor": 1.5, "beta_fast": 8,
+         "truncate": false})");
+  EXPECT_EQ(given.rope_attention_factor, 1.5);
+  EXPECT_EQ(given.rope_beta_fast, 8);
+  EXPECT_FALSE(given.rope_truncate);
+  const ModelConfig same = parse(
+      R"(, "rope_scaling": {"type": "yarn", "factor": 40, "mscale": 0.7, "mscale_all_dim": 0.7})");
+  EXPECT_EQ(same.rope_attention_factor, 1);
+}
+
+TEST(Rope, LeavesShortWavesAndStretchesLongOnesOfLlama3) {
+  ModelConfig model = load_model("llama-3.1-8b");
+  const Rope rope = rope_of(model);
+  model.rope_scaling = "none";
+  const Rope plain = rope_of(model);
+  ASSERT_EQ(rope.frequencies.size(), 64u);
+  EXPECT_EQ(plain.frequencies[0], 1);
+  EXPECT_DOUBLE_EQ(plain.frequencies[32], 1 / std::sqrt(5e5));
+  EXPECT_EQ(rope.frequencies[0], plain.frequencies[0]);
+  EXPECT_DOUBLE_EQ(rope.frequencies[63], plain.frequencies[63] / 8);
+  // Pair 32 makes 8192 / (2 pi sqrt(5e5)) = 1.84 turns, between 1 and 4.
+  const double smooth = (8192 / (2 * 3.14159265358979 * std::sqrt(5e5)) - 1) / 3;
+  EXPECT_NEAR(rope.frequencies[32] / plain.frequencies[32], (1 - smooth) / 8 + smooth, 1e-12);
+}
+
+TEST(ModelConfigReader, KnowsWhichLayersHaveAWindow) {
+  const std::string window = R"(, "use_sliding_window": true, "sliding_window": 9)";
+  const ModelConfig later = parse(window + R"(, "max_window_layers": 1)", "Qwen3ForCausalLM");
+  EXPECT_EQ(later.window_of(0), 0);
+  EXPECT_EQ(later.window_of(1), 9);
+  EXPECT_EQ(parse(window, "Qwen2ForCausalLM").sliding_window, 0);  // from layer 28 on
+  const ModelConfig listed = parse(
+      window + R"(, "layer_types": ["sliding_attention", "full_attention"])", "Qwen2ForCausalLM");
+  EXPECT_EQ(listed.window_of(0), 9);
+  EXPECT_EQ(listed.window_of(1), 0);
+  EXPECT_EQ(parse(window, "MistralForCausalLM").window_of(1), 9);
+  EXPECT_THROW(parse(window + R"(, "layer_types": ["full_attention"])", "Qwen2ForCausalLM"), Error);
+  EXPECT_THROW(parse(window + R"(, "layer_types": ["x", "full_attention"])"), Error);
+}
+
 TEST(ModelConfigReader, CountsTiedEmbeddingsOnce) {
   const int64_t untied = parse("").parameters();
   EXPECT_EQ(untied - parse(R"(, "tie_word_embeddings": true)").parameters(), 1000 * 256);
@@ -157,6 +212,10 @@ TEST(ModelConfigReader, NamesFileAndKeyOfWhatIsWrong) {
        "rope_scaling.rope_type: scaling 'su' is not known"},
       {config_with(R"(, "rope_scaling": {"rope_type": "yarn"})", "LlamaForCausalLM"),
        "rope_scaling: key 'factor' is missing"},
+      {config_with(R"(, "rope_scaling": {"rope_type": "llama3", "factor": 8})", "LlamaForCausalLM"),
+       "rope_scaling: key 'low_freq_factor' is missing"},
+      {config_with(R"(, "rope_parameters": {"partial_rotary_factor": 0.5})", "LlamaForCausalLM"),
+       "partial_rotary_factor: heads that are rotated in part"},
       {config_with(R"(, "num_local_experts": 8, "num_experts_per_tok": 9)", "MixtralForCausalLM"),
        "num_experts_per_tok: 9 is outside [1, 8]"},
       {config_with("", "DeepseekV2ForCausalLM"), "key 'kv_lora_rank' is missing"},
@@ -178,6 +237,75 @@ TEST(ModelConfigReader, RefusesSizesWhoseProductOverflows) {
     "vocab_size": 67108864, "max_position_embeddings": 4096, "num_local_experts": 65536,
     "num_experts_per_tok": 2})";
   EXPECT_THROW(parse_model_config(text, "big.json"), Error);
+}
+
+TEST(Parallel, SplitsOrReplicatesKvHeads) {
+  ModelConfig model = load_model("llama-3.1-70b");  // 64 query heads, 8 KV heads
+  EXPECT_EQ(kv_heads(model, 4, 1).first, 2);
+  EXPECT_EQ(kv_heads(model, 4, 1).count, 2);
+  EXPECT_EQ(kv_heads(model, 16, 3).first, 1);
+  EXPECT_EQ(kv_heads(model, 16, 3).count, 1);
+  for (int64_t tp : {1, 2, 4, 8, 16, 32, 64}) {
+    for (int64_t rank = 0; rank < tp; ++rank) {
+      const Share queries = query_heads(model, tp, rank);
+      const Share kv = kv_heads(model, tp, rank);
+      EXPECT_EQ(queries.first / 8, kv.first) << tp;
+      EXPECT_EQ((queries.first + queries.count - 1) / 8, kv.first + kv.count - 1) << tp;
+    }
+  }
+}
+
+TEST(Parallel, CoversVocabularyAndLayersOnce) {
+  ModelConfig model = load_model("qwen2-7b");
+  model.vocab = 13;
+  for (int64_t tp : {1, 2, 4, 7, 28}) {
+    int64_t reached = 0;
+    for (int64_t rank = 0; rank < tp; ++rank) {
+      const Share rows = vocab_rows(model, tp, rank);
+      EXPECT_EQ(rows.first, std::min<int64_t>(reached, 13));
+      reached += rows.count;
+    }
+    EXPECT_EQ(reached, 13);
+  }
+  for (int64_t pp = 1; pp <= model.layers; ++pp) {
+    int64_t reached = 0;
+    for (int64_t stage = 0; stage < pp; ++stage) {
+      const Share layers = stage_layers(model, pp, stage);
+      EXPECT_EQ(layers.first, reached);
+      EXPECT_GE(layers.count, 1);
+      reached += layers.count;
+    }
+    EXPECT_EQ(reached, model.layers);
+  }
+}
+
+TEST(Parallel, GivesWhatIsLeftOverToTheStagesBeforeTheLast) {
+  ModelConfig model;
+  model.layers = 10;
+  const int64_t kWanted[] = {2, 3, 3, 2};
+  for (int64_t stage = 0; stage < 4; ++stage) {
+    EXPECT_EQ(stage_layers(model, 4, stage).count, kWanted[stage]);
+  }
+}
+
+TEST(Parallel, SaysWhatDoesNotDivide) {
+  const ModelConfig model = load_model("qwen2-7b");  // 28 heads, 4 KV heads, 28 layers
+  const std::pair<Parallel, const char*> kCases[] = {
+      {{8, 1}, "tp 8 does not divide the model's 28 attention heads"},
+      {{7, 1}, "tp 7 does not divide the model's 18944 FFN columns"},
+      {{1, 29}, "pp 29 leaves stages without a layer"},
+      {{0, 1}, "must be at least 1"},
+  };
+  for (const auto& [parallel, message] : kCases) {
+    try {
+      check_parallel(model, parallel);
+      ADD_FAILURE() << message;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kUsage);
+      EXPECT_NE(error.message().find(message), std::string::npos) << error.message();
+    }
+  }
+  EXPECT_NO_THROW(check_parallel(model, {4, 28}));
 }
 
 TEST(LoadModel, TakesFilesAndFolders) {
