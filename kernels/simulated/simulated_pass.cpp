@@ -154,8 +154,7 @@ void SimulatedPass::prepare_attention(const Batch& batch) {
   std::vector<int64_t> blocks;
   for (const SequenceSlice& slice : batch.slices) {
     sequences.push_back({slice.tokens, slice.context});
-    const auto used =
-        static_cast<size_t>(ceil_div(slice.context + slice.tokens, setup_.block_size));
+    const int64_t used = ceil_div(slice.context + slice.tokens, setup_.block_size);
     blocks.insert(blocks.end(), slice.blocks.begin(), slice.blocks.begin() + used);
   }
   const Config config = batch_default(shape_, sequences, setup_.machine);

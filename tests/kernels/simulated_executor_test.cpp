@@ -1,5 +1,3 @@
-#include "kernels/simulated/simulated_executor.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -7,64 +5,15 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "core/base/error.h"
-#include "kernels/attention/attention.h"
+#include "kernels/native/native_executor.h"
 #include "kernels/native/reference.h"
-#include "simulator/timing.h"
 #include "tests/kernels/native_driver.h"
-#include "tests/kernels/plain_model.h"
-#include "tests/random_checkpoint.h"
+#include "tests/kernels/simulated_cases.h"
 
 namespace tilewright {
 namespace {
 
 constexpr int64_t kSteps = 3;
-constexpr int64_t kVocabulary = 83;
-
-const Machine& machine() {
-  static const Machine loaded = load_machine("ascend-910b2");
-  return loaded;
-}
-
-std::string config_of(const std::string& architecture, const std::string& more = "",
-                      const char* kv_heads = "2") {
-  return R"({"architectures": [")" + architecture + R"("], "hidden_size": 40,
-    "num_hidden_layers": 2, "num_attention_heads": 8, "num_key_value_heads": )" +
-         kv_heads + R"(,
-    "intermediate_size": 56, "vocab_size": 83, "max_position_embeddings": 512,
-    "rms_norm_eps": 1e-5, "head_dim": 16, "rope_theta": 100)" +
-         more + "}";
-}
-
-/// Prompts of one token, of whole blocks and of ragged ones.
-const std::vector<std::vector<int32_t>>& prompts() {
-  static const std::vector<std::vector<int32_t>> all = [] {
-    std::vector<std::vector<int32_t>> list;
-    Random random(99);
-    for (const int64_t length : {1, 5, 16, 41}) {
-      std::vector<int32_t> ids;
-      for (int64_t i = 0; i < length; ++i)
-        ids.push_back(static_cast<int32_t>(random.below(kVocabulary)));
-      list.push_back(ids);
-    }
-    return list;
-  }();
-  return all;
-}
-
-/// A checkpoint in a folder, and what the plain model says about it.
-struct Fixture {
-  explicit Fixture(const CheckpointRecipe& recipe)
-      : weights(write_checkpoint(folder, recipe)), checkpoint(folder.path()) {}
-
-  SimulatedExecutor executor(const SimulatedOptions& options) const {
-    return SimulatedExecutor(checkpoint, machine(), options);
-  }
-
-  TempFolder folder;
-  PlainModel::Weights weights;
-  Checkpoint checkpoint;
-};
 
 /// All rows of logits of a run, by sequence and step.
 struct Rows {
@@ -86,7 +35,7 @@ Rows run(Executor& executor, DriverOptions options = {}) {
 /// The logits of the plain model after the tokens that were made.
 class PlainRows {
  public:
-  explicit PlainRows(const Fixture& fixture)
+  explicit PlainRows(const SimulatedFixture& fixture)
       : plain_(fixture.checkpoint.model(), fixture.weights) {}
 
   /// Largest difference of logits.
@@ -130,38 +79,9 @@ class PlainRows {
   std::map<std::vector<int32_t>, PlainModel::Vector> known_;
 };
 
-struct Architecture {
-  const char* name;
-  CheckpointRecipe recipe;
-};
-
-/// In f32.
-const std::vector<Architecture>& architectures() {
-  static const std::vector<Architecture> all = [] {
-    const std::string f32 = R"(, "torch_dtype": "float32")";
-    const std::string llama3 = R"(, "rope_scaling": {"rope_type": "llama3", "factor": 8,
-      "low_freq_factor": 1, "high_freq_factor": 4, "original_max_position_embeddings": 64})";
-    return std::vector<Architecture>{
-        {"Llama", {config_of("LlamaForCausalLM", f32), "F32", 1, 1}},
-        {"LlamaWithBiases",
-         {config_of("LlamaForCausalLM", R"(, "attention_bias": true, "mlp_bias": true)" + f32),
-          "F32", 1, 2}},
-        {"LlamaShardedTied",
-         {config_of("LlamaForCausalLM", R"(, "tie_word_embeddings": true)" + llama3 + f32), "F32",
-          3, 3}},
-        {"Qwen2", {config_of("Qwen2ForCausalLM", f32), "F32", 1, 4}},
-        {"Qwen3", {config_of("Qwen3ForCausalLM", f32), "F32", 1, 6}},
-        {"MistralOneKvHead", {config_of("MistralForCausalLM", f32, "1"), "F32", 1, 7}}};
-  }();
-  return all;
-}
-
-/// Logits of about unit size in f32: a few hundred roundings.
-constexpr double kTolerance = 1e-4;
-
 TEST(SimulatedExecutor, SaysWhatThePlainModelSays) {
   for (const Architecture& each : architectures()) {
-    const Fixture fixture(each.recipe);
+    const SimulatedFixture fixture(each.recipe);
     SimulatedExecutor executor = fixture.executor({.kv_blocks = 32});
     const Rows ours = run(executor);
     PlainRows plain(fixture);
@@ -171,7 +91,7 @@ TEST(SimulatedExecutor, SaysWhatThePlainModelSays) {
 }
 
 TEST(SimulatedExecutor, SaysItForEverySizeOfBlocksAndChunks) {
-  const Fixture fixture(architectures()[0].recipe);
+  const SimulatedFixture fixture(architectures()[0].recipe);
   PlainRows plain(fixture);
   for (const int64_t block_size : {8, 16, 128}) {
     for (const int64_t chunk : {3, 16, 64}) {
@@ -188,7 +108,7 @@ TEST(SimulatedExecutor, SaysItForEverySizeOfBlocksAndChunks) {
 
 TEST(SimulatedExecutor, VerifiesDraftsBesidePromptsAndDecodes) {
   for (const Architecture& each : architectures()) {
-    const Fixture fixture(each.recipe);
+    const SimulatedFixture fixture(each.recipe);
     SimulatedExecutor first = fixture.executor({.kv_blocks = 32, .timed = false});
     const Rows wanted = run(first);
     // Right drafts for two of three steps, of other numbers from sequence to sequence.
@@ -210,162 +130,52 @@ TEST(SimulatedExecutor, VerifiesDraftsBesidePromptsAndDecodes) {
   }
 }
 
+// Contexts that are cut into parts for several cores, in groups of seven heads of 128.
+TEST(SimulatedExecutor, AgreesWithTheNativeExecutorOnLongContexts) {
+  const SimulatedFixture fixture({R"({"architectures": ["Qwen2ForCausalLM"], "hidden_size": 48,
+      "num_hidden_layers": 1, "num_attention_heads": 14, "num_key_value_heads": 2,
+      "intermediate_size": 80, "vocab_size": 83, "max_position_embeddings": 2048,
+      "rms_norm_eps": 1e-6, "head_dim": 128, "torch_dtype": "float32"})",
+                                  "F32", 1, 21});
+  std::vector<std::vector<int32_t>> list;
+  Random random(5);
+  for (const int64_t length : {1, 900, 129, 640}) {
+    list.emplace_back();
+    for (int64_t i = 0; i < length; ++i)
+      list.back().push_back(static_cast<int32_t>(random.below(kVocabulary)));
+  }
+  NativeExecutor native(fixture.checkpoint, {.kv_blocks = 24, .block_size = 128});
+  SimulatedExecutor simulated =
+      fixture.executor({.kv_blocks = 24, .block_size = 128, .timed = false});
+  std::vector<float> rows[2];
+  std::vector<std::vector<int32_t>> tokens[2];
+  const auto draft = [](size_t index, const std::vector<int32_t>&) {
+    return std::vector<int32_t>(index == 2 ? 2 : 0, 7);
+  };
+  for (const int which : {0, 1}) {
+    DriverOptions options{.chunk = 500, .draft = draft};
+    options.on_logits = [&](size_t, int64_t, std::span<const float> row) {
+      rows[which].insert(rows[which].end(), row.begin(), row.end());
+    };
+    Executor& executor = which == 0 ? static_cast<Executor&>(native) : simulated;
+    tokens[which] = Driver(executor, options).run(list, 4);
+  }
+  EXPECT_EQ(tokens[0], tokens[1]);
+  ASSERT_EQ(rows[0].size(), rows[1].size());
+  for (size_t v = 0; v < rows[0].size(); ++v) ASSERT_NEAR(rows[0][v], rows[1][v], kTolerance);
+}
+
 TEST(SimulatedExecutor, ComputesHalvesInTheirOwnType) {
   const std::pair<const char*, double> kTypes[] = {{"F16", 0.03}, {"BF16", 0.25}};
   for (const auto& [type, tolerance] : kTypes) {
     const std::string dtype = type == std::string("F16") ? "float16" : "bfloat16";
-    const Fixture fixture(
+    const SimulatedFixture fixture(
         {config_of("Qwen3ForCausalLM", R"(, "torch_dtype": ")" + dtype + "\""), type, 1, 11});
     SimulatedExecutor executor = fixture.executor({.kv_blocks = 32});
     PlainRows plain(fixture);
     const double distance = plain.distance(run(executor));
     EXPECT_LT(distance, tolerance) << type;
     EXPECT_GT(distance, kTolerance) << type;
-  }
-}
-
-/// A batch of one slice; ids and blocks must outlive it.
-Batch one_slice(std::span<const int32_t> ids, int64_t context, std::span<const int32_t> blocks) {
-  SequenceSlice slice;
-  slice.context = context;
-  slice.tokens = std::ssize(ids);
-  slice.samples = true;
-  slice.blocks = blocks;
-  slice.ids = ids;
-  Batch batch{{slice}};
-  batch.wants_logits = true;
-  return batch;
-}
-
-TEST(SimulatedExecutor, CopiesPartsOfBlocksBeforeTheStep) {
-  const Fixture fixture(architectures()[0].recipe);
-  const std::vector<int32_t>& prompt = prompts()[3];
-  const std::vector<int32_t> all = {3, 7, 1, 6, 2, 9};
-  SimulatedExecutor executor = fixture.executor({.kv_blocks = 12, .block_size = 8});
-  const Execution whole = executor.execute(one_slice(prompt, 0, all), 0);
-  // The first 19 tokens: two blocks are shared, three tokens of the third are copied.
-  const std::vector<int32_t> shared = {3, 7, 4, 0, 11, 10};
-  Batch batch = one_slice(std::span(prompt).subspan(19), 19, shared);
-  batch.copies = {{.from = 1, .to = 4, .tokens = 3}};
-  const Execution rest = executor.execute(batch, 0);
-  ASSERT_EQ(rest.logits.size(), whole.logits.size());
-  for (size_t v = 0; v < rest.logits.size(); ++v)
-    EXPECT_NEAR(rest.logits[v], whole.logits[v], kTolerance);
-  EXPECT_EQ(rest.tokens, whole.tokens);
-}
-
-TEST(SimulatedExecutor, SaysWhenKvIsReadThatNobodyWrote) {
-  const Fixture fixture(architectures()[0].recipe);
-  SimulatedExecutor executor = fixture.executor({.kv_blocks = 4});
-  const std::vector<int32_t> blocks = {2, 3};
-  try {
-    executor.execute(one_slice(prompts()[0], 5, blocks), 0);
-    ADD_FAILURE() << "computed with 5 tokens that are not in the cache";
-  } catch (const Error& error) {
-    EXPECT_NE(error.message().find("KV was read that nobody wrote"), std::string::npos);
-  }
-  // The executor is as good as before.
-  const Execution execution = executor.execute(one_slice(prompts()[0], 0, blocks), 0);
-  EXPECT_EQ(execution.tokens.size(), 1u);
-}
-
-TEST(SimulatedExecutor, TimesTheLaunchesThatItRuns) {
-  const Fixture fixture(architectures()[0].recipe);
-  const std::vector<int32_t> blocks = {2, 3, 0};
-  SimulatedExecutor executor = fixture.executor({.kv_blocks = 4});
-  const Execution first = executor.execute(one_slice(prompts()[3], 0, blocks), 1000);
-  EXPECT_EQ(first.start_ns, 1000);
-  int64_t sum = 0;
-  for (const OpTime& op : first.ops) {
-    EXPECT_GT(op.ns, 0) << op.op;
-    sum += op.ns;
-  }
-  EXPECT_EQ(first.end_ns - first.start_ns, sum);
-  EXPECT_EQ(first.accepts_next_ns, first.end_ns);
-  // One after the other, and the same step takes the same time again.
-  const Execution again = executor.execute(one_slice(prompts()[3], 0, blocks), 0);
-  EXPECT_EQ(again.start_ns, first.end_ns);
-  EXPECT_EQ(again.end_ns - again.start_ns, sum);
-  EXPECT_EQ(again.logits, first.logits);
-  // Its attention is the launch that the kernel builds for this batch.
-  const AttentionShape shape{DType::kF32, 8, 2, 16, 16};
-  const std::vector<AttentionSequence> sequences = {{41, 0}};
-  const Launch launch = build_batch_launch(
-      shape, sequences, batch_default(shape, sequences, machine()), machine(), {2, 3, 0});
-  const int64_t ticks = time_launch(launch, machine(), Fidelity::kAuto).ticks;
-  const auto attention = std::ranges::find(first.ops, "attention", &OpTime::op);
-  ASSERT_NE(attention, first.ops.end());
-  EXPECT_EQ(attention->calls, 2);
-  EXPECT_EQ(attention->ns, 2 * machine().ns_of_ticks(ticks));
-
-  SimulatedExecutor untimed = fixture.executor({.kv_blocks = 4, .timed = false});
-  const Execution tokens_alone = untimed.execute(one_slice(prompts()[3], 0, blocks), 1000);
-  EXPECT_EQ(tokens_alone.end_ns, 1000);
-  EXPECT_EQ(tokens_alone.logits, first.logits);
-}
-
-TEST(SimulatedExecutor, SamplesAsTheHostDoes) {
-  const Fixture fixture(architectures()[0].recipe);
-  const std::vector<int32_t> blocks = {2};
-  SimulatedExecutor executor = fixture.executor({.kv_blocks = 4});
-  Batch batch = one_slice(prompts()[1], 0, blocks);
-  batch.slices[0].sampling = {.temperature = 1.5, .seed = 5};
-  batch.slices[0].request = 3;
-  const Execution execution = executor.execute(batch, 0);
-  EXPECT_EQ(execution.tokens,
-            std::vector<int32_t>{sample(execution.logits, batch.slices[0].sampling, 3, 5)});
-  EXPECT_EQ(execution.token_counts, std::vector<int64_t>{1});
-}
-
-TEST(SimulatedExecutor, RefusesWhatItCannotExecute) {
-  struct Refusal {
-    CheckpointRecipe recipe;
-    SimulatedOptions options;
-    const char* message;
-  };
-  const Refusal kRefusals[] = {
-      {{config_of("MixtralForCausalLM", R"(, "num_local_experts": 4, "num_experts_per_tok": 2)"),
-        "F32", 1, 8},
-       {.kv_blocks = 4},
-       "experts are not executed"},
-      {{config_of("MistralForCausalLM", R"(, "sliding_window": 7)"), "F32", 1, 8},
-       {.kv_blocks = 4},
-       "its window of 7 tokens is shorter than sequences of up to 512"},
-      {{config_of("LlamaForCausalLM"), "F32", 1, 8}, {}, "0 KV blocks of 16 tokens"},
-      {{config_of("LlamaForCausalLM"), "F32", 1, 8}, {.kv_blocks = 1 << 24}, "give fewer"},
-      {{config_of("LlamaForCausalLM"), "F32", 1, 8},
-       {.kv_blocks = 4, .max_bytes = 1000},
-       "more than the 1000 B"},
-  };
-  for (const Refusal& refusal : kRefusals) {
-    const Fixture fixture(refusal.recipe);
-    try {
-      fixture.executor(refusal.options);
-      ADD_FAILURE() << "accepted what should be: " << refusal.message;
-    } catch (const Error& error) {
-      EXPECT_NE(error.message().find(refusal.message), std::string::npos) << error.message();
-    }
-  }
-  // A window that no sequence outgrows is none.
-  const Fixture fixture({config_of("MistralForCausalLM", R"(, "sliding_window": 7)"), "F32", 1, 8});
-  EXPECT_EQ(fixture.executor({.kv_blocks = 4, .max_model_len = 7}).capacity().max_model_len, 7);
-}
-
-TEST(SimulatedExecutor, TakesWeightsFromAnySourceAndChecksTheirSizes) {
-  const Fixture fixture(architectures()[0].recipe);
-  const auto source = [&](const std::string& name) {
-    std::vector<float> values = fixture.weights.at(name);
-    if (name == "model.layers.1.mlp.up_proj.weight") values.pop_back();
-    return values;
-  };
-  try {
-    SimulatedExecutor(fixture.checkpoint.model(), source, machine(), {.kv_blocks = 4});
-    ADD_FAILURE() << "took too few weights";
-  } catch (const Error& error) {
-    EXPECT_NE(error.message().find("model.layers.1.mlp.up_proj.weight has 2239 elements, the model "
-                                   "needs 2240"),
-              std::string::npos)
-        << error.message();
   }
 }
 
@@ -381,7 +191,7 @@ TEST(SimulatedExecutor, TinyLlamaMakesItsTokensInOneMixedBatch) {
   const Checkpoint checkpoint(folder.string());
   const Reference reference =
       read_reference((folder / "reference.json").string(), checkpoint.model());
-  SimulatedExecutor executor(checkpoint, machine(), {.kv_blocks = 160, .block_size = 8});
+  SimulatedExecutor executor(checkpoint, simulated_machine(), {.kv_blocks = 160, .block_size = 8});
   ReferenceObserver observer(executor, reference);
   std::vector<std::vector<int32_t>> all;
   for (const ReferenceCase& each : reference.cases) all.push_back(each.prompt);
