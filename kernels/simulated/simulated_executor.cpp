@@ -23,7 +23,15 @@ namespace {
 void check_model(const ModelConfig& model, int64_t max_model_len) {
   const auto refuse = [&](const std::string& why) { fail(ErrorKind::kFailed, model, why); };
   if (model.is_mla()) refuse("latent attention is not executed on the functional simulator");
-  if (model.experts > 0) refuse("experts are not executed on the functional simulator");
+  if (model.experts > 0 && (model.shared_experts > 0 || model.dense_layers > 0))
+    refuse(
+        "shared experts and dense layers beside experts are not executed on the functional "
+        "simulator");
+  if (model.head_dim % 16 != 0)
+    refuse(
+        fmt::format("heads of {} elements are not executed on the functional simulator; "
+                    "multiples of 16 are",
+                    model.head_dim));
   for (int64_t layer = 0; layer < model.layers; ++layer) {
     const int64_t window = model.window_of(layer);
     if (window == 0 || window >= max_model_len) continue;

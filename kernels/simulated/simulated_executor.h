@@ -24,9 +24,10 @@ struct SimulatedOptions {
 /// the op's time. All in the checkpoint's type (f32, f16 or bf16; the halves accumulate in f32).
 /// Tokens are chosen on the host from the logits.
 ///
-/// Dense models with grouped-query attention, f32 heads of 16 to 256 elements included. Launches
-/// whose tables come with the batch (gather, kv_write) are timed with the kernel's own, scattered
-/// ones; attention is timed for the very batch.
+/// Dense models and mixtures of experts (Mixtral's) with grouped-query attention over all tokens
+/// and heads of a multiple of 16 elements, on one chip. Launches whose tables come with the batch
+/// (gather, kv_write) are timed with the kernel's own, scattered ones; attention is timed for the
+/// very batch.
 class SimulatedExecutor : public Executor {
  public:
   /// Error (failed) for an architecture with ops that it does not execute, and from `source`;

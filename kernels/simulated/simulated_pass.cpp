@@ -59,8 +59,8 @@ void SimulatedPass::gather(const char* op, GmBytes& table, int64_t cols, std::ve
   runner_.run(op, launch, {{0, &table}, {1, &out}});
 }
 
-void SimulatedPass::linear(const char* op, SimulatedLinear& linear, GmBytes& in, int64_t rows,
-                           GmBytes& out, DType out_type) {
+void SimulatedPass::linear(const std::string& op, SimulatedLinear& linear, GmBytes& in,
+                           int64_t rows, GmBytes& out, DType out_type) {
   const Problem problem = linear.problem(rows, setup_.type, out_type);
   const Kernel& gemm = find_kernel(problem.kernel);
   ReadyLaunch& launch = runner_.ready(problem, [&] {
@@ -246,12 +246,61 @@ void SimulatedPass::run_layer(SimulatedLayer& layer, LayerCache& cache, GmBytes&
   attend(cache);
   linear("o_proj", layer.output, attended_, rows_, projected_, setup_.type);
   add_norm(projected_, layer.ffn_norm);
-  linear("gate_up", layer.gate_up, normed_, rows_, wide_, setup_.type);
-  active_.resize(bytes(rows_, model_.intermediate));
-  runner_.run("silu_mul", ready("silu_mul", {{"rows", rows_}, {"cols", model_.intermediate}}),
-              {{0, &wide_}, {1, &active_}});
-  linear("down", layer.down, active_, rows_, projected_, setup_.type);
+  if (model_.experts > 0) {
+    run_experts(layer);
+  } else {
+    run_ffn("", layer.ffns[0], normed_, rows_);
+  }
   add_norm(projected_, next_norm);
+}
+
+/// Into `projected_`.
+void SimulatedPass::run_ffn(const std::string& prefix, SimulatedFfn& ffn, GmBytes& in,
+                            int64_t rows) {
+  const int64_t width = ffn.down.inputs;
+  linear(prefix + "gate_up", ffn.gate_up, in, rows, wide_, setup_.type);
+  active_.resize(bytes(rows, width));
+  runner_.run(prefix + "silu_mul", ready("silu_mul", {{"rows", rows}, {"cols", width}}),
+              {{0, &wide_}, {1, &active_}});
+  linear(prefix + "down", ffn.down, active_, rows, projected_, setup_.type);
+}
+
+/// Into `projected_`.
+void SimulatedPass::run_experts(SimulatedLayer& layer) {
+  const int64_t k = model_.experts_per_token;
+  linear("router", layer.router, normed_, rows_, routed_, setup_.type);
+  route_weights_.resize(static_cast<size_t>(rows_ * k * bytes_of(DType::kF32)));
+  chosen_.resize(static_cast<size_t>(rows_ * k * bytes_of(DType::kI32)));
+  runner_.run("router_top_k",
+              ready("moe_route",
+                    {{"rows", rows_}, {"experts", model_.experts}, {"k", k}, {"normalised", 1}}),
+              {{0, &routed_}, {1, &route_weights_}, {2, &chosen_}});
+  const std::vector<float> chosen =
+      read_tensor({"", DType::kI32, Layout::kNd, rows_, k, 1, k}, chosen_);
+
+  // Results of the experts lie one behind the other, each rounded up to whole multiples of rows.
+  GmBytes results;
+  std::vector<int64_t> places(static_cast<size_t>(rows_ * k));
+  int64_t before = 0;
+  for (int64_t expert = 0; expert < model_.experts; ++expert) {
+    std::vector<int64_t> tokens;
+    for (int64_t choice = 0; choice < tokens_ * k; ++choice) {
+      if (static_cast<int64_t>(chosen[static_cast<size_t>(choice)]) != expert) continue;
+      places[static_cast<size_t>(choice)] = before + std::ssize(tokens);
+      tokens.push_back(choice / k);
+    }
+    if (tokens.empty()) continue;
+    const int64_t rows = round_up(std::ssize(tokens), kRowMultiple);
+    gather("expert_permute", normed_, model_.hidden, std::move(tokens), routed_);
+    run_ffn("expert_", layer.ffns[static_cast<size_t>(expert)], routed_, rows);
+    results.insert(results.end(), projected_.begin(), projected_.end());
+    before += rows;
+  }
+  projected_.resize(bytes(rows_, model_.hidden));
+  ReadyLaunch& unpermute = ready("unpermute", {{"rows", rows_}, {"cols", model_.hidden}, {"k", k}});
+  unpermute.launch.tables[0] = std::move(places);
+  runner_.run("expert_unpermute", unpermute,
+              {{0, &results}, {1, &route_weights_}, {2, &projected_}});
 }
 
 std::vector<float> SimulatedPass::project_to_vocabulary(const Batch& batch) {

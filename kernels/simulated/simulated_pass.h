@@ -23,7 +23,7 @@ struct PassSetup {
   bool timed = true;
 };
 
-/// The forward pass of a dense model over the tokens of a batch, op by op as launches of our
+/// The forward pass of a model over the tokens of a batch, op by op as launches of our
 /// kernels on the functional simulator, and the KV cache that it leaves behind.
 ///
 /// Rows are rounded up to kRowMultiple as in timing mode; rows beyond the tokens hold whatever was
@@ -32,6 +32,9 @@ struct PassSetup {
 ///             head each; rope stores them token by token first
 ///   permute   queries of a token stand side by side behind rope, those of a KV head do for
 ///             attention, and back again; none where that is the same
+/// Experts run one after another, each on the rows that chose it; the host reads the choice, as it
+/// gives any table of rows.
+///
 /// Rotation is that of Hugging Face (halves of a head are pairs), which is kernel rope's: rows of
 /// the weights keep their order. It gets cosines and sines of a token's position from the host.
 class SimulatedPass {
@@ -59,13 +62,15 @@ class SimulatedPass {
   void run_layer(SimulatedLayer& layer, LayerCache& cache, GmBytes& next_norm);
   void norm_heads(SimulatedLayer& layer);
   void attend(LayerCache& cache);
+  void run_ffn(const std::string& prefix, SimulatedFfn& ffn, GmBytes& in, int64_t rows);
+  void run_experts(SimulatedLayer& layer);
   std::vector<float> project_to_vocabulary(const Batch& batch);
 
   ReadyLaunch& ready(const char* kernel, Sizes sizes);
   void gather(const char* op, GmBytes& table, int64_t cols, std::vector<int64_t> rows,
               GmBytes& out);
-  void linear(const char* op, SimulatedLinear& linear, GmBytes& in, int64_t rows, GmBytes& out,
-              DType out_type);
+  void linear(const std::string& op, SimulatedLinear& linear, GmBytes& in, int64_t rows,
+              GmBytes& out, DType out_type);
   void norm(const char* op, GmBytes& in, int64_t rows, int64_t cols, GmBytes& weight, GmBytes& out);
   void add_norm(GmBytes& addend, GmBytes& weight);
   void write_cache(const char* op, GmBytes& k, GmBytes& v, std::vector<int64_t> rows,
@@ -90,7 +95,7 @@ class SimulatedPass {
 
   // Activations: rows x columns.
   GmBytes hidden_, sum_, normed_, qkv_, q_, k_, v_, grouped_, attended_, output_, projected_, wide_,
-      active_;
+      active_, routed_, route_weights_, chosen_;
 };
 
 }  // namespace tilewright

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "core/base/error.h"
 #include "kernels/gemm/gemm_shape.h"
@@ -42,7 +43,7 @@ class Loader {
  private:
   /// A projection of the checkpoint.
   struct Part {
-    const char* name;
+    std::string name;
     int64_t outputs;
     bool has_bias;
   };
@@ -78,20 +79,33 @@ class Loader {
                         {"self_attn.v_proj", keys, model_.qkv_bias}},
                        model_.hidden);
     layer.output = linear({{"self_attn.o_proj", model_.hidden, model_.output_bias}}, queries);
-    layer.gate_up = linear({{"mlp.gate_proj", model_.intermediate, model_.ffn_bias},
-                            {"mlp.up_proj", model_.intermediate, model_.ffn_bias}},
-                           model_.hidden);
-    layer.down = linear({{"mlp.down_proj", model_.hidden, model_.ffn_bias}}, model_.intermediate);
+    if (model_.experts == 0) {
+      layer.ffns = {ffn("mlp.", {"gate_proj", "up_proj", "down_proj"}, model_.intermediate)};
+      return layer;
+    }
+    layer.router = linear({{"block_sparse_moe.gate", model_.experts, false}}, model_.hidden);
+    for (int64_t expert = 0; expert < model_.experts; ++expert) {
+      layer.ffns.push_back(ffn(fmt::format("block_sparse_moe.experts.{}.", expert),
+                               {"w1", "w3", "w2"}, model_.expert_intermediate));
+    }
     return layer;
+  }
+
+  /// `names` of gate, up and down projection.
+  SimulatedFfn ffn(const std::string& prefix, const std::array<const char*, 3>& names,
+                   int64_t width) const {
+    return {linear({{prefix + names[0], width, model_.ffn_bias},
+                    {prefix + names[1], width, model_.ffn_bias}},
+                   model_.hidden),
+            linear({{prefix + names[2], model_.hidden, model_.ffn_bias}}, width)};
   }
 
   /// Projections of the same inputs side by side.
   SimulatedLinear linear(std::initializer_list<Part> parts, int64_t inputs) const {
     std::vector<Elements> elements;
     for (const Part& part : parts) {
-      const std::string name = part.name;
-      elements.push_back({read(name + ".weight", part.outputs * inputs), {}});
-      if (part.has_bias) elements.back().bias = read(name + ".bias", part.outputs);
+      elements.push_back({read(part.name + ".weight", part.outputs * inputs), {}});
+      if (part.has_bias) elements.back().bias = read(part.name + ".bias", part.outputs);
     }
     return packed(elements, inputs);
   }

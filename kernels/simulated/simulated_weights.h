@@ -25,16 +25,22 @@ struct SimulatedLinear {
   Problem problem(int64_t rows, DType type, DType out) const;
 };
 
+/// A gated FFN, or one expert.
+struct SimulatedFfn {
+  SimulatedLinear gate_up;  ///< gates, then ups
+  SimulatedLinear down;
+};
+
 struct SimulatedLayer {
   GmBytes attention_norm, ffn_norm;
   GmBytes query_norm, key_norm;  ///< of one head; empty: none
   SimulatedLinear qkv;           ///< query heads, then keys, then values
   SimulatedLinear output;
-  SimulatedLinear gate_up;  ///< gates, then ups
-  SimulatedLinear down;
+  SimulatedLinear router;          ///< of experts
+  std::vector<SimulatedFfn> ffns;  ///< the FFN, or the experts
 };
 
-/// A dense model's weights in the device's memory, all in one type (biases in f32).
+/// A model's weights in the device's memory, all in one type (biases in f32).
 struct SimulatedWeights {
   GmBytes embedding;
   std::vector<SimulatedLayer> layers;

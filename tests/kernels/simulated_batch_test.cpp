@@ -110,10 +110,12 @@ TEST(SimulatedBatch, RefusesWhatItCannotExecute) {
     const char* message;
   };
   const Refusal kRefusals[] = {
-      {{config_of("MixtralForCausalLM", R"(, "num_local_experts": 4, "num_experts_per_tok": 2)"),
+      {{R"({"architectures": ["LlamaForCausalLM"], "hidden_size": 40, "num_hidden_layers": 1,
+            "num_attention_heads": 4, "intermediate_size": 56, "vocab_size": 83,
+            "max_position_embeddings": 64, "rms_norm_eps": 1e-5})",
         "F32", 1, 8},
        {.kv_blocks = 4},
-       "experts are not executed"},
+       "heads of 10 elements are not executed"},
       {{config_of("MistralForCausalLM", R"(, "sliding_window": 7)"), "F32", 1, 8},
        {.kv_blocks = 4},
        "its window of 7 tokens is shorter than sequences of up to 512"},

@@ -78,6 +78,10 @@ inline const std::vector<Architecture>& architectures() {
           3, 3}},
         {"Qwen2", {config_of("Qwen2ForCausalLM", f32), "F32", 1, 4}},
         {"Qwen3", {config_of("Qwen3ForCausalLM", f32), "F32", 1, 6}},
+        {"MixtralTop2",
+         {config_of("MixtralForCausalLM",
+                    R"(, "num_local_experts": 4, "num_experts_per_tok": 2)" + f32),
+          "F32", 1, 8}},
         {"MistralOneKvHead", {config_of("MistralForCausalLM", f32, "1"), "F32", 1, 7}}};
   }();
   return all;
