@@ -69,6 +69,67 @@ void compare(const Launch& launch, const GmImage& image, const ExpectedTensor& e
 
 }  // namespace
 
+int64_t idle_value(const SizeInfo& size) {
+  return size.fallback.value_or(size.min);
+}
+
+namespace {
+
+using NamedSizes = std::vector<std::pair<std::string, int64_t>>;
+
+/// The value that a request gives a size, or its fallback.
+std::optional<int64_t> asked(const ProblemRequest& request, const SizeInfo& size) {
+  const auto given = request.sizes.find(size.name);
+  return given == request.sizes.end() ? size.fallback : given->second;
+}
+
+bool is_idle(const SizeInfo& size, const std::vector<SizeInfo>& infos,
+             const ProblemRequest& request) {
+  const auto counted = std::ranges::find(infos, size.of, &SizeInfo::name);
+  return counted != infos.end() && asked(request, *counted) == 0;
+}
+
+/// The one value of a size that means nothing.
+int64_t read_idle(const SizeInfo& size, const ProblemRequest& request) {
+  const int64_t value = idle_value(size);
+  const auto given = request.sizes.find(size.name);
+  if (given != request.sizes.end() && given->second != value) {
+    throw Error(ErrorKind::kUsage,
+                fmt::format("size {}={} means nothing where {}=0: leave it out, or give {}=N",
+                            size.name, given->second, size.of, size.of));
+  }
+  return value;
+}
+
+int64_t read_size(const Kernel& kernel, const SizeInfo& size, const ProblemRequest& request) {
+  const std::optional<int64_t> value = asked(request, size);
+  if (!value) {
+    throw Error(ErrorKind::kUsage,
+                fmt::format("kernel {} needs the size {} ({}); give --shape {}=N", kernel.name(),
+                            size.name, size.meaning, size.name));
+  }
+  if (*value < size.min || *value > kMaxSize) {
+    throw Error(ErrorKind::kUsage, fmt::format("size {}={} is outside {} to {}", size.name, *value,
+                                               size.min, kMaxSize));
+  }
+  return *value;
+}
+
+/// Tensors are products of two sizes: they must stay addressable.
+void check_products(const NamedSizes& sizes) {
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    for (size_t j = i + 1; j < sizes.size(); ++j) {
+      if (sizes[i].second > kMaxProduct / std::max<int64_t>(1, sizes[j].second)) {
+        throw Error(ErrorKind::kUsage,
+                    fmt::format("sizes {}={} and {}={} make a tensor of more than 2^40 elements",
+                                sizes[i].first, sizes[i].second, sizes[j].first, sizes[j].second));
+      }
+    }
+  }
+}
+
+}  // namespace
+
 std::vector<std::pair<std::string, int64_t>> read_sizes(const Kernel& kernel,
                                                         const ProblemRequest& request) {
   const std::vector<SizeInfo> infos = kernel.sizes();
@@ -81,31 +142,12 @@ std::vector<std::pair<std::string, int64_t>> read_sizes(const Kernel& kernel,
                               printable(name), did_you_mean(name, names), join(names, ", ")));
     }
   }
-  std::vector<std::pair<std::string, int64_t>> sizes;
+  NamedSizes sizes;
   for (const SizeInfo& info : infos) {
-    const auto given = request.sizes.find(info.name);
-    if (given == request.sizes.end() && !info.fallback) {
-      throw Error(ErrorKind::kUsage,
-                  fmt::format("kernel {} needs the size {} ({}); give --shape {}=N", kernel.name(),
-                              info.name, info.meaning, info.name));
-    }
-    const int64_t value = given == request.sizes.end() ? *info.fallback : given->second;
-    if (value < info.min || value > kMaxSize) {
-      throw Error(ErrorKind::kUsage, fmt::format("size {}={} is outside {} to {}", info.name, value,
-                                                 info.min, kMaxSize));
-    }
-    sizes.emplace_back(info.name, value);
+    sizes.emplace_back(info.name, is_idle(info, infos, request) ? read_idle(info, request)
+                                                                : read_size(kernel, info, request));
   }
-  // Tensors are products of two sizes: they must stay addressable.
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    for (size_t j = i + 1; j < sizes.size(); ++j) {
-      if (sizes[i].second > kMaxProduct / std::max<int64_t>(1, sizes[j].second)) {
-        throw Error(ErrorKind::kUsage,
-                    fmt::format("sizes {}={} and {}={} make a tensor of more than 2^40 elements",
-                                sizes[i].first, sizes[i].second, sizes[j].first, sizes[j].second));
-      }
-    }
-  }
+  check_products(sizes);
   return sizes;
 }
 
@@ -138,11 +180,6 @@ const Kernel& find_kernel(std::string_view name) {
   throw Error(ErrorKind::kNotFound,
               fmt::format("unknown kernel '{}'{} (known: {})", printable(name),
                           did_you_mean(name, names), join(names, ", ")));
-}
-
-Config complete_config(const Kernel& kernel, const Problem& problem, const Machine& machine,
-                       const Config& partial) {
-  return kernel.space(problem, machine).complete(partial, kernel.default_config(problem, machine));
 }
 
 }  // namespace tilewright

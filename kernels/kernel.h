@@ -33,6 +33,22 @@ struct SizeInfo {
   std::string meaning;
   std::optional<int64_t> fallback = std::nullopt;  ///< used when not given; none: must be given
   int64_t min = 1;
+  /// The size that counts what this one describes: where that is 0 this one means nothing.
+  std::string of = {};
+};
+
+/// The value of a size that means nothing, of which a problem's canonical form has one.
+int64_t idle_value(const SizeInfo& size);
+
+/// The part of a launch's tensor that holds the problem's own elements: the first `rows` of each
+/// `row_period` rows, and in them the first `cols` of each `col_period` columns. The rest is
+/// padding in memory.
+struct RealPart {
+  int tensor = 0;
+  int64_t row_period = 0;
+  int64_t rows = 0;
+  int64_t col_period = 0;
+  int64_t cols = 0;
 };
 
 /// What an output tensor should hold, by a plain reference computed in f64.
@@ -61,6 +77,12 @@ class Kernel {
   virtual int revision() const = 0;
   virtual std::vector<SizeInfo> sizes() const = 0;
 
+  /// Words that a request may say for its epilogue, the plain one first: what a form steps through.
+  /// Not every type takes each.
+  virtual std::vector<std::string> epilogues() const { return {}; }
+  /// The same for its mask; empty: the kernel has none.
+  virtual std::vector<std::string> masks() const { return {}; }
+
   /// The problem in canonical form; Error (usage) says what is wrong with the request.
   virtual Problem problem(const ProblemRequest& request) const = 0;
 
@@ -76,6 +98,9 @@ class Kernel {
   /// About the multiply-adds of a problem: what is too large to simulate is refused by it.
   virtual double work(const Problem& problem) const;
 
+  /// Tensors of a launch that may be padded in memory; empty: the kernel does not say.
+  virtual std::vector<RealPart> real_parts(const Problem&, const Launch&) const { return {}; }
+
   /// Fills the input tensors of a launch.
   virtual void fill_inputs(const Problem& problem, const Launch& launch, const InputValues& values,
                            GmImage& image) const = 0;
@@ -86,8 +111,9 @@ class Kernel {
 };
 
 /// Reads the sizes of a request by the kernel's list: fills fallbacks in, refuses unknown names,
-/// missing sizes, sizes below their minimum or above 2^31 - 1, and products that overflow. Error
-/// (usage).
+/// missing sizes, sizes below their minimum or above 2^31 - 1, and products that overflow. A size
+/// that means nothing beside the others takes its idle value; another one that was given is
+/// refused. Error (usage).
 std::vector<std::pair<std::string, int64_t>> read_sizes(const Kernel& kernel,
                                                         const ProblemRequest& request);
 
@@ -111,8 +137,10 @@ const std::vector<const Kernel*>& all_kernels();
 /// The kernel of that name; Error (not found) suggests the nearest.
 const Kernel& find_kernel(std::string_view name);
 
-/// A partial config completed by the kernel's default and checked against its space (the errors of
-/// Space::complete).
+/// A partial config completed by the kernel's default. Where the two do not go together, the rest
+/// comes from the legal config that differs from the default in the fewest parameters, and of those
+/// by the fewest steps through their values. Error (usage) as Space::complete; Error (infeasible)
+/// with the rule that is broken where no legal config has the values.
 Config complete_config(const Kernel& kernel, const Problem& problem, const Machine& machine,
                        const Config& partial);
 

@@ -62,6 +62,8 @@ Command run_entry() {
           {"check", 0, "", "", "compute real numbers and compare them with a reference"},
           {"values", 0, "PATTERN", "uniform",
            "inputs of --check: uniform, large, tiny, equal, or minus_inf (rows of -inf)"},
+          {"yes", 0, "", "",
+           "begin also what is estimated to take over 20 minutes, or over half of the memory"},
           {"hazards", 0, "", "", "look for races between pipes, missing flags, buffers outgrown"},
           {"trace", 0, "FILE", "",
            "write the timeline: Chrome trace JSON for Perfetto, or CSV when FILE ends with .csv"},

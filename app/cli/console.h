@@ -36,6 +36,7 @@ class Console {
 
   Stream& out() { return out_; }
   Stream& err() { return err_; }
+  const Stream& err() const { return err_; }
 
   /// Adds data to be written by flush(), so that a command that fails has printed nothing.
   void print(std::string_view text) { data_ += text; }

@@ -29,6 +29,7 @@ class Context {
   const Arguments& arguments() const { return arguments_; }
   const Globals& globals() const { return globals_; }
   Console& console() { return console_; }
+  const Console& console() const { return console_; }
   /// The command line as it was typed, for the rows of the database.
   const std::string& command_line() const { return command_line_; }
 

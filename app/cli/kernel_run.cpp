@@ -1,11 +1,14 @@
 #include "app/cli/kernel_run.h"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "app/cli/clock.h"
 #include "app/cli/problem_arguments.h"
 #include "app/cli/timing_report.h"
 #include "app/cli/trace_file.h"
+#include "core/base/format.h"
 #include "tuner/evaluate/simulator_evaluator.h"
 
 namespace tilewright {
@@ -22,7 +25,21 @@ Json json_of(const std::optional<CheckResult>& check) {
   return json;
 }
 
+Json json_of(const std::vector<Adapted>& adapted) {
+  Json json = Json::object();
+  for (const Adapted& each : adapted) {
+    json[each.name] = {{"value", each.value}, {"default", each.fallback}};
+  }
+  return json;
+}
+
 }  // namespace
+
+std::string text_of(const PaddingTraffic& padding) {
+  return fmt::format("{} read, {} written beyond the tensors",
+                     format_bytes(static_cast<double>(padding.read_bytes)),
+                     format_bytes(static_cast<double>(padding.write_bytes)));
+}
 
 void take_timing(const Launch& launch, const TimingResult& timing, KernelRun& run) {
   run.timing = timing;
@@ -32,6 +49,7 @@ void take_timing(const Launch& launch, const TimingResult& timing, KernelRun& ru
   run.measurement.time_ticks = timing.ticks;
   run.measurement.time_us = run.machine.us_of_ticks(timing.ticks);
   run.measurement.counters = profiler_counters(timing, run.machine);
+  run.padding = padding_traffic(find_kernel(run.problem.kernel), run.problem, launch);
 }
 
 void time_run(const Launch& launch, Fidelity fidelity, KernelRun& run) {
@@ -51,11 +69,16 @@ Json json_of(const KernelRun& run) {
   json["machine"] = machine_identity(run.machine);
   json["evaluator"] = simulator_evaluator_id(run.fidelity);
   json["config"] = to_json(run.config);
+  if (!run.adapted.empty()) json["adapted"] = json_of(run.adapted);
   json["time_us"] = run.measurement.time_us;
   json["cycles"] = static_cast<double>(run.timing.ticks) / static_cast<double>(kTicksPerCycle);
   json["tflops"] = run.tflops();
   Json& counters = json["counters"] = Json::object();
   for (const auto& [name, value] : run.measurement.counters) counters[name] = value;
+  if (run.padding) {
+    counters["padding_read_bytes"] = run.padding->read_bytes;
+    counters["padding_write_bytes"] = run.padding->write_bytes;
+  }
   json["breakdown"] = json_of(run.timing.critical_path, run.machine);
   json["engine"] = json_of(run.timing.engine, run.machine);
   json["roofline"] = json_of(run.roofline);

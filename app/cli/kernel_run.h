@@ -13,6 +13,7 @@
 #include "db/queries.h"
 #include "db/store.h"
 #include "kernels/kernel.h"
+#include "kernels/padding_traffic.h"
 #include "simulator/hazards.h"
 #include "simulator/launch.h"
 #include "simulator/roofline.h"
@@ -20,16 +21,26 @@
 
 namespace tilewright {
 
+/// A parameter that has another value than the default.
+struct Adapted {
+  std::string name;
+  int64_t value = 0;
+  int64_t fallback = 0;
+};
+
 /// A kernel's config on the simulator, and everything that was found.
 struct KernelRun {
   Machine machine;
   Problem problem;
   Config config;
+  /// Parameters that nobody gave and that are not at their default, as what was given needs it.
+  std::vector<Adapted> adapted;
   double flops = 0;
   TimingResult timing;
   Roofline roofline;
   QueryResult core_counters;
   Measurement measurement;
+  std::optional<PaddingTraffic> padding;  ///< where the kernel says what is padding
   std::optional<CheckResult> check;
   std::optional<std::vector<Hazard>> hazards;  ///< looked for only when asked
   Fidelity fidelity = Fidelity::kDetailed;     ///< that was used
@@ -53,6 +64,9 @@ void time_run_traced(const Launch& launch, const std::string& trace, KernelRun& 
 /// Fills in what follows from the timing of the launch of `run`, whose machine and fidelity are
 /// set.
 void take_timing(const Launch& launch, const TimingResult& timing, KernelRun& run);
+
+/// "0 B read, 0 B written beyond the tensors".
+std::string text_of(const PaddingTraffic& padding);
 
 /// The object that `tilewright run --json` prints.
 Json json_of(const KernelRun& run);

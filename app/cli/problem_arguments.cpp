@@ -109,6 +109,8 @@ std::vector<std::string> run_arguments(const Problem& problem, const Config& con
   if (layout != problem.layouts.end()) words.push_back("--layout " + *layout);
   if (problem.epilogue != "none") words.push_back("--epilogue " + problem.epilogue);
   if (!problem.mask.empty()) words.push_back("--mask " + problem.mask);
+  const std::string out = request_for(find_kernel(problem.kernel), problem).out_dtype;
+  if (!out.empty()) words.push_back("--out-dtype " + out);
   for (size_t i = 0; i < config.values.size(); i += kValuesEach) {
     const size_t end = std::min(i + kValuesEach, config.values.size());
     const auto at = [&](size_t position) {

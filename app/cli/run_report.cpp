@@ -7,6 +7,7 @@
 
 #include "app/cli/problem_arguments.h"
 #include "app/cli/timing_report.h"
+#include "app/cli/work_estimate.h"
 #include "core/base/error.h"
 #include "core/base/format.h"
 #include "core/base/text.h"
@@ -98,10 +99,12 @@ KernelDetails simulate_again(const Context& context, Store& store, const Run& ru
       kernel.space(details.problem, details.machine).violation(details.config);
   if (!wrong.empty()) throw stale(run, "its config is not legal any more: " + wrong);
   const Launch launch = build_launch(kernel, details.problem, details.config, details.machine);
-  note_long_simulation(context, launch);
+  const WorkEstimate estimate = estimate_timing(launch, details.machine, Fidelity::kDetailed);
+  const WorkNotice notice(context, estimate, "simulating again");
   details.profile = profile_launch(launch, details.machine);
   details.roofline =
       component_roofline(details.profile.timing, work_of(launch, details.machine), details.machine);
+  details.padding = padding_traffic(kernel, details.problem, launch);
   return details;
 }
 

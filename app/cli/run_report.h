@@ -11,6 +11,7 @@
 #include "core/space/problem.h"
 #include "core/space/space.h"
 #include "db/store.h"
+#include "kernels/padding_traffic.h"
 #include "simulator/profile.h"
 #include "simulator/roofline.h"
 
@@ -42,6 +43,7 @@ struct KernelDetails {
   double stored_us = 0;   ///< what it found
   LaunchProfile profile;
   Roofline roofline;
+  std::optional<PaddingTraffic> padding;  ///< where the kernel says what is padding
 
   /// Whether the stored run was timed as this one, so that both have the same time.
   bool is_detailed() const { return evaluator.ends_with("/detailed"); }

@@ -37,6 +37,54 @@ bool is_number(const Cell& cell) {
 
 }  // namespace
 
+namespace {
+
+size_t widest_line(std::string_view text) {
+  size_t widest = 0;
+  for (const std::string_view line : split(text, '\n')) {
+    widest = std::max(widest, width_of(std::string(line)));
+  }
+  return widest;
+}
+
+/// The text in lines of at most `width` columns where its words allow that.
+std::vector<std::string> wrapped(std::string_view text, size_t width) {
+  std::vector<std::string> lines(1);
+  for (const std::string_view word : split(text, ' ')) {
+    std::string& line = lines.back();
+    if (!line.empty() && width_of(line) + 1 + width_of(std::string(word)) > width) {
+      lines.emplace_back(word);
+    } else {
+      line += (line.empty() ? "" : " ") + std::string(word);
+    }
+  }
+  return lines;
+}
+
+}  // namespace
+
+std::string to_wrapped_table(QueryResult table, int columns) {
+  const auto most = static_cast<size_t>(std::max(columns, 40));
+  std::string text = to_table(table);
+  if (widest_line(text) <= most || table.columns.size() < 2) return text;
+  const auto drop = [](auto& list) { list.erase(list.end() - 2); };
+  drop(table.columns);
+  for (auto& row : table.rows) drop(row);
+  QueryResult head = table;
+  for (auto& row : head.rows) row.back() = std::string();
+  const size_t left = widest_line(to_table(head)) - width_of(table.columns.back());
+  QueryResult broken{table.columns, {}};
+  for (const auto& row : table.rows) {
+    std::vector<Cell> cells = row;
+    for (std::string& line : wrapped(to_text(row.back()), most - left)) {
+      cells.back() = std::move(line);
+      broken.rows.push_back(cells);
+      cells.assign(cells.size(), Cell(std::string()));
+    }
+  }
+  return to_table(broken);
+}
+
 std::string to_table(const QueryResult& table) {
   std::vector<size_t> widths;
   std::vector<bool> right;

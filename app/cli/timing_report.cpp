@@ -57,13 +57,6 @@ std::string indented(std::string reason) {
 
 }  // namespace
 
-void note_long_simulation(const Context& context, const Launch& launch) {
-  constexpr int64_t kNotedInstructions = 10'000'000;  // some seconds
-  const int64_t count = launch.instruction_count();
-  if (count <= kNotedInstructions) return;
-  context.note(fmt::format("simulating {} instructions", format_count(count)));
-}
-
 double cycles_of(int64_t ticks) {
   return static_cast<double>(ticks) / static_cast<double>(kTicksPerCycle);
 }

@@ -26,9 +26,6 @@ std::string text_of(Context& context, const Roofline& roofline);
 /// (docs/formats.md, "Counters of the cores").
 QueryResult core_counters(const Launch& launch, const TimingResult& timing, const Machine& machine);
 
-/// Says that a launch takes a while to simulate, where it does.
-void note_long_simulation(const Context& context, const Launch& launch);
-
 /// Cycles of ticks, with their fraction.
 double cycles_of(int64_t ticks);
 

@@ -69,6 +69,17 @@ void check_batch(const Problem& problem, AttentionMask mask) {
   if (cells > 0x1p40) refuse("the KV cache would have more than 2^40 elements");
 }
 
+/// Decodes or verifies without a word on prefills are a batch without any.
+ProblemRequest with_sequences(ProblemRequest request) {
+  const auto gives = [&](const char* size) {
+    const auto given = request.sizes.find(size);
+    return given != request.sizes.end() && given->second > 0;
+  };
+  const bool has_others = gives("decodes") || gives("verifies");
+  if (has_others && !request.sizes.contains("tokens")) request.sizes.try_emplace("sequences", 0);
+  return request;
+}
+
 /// Sequences that a batch may have in all; each is a row in tables of its own.
 constexpr int64_t kMostSequences = 1 << 20;
 
@@ -139,25 +150,34 @@ std::string AttentionKernel::summary() const {
 }
 
 std::vector<SizeInfo> AttentionKernel::sizes() const {
-  return {{"sequences", "prefills in the batch", 1, 0},
-          {"tokens", "new tokens of each prefill"},
-          {"context", "tokens in its KV cache before", 0, 0},
+  return {{"sequences", "prefills in the batch (0 where only decodes or verifies are given)", 1, 0},
+          {"tokens", "new tokens of each prefill", std::nullopt, 1, "sequences"},
+          {"context", "tokens in its KV cache before", 0, 0, "sequences"},
           {"heads", "query heads"},
           {"kv_heads", "KV heads", 1},
           {"dim", "elements of a head", 128},
           {"block", "tokens in a KV block", 128},
           {"decodes", "sequences with one new token", 0, 0},
-          {"decode_context", "tokens in their KV cache before", 0, 0},
+          {"decode_context", "tokens in their KV cache before", 0, 0, "decodes"},
           {"verifies", "sequences with drafts to verify", 0, 0},
-          {"drafts", "drafts of each, beside one new token", 0, 0},
-          {"verify_context", "tokens in their KV cache before", 0, 0},
+          {"drafts", "drafts of each, beside one new token", 0, 0, "verifies"},
+          {"verify_context", "tokens in their KV cache before", 0, 0, "verifies"},
           {"v_dim", "values are the keys' first elements, so many (MLA); 0: of their own", 0, 0}};
+}
+
+std::vector<std::string> AttentionKernel::masks() const {
+  // What a request that says nothing gets stands first.
+  std::vector<std::string> names = {std::string(name_of(AttentionMask::kCausal))};
+  for (const AttentionMask mask : kMasks) {
+    if (mask != AttentionMask::kCausal) names.emplace_back(name_of(mask));
+  }
+  return names;
 }
 
 Problem AttentionKernel::problem(const ProblemRequest& request) const {
   Problem problem;
   problem.kernel = name();
-  problem.sizes = read_sizes(*this, request);
+  problem.sizes = read_sizes(*this, with_sequences(request));
   const DType type = parse_dtype(request.dtype.empty() ? "bf16" : request.dtype);
   if (type != DType::kF16 && type != DType::kBF16 && type != DType::kF32)
     refuse(fmt::format("attention works on f16, bf16 or f32, not {}", name_of(type)));

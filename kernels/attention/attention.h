@@ -63,6 +63,7 @@ class AttentionKernel : public Kernel {
   std::string summary() const override;
   int revision() const override { return 6; }
   std::vector<SizeInfo> sizes() const override;
+  std::vector<std::string> masks() const override;
   Problem problem(const ProblemRequest& request) const override;
   Space space(const Problem& problem, const Machine& machine) const override;
   Config default_config(const Problem& problem, const Machine& machine) const override;

@@ -82,32 +82,37 @@ std::vector<Constraint> rules_of() {
            {"pipeline"},
            [](std::span<const int64_t> v) -> std::string {
              if (v[0] != 2) return "";
-             return "pipeline=2 is for batches of decodes alone, with values of their own; 3 and 4 "
-                    "are for all";
+             return "pipeline=2 is for batches of decodes alone, with values of their own; give "
+                    "pipeline=4, 3 or 0";
            }},
           {"fifo_room",
            {"preload", "fifo"},
            [](std::span<const int64_t> v) -> std::string {
              if (v[1] > v[0]) return "";
-             return fmt::format("fifo={} does not hold the {} tiles of preload={} and one more",
-                                v[1], v[0], v[0]);
+             return fmt::format(
+                 "fifo={} does not hold the {} tiles of preload={} and one more; "
+                 "give fifo={} or a smaller preload",
+                 v[1], v[0], v[0], 2 * v[0]);
            }},
           {"rule_only",
            {"pipeline", "alpha"},
            [](std::span<const int64_t> v) -> std::string {
              if (v[0] == 0 || v[1] == 100) return "";
-             return fmt::format("alpha={} is of the rule, but pipeline={} is chosen", v[1], v[0]);
+             return fmt::format(
+                 "alpha={} is of the rule, but pipeline={} is chosen; give "
+                 "pipeline=0, or leave alpha out",
+                 v[1], v[0]);
            }},
           {"chained",
            {"pipeline", "chain"},
            [](std::span<const int64_t> v) -> std::string {
              if (v[1] == 1 || v[0] == 4) return "";
-             return "chain=0 is for pipeline=4 only";
+             return fmt::format("chain=0 is for pipeline=4 only, not for pipeline={}; give chain=1",
+                                v[0]);
            }},
           {"splittable", {"pipeline", "split_kv"}, [](std::span<const int64_t> v) -> std::string {
              if (v[0] != 3 || v[1] == 1) return "";
-             return fmt::format("split_kv={} is not for pipeline=3; split_kv=1 stands for it",
-                                v[1]);
+             return fmt::format("split_kv={} is not for pipeline=3; give split_kv=1", v[1]);
            }}};
 }
 

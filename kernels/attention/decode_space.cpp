@@ -68,23 +68,31 @@ Space decode_space(const AttentionShape& shape, const Machine& machine) {
          if (v[0] != 4) return "";
          return "pipeline=4 rescales after each KV tile; a batch of decodes alone has its scores "
                 "at "
-                "once, with pipeline=2 or 3";
+                "once; give pipeline=2, 3 or 0";
        }});
   constraints.push_back(
       {"one_buffers", {"pipeline", "buffers"}, [](std::span<const int64_t> v) -> std::string {
          if (v[0] != 3 || v[1] == 2) return "";
-         return "pipeline=3 has no tiles of keys in UB; buffers=2 stands for it";
+         return fmt::format(
+             "buffers={} is not for pipeline=3, which has no tiles of keys in UB; "
+             "give buffers=2",
+             v[1]);
        }});
   constraints.push_back(
       {"fetch", {"pipeline", "fetch"}, [](std::span<const int64_t> v) -> std::string {
          if (v[0] == 3 || v[1] == 0) return "";
-         return "the vector cores of pipeline=2 read q for themselves; fetch=0 stands for it, and "
-                "for the rule";
+         return fmt::format(
+             "fetch={} is not for pipeline={}, whose vector cores read q for "
+             "themselves, nor for the rule; give fetch=0",
+             v[1], v[0]);
        }});
   constraints.push_back(
       {"task", {"tile_kv", "max_keys"}, [](std::span<const int64_t> v) -> std::string {
          if (v[0] <= v[1]) return "";
-         return fmt::format("a task of max_keys={} holds no tile of tile_kv={}", v[1], v[0]);
+         return fmt::format(
+             "a task of max_keys={} holds no tile of tile_kv={}; give a smaller "
+             "tile_kv or a larger max_keys",
+             v[1], v[0]);
        }});
   const auto& buffers = machine.buffers;
   constraints.push_back(fits("L1", buffers.l1_bytes, shape, machine, &DecodeLayout::l1_bytes));

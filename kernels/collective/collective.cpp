@@ -36,6 +36,12 @@ std::vector<int64_t> core_values(const Machine& machine) {
   return values;
 }
 
+/// How many chips there are, and which ranks they are enough for.
+std::string few_chips(int64_t chips) {
+  if (chips < 2) return "it is a single chip";
+  return fmt::format("its fabric joins {} chips; give ranks=2 to {}", chips, chips);
+}
+
 }  // namespace
 
 std::string_view name_of(Exchange exchange) {
@@ -47,7 +53,8 @@ Exchange exchange_of(const Config& config) {
 }
 
 std::vector<SizeInfo> CollectiveKernel::sizes() const {
-  return {{"ranks", "chips that take part", 8, 2}, {"elements", elements_meaning()}};
+  return {{"ranks", "chips that take part, at most those of the machine's fabric", 8, 2},
+          {"elements", elements_meaning()}};
 }
 
 Problem CollectiveKernel::problem(const ProblemRequest& request) const {
@@ -104,9 +111,8 @@ Space CollectiveKernel::space(const Problem& problem, const Machine& machine) co
   const int64_t chips = machine.fabric.chips;
   const Constraint joined = {"fabric", {"algorithm"}, [=](std::span<const int64_t>) -> std::string {
                                if (ranks <= chips) return "";
-                               return fmt::format(
-                                   "{} ranks need as many chips; the machine's fabric joins {}",
-                                   ranks, chips);
+                               return fmt::format("ranks={} does not fit the machine: {}", ranks,
+                                                  few_chips(chips));
                              }};
   const Constraint steps = {
       "steps", {"algorithm", "depth"}, [this](std::span<const int64_t> values) -> std::string {
@@ -141,11 +147,11 @@ Config CollectiveKernel::default_config(const Problem& problem, const Machine& m
   const Space legal = space(problem, machine);
   const std::vector<Config> configs = legal.enumerate();
   if (configs.empty()) {
-    throw Error(ErrorKind::kInfeasible,
-                fmt::format("{} does not fit machine {}: {}", problem.text(), machine.name,
-                            problem.size("ranks") > machine.fabric.chips
-                                ? fmt::format("its fabric joins {} chips", machine.fabric.chips)
-                                : "no tile fits its UB"));
+    throw Error(
+        ErrorKind::kInfeasible,
+        fmt::format("{} does not fit machine {}: {}", problem.text(), machine.name,
+                    problem.size("ranks") > machine.fabric.chips ? few_chips(machine.fabric.chips)
+                                                                 : "no tile fits its UB"));
   }
   // The first exchange; all cores where there is a tile for each; then large tiles, two at once.
   const auto merit = [&](const Config& config) {

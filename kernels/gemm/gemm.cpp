@@ -59,6 +59,18 @@ std::vector<SizeInfo> GemmKernel::sizes() const {
   return {{"m", "rows of A and C"}, {"n", "columns of B and C"}, {"k", "columns of A, rows of B"}};
 }
 
+std::vector<std::string> GemmKernel::epilogues() const {
+  return epilogue_texts();
+}
+
+std::vector<RealPart> GemmKernel::real_parts(const Problem& problem, const Launch& launch) const {
+  const GemmShape shape = gemm_shape(problem);
+  const auto& tensors = launch.tensors;
+  return {{0, tensors[0].rows, shape.m, tensors[0].cols, shape.k},
+          {1, shape.stored_k(), shape.k, shape.stored_n(), shape.n},
+          {2, tensors[2].rows, shape.m, tensors[2].cols, shape.n}};
+}
+
 Problem GemmKernel::problem(const ProblemRequest& request) const {
   Problem problem;
   problem.kernel = name();
@@ -109,11 +121,12 @@ std::string GroupedGemmKernel::summary() const {
 }
 
 std::vector<SizeInfo> GroupedGemmKernel::sizes() const {
-  return {{"experts", "matrices B"},
-          {"m", "rows of A and C, of all experts"},
-          {"n", "columns of B and C"},
-          {"k", "columns of A, rows of B"},
-          {"skew", "how uneven the experts' rows are: shares 1 / rank^(skew/100)", 0, 0}};
+  return {
+      {"experts", "matrices B, at most 4096"},
+      {"m", "rows of A and C, of all experts"},
+      {"n", "columns of B and C"},
+      {"k", "columns of A, rows of B"},
+      {"skew", "how uneven the experts' rows are, up to 1000: shares 1 / rank^(skew/100)", 0, 0}};
 }
 
 Problem GroupedGemmKernel::problem(const ProblemRequest& request) const {
@@ -121,17 +134,21 @@ Problem GroupedGemmKernel::problem(const ProblemRequest& request) const {
   const int64_t experts = problem.size("experts");
   constexpr int64_t kMostExperts = 4096;
   constexpr int64_t kMostSkew = 1000;
-  if (experts > kMostExperts || problem.size("skew") > kMostSkew) {
+  const int64_t skew = problem.size("skew");
+  if (experts > kMostExperts) {
     throw Error(ErrorKind::kUsage,
-                fmt::format("experts={} and skew={} are beyond {} and {}", experts,
-                            problem.size("skew"), kMostExperts, kMostSkew));
+                fmt::format("size experts={} is outside 1 to {}", experts, kMostExperts));
+  }
+  if (skew > kMostSkew) {
+    throw Error(ErrorKind::kUsage, fmt::format("size skew={} is outside 0 to {}", skew, kMostSkew));
   }
   if (problem.size("n") * problem.size("k") > kMostElements / (2 * experts)) {
     throw Error(ErrorKind::kUsage,
                 fmt::format("{} matrices of {} x {} make a tensor of more than 2^40 elements",
                             experts, problem.size("k"), problem.size("n")));
   }
-  return problem;
+  // All rows are one expert's, however uneven the shares.
+  return experts == 1 ? problem.with("skew", 0) : problem;
 }
 
 std::string GemmPaddedKernel::summary() const {

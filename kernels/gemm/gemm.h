@@ -20,10 +20,12 @@ class GemmKernel : public Kernel {
   std::string summary() const override;
   int revision() const override { return 3; }
   std::vector<SizeInfo> sizes() const override;
+  std::vector<std::string> epilogues() const override;
   Problem problem(const ProblemRequest& request) const override;
   Space space(const Problem& problem, const Machine& machine) const override;
   Config default_config(const Problem& problem, const Machine& machine) const override;
   Launch build(const Problem& problem, const Config& config, const Machine& machine) const override;
+  std::vector<RealPart> real_parts(const Problem& problem, const Launch& launch) const override;
   void fill_inputs(const Problem& problem, const Launch& launch, const InputValues& values,
                    GmImage& image) const override;
   std::vector<ExpectedTensor> reference(const Problem& problem, const Launch& launch,

@@ -82,6 +82,27 @@ Epilogue parse_epilogue(std::string_view text) {
   return epilogue;
 }
 
+std::vector<std::string> epilogue_texts() {
+  std::vector<std::string> texts;
+  for (const bool residual : {false, true}) {
+    for (const auto& [columns, rows] : {std::pair(false, false), {true, false}, {true, true}}) {
+      for (const bool bias : {false, true}) {
+        for (const Activation activation :
+             {Activation::kNone, Activation::kRelu, Activation::kGelu, Activation::kSiluMul}) {
+          Epilogue epilogue;
+          epilogue.bias = bias;
+          epilogue.column_scales = columns;
+          epilogue.row_scales = rows;
+          epilogue.activation = activation;
+          epilogue.residual = residual;
+          texts.push_back(epilogue.text());
+        }
+      }
+    }
+  }
+  return texts;
+}
+
 int64_t GemmShape::stored_k() const {
   return fractal ? round_up(k, 16) : k;
 }

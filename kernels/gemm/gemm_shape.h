@@ -39,6 +39,9 @@ struct Epilogue {
 /// and a part twice.
 Epilogue parse_epilogue(std::string_view text);
 
+/// Every epilogue as text, the plain one first.
+std::vector<std::string> epilogue_texts();
+
 /// A GEMM as its launch sees it: plain, or grouped for experts, each with its own rows of A and C
 /// and its own B.
 struct GemmShape {

@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "core/base/text.h"
+#include "kernels/kernel.h"
 #include "tests/app/program.h"
 
 namespace tilewright {
@@ -212,6 +214,48 @@ TEST(Program, RunJsonHasTheKeysThatOthersRelyOn) {
   }
   EXPECT_NEAR(share, 1, 1e-9);
   EXPECT_NEAR(us, json["time_us"].get<double>(), 1e-6);
+}
+
+TEST(Program, RunCountsThePaddingThatItMoves) {
+  Sandbox sandbox;
+  for (const char* kernel : {"gemm", "gemm_padded"}) {
+    const Arguments tokens = {"run", kernel, "--shape", "m=100,n=1000,k=777"};
+    const auto run = nlohmann::json::parse(sandbox.run(tokens + Arguments{"--json"}).out);
+    const bool is_padded = kernel == std::string("gemm_padded");
+    const int64_t read = is_padded ? 4 * 28 * 777 * 2 : 0;
+    const int64_t written = is_padded ? 28 * 1000 * 2 : 0;
+    EXPECT_EQ(run["counters"]["padding_read_bytes"], read);
+    EXPECT_EQ(run["counters"]["padding_write_bytes"], written);
+    const std::string number = is_padded ? "2" : "1";
+    const auto report = nlohmann::json::parse(sandbox.run({"report", number, "--json"}).out);
+    EXPECT_EQ(report["padding_read_bytes"], read);
+    EXPECT_EQ(report["padding_write_bytes"], written);
+    EXPECT_NE(sandbox.run({"report", number}).out.find("padding  "), std::string::npos);
+  }
+}
+
+TEST(Program, RunSaysWhatAPartialConfigMadeItChange) {
+  Sandbox sandbox;
+  const Arguments tokens = {"run",      "attention", "--shape", "tokens=64,heads=2",
+                            "--config", "pipeline=3"};
+  const Outcome text = sandbox.run(tokens);
+  ASSERT_EQ(text.status, 0) << text.err;
+  EXPECT_NE(text.out.find("split_kv=1 to go with --config; its default is 16"), std::string::npos)
+      << text.out;
+  const auto json = nlohmann::json::parse(sandbox.run(tokens + Arguments{"--json"}).out);
+  EXPECT_EQ(json["adapted"], nlohmann::json::parse(R"({"split_kv": {"value": 1, "default": 16}})"));
+  EXPECT_EQ(json["config"]["split_kv"], 1);
+}
+
+TEST(Program, TheListOfKernelsFitsEightyColumns) {
+  Sandbox sandbox;
+  const Outcome list = sandbox.run({"kernel", "list"});
+  for (const std::string_view line : split(list.out, '\n')) EXPECT_LE(line.size(), 80u) << line;
+  for (const Kernel* kernel : all_kernels()) {
+    EXPECT_NE(list.out.find(kernel->name()), std::string::npos) << kernel->name();
+  }
+  const auto json = nlohmann::json::parse(sandbox.run({"kernel", "list", "--json"}).out);
+  EXPECT_EQ(json["kernels"][0]["sizes"], "m,n,k");
 }
 
 TEST(Program, RunIsDeterministic) {

@@ -1,6 +1,9 @@
 #include "app/tui/lab/lab_form.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include <algorithm>
 
 #include "app/tui/command_table.h"
 #include "core/base/error.h"
@@ -269,13 +272,102 @@ TEST(LabForm, EveryChangeIsUndoneInItsOrder) {
 
 TEST(LabForm, AFormOfAKnownProblemMakesThatProblem) {
   for (const char* text : {"gemm f16 f16 f16 nd nz nd m=512 n=4096 k=4096 epilogue=none",
-                           "gemm bf16 bf16 f32 nd nd nd m=5 n=40 k=77 epilogue=none"}) {
+                           "gemm bf16 bf16 f32 nd nd nd m=5 n=40 k=77 epilogue=none",
+                           "gemm i8 i8 f16 nd nz nd m=5 n=40 k=77 epilogue=bias+dequant+gelu"}) {
     const State state = lab_state();
     const Problem problem = parse_problem(text);
     const Config config = find_kernel("gemm").default_config(problem, state.machine->machine);
     const LabForm form = form_of(state.machine, problem, config);
     EXPECT_EQ(check_form(form).problem.text(), text);
   }
+}
+
+const LabField* field_named(const State& state, std::string_view name) {
+  const auto found = std::ranges::find(state.lab.fields, name, &LabField::name);
+  return found == state.lab.fields.end() ? nullptr : &*found;
+}
+
+TEST(LabForm, WordsOfAKernelAreFieldsWhereItHasAChoice) {
+  State state = lab_state();
+  ASSERT_NE(field_named(state, "epilogue"), nullptr);
+  EXPECT_EQ(field_named(state, "epilogue")->value, "none");
+  EXPECT_EQ(field_named(state, "out_dtype")->value, "f16");
+  EXPECT_EQ(field_named(state, "mask"), nullptr);
+  set(state, "epilogue bias+gelu");
+  set(state, "out_dtype f32");
+  EXPECT_EQ(state.lab.check.problem.epilogue, "bias+gelu");
+  EXPECT_EQ(state.lab.check.problem.types.back(), DType::kF32);
+  set(state, "kernel gemm_padded");
+  EXPECT_EQ(field_named(state, "epilogue"), nullptr);
+  EXPECT_TRUE(state.lab.check.can_run()) << state.lab.check.wrong;
+  set(state, "kernel attention");
+  EXPECT_EQ(field_named(state, "mask")->choices,
+            (std::vector<std::string>{"causal", "none", "tree"}));
+  set(state, "mask none");
+  EXPECT_EQ(state.lab.check.problem.mask, "none");
+  set(state, "kernel rms_norm");
+  for (const char* name : {"epilogue", "mask", "out_dtype", "layout"}) {
+    EXPECT_EQ(field_named(state, name), nullptr) << name;
+  }
+}
+
+TEST(LabForm, WordsThatDoNotGoTogetherFallBackToThePlainOnes) {
+  State state = lab_state();
+  set(state, "epilogue gelu");
+  set(state, "dtype i8");
+  EXPECT_EQ(field_named(state, "epilogue")->value, "none");
+  EXPECT_EQ(field_named(state, "out_dtype"), nullptr) << "i8 gives i32";
+  set(state, "epilogue dequant");
+  EXPECT_EQ(field_named(state, "out_dtype")->value, "f16");
+  set(state, "out_dtype i8");
+  EXPECT_EQ(state.lab.check.problem.types.back(), DType::kI8);
+  EXPECT_TRUE(state.lab.check.can_run()) << state.lab.check.wrong;
+}
+
+TEST(LabForm, SizesThatMeanNothingHaveNoField) {
+  State state = lab_state();
+  set(state, "kernel attention");
+  EXPECT_EQ(field_named(state, "drafts"), nullptr);
+  set(state, "verifies 2");
+  set(state, "drafts 5");
+  set(state, "sequences 0");
+  EXPECT_EQ(field_named(state, "tokens"), nullptr);
+  EXPECT_EQ(state.lab.check.problem.size("drafts"), 5);
+  EXPECT_TRUE(state.lab.check.can_run()) << state.lab.check.wrong;
+  set(state, "decodes 1");
+  set(state, "verifies 0");
+  EXPECT_EQ(state.lab.check.problem.size("drafts"), 0);
+  set(state, "verifies 2");
+  EXPECT_EQ(state.lab.check.problem.size("drafts"), 5) << "what was set comes back";
+}
+
+TEST(LabForm, EveryFieldIsInSightWhenItHasTheCursor) {
+  for (const auto& [width, height] : {std::pair(120, 40), {100, 30}, {80, 24}, {60, 16}}) {
+    State state = lab_state(width, height);
+    set(state, "kernel attention");
+    for (const char* each : {"decodes 3", "verifies 2"}) set(state, each);
+    for (int field = 0; field < static_cast<int>(state.lab.fields.size()); ++field) {
+      state.lab.field = field;
+      const LabField& chosen = chosen_field(state.lab);
+      const std::string screen = draw(state).text();
+      const size_t value = screen.find(fmt::format("< {}", chosen.value.substr(0, 8)));
+      ASSERT_NE(value, std::string::npos) << chosen.name << "\n" << screen;
+      const size_t row = screen.rfind('\n', value);
+      EXPECT_NE(screen.substr(row, value - row).find(chosen.name), std::string::npos) << screen;
+    }
+  }
+}
+
+TEST(LabForm, HiddenFieldsAreCounted) {
+  State state = lab_state(80, 24);
+  set(state, "kernel attention");
+  for (const char* each : {"decodes 3", "verifies 2"}) set(state, each);
+  press(state, "g");
+  EXPECT_NE(draw(state).text().find(" below"), std::string::npos) << draw(state).text();
+  EXPECT_EQ(draw(state).text().find(" above"), std::string::npos);
+  press(state, "G");
+  EXPECT_NE(draw(state).text().find(" above"), std::string::npos);
+  EXPECT_EQ(draw(state).text().find(" below"), std::string::npos);
 }
 
 TEST(LabForm, CompletionNamesTheFieldsThenTheirValues) {

@@ -29,7 +29,7 @@ TEST(LabRun, ChecksAndHazardsAreAskedForByKeys) {
 }
 
 TEST(LabRun, ResultsBecomeHistoryAndAreComparedWithThePinAndTheRunBefore) {
-  State state = lab_state();
+  State state = lab_state(120, 44);
   run_made_up(state, 100'000);
   EXPECT_NE(state.message.text.find("run 1: 100.00 us, 100,000 cycles"), std::string::npos)
       << state.message.text;

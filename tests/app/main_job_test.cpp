@@ -278,6 +278,7 @@ TEST_F(MainJob, LongQueriesAndSimulationsCanBeInterrupted) {
       {"query",
        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"},
       {"run", "gemm", "--shape", "m=16384,n=16384,k=16384", "--config", "tile_m=16,tile_n=16"},
+      {"run", "attention", "--shape", "tokens=4096,heads=8", "--check"},
   };
   for (const Arguments& tokens : commands) {
     for (const int signal : {SIGINT, SIGTERM}) {

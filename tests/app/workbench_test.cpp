@@ -358,7 +358,7 @@ TEST(Workbench, AnswersKeysWithin33MillisecondsDuringAJob) {
                            ":set tile_n 64\r"}) {
     program.type(line);
   }
-  ASSERT_TRUE(program.shows("tile_n      64"));
+  ASSERT_TRUE(program.shows("tile_n       64"));
   program.type("r");
   ASSERT_TRUE(program.shows_in_row(0, "run gemm"));
   std::vector<double> milliseconds;

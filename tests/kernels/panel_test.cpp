@@ -60,7 +60,10 @@ std::vector<Problem> problems_of(const Kernel& kernel) {
     }
     // It computes one stage a launch.
     if (kernel.name() == "attention_library") {
-      request.sizes["decodes"] = request.sizes["verifies"] = 0;
+      for (const char* size :
+           {"decodes", "decode_context", "verifies", "drafts", "verify_context"}) {
+        request.sizes[size] = 0;
+      }
     }
     problems.push_back(kernel.problem(request));
   }

@@ -111,7 +111,8 @@ TEST(VectorSpace, RefusesATileThatUbCannotHoldAndSaysWhatFits) {
   const Kernel& kernel = find_kernel("rms_norm");
   const Problem problem = kernel.problem({{{"rows", 512}, {"cols", 4096}}, "f16", "", ""});
   try {
-    complete_config(kernel, problem, machine, parse_config("tile_rows=4,buffers=2"));
+    kernel.space(problem, machine)
+        .complete(parse_config("tile_rows=4,buffers=2"), kernel.default_config(problem, machine));
     FAIL() << "a tile beyond UB was accepted";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::kInfeasible);

@@ -37,8 +37,10 @@ int list_kernels(Context& context, Names) {
     Json json = output_object();
     json["kernels"] = to_json(table)["rows"];
     context.print_json(json);
-  } else {
+  } else if (context.globals().csv) {
     context.print_table(table);
+  } else {
+    context.print(to_wrapped_table(table, context.console().out().columns()));
   }
   return kExitOk;
 }

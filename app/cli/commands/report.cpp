@@ -17,6 +17,7 @@
 #include "app/cli/problem_arguments.h"
 #include "app/cli/run_report.h"
 #include "app/cli/timing_report.h"
+#include "app/cli/work_estimate.h"
 #include "core/base/error.h"
 #include "core/base/format.h"
 #include "core/base/text.h"
@@ -49,6 +50,10 @@ Json json_of(const KernelDetails& details) {
   json["time_us"] = details.machine.us_of_ticks(timing.ticks);
   json["cycles"] = cycles_of(timing.ticks);
   json["roofline"] = json_of(details.roofline);
+  if (details.padding) {
+    json["padding_read_bytes"] = details.padding->read_bytes;
+    json["padding_write_bytes"] = details.padding->write_bytes;
+  }
   return json;
 }
 
@@ -107,6 +112,7 @@ std::string head_of(Context& context, const RunReport& report) {
     text += labelled(
         "", fmt::format("{} when it ran, by {}", format_us(details.stored_us), details.evaluator));
   }
+  if (details.padding) text += labelled("padding", text_of(*details.padding));
   return text;
 }
 
@@ -134,7 +140,8 @@ KernelRun run_changed(const Context& context, const Advice& advice, const Machin
   run.config = advice.changed_config;
   const Launch launch =
       build_launch(find_kernel(run.problem.kernel), run.problem, run.config, machine);
-  note_long_simulation(context, launch);
+  const WorkNotice notice(context, estimate_timing(launch, machine, Fidelity::kDetailed),
+                          "simulating the change");
   time_run(launch, Fidelity::kDetailed, run);
   run.wall_ms = (wall_seconds() - started) * 1e3;
   return run;

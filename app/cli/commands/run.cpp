@@ -7,7 +7,6 @@
 #include <optional>
 #include <vector>
 
-#include "app/cli/check_bounds.h"
 #include "app/cli/clock.h"
 #include "app/cli/command.h"
 #include "app/cli/commands/commands.h"
@@ -15,6 +14,7 @@
 #include "app/cli/kernel_run.h"
 #include "app/cli/problem_arguments.h"
 #include "app/cli/timing_report.h"
+#include "app/cli/work_estimate.h"
 #include "core/base/error.h"
 #include "core/base/file.h"
 #include "core/base/format.h"
@@ -38,6 +38,48 @@ void note_large_trace(const Context& context, const Launch& launch) {
   context.note(fmt::format("the timeline takes about {}", format_bytes(bytes)));
 }
 
+/// What a command line asks for does not go together, or with a timeline. Error (usage).
+void check_arguments(const Arguments& arguments, Fidelity fidelity) {
+  const std::string trace = arguments.text("trace");
+  if (arguments.has("values") && !arguments.has("check")) {
+    throw Error(ErrorKind::kUsage, "--values says what --check computes with: give both");
+  }
+  if (!trace.empty() && trace == arguments.text("counters")) {
+    throw Error(ErrorKind::kUsage,
+                fmt::format("--trace and --counters name the same file {}; give each its own",
+                            printable(trace)));
+  }
+  if (!trace.empty() && fidelity == Fidelity::kComposed) {
+    throw Error(ErrorKind::kUsage, "--trace shows every instruction: use --fidelity detailed");
+  }
+}
+
+/// The config of --config, and what of it was neither given nor the default.
+void take_config(const Kernel& kernel, const Config& given, KernelRun& run) {
+  run.config = complete_config(kernel, run.problem, run.machine, given);
+  const Config fallback = kernel.default_config(run.problem, run.machine);
+  for (const auto& [name, value] : run.config.values) {
+    if (given.has(name) || value == fallback.at(name)) continue;
+    run.adapted.push_back({name, value, fallback.at(name)});
+  }
+}
+
+/// What all that is asked for takes. Error (usage) where that is too much.
+WorkEstimate estimate(const Context& context, const Kernel& kernel, const Launch& launch,
+                      const KernelRun& run, Fidelity fidelity) {
+  const Arguments& arguments = context.arguments();
+  const bool is_traced = !arguments.text("trace").empty();
+  WorkEstimate all =
+      estimate_timing(launch, run.machine, is_traced ? Fidelity::kDetailed : fidelity);
+  const auto add = [&](const WorkEstimate& part, const char* what) {
+    if (!arguments.has("yes")) refuse_huge(part, what);
+    all = all + part;
+  };
+  if (arguments.has("check")) add(estimate_check(kernel, run.problem, launch), "--check");
+  if (arguments.has("hazards")) add(estimate_hazards(launch), "--hazards");
+  return all;
+}
+
 KernelRun execute(const Context& context) {
   // The simulation cannot be stopped, and nothing is written but a timeline, which stops by itself.
   std::optional<InterruptExit> guard(std::in_place);
@@ -50,25 +92,15 @@ KernelRun execute(const Context& context) {
   run.problem = read_problem(kernel, read_request(arguments));
   const bool wants_check = arguments.has("check");
   const InputPattern values = parse_input_pattern(arguments.text("values"));
-  if (arguments.has("values") && !wants_check) {
-    throw Error(ErrorKind::kUsage, "--values says what --check computes with: give both");
+  check_arguments(arguments, fidelity);
+  if (wants_check && !arguments.has("yes")) {
+    refuse_huge(estimate_check(kernel, run.problem), "--check");
   }
-  if (wants_check) refuse_huge_check(run.problem);
-  run.config =
-      complete_config(kernel, run.problem, run.machine, parse_config(arguments.text("config")));
+  take_config(kernel, parse_config(arguments.text("config")), run);
   const Launch launch = build_launch(kernel, run.problem, run.config, run.machine);
   const std::string trace = arguments.text("trace");
-  note_long_simulation(context, launch);
   if (!trace.empty()) note_large_trace(context, launch);
-  if (wants_check) refuse_huge_check(launch);
-  if (!trace.empty() && trace == arguments.text("counters")) {
-    throw Error(ErrorKind::kUsage,
-                fmt::format("--trace and --counters name the same file {}; give each its own",
-                            printable(trace)));
-  }
-  if (!trace.empty() && fidelity == Fidelity::kComposed) {
-    throw Error(ErrorKind::kUsage, "--trace shows every instruction: use --fidelity detailed");
-  }
+  const WorkNotice notice(context, estimate(context, kernel, launch, run, fidelity), "simulating");
   if (!trace.empty()) guard.reset();
   trace.empty() ? time_run(launch, fidelity, run) : time_run_traced(launch, trace, run);
   if (!guard) guard.emplace();
@@ -117,10 +149,15 @@ void print_text(Context& context, const KernelRun& run) {
   context.print(fmt::format("{}\n", context.heading(run.problem.text())));
   context.print(fmt::format("machine  {} ({})\n", run.machine.name, run.machine.fingerprint()));
   context.print(fmt::format("config   {}\n", run.config.text()));
+  for (const Adapted& each : run.adapted) {
+    context.print(fmt::format("         {}={} to go with --config; its default is {}\n", each.name,
+                              each.value, each.fallback));
+  }
   context.print(fmt::format("time     {}, {} cycles\n", format_us(run.measurement.time_us),
                             format_count(run.timing.ticks / kTicksPerCycle)));
   context.print(speed_line(run));
   context.print(fmt::format("busy     {}\n", busy_line(run.measurement)));
+  if (run.padding) context.print(fmt::format("padding  {}\n", text_of(*run.padding)));
   if (run.check) context.print("check    " + check_line(*run.check, context.console().out()));
   if (run.hazards) {
     for (const Hazard& hazard : *run.hazards) {

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 
-#include "app/cli/check_bounds.h"
 #include "app/cli/clock.h"
 #include "app/cli/kernel_run.h"
 #include "app/cli/problem_arguments.h"
 #include "app/cli/trace_file.h"
+#include "app/cli/work_estimate.h"
 #include "app/tui/progress_sink.h"
 #include "core/base/error.h"
 #include "core/base/format.h"
@@ -80,10 +80,6 @@ double peak_flops_of(const KernelOutcome& outcome) {
 
 std::string command_line_of(const KernelRequest& request) {
   const Problem& problem = request.problem;
-  ProblemRequest plain;
-  for (const auto& [name, value] : problem.sizes) plain.sizes[name] = value;
-  plain.dtype = name_of(problem.types.front());
-  if (find_kernel(problem.kernel).problem(plain).types != problem.types) return "";
   return fmt::format("tilewright run {} --fidelity detailed --machine {}",
                      join(run_arguments(problem, request.config), " "),
                      shell_word(request.machine->argument));
@@ -96,9 +92,10 @@ KernelOutcome run_kernel(const RunKernelJob& job, const JobProgress& progress) {
   run.machine = job.request.machine->machine;
   run.problem = job.request.problem;
   run.config = job.request.config;
-  if (job.checks) refuse_huge_check(run.problem);
+  if (job.checks) refuse_huge(estimate_check(kernel, run.problem), "a check");
   const Launch launch = build_launch(kernel, run.problem, run.config, run.machine);
-  if (job.checks) refuse_huge_check(launch);
+  if (job.checks) refuse_huge(estimate_check(kernel, run.problem, launch), "a check");
+  if (job.finds_hazards) refuse_huge(estimate_hazards(launch), "a search for hazards");
   progress.at(0);
   const JobProgress simulation =
       progress.part(0, job.checks || job.finds_hazards ? kSimulationShare : 1);

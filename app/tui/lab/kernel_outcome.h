@@ -49,8 +49,7 @@ struct KernelOutcome {
 /// elements per second of an addition.
 double peak_flops_of(const KernelOutcome& outcome);
 
-/// The command line that gives the same time. Empty where the command line cannot say it: the
-/// problem has a result type of its own.
+/// The command line that gives the same time.
 std::string command_line_of(const KernelRequest& request);
 
 /// The detailed simulation, with what else the job asks for; keeps the run as `tilewright run`

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <optional>
 
 #include "app/cli/problem_arguments.h"
 #include "core/base/error.h"
@@ -37,36 +38,99 @@ std::vector<std::string> size_choices(const SizeInfo& size) {
   return choices;
 }
 
-/// Whether the kernel takes a request with sizes that suit every type and layout.
-bool takes(const Kernel& kernel, std::string_view dtype, std::string_view layout) {
-  ProblemRequest request;
+/// The problem of a request of words, with sizes that suit every type and layout; none where the
+/// kernel does not take it.
+std::optional<Problem> problem_of(const Kernel& kernel, ProblemRequest request) {
   for (const SizeInfo& size : kernel.sizes()) {
     if (size.fallback) continue;
     // Heads share KV heads, and are more than those.
     request.sizes[size.name] = size.name == "heads" ? 8 : size.name == "kv_heads" ? 4 : 128;
   }
-  request.dtype = dtype;
-  request.layout = layout;
   try {
-    kernel.problem(request);
-    return true;
+    return kernel.problem(request);
   } catch (const Error&) {
-    return false;
+    return std::nullopt;
   }
 }
+
+/// Those of `words` that the kernel takes in one place of a request.
+std::vector<std::string> taken(const Kernel& kernel, ProblemRequest request,
+                               std::string ProblemRequest::*place,
+                               const std::vector<std::string>& words) {
+  std::vector<std::string> list;
+  for (const std::string& word : words) {
+    request.*place = word;
+    if (problem_of(kernel, request)) list.push_back(word);
+  }
+  return list;
+}
+
+const std::vector<std::string> kTypes = {"f16", "bf16", "f32", "i8"};
 
 std::vector<std::string> dtypes_of(const Kernel& kernel) {
-  std::vector<std::string> types;
-  for (const std::string_view type : {"f16", "bf16", "f32", "i8"}) {
-    if (takes(kernel, type, "")) types.emplace_back(type);
-  }
-  return types;
+  return taken(kernel, {}, &ProblemRequest::dtype, kTypes);
 }
 
-/// Empty where there is nothing to choose.
+/// Empty where there is nothing to choose, as all that follow.
 std::vector<std::string> layouts_of(const Kernel& kernel) {
-  if (!takes(kernel, "", "nd") || !takes(kernel, "", "nz")) return {};
-  return {"nd", "nz"};
+  const auto layouts = taken(kernel, {}, &ProblemRequest::layout, {"nd", "nz"});
+  return layouts.size() < 2 ? std::vector<std::string>() : layouts;
+}
+
+std::vector<std::string> epilogues_of(const Kernel& kernel, const std::string& dtype) {
+  ProblemRequest request;
+  request.dtype = dtype;
+  const auto list = taken(kernel, request, &ProblemRequest::epilogue, kernel.epilogues());
+  return list.size() < 2 ? std::vector<std::string>() : list;
+}
+
+/// What the kernel takes in a request of words that the form says, without the type of the result.
+ProblemRequest words_of(const LabForm& form) {
+  ProblemRequest request = form.request();
+  request.sizes.clear();
+  request.out_dtype.clear();
+  request.mask.clear();  // some masks need sizes of their own
+  return request;
+}
+
+/// Types that the result of a request of words may have. A kernel that has no choice ignores what
+/// is asked for.
+std::vector<std::string> out_dtypes_of(const Kernel& kernel, ProblemRequest request) {
+  std::vector<std::string> list;
+  for (const char* type : {"f16", "bf16", "f32", "i8", "i32"}) {
+    request.out_dtype = type;
+    const std::optional<Problem> problem = problem_of(kernel, request);
+    if (problem && name_of(problem->types.back()) == type) list.emplace_back(type);
+  }
+  return list.size() < 2 ? std::vector<std::string>() : list;
+}
+
+/// The type of the result where none is asked for.
+std::string own_out_dtype(const LabForm& form, const Kernel& kernel) {
+  const std::optional<Problem> problem = problem_of(kernel, words_of(form));
+  return problem ? std::string(name_of(problem->types.back())) : "";
+}
+
+bool is_in(const std::vector<std::string>& list, std::string_view word) {
+  return std::ranges::find(list, word) != list.end();
+}
+
+/// Keeps of the form's words those that go together, and the plain ones in place of others.
+void settle_words(LabForm& form) {
+  const Kernel& kernel = find_kernel(form.kernel);
+  const std::vector<std::string> types = dtypes_of(kernel);
+  TW_CHECK(!types.empty(), "every kernel works on some type");
+  if (!is_in(types, form.dtype)) form.dtype = types.front();
+  const auto settle = [](std::string& word, const std::vector<std::string>& list) {
+    if (!is_in(list, word)) word = list.empty() ? "" : list.front();
+  };
+  settle(form.layout, layouts_of(kernel));
+  settle(form.epilogue, epilogues_of(kernel, form.dtype));
+  settle(form.mask, kernel.masks());
+  if (form.out_dtype == own_out_dtype(form, kernel) ||
+      !is_in(out_dtypes_of(kernel, words_of(form)), form.out_dtype)) {
+    form.out_dtype.clear();
+  }
 }
 
 std::vector<std::string> kernel_names() {
@@ -98,6 +162,12 @@ template <typename Pairs>
 auto* value_in(Pairs& pairs, std::string_view name) {
   const auto found = std::ranges::find(pairs, name, &NamedValues::value_type::first);
   return found == pairs.end() ? nullptr : &found->second;
+}
+
+/// Whether a size means nothing beside the others.
+bool is_idle(const LabForm& form, const SizeInfo& size) {
+  const int64_t* const counted = value_in(form.sizes, size.of);
+  return counted && *counted == 0;
 }
 
 /// The default with the chosen values.
@@ -138,11 +208,10 @@ void take_kernel(LabForm& form, std::string_view name) {
                                           : first_size(size.name);
     form.sizes.emplace_back(size.name, std::max(size.min, value));
   }
-  const std::vector<std::string> types = dtypes_of(kernel);
-  TW_CHECK(!types.empty(), "every kernel works on some type");
-  if (std::ranges::find(types, form.dtype) == types.end()) form.dtype = types.front();
-  form.layout = layouts_of(kernel).empty() ? "" : "nd";
-  form.out_dtype.clear();
+  for (std::string* word : {&form.layout, &form.epilogue, &form.mask, &form.out_dtype}) {
+    word->clear();
+  }
+  settle_words(form);
   form.chosen.clear();
 }
 
@@ -188,7 +257,11 @@ std::vector<std::string> names_of(const std::vector<std::pair<std::string, int64
 }  // namespace
 
 ProblemRequest LabForm::request() const {
-  return {{sizes.begin(), sizes.end()}, dtype, layout, "", out_dtype};
+  ProblemRequest request{{sizes.begin(), sizes.end()}, dtype, layout, epilogue, out_dtype, mask};
+  for (const SizeInfo& size : find_kernel(kernel).sizes()) {
+    if (is_idle(*this, size)) request.sizes[size.name] = idle_value(size);
+  }
+  return request;
 }
 
 void settle_config(LabForm& form) {
@@ -218,7 +291,10 @@ LabForm form_of(const MachineRef& machine, const Problem& problem, const Config&
   form.sizes = problem.sizes;
   form.dtype = request.dtype;
   if (!request.layout.empty()) form.layout = request.layout;
+  if (!request.epilogue.empty()) form.epilogue = request.epilogue;
+  if (!request.mask.empty()) form.mask = request.mask;
   form.out_dtype = request.out_dtype;
+  settle_words(form);
   form.chosen = config.values;
   form.config = config;
   const Space space = kernel.space(problem, machine->machine);
@@ -236,23 +312,44 @@ KernelRequest request_of(const LabForm& form, const LabCheck& check) {
   return {form.machine, check.problem, form.config};
 }
 
+namespace {
+
+void add_sizes(const LabForm& form, const Kernel& kernel, std::vector<LabField>& fields) {
+  const std::vector<SizeInfo> sizes = kernel.sizes();
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    if (is_idle(form, sizes[i])) continue;
+    fields.push_back({LabField::Kind::kSize, sizes[i].name, std::to_string(form.sizes[i].second),
+                      sizes[i].meaning, size_choices(sizes[i])});
+  }
+}
+
+/// Types, layout and so on, those in which there is a choice.
+void add_words(const LabForm& form, const Kernel& kernel, std::vector<LabField>& fields) {
+  using Kind = LabField::Kind;
+  fields.push_back({Kind::kDtype, "dtype", form.dtype, "of the inputs", dtypes_of(kernel)});
+  const auto add = [&](Kind kind, const char* name, const std::string& value, const char* meaning,
+                       std::vector<std::string> choices) {
+    if (!choices.empty()) fields.push_back({kind, name, value, meaning, std::move(choices)});
+  };
+  add(Kind::kLayout, "layout", form.layout, "of the weights", layouts_of(kernel));
+  add(Kind::kEpilogue, "epilogue", form.epilogue, "what is done to the sums",
+      epilogues_of(kernel, form.dtype));
+  add(Kind::kMask, "mask", form.mask, "which keys a token sees", kernel.masks());
+  add(Kind::kOutDtype, "out_dtype",
+      form.out_dtype.empty() ? own_out_dtype(form, kernel) : form.out_dtype, "of the result",
+      out_dtypes_of(kernel, words_of(form)));
+}
+
+}  // namespace
+
 std::vector<LabField> fields_of(const LabForm& form, const LabCheck& check) {
   const Kernel& kernel = find_kernel(form.kernel);
   std::vector<LabField> fields = {
       {LabField::Kind::kKernel, "kernel", form.kernel, kernel.summary(), kernel_names()},
       {LabField::Kind::kMachine, "machine", form.machine->argument, "preset or machine file",
        machine_choices(form)}};
-  const std::vector<SizeInfo> sizes = kernel.sizes();
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    fields.push_back({LabField::Kind::kSize, sizes[i].name, std::to_string(form.sizes[i].second),
-                      sizes[i].meaning, size_choices(sizes[i])});
-  }
-  fields.push_back(
-      {LabField::Kind::kDtype, "dtype", form.dtype, "of the inputs", dtypes_of(kernel)});
-  if (!form.layout.empty()) {
-    fields.push_back(
-        {LabField::Kind::kLayout, "layout", form.layout, "of the weights", layouts_of(kernel)});
-  }
+  add_sizes(form, kernel, fields);
+  add_words(form, kernel, fields);
   for (const Parameter& parameter : check.parameters) {
     if (!form.config.has(parameter.name)) continue;
     std::vector<std::string> choices;
@@ -282,10 +379,20 @@ LabForm with_value(const LabForm& form, const LabField& field, std::string_view 
     case LabField::Kind::kLayout:
       take_listed(changed.layout, field, text);
       break;
+    case LabField::Kind::kEpilogue:
+      take_listed(changed.epilogue, field, text);
+      break;
+    case LabField::Kind::kMask:
+      take_listed(changed.mask, field, text);
+      break;
+    case LabField::Kind::kOutDtype:
+      take_listed(changed.out_dtype, field, text);
+      break;
     case LabField::Kind::kParameter:
       take_parameter(changed, field, text);
       break;
   }
+  settle_words(changed);
   settle_config(changed);
   return changed;
 }

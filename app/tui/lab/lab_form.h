@@ -23,11 +23,13 @@ struct LabForm {
   std::vector<std::pair<std::string, int64_t>> sizes;  ///< in the order of the kernel
   std::string dtype;
   std::string layout;     ///< of the weights; empty where the kernel has none to choose
+  std::string epilogue;   ///< empty where the kernel has none to choose
+  std::string mask;       ///< the same
   std::string out_dtype;  ///< empty: the kernel's
   std::vector<std::pair<std::string, int64_t>> chosen;  ///< parameters that the user set
   Config config;                                        ///< empty while there is no problem
 
-  /// What it asks of its kernel.
+  /// What it asks of its kernel, without the sizes that mean nothing.
   ProblemRequest request() const;
 
   friend bool operator==(const LabForm&, const LabForm&) = default;
@@ -75,7 +77,17 @@ KernelRequest request_of(const LabForm& form, const LabCheck& check);
 
 /// One line of the form that can be changed.
 struct LabField {
-  enum class Kind : uint8_t { kKernel, kMachine, kSize, kDtype, kLayout, kParameter };
+  enum class Kind : uint8_t {
+    kKernel,
+    kMachine,
+    kSize,
+    kDtype,
+    kLayout,
+    kEpilogue,
+    kMask,
+    kOutDtype,
+    kParameter
+  };
   Kind kind = Kind::kKernel;
   std::string name;
   std::string value;
@@ -86,7 +98,7 @@ struct LabField {
   bool is_number() const { return kind == Kind::kSize || kind == Kind::kParameter; }
 };
 
-/// The lines of a form from top to bottom.
+/// The lines of a form from top to bottom: what its kernel lets a request say, and has a choice in.
 std::vector<LabField> fields_of(const LabForm& form, const LabCheck& check);
 
 /// The form with one field changed by its text. Another kernel forgets the parameters that were

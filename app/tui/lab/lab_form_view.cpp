@@ -16,6 +16,7 @@ namespace tilewright {
 
 namespace {
 
+/// Of the names of the fields, at least.
 constexpr int kLabelColumns = 12;
 /// A form that is at least so wide stands beside what fits, else above it.
 constexpr int kSideBySide = 66;
@@ -46,6 +47,22 @@ int first_field(const LabState& lab, int rows) {
   return std::clamp(lab.field - rows / 2, 0, std::max(0, count - rows));
 }
 
+/// Where the values stand: behind the longest name, room for the cursor between.
+int value_column(const LabState& lab) {
+  int column = kLabelColumns;
+  for (const LabField& field : lab.fields) column = std::max(column, columns_of(field.name) + 2);
+  return column;
+}
+
+/// How many fields are out of sight when `rows` of them are drawn: "+3 above +2 below".
+std::string hidden_text(const LabState& lab, int rows) {
+  const int above = first_field(lab, rows);
+  const int below = static_cast<int>(lab.fields.size()) - above - rows;
+  std::string text = above > 0 ? fmt::format("+{} above", above) : "";
+  if (below > 0) text += fmt::format("{}+{} below", text.empty() ? "" : " ", below);
+  return text;
+}
+
 bool is_listed(const LabField& field) {
   return !field.is_number() || field.kind == LabField::Kind::kSize ||
          std::ranges::find(field.choices, field.value) != field.choices.end();
@@ -53,17 +70,17 @@ bool is_listed(const LabField& field) {
 
 void draw_field(const State& state, Canvas& canvas, int y, int index) {
   const LabField& field = state.lab.fields[static_cast<size_t>(index)];
-  canvas.text(0, y, field.name, Role::kDim, kLabelColumns - 1);
+  const int column = value_column(state.lab);
+  canvas.text(0, y, field.name, Role::kDim, column - 1);
   const std::string_view mark = field.is_chosen ? "*" : "";
   if (!has_cursor(state, index)) {
-    int x =
-        canvas.text(kLabelColumns, y, field.value, is_listed(field) ? Role::kField : Role::kBad);
+    int x = canvas.text(column, y, field.value, is_listed(field) ? Role::kField : Role::kBad);
     x = canvas.text(x, y, mark, Role::kDim);
     if (!is_listed(field)) canvas.put(x + 1, y, U'!', Role::kBad);
     return;
   }
   const std::string value = state.lab.typing ? *state.lab.typing + "_" : field.value;
-  int x = canvas.text(kLabelColumns - 2, y, "< ", Role::kKey);
+  int x = canvas.text(column - 2, y, "< ", Role::kKey);
   x = canvas.text(x, y, value, Role::kCursor, canvas.width() - x - 2);
   x = canvas.text(x, y, mark, Role::kDim);
   x = canvas.text(x, y, " >", Role::kKey);
@@ -85,13 +102,12 @@ void draw_fields(const State& state, Canvas canvas) {
 /// Between the fields and what fits: what the chosen field means, and how many have no row.
 void draw_below_fields(const State& state, Canvas& canvas, int y) {
   const LabState& lab = state.lab;
-  const int hidden = static_cast<int>(lab.fields.size()) - y;
-  const std::string more = hidden > 0 ? fmt::format("+{} more", hidden) : "";
+  const std::string more = hidden_text(lab, y);
   canvas.text_right(canvas.width(), y, more, Role::kDim);
   if (state.pane().pane != static_cast<int>(LabPane::kForm)) return;
   const LabField& field = lab.fields[static_cast<size_t>(lab.field)];
   canvas.text(0, y, field.meaning, Role::kDim,
-              canvas.width() - (hidden > 0 ? columns_of(more) + 1 : 0));
+              canvas.width() - (more.empty() ? 0 : columns_of(more) + 1));
 }
 
 void draw_use(Canvas& canvas, int y, const ResourceUse& use) {
@@ -157,16 +173,30 @@ void draw_fit(const State& state, Canvas canvas) {
   draw_findings(state, canvas, y);
 }
 
-/// Rows that draw_fit takes in the narrow form.
-int rows_of_fit(const LabCheck& check) {
+/// Rows that draw_fit takes in the narrow form, of which `findings` are for what a check of the
+/// numbers and a search for hazards found.
+int rows_of_fit(const LabCheck& check, int findings) {
   const int uses = check.uses.empty() ? 0 : static_cast<int>(check.uses.size()) + 1;
-  return uses + (check.can_run() ? 4 : 5);
+  return uses + (check.can_run() ? 2 + findings : 5);
+}
+
+int rows_of_findings(const LabState& lab) {
+  const LabRun* run = lab.shown_run();
+  if (!run) return 0;
+  return (run->outcome->check ? 1 : 0) + (run->outcome->hazards ? 1 : 0);
 }
 
 /// How the rows of a form without a side are shared.
 int rows_of_fields(const LabState& lab, int height) {
   const int count = static_cast<int>(lab.fields.size());
-  return std::min(count, std::max(std::min(5, height), height - rows_of_fit(lab.check) - 1));
+  return std::min(count, std::max(std::min(5, height),
+                                  height - rows_of_fit(lab.check, rows_of_findings(lab)) - 1));
+}
+
+/// Rows of fields beside what fits; where not all have one the row below says so.
+int rows_beside(const LabState& lab, int height) {
+  const int count = static_cast<int>(lab.fields.size());
+  return count <= height ? height : height - 1;
 }
 
 /// "L0C 128/128" in KiB.
@@ -223,13 +253,13 @@ void draw_short_form(const State& state, Canvas canvas) {
 }  // namespace
 
 int rows_of_form(const LabState& lab) {
-  return static_cast<int>(lab.fields.size()) + 1 + rows_of_fit(lab.check);
+  return static_cast<int>(lab.fields.size()) + 1 + rows_of_fit(lab.check, kMostFindings);
 }
 
 int field_at(const State& state, int row, int width, int height) {
   const LabState& lab = state.lab;
   if (lab.fields.empty() || height < kShortRows) return -1;
-  const int rows = width >= kSideBySide ? height : rows_of_fields(lab, height);
+  const int rows = width >= kSideBySide ? rows_beside(lab, height) : rows_of_fields(lab, height);
   const int index = first_field(lab, rows) + row;
   return row < 0 || row >= rows || index >= static_cast<int>(lab.fields.size()) ? -1 : index;
 }
@@ -258,7 +288,9 @@ void draw_lab_form(const State& state, Canvas canvas) {
   if (canvas.height() < kShortRows) return draw_short_form(state, canvas);
   const Rect area = canvas.area();
   if (area.width >= kSideBySide) {
-    draw_fields(state, canvas.part({0, 0, kFieldColumns, area.height}));
+    const int rows = rows_beside(lab, area.height);
+    draw_fields(state, canvas.part({0, 0, kFieldColumns, rows}));
+    canvas.text(0, rows, hidden_text(lab, rows), Role::kDim);
     const int left = kFieldColumns + 2;
     Canvas right = canvas.part({left, 0, area.width - left, area.height});
     const LabField& field = lab.fields[static_cast<size_t>(lab.field)];

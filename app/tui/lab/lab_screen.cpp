@@ -54,10 +54,11 @@ void add_column(std::vector<PaneBox>& boxes, const State& state, const Rect& col
 std::vector<Slot> form_column(const State& state, int height) {
   constexpr int kLeastHistory = 5;
   const int form = rows_of_form(state.lab) + kFrame;
-  if (state.height < kRoomyHeight || form + kLeastHistory > height) {
+  const int room = height - kLeastHistory;
+  if (state.height < kRoomyHeight || form - kMostFindings > room) {
     return {{{kForm, kHistory}, {1, 1}}};
   }
-  return {{{kForm}, {form, 0}}, {{kHistory}, {kLeastHistory, 1}}};
+  return {{{kForm}, {std::min(form, room), 0}}, {{kHistory}, {kLeastHistory, 1}}};
 }
 
 /// Of the pane of engines: heading, pipes, four rates and the hits, within reason.

@@ -18,6 +18,8 @@ void draw_lab_history(const State& state, Canvas canvas);
 
 /// Columns and rows that the whole form takes beside nothing else.
 int rows_of_form(const LabState& lab);
+/// Of these, rows for findings that a run may have.
+constexpr int kMostFindings = 2;
 /// The field at a row of the form; -1 when there is none.
 int field_at(const State& state, int row, int width, int height);
 /// The row of the history (newest first) at a row of its pane; -1 when there is none.
