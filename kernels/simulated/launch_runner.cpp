@@ -43,16 +43,16 @@ class LentOperands {
 
 ReadyLaunch& LaunchRunner::ready(const Problem& problem, const std::function<Launch()>& build) {
   const auto [entry, is_new] = launches_.try_emplace(problem.text());
-  if (is_new) prepare(build(), entry->second);
+  if (is_new) entry->second = prepare(build());
   return entry->second;
 }
 
-void LaunchRunner::prepare(Launch launch, ReadyLaunch& reused) const {
-  reused.launch = std::move(launch);
-  reused.image.resize(reused.launch.tensors.size());
-  reused.ns =
-      timed_ ? machine_.ns_of_ticks(time_launch(reused.launch, machine_, Fidelity::kAuto).ticks)
-             : 0;
+ReadyLaunch LaunchRunner::prepare(Launch launch, GmImage memory) const {
+  ReadyLaunch ready{std::move(launch), 0, std::move(memory)};
+  ready.image.resize(ready.launch.tensors.size());
+  if (!timed_) return ready;
+  ready.ns = machine_.ns_of_ticks(time_launch(ready.launch, machine_, Fidelity::kAuto).ticks);
+  return ready;
 }
 
 void LaunchRunner::run(const std::string& op, ReadyLaunch& ready,

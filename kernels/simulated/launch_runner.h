@@ -39,8 +39,9 @@ class LaunchRunner {
 
   /// The launch of a problem as `build` makes it, built and timed once.
   ReadyLaunch& ready(const Problem& problem, const std::function<Launch()>& build);
-  /// Makes `reused` another launch; its memory serves as that of the new one's workspaces.
-  void prepare(Launch launch, ReadyLaunch& reused) const;
+  /// A launch of its own. `memory` may be the image of one that is no longer needed: it serves for
+  /// the workspaces, with whatever they held.
+  ReadyLaunch prepare(Launch launch, GmImage memory = {}) const;
 
   /// Runs on the operands' memory, which must be all that the launch reads and does not write
   /// itself. A row-major tensor has as many rows as its memory holds: at least those that the

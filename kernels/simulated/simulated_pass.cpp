@@ -101,21 +101,22 @@ void SimulatedPass::write_cache(const char* op, GmBytes& k, GmBytes& v, std::vec
 }
 
 void SimulatedPass::copy_blocks(std::span<const BlockCopy> copies) {
-  std::vector<int64_t> from;
-  std::vector<int64_t> to;
+  // One after the other: a block may be the source of one copy and the target of another.
   for (const BlockCopy& copy : copies) {
+    std::vector<int64_t> from;
+    std::vector<int64_t> to;
     for (int64_t head = 0; head < model_.kv_heads; ++head) {
       for (int64_t slot = 0; slot < copy.tokens; ++slot) {
         from.push_back(cache_row(copy.from, head, slot));
         to.push_back(cache_row(copy.to, head, slot));
       }
     }
-  }
-  if (to.empty()) return;
-  for (LayerCache& cache : caches_) {
-    gather("block_copy", cache.k, model_.head_dim, from, k_);
-    gather("block_copy", cache.v, model_.head_dim, from, v_);
-    write_cache("block_copy", k_, v_, to, cache);
+    if (to.empty()) continue;
+    for (LayerCache& cache : caches_) {
+      gather("block_copy", cache.k, model_.head_dim, from, k_);
+      gather("block_copy", cache.v, model_.head_dim, from, v_);
+      write_cache("block_copy", k_, v_, to, cache);
+    }
   }
 }
 
@@ -158,8 +159,9 @@ void SimulatedPass::prepare_attention(const Batch& batch) {
     blocks.insert(blocks.end(), slice.blocks.begin(), slice.blocks.begin() + used);
   }
   const Config config = batch_default(shape_, sequences, setup_.machine);
-  runner_.prepare(build_batch_launch(shape_, sequences, config, setup_.machine, std::move(blocks)),
-                  attention_);
+  attention_ = runner_.prepare(
+      build_batch_launch(shape_, sequences, config, setup_.machine, std::move(blocks)),
+      std::move(attention_.image));
 
   to_groups_.clear();
   from_groups_.clear();

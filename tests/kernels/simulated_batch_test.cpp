@@ -31,7 +31,8 @@ TEST(SimulatedBatch, CopiesPartsOfBlocksBeforeTheStep) {
   // The first 19 tokens: two blocks are shared, three tokens of the third are copied.
   const std::vector<int32_t> shared = {3, 7, 4, 0, 11, 10};
   Batch batch = one_slice(std::span(prompt).subspan(19), 19, shared);
-  batch.copies = {{.from = 1, .to = 4, .tokens = 3}};
+  // By way of another block, as copies follow each other.
+  batch.copies = {{.from = 1, .to = 5, .tokens = 4}, {.from = 5, .to = 4, .tokens = 3}};
   const Execution rest = executor.execute(batch, 0);
   ASSERT_EQ(rest.logits.size(), whole.logits.size());
   for (size_t v = 0; v < rest.logits.size(); ++v)
