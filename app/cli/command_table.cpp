@@ -2,6 +2,7 @@
 
 #include "app/cli/command.h"
 #include "app/cli/commands/commands.h"
+#include "app/cli/workload_arguments.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "tuner/session/model_tuning.h"
@@ -22,22 +23,6 @@ std::vector<Option> problem_options() {
   };
 }
 
-/// What makes a serving run, with vLLM's names.
-std::vector<Option> serving_options() {
-  return {
-      {"workload", 0, "NAME|FILE", "",
-       "chat, code, long-context, or a trace (Azure CSV, Mooncake JSONL)"},
-      {"limit", 0, "N", "", "only the first N requests (default: all of a trace, 1000 generated)"},
-      {"rate", 0, "R", "", "scale arrivals to R requests/s; inf: all at once"},
-      {"max-num-batched-tokens", 0, "N", "2048", "token budget of a step"},
-      {"max-num-seqs", 0, "N", "256", "most running requests"},
-      {"block-size", 0, "N", "128", "tokens in a KV block"},
-      {"kv-blocks", 0, "N", "", "KV blocks of the device (default: what its memory leaves)"},
-      {"max-model-len", 0, "N", "", "longest prompt and output (default: the model's)"},
-      {"host-us", 0, "X", "", "host work before each step in us (default: the machine's)"},
-  };
-}
-
 /// Published measurements to compare with or to fit to.
 Option points_option() {
   return {
@@ -48,6 +33,22 @@ Option points_option() {
 std::vector<Option> operator+(std::vector<Option> a, const std::vector<Option>& b) {
   a.insert(a.end(), b.begin(), b.end());
   return a;
+}
+
+/// What makes a serving run, with vLLM's names.
+std::vector<Option> serving_options() {
+  return std::vector<Option>{{"workload", 0, "NAME|FILE", "",
+                              "a preset (chat, code, long-context, ...) or a trace, see "
+                              "`tilewright workload list`"}} +
+         workload_options() +
+         std::vector<Option>{
+             {"max-num-batched-tokens", 0, "N", "2048", "token budget of a step"},
+             {"max-num-seqs", 0, "N", "256", "most running requests"},
+             {"block-size", 0, "N", "128", "tokens in a KV block"},
+             {"kv-blocks", 0, "N", "", "KV blocks of the device (default: what its memory leaves)"},
+             {"max-model-len", 0, "N", "", "longest prompt and output (default: the model's)"},
+             {"host-us", 0, "X", "", "host work before each step in us (default: the machine's)"},
+         };
 }
 
 Command run_entry() {
@@ -118,11 +119,34 @@ Command tune_entry() {
   return command;
 }
 
+/// How `replay --reference` runs a checkpoint.
+std::vector<Option> reference_options() {
+  return {
+      {"reference", 0, "FILE", "",
+       "run the checkpoint folder MODEL on the prompts of FILE and compare its tokens and logits"},
+      {"executor", 0, "NAME", "native", "with --reference: native (f32 on the CPU)"},
+      {"chunk", 0, "N", "", "with --reference: token budget of a step"},
+      {"prefix-cache", 0, "on|off", "",
+       "with --reference: share KV of equal prefixes (default: on)"},
+      {"speculate", 0, "ngram:K", "", "with --reference: verify up to K looked-up tokens a step"},
+      {"async", 0, "on|off", "",
+       "with --reference: plan a step during the one before (default: off)"},
+      {"tp", 0, "N", "", "with --reference: ranks that share each layer (default: 1)"},
+      {"pp", 0, "N", "", "with --reference: stages of layers (default: 1)"},
+  };
+}
+
 Command replay_entry() {
   Command command;
   command.name = "replay";
   command.summary = "serve a workload in virtual time, with a plan and without";
-  command.positionals = {{"MODEL", "a model, or the path of a config.json"}};
+  command.details =
+      "With --reference, real numbers instead of times: MODEL is a checkpoint folder, whose "
+      "weights\n"
+      "are served by the same engine to the prompts of a numeric reference (docs/formats.md). "
+      "Status\n"
+      "4 when a token differs or a logit is more than 0.001 off, whatever the options.\n";
+  command.positionals = {{"MODEL", "a model, the path of a config.json, or a checkpoint folder"}};
   command.options =
       std::vector<Option>{
           {"plan", 0, "FILE", "", "a plan from `tilewright export`; without: untuned kernels"},
@@ -132,8 +156,10 @@ Command replay_entry() {
            "limits of ttft, tpot and e2el in us, ms or s (a plain number: ms), for the goodput",
            true},
       } +
-      serving_options();
+      reference_options() + serving_options();
   command.examples = {
+      {"tilewright replay tiny-llama --reference tiny-llama/reference.json --speculate ngram:3",
+       "does a checkpoint make the tokens it should?"},
       {"tilewright replay qwen2-7b --workload chat --plan plan.json --compare none",
        "what is the plan worth?"},
       {"tilewright replay qwen2-7b --workload trace.csv --limit 1000 --slo ttft=500ms,tpot=50ms",
@@ -316,6 +342,28 @@ Command kernel_entry() {
   return command;
 }
 
+Command workload_entry() {
+  Command command;
+  command.name = "workload";
+  command.summary = "what traffic there is to replay, and what a trace looks like";
+  command.positionals = {{"ACTION", "list or show"},
+                         {"WORKLOAD", "a preset, or the path of a trace", false}};
+  command.options = workload_options();
+  command.details =
+      "The format of a trace is told from its first line (docs/formats.md). `show` counts "
+      "requests,\n"
+      "arrivals, lengths, sessions, and what their prompts share.\n";
+  command.examples = {
+      {"tilewright workload list", "presets, and formats of traces"},
+      {"tilewright workload show chat --limit 100", "what these requests look like"},
+      {"tilewright workload show trace.csv --arrivals poisson:rate=4",
+       "a recorded trace with other arrivals"},
+  };
+  command.has_csv = true;
+  command.run = run_workload;
+  return command;
+}
+
 Command tui_entry() {
   Command command;
   command.name = "tui";
@@ -354,9 +402,9 @@ Command help_entry() {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> kCommands = {
-      tui_entry(),    run_entry(),    tune_entry(),  export_entry(),  replay_entry(),
-      report_entry(), diff_entry(),   query_entry(), machine_entry(), calibrate_entry(),
-      model_entry(),  kernel_entry(), db_entry(),    help_entry(),
+      tui_entry(),    run_entry(),    tune_entry(),     export_entry(),  replay_entry(),
+      report_entry(), diff_entry(),   query_entry(),    machine_entry(), calibrate_entry(),
+      model_entry(),  kernel_entry(), workload_entry(), db_entry(),      help_entry(),
   };
   return kCommands;
 }

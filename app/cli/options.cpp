@@ -188,25 +188,4 @@ void check_positionals(const Arguments& arguments, std::string_view command,
   }
 }
 
-std::vector<std::pair<std::string, std::string>> parse_assignments(std::string_view text,
-                                                                   std::string_view what) {
-  std::vector<std::pair<std::string, std::string>> pairs;
-  std::set<std::string_view> names;
-  for (const std::string_view part : split(text, ',')) {
-    const size_t equals = part.find('=');
-    const std::string_view name = trim(part.substr(0, equals));
-    const std::string_view value =
-        equals == std::string_view::npos ? std::string_view() : trim(part.substr(equals + 1));
-    if (name.empty() || value.empty()) {
-      usage_error(fmt::format("{} '{}' is not a list like a=1,b=2: '{}' is not NAME=VALUE", what,
-                              printable(text), printable(part)));
-    }
-    if (!names.insert(name).second) {
-      usage_error(fmt::format("{} '{}' gives {} twice", what, printable(text), printable(name)));
-    }
-    pairs.emplace_back(name, value);
-  }
-  return pairs;
-}
-
 }  // namespace tilewright

@@ -73,9 +73,4 @@ Arguments parse_options(std::span<const std::string> tokens, std::span<const Opt
 void check_positionals(const Arguments& arguments, std::string_view command,
                        std::span<const Positional> expected);
 
-/// "a=1,b=2" as pairs in their order; Error (usage), naming `what`, for an empty name or value and
-/// for a name twice.
-std::vector<std::pair<std::string, std::string>> parse_assignments(std::string_view text,
-                                                                   std::string_view what);
-
 }  // namespace tilewright

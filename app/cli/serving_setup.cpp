@@ -1,9 +1,9 @@
 #include "app/cli/serving_setup.h"
 
 #include <cmath>
-#include <limits>
 #include <nlohmann/json.hpp>
 
+#include "app/cli/workload_arguments.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 
@@ -11,7 +11,6 @@ namespace tilewright {
 
 namespace {
 
-constexpr int64_t kMaxRequests = 100'000'000;
 constexpr int64_t kMaxTokens = int64_t{1} << 30;
 constexpr int64_t kMaxBlocks = int64_t{1} << 28;
 constexpr double kMaxHostUs = 1e9;
@@ -21,22 +20,6 @@ int64_t integer_or_zero(const Arguments& arguments, std::string_view option, int
   return arguments.has(option) ? arguments.integer(option, 1, max) : 0;
 }
 
-Workload read_workload_argument(const Context& context) {
-  const Arguments& arguments = context.arguments();
-  if (!arguments.has("workload")) {
-    throw Error(ErrorKind::kUsage, "--workload is needed: " + join(workload_names(), ", ") +
-                                       ", or the path of a trace file");
-  }
-  Workload workload =
-      load_workload(arguments.text("workload"), integer_or_zero(arguments, "limit", kMaxRequests),
-                    static_cast<uint64_t>(context.globals().seed));
-  if (!arguments.has("rate")) return workload;
-  const std::string rate = arguments.text("rate");
-  scale_rate(workload, rate == "inf" ? std::numeric_limits<double>::infinity()
-                                     : parse_number(rate, "--rate"));
-  return workload;
-}
-
 }  // namespace
 
 ServingSetup read_serving_setup(const Context& context, const std::string& model) {
@@ -44,7 +27,11 @@ ServingSetup read_serving_setup(const Context& context, const std::string& model
   ServingSetup setup;
   setup.model = load_model(model);
   setup.machine = context.machine();
-  setup.workload = read_workload_argument(context);
+  if (!arguments.has("workload")) {
+    throw Error(ErrorKind::kUsage, "--workload is needed: " + join(workload_names(), ", ") +
+                                       ", or the path of a trace file");
+  }
+  setup.workload = read_workload_arguments(context, arguments.text("workload"));
 
   ServingOptions& options = setup.options;
   options.max_num_batched_tokens = arguments.integer("max-num-batched-tokens", 1, kMaxTokens);

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 #include <numeric>
+#include <set>
 
 #include "core/base/error.h"
 
@@ -78,6 +79,50 @@ double parse_number(std::string_view text, std::string_view what) {
     throw Error(ErrorKind::kUsage, fmt::format("{} '{}' is not a number", what, printable(text)));
   }
   return value;
+}
+
+double parse_ms(std::string_view text, std::string_view what) {
+  struct Unit {
+    std::string_view suffix;
+    double ms;
+  };
+  constexpr Unit kUnits[] = {{"us", 1e-3}, {"ms", 1}, {"s", 1e3}};
+  double factor = 1;
+  std::string_view digits = text;
+  for (const Unit& unit : kUnits) {
+    if (!text.ends_with(unit.suffix)) continue;
+    digits.remove_suffix(unit.suffix.size());
+    factor = unit.ms;
+    break;
+  }
+  const double value = parse_number(digits, what) * factor;
+  if (value < 0) {
+    throw Error(ErrorKind::kUsage, fmt::format("{} {} is below 0", what, printable(text)));
+  }
+  return value;
+}
+
+std::vector<std::pair<std::string, std::string>> parse_assignments(std::string_view text,
+                                                                   std::string_view what) {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  std::set<std::string_view> names;
+  for (const std::string_view part : split(text, ',')) {
+    const size_t equals = part.find('=');
+    const std::string_view name = trim(part.substr(0, equals));
+    const std::string_view value =
+        equals == std::string_view::npos ? std::string_view() : trim(part.substr(equals + 1));
+    if (name.empty() || value.empty()) {
+      throw Error(ErrorKind::kUsage,
+                  fmt::format("{} '{}' is not a list like a=1,b=2: '{}' is not NAME=VALUE", what,
+                              printable(text), printable(part)));
+    }
+    if (!names.insert(name).second) {
+      throw Error(ErrorKind::kUsage,
+                  fmt::format("{} '{}' gives {} twice", what, printable(text), printable(name)));
+    }
+    pairs.emplace_back(name, value);
+  }
+  return pairs;
 }
 
 std::string did_you_mean(std::string_view name, std::span<const std::string> candidates) {

@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace tilewright {
@@ -25,6 +26,14 @@ int64_t parse_int(std::string_view text, std::string_view what);
 
 /// The whole of `text` as a finite decimal number, independent of locale; throws as parse_int.
 double parse_number(std::string_view text, std::string_view what);
+
+/// "500ms", "2s", "800us" or a plain number of ms, in ms; throws as parse_int, also below 0.
+double parse_ms(std::string_view text, std::string_view what);
+
+/// "a=1,b=2" as pairs in their order; Error (usage), naming `what`, for an empty name or value and
+/// for a name twice.
+std::vector<std::pair<std::string, std::string>> parse_assignments(std::string_view text,
+                                                                   std::string_view what);
 
 /// "; did you mean 'x'?" for the candidate nearest to `name` by edit distance, or "" when none is
 /// near enough to be a typing error.

@@ -1,46 +1,67 @@
 #include "core/serving/engine.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <limits>
+#include <deque>
+#include <optional>
+#include <utility>
 
 #include "core/base/error.h"
+#include "core/serving/arrival_queue.h"
+#include "core/serving/draft_model.h"
+#include "core/serving/metrics.h"
 #include "core/serving/scheduler.h"
 
 namespace tilewright {
 
 namespace {
 
-constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+constexpr int64_t kNever = ArrivalQueue::kNever;
 
-/// Most steps that are handed to the executor at once: it bounds the blocks taken ahead and the
+/// Most steps that are handed to the executor at once: it bounds the blocks lent ahead and the
 /// time between two looks at the stop callback.
 constexpr int64_t kMaxRun = 256;
+
+/// A plan that was handed to the executor and whose results the scheduler does not know yet.
+struct InFlight {
+  StepPlan plan;
+  int64_t first_step = 0;
+  int64_t steps = 1;
+  bool has_events = false;
+  int64_t running = 0;  // after planning
+  int64_t waiting = 0;
+  int64_t kv_blocks = 0;
+  StepRecord times;             // start, ops, idle time and work
+  std::vector<int64_t> counts;  // tokens of each slice that samples; empty: one each
+  std::vector<float> logits;
+};
 
 class Engine {
  public:
   Engine(const Workload& workload, Executor& executor, const ServingOptions& options,
-         const ServingCallbacks& callbacks)
-      : workload_(workload),
-        executor_(executor),
-        options_(options),
-        callbacks_(callbacks),
-        scheduler_(executor.capacity(), options, workload) {
-    result_.requests.resize(workload.requests.size());
-    result_.max_model_len = scheduler_.max_model_len();
-    result_.kv_blocks = scheduler_.pool().total();
-  }
+         const ServingCallbacks& callbacks, Executor* draft_model);
 
   ServingResult run();
 
  private:
-  int64_t next_arrival() const;
+  bool can_plan() const;
   void take_arrivals();
+  bool can_repeat(const StepPlan& plan) const;
   int64_t run_limit(const StepPlan& plan) const;
-  void step(const StepPlan& plan);
-  void execute(const StepPlan& plan, int64_t steps, int64_t ready_ns);
-  void add_times(const std::vector<OpTime>& ops);
-  void record_tokens(const StepPlan& plan, int64_t first_step, int64_t steps);
-  void record_step(const StepRecord& record);
+  void note(const StepPlan& plan);
+  void dispatch(StepPlan plan);
+  void execute(InFlight& step, int64_t ready_ns);
+  void repeat(InFlight& step, int64_t limit, int64_t ready_ns);
+  void show_ids(Batch& batch);
+  void take_tokens(InFlight& step, const Execution& done);
+  void draw_acceptance(InFlight& step);
+  void add_busy(int64_t start_ns, int64_t end_ns);
+  void retire();
+  void retire_steps(InFlight& step, int64_t steps);
+  void record_tokens(const InFlight& step, const StepOutcome& outcome, int64_t steps);
+  void report_logits(const InFlight& step, const StepOutcome& outcome);
+  void draft(InFlight& step);
   void report_progress();
   void close();
 
@@ -48,165 +69,388 @@ class Engine {
   Executor& executor_;
   const ServingOptions options_;
   const ServingCallbacks& callbacks_;
+  const Capacity capacity_;
+  TokenIdentity tokens_;
   Scheduler scheduler_;
+  ArrivalQueue arrivals_;
+  Speculation speculation_;
+  std::optional<DraftModel> draft_model_;
+  StepLog log_;
   ServingResult result_;
-  int64_t now_ns_ = 0;
-  int64_t step_ns_ = 0;  // length of the last step, host overhead included
-  size_t arrived_ = 0;
+  std::deque<InFlight> in_flight_;
+  bool has_events_ = false;      // since the last plan that was handed over
+  StepPlan spare_;               // lends its memory to the next plan
+  size_t depth_ = 1;             // plans that may be in flight
+  bool cache_may_grow_ = false;  // a running request may make a waiting one's prefix
+  int64_t host_ns_ = 0;          // until when the host is busy
+  int64_t free_ns_ = 0;          // until when the device is busy
+  int64_t step_ns_ = 0;          // length of the last step, with what the host adds
   int64_t finished_ = 0;
 };
 
-int64_t Engine::next_arrival() const {
-  return arrived_ < workload_.requests.size() ? workload_.requests[arrived_].arrival_ns : kNever;
+Engine::Engine(const Workload& workload, Executor& executor, const ServingOptions& options,
+               const ServingCallbacks& callbacks, Executor* draft_model)
+    : workload_(workload),
+      executor_(executor),
+      options_(options),
+      callbacks_(callbacks),
+      capacity_(executor.capacity()),
+      tokens_(workload),
+      scheduler_(capacity_, options, workload, tokens_),
+      arrivals_(workload),
+      speculation_(options.speculative, workload, capacity_.functional) {
+  if (speculation_.method() == DraftMethod::kModel) {
+    TW_CHECK(draft_model, "drafts of a model need its executor");
+    draft_model_.emplace(*draft_model, capacity_, workload.requests.size());
+  }
+  if (!draft_model_) depth_ = static_cast<size_t>(capacity_.max_in_flight);
+  if (scheduler_.plans_ahead()) depth_ = 2;
+  for (size_t i = 0; i < workload.requests.size(); ++i) {
+    const Request& request = workload.requests[i];
+    cache_may_grow_ = cache_may_grow_ || !request.output_ids.empty();
+    if (!capacity_.functional) continue;
+    if (std::ssize(request.prompt_ids) != request.prompt_tokens) {
+      throw Error(ErrorKind::kUsage,
+                  fmt::format("{}: request {} has no token ids, so no model can compute it",
+                              workload.source, i));
+    }
+    for (int32_t id : request.prompt_ids) {
+      if (id >= 0 && id < capacity_.vocab) continue;
+      throw Error(ErrorKind::kUsage,
+                  fmt::format("{}: request {} has token {}; the model's are 0 to {}",
+                              workload.source, i, id, capacity_.vocab - 1));
+    }
+  }
+  if (capacity_.functional) tokens_.use_functional_ids();
+  result_.requests.resize(workload.requests.size());
+  for (size_t i = 0; i < result_.requests.size(); ++i) {
+    result_.requests[i].arrival_ns = workload.requests[i].arrival_ns;
+  }
 }
 
 void Engine::take_arrivals() {
-  for (; next_arrival() <= now_ns_ && arrived_ < workload_.requests.size(); ++arrived_) {
-    const Request& request = workload_.requests[arrived_];
-    TW_CHECK(arrived_ == 0 || request.arrival_ns >= workload_.requests[arrived_ - 1].arrival_ns,
-             "requests are ordered by arrival");
-    if (!scheduler_.enqueue(static_cast<int64_t>(arrived_))) ++finished_;
+  while (const std::optional<Arrival> arrival = arrivals_.take(host_ns_)) {
+    result_.requests[static_cast<size_t>(arrival->request)].arrival_ns = arrival->at_ns;
+    if (scheduler_.enqueue(arrival->request)) continue;
+    ++finished_;
+    arrivals_.end(arrival->request, arrival->at_ns);
   }
+}
+
+bool Engine::can_plan() const {
+  // What follows a run is planned when all but its last step have ended.
+  return in_flight_.size() < depth_ && (in_flight_.empty() || in_flight_.back().steps == 1);
 }
 
 ServingResult Engine::run() {
   for (;;) {
-    if (callbacks_.stop && callbacks_.stop()) {
-      result_.interrupted = true;
-      break;
+    if (can_plan()) {
+      if (callbacks_.stop && callbacks_.stop()) {
+        result_.interrupted = true;
+        break;
+      }
+      take_arrivals();
+      StepPlan plan = scheduler_.schedule(std::move(spare_));
+      note(plan);
+      if (!plan.batch.slices.empty()) {
+        dispatch(std::move(plan));
+        continue;
+      }
+      const bool tries_again = !plan.preempted.empty();  // a request gave up its own blocks
+      spare_ = std::move(plan);
+      if (tries_again) continue;
     }
-    take_arrivals();
-    const StepPlan& plan = scheduler_.schedule();
-    if (!plan.batch.slices.empty()) {
-      step(plan);
-    } else if (next_arrival() == kNever) {
+    if (!in_flight_.empty()) {
+      retire();
+    } else if (arrivals_.next_ns() == kNever) {
       break;
     } else {
-      now_ns_ = next_arrival();
+      host_ns_ = std::max(host_ns_, arrivals_.next_ns());
     }
   }
+  while (!in_flight_.empty()) retire();
   close();
   return std::move(result_);
 }
 
-int64_t Engine::run_limit(const StepPlan& plan) const {
-  if (!options_.fast_forward || !plan.steady) return 1;
-  if (next_arrival() == kNever || step_ns_ == 0) return kMaxRun;
-  return std::clamp<int64_t>((next_arrival() - now_ns_) / step_ns_ + 1, 1, kMaxRun);
+bool Engine::can_repeat(const StepPlan& plan) const {
+  if (!options_.fast_forward || !plan.steady || capacity_.functional || speculation_.is_on()) {
+    return false;
+  }
+  // Waiting requests must stay refused for the same reason as long as the run lasts.
+  if (scheduler_.waiting() > 0 && options_.enable_prefix_caching &&
+      (cache_may_grow_ || scheduler_.policy().waiting == WaitingOrder::kLongestPrefix)) {
+    return false;
+  }
+  if (!scheduler_.plans_ahead()) {
+    // With several batches in flight a waiting request may be admitted beside this one.
+    return in_flight_.empty() && (depth_ == 1 || scheduler_.waiting() == 0);
+  }
+  // The host must be done long before the device, so that the steps follow without a gap.
+  return in_flight_.size() == 1 && step_ns_ >= 2 * options_.host_overhead_ns;
 }
 
-void Engine::step(const StepPlan& plan) {
-  for (const SequenceSlice& slice : plan.batch.slices) {
-    int64_t& first_ns = result_.requests[static_cast<size_t>(slice.request)].first_scheduled_ns;
-    if (first_ns < 0) first_ns = now_ns_;
-  }
-  const int64_t limit = run_limit(plan);
-  const int64_t reserved = limit > 1 ? scheduler_.reserve_run(limit) : 1;
-  const auto first_step = static_cast<int64_t>(result_.step_end_ns.size());
-  const int64_t ready_ns = now_ns_ + options_.host_overhead_ns;
-  execute(plan, reserved, ready_ns);
-  const int64_t steps = static_cast<int64_t>(result_.step_end_ns.size()) - first_step;
-  const int64_t end_ns = result_.step_end_ns.back();
-  step_ns_ = (end_ns - now_ns_) / steps;
-  now_ns_ = end_ns;
-  record_tokens(plan, first_step, steps);
+int64_t Engine::run_limit(const StepPlan& plan) const {
+  if (!can_repeat(plan)) return 1;
+  const int64_t next_ns = arrivals_.next_ns();
+  if (next_ns == kNever || step_ns_ == 0) return kMaxRun;
+  return std::clamp<int64_t>((next_ns - host_ns_) / step_ns_ + 1, 1, kMaxRun);
+}
 
-  StepRecord record{.first_step = first_step,
-                    .count = steps,
-                    .start_ns = ready_ns,
-                    .end_ns = end_ns,
-                    .tokens = plan.tokens,
-                    .prefill_tokens = plan.prefill_tokens,
-                    .decodes = plan.decodes,
-                    .running = scheduler_.running(),
-                    .waiting = scheduler_.waiting(),
-                    .preemptions = static_cast<int64_t>(plan.preempted.size())};
-  const StepOutcome outcome = scheduler_.complete(steps);
-  finished_ += static_cast<int64_t>(outcome.finished.size());
-  record.kv_blocks = outcome.kv_blocks;
-  record_step(record);
+void Engine::note(const StepPlan& plan) {
+  for (const Admitted& admitted : plan.admitted) {
+    RequestRecord& record = result_.requests[static_cast<size_t>(admitted.request)];
+    if (record.first_scheduled_ns >= 0) {
+      record.preempted_hit_tokens += admitted.hit.tokens;
+      continue;
+    }
+    record.first_scheduled_ns = host_ns_;
+    record.cached_tokens = admitted.hit.tokens;
+  }
+  if (capacity_.functional) {
+    // Tokens that came from steps under way are made again.
+    for (const Preemption& gone : plan.preempted) {
+      const RequestState& state = scheduler_.requests()[static_cast<size_t>(gone.request)];
+      tokens_.ids(gone.request).resize(static_cast<size_t>(state.length()));
+    }
+  }
+  has_events_ = log_.add_events(plan) || has_events_;
+}
+
+void Engine::dispatch(StepPlan plan) {
+  InFlight step;
+  step.plan = std::move(plan);
+  step.first_step = log_.steps();
+  step.running = scheduler_.running();
+  step.waiting = scheduler_.waiting();
+  step.has_events = std::exchange(has_events_, false);
+  const int64_t ready_ns = host_ns_ + options_.host_overhead_ns;
+  const int64_t limit = run_limit(step.plan);
+  const int64_t reserved = limit > 1 ? scheduler_.reserve_run(step.plan, limit) : 1;
+  if (reserved > 1) {
+    repeat(step, reserved, ready_ns);
+  } else {
+    execute(step, ready_ns);
+  }
+  step.kv_blocks = scheduler_.pool().used();
+  host_ns_ = ready_ns;
+  in_flight_.push_back(std::move(step));
+}
+
+void Engine::add_busy(int64_t start_ns, int64_t end_ns) {
+  TW_CHECK(end_ns >= start_ns, "a step ends after it began");
+  log_.end_step(end_ns);
+  result_.host_ns += options_.host_overhead_ns;
+  result_.device_ns += std::max<int64_t>(end_ns - std::max(start_ns, free_ns_), 0);
+  free_ns_ = std::max(free_ns_, end_ns);
+}
+
+void Engine::repeat(InFlight& step, int64_t limit, int64_t ready_ns) {
+  const int64_t gap_ns = scheduler_.plans_ahead() ? 0 : options_.host_overhead_ns;
+  // With several batches in flight the host plans again as soon as a step was handed over.
+  const bool is_piped = depth_ > 1 && !scheduler_.plans_ahead();
+  const int64_t next_ns = arrivals_.next_ns();
+  const int64_t until_ns =
+      is_piped && next_ns != kNever ? next_ns - options_.host_overhead_ns : next_ns;
+  RepeatedExecution done =
+      executor_.repeat_decode(step.plan.batch, ready_ns, limit, until_ns, gap_ns);
+  step.steps = std::ssize(done.end_ns);
+  TW_CHECK(step.steps >= 1 && step.steps <= limit,
+           "the executor makes between one step and the limit");
+  scheduler_.commit_run(step.plan, step.steps);
+  int64_t start_ns = std::max(ready_ns, free_ns_);
+  step.times.start_ns = start_ns;
+  for (int64_t end_ns : done.end_ns) {
+    add_busy(start_ns, end_ns);
+    step_ns_ = end_ns - start_ns + gap_ns;
+    start_ns = end_ns + gap_ns;
+  }
+  step.times.idle_ns = done.idle_ns;
+  step.times.work = done.work;
+  log_.add_times(step.times, done.ops);
+}
+
+void Engine::execute(InFlight& step, int64_t ready_ns) {
+  Batch& batch = step.plan.batch;
+  batch.wants_logits = callbacks_.on_logits && capacity_.functional;
+  if (capacity_.functional) show_ids(batch);
+  Execution done = executor_.execute(batch, ready_ns);
+  add_busy(done.start_ns, done.end_ns);
+  step_ns_ =
+      done.end_ns - done.start_ns + (scheduler_.plans_ahead() ? 0 : options_.host_overhead_ns);
+  step.times.start_ns = done.start_ns;
+  step.times.idle_ns = done.idle_ns;
+  step.times.work = done.work;
+  log_.add_times(step.times, done.ops);
+  step.logits = std::move(done.logits);
+  if (capacity_.functional) {
+    take_tokens(step, done);
+  } else if (step.plan.verifies > 0) {
+    draw_acceptance(step);
+  }
+}
+
+void Engine::show_ids(Batch& batch) {
+  for (SequenceSlice& slice : batch.slices) {
+    std::vector<int32_t>& ids = tokens_.ids(slice.request);
+    if (slice.drafts > 0) {
+      const std::span<const int32_t> drafts = speculation_.drafts(slice.request);
+      ids.insert(ids.end(), drafts.begin(), drafts.begin() + slice.drafts);
+    }
+    slice.ids = std::span(ids).subspan(static_cast<size_t>(slice.context),
+                                       static_cast<size_t>(slice.tokens));
+  }
+}
+
+void Engine::take_tokens(InFlight& step, const Execution& done) {
+  size_t sample = 0;
+  size_t next = 0;
+  for (SequenceSlice& slice : step.plan.batch.slices) {
+    std::vector<int32_t>& ids = tokens_.ids(slice.request);
+    ids.resize(ids.size() - static_cast<size_t>(slice.drafts));
+    slice.ids = {};
+    if (!slice.samples) continue;
+    TW_CHECK(sample < done.token_counts.size(), "each slice that samples has tokens");
+    const auto count = static_cast<size_t>(done.token_counts[sample++]);
+    TW_CHECK(next + count <= done.tokens.size(), "there are as many tokens as counted");
+    const auto first = done.tokens.begin() + static_cast<ptrdiff_t>(next);
+    ids.insert(ids.end(), first, first + static_cast<ptrdiff_t>(count));
+    next += count;
+    step.counts.push_back(static_cast<int64_t>(count));
+  }
+}
+
+void Engine::draw_acceptance(InFlight& step) {
+  for (const SequenceSlice& slice : step.plan.batch.slices) {
+    if (!slice.samples) continue;
+    const int64_t generated = scheduler_.requests()[static_cast<size_t>(slice.request)].generated;
+    step.counts.push_back(
+        1 +
+        (slice.drafts == 0 ? 0 : speculation_.accepted(slice.request, generated, slice.drafts)));
+  }
+}
+
+void Engine::retire() {
+  InFlight& step = in_flight_.front();
+  if (scheduler_.plans_ahead() && step.steps > 1) {
+    // The host plans what follows while the last step of the run is under way.
+    retire_steps(step, step.steps - 1);
+    return;
+  }
+  retire_steps(step, step.steps);
+  spare_ = std::move(step.plan);
+  in_flight_.pop_front();
+}
+
+void Engine::retire_steps(InFlight& step, int64_t steps) {
+  const int64_t last = step.first_step + steps - 1;
+  const StepOutcome outcome = scheduler_.complete(step.plan, step.counts, steps);
+  StepRecord record = std::move(step.times);
+  step.times = {};
+  record.first_step = step.first_step;
+  record.count = steps;
+  record.tokens = step.plan.tokens;
+  record.prefill_tokens = step.plan.prefill_tokens;
+  record.decodes = step.plan.decodes;
+  record.verifies = step.plan.verifies;
+  record.draft_tokens = step.plan.draft_tokens;
+  record.running = step.running;
+  record.waiting = step.waiting;
+  record.kv_blocks = step.kv_blocks;
+  record.preemptions = std::ssize(step.plan.preempted);
+  record_tokens(step, outcome, steps);
+  if (!step.logits.empty()) report_logits(step, outcome);
+  step.times = std::move(record);
+  draft(step);
+  step.times.end_ns = log_.step_end_ns[static_cast<size_t>(last)];
+  host_ns_ = std::max(host_ns_, step.times.end_ns);
+  for (int64_t request : outcome.finished) {
+    ++finished_;
+    arrivals_.end(request, step.times.end_ns);
+    speculation_.forget(request);
+  }
+  log_.add(std::move(step.times), step.plan.samples, step.has_events);
+  step.plan.preempted.clear();
+  step.has_events = false;
+  step.times = {};
+  step.first_step += steps;
+  step.steps -= steps;
   report_progress();
 }
 
-void Engine::execute(const StepPlan& plan, int64_t steps, int64_t ready_ns) {
-  const int64_t gap_ns = options_.host_overhead_ns;
-  const size_t before = result_.step_end_ns.size();
-  if (steps > 1) {
-    const RepeatedExecution done =
-        executor_.repeat_decode(plan.batch, ready_ns, steps, next_arrival(), gap_ns);
-    TW_CHECK(!done.end_ns.empty() && static_cast<int64_t>(done.end_ns.size()) <= steps,
-             "the executor makes between one step and the limit");
-    result_.step_end_ns.insert(result_.step_end_ns.end(), done.end_ns.begin(), done.end_ns.end());
-    add_times(done.ops);
-  } else {
-    const Execution done = executor_.execute(plan.batch, ready_ns);
-    result_.step_end_ns.push_back(done.end_ns);
-    add_times(done.ops);
-  }
-  int64_t start_ns = ready_ns;
-  for (size_t i = before; i < result_.step_end_ns.size(); ++i) {
-    TW_CHECK(result_.step_end_ns[i] >= start_ns, "a step ends after it began");
-    result_.device_ns += result_.step_end_ns[i] - start_ns;
-    result_.host_ns += gap_ns;
-    start_ns = result_.step_end_ns[i] + gap_ns;
-  }
-}
-
-void Engine::add_times(const std::vector<OpTime>& ops) {
-  // Steps list their ops in the same order, so the place in the list is nearly always right.
-  std::vector<OpTime>& sums = result_.by_op;
-  for (size_t i = 0; i < ops.size(); ++i) {
-    auto sum = sums.begin() + static_cast<ptrdiff_t>(std::min(i, sums.size()));
-    if (sum == sums.end() || sum->op != ops[i].op) {
-      sum = std::find_if(sums.begin(), sums.end(),
-                         [&](const OpTime& known) { return known.op == ops[i].op; });
-    }
-    if (sum == sums.end()) sum = sums.insert(sums.end(), {.op = ops[i].op});
-    sum->calls += ops[i].calls;
-    sum->ns += ops[i].ns;
-  }
-}
-
-void Engine::record_tokens(const StepPlan& plan, int64_t first_step, int64_t steps) {
-  result_.step_tokens[plan.tokens] += steps;
-  if (plan.samples > 0) result_.step_samples[plan.samples] += steps;
-  result_.preemptions += static_cast<int64_t>(plan.preempted.size());
-  for (const SequenceSlice& slice : plan.batch.slices) {
+void Engine::record_tokens(const InFlight& step, const StepOutcome& outcome, int64_t steps) {
+  size_t sample = 0;
+  for (const SequenceSlice& slice : step.plan.batch.slices) {
     if (!slice.samples) continue;
+    const int64_t tokens = outcome.appended[sample++];
+    if (tokens < 0) continue;
+    if (slice.drafts > 0) {
+      speculation_.count(slice.drafts, step.counts[sample - 1] - 1);
+    }
     auto& runs = result_.requests[static_cast<size_t>(slice.request)].token_runs;
-    if (!runs.empty() && runs.back().first_step + runs.back().count == first_step) {
+    if (!runs.empty() && runs.back().tokens == tokens &&
+        runs.back().first_step + runs.back().count == step.first_step) {
       runs.back().count += steps;
     } else {
-      runs.push_back({first_step, steps});
+      runs.push_back({step.first_step, steps, tokens});
     }
   }
 }
 
-void Engine::record_step(const StepRecord& record) {
-  result_.peak_kv_blocks = std::max(result_.peak_kv_blocks, record.kv_blocks);
-  if (!result_.steps.empty()) {
-    // With as many decodes of as many running requests, and no prefill, the batch is the same one:
-    // another could only have come in by a prefill.
-    StepRecord& last = result_.steps.back();
-    const bool same = last.prefill_tokens == 0 && record.prefill_tokens == 0 &&
-                      last.decodes == record.decodes && last.running == record.running &&
-                      last.waiting == record.waiting && record.preemptions == 0;
-    if (same) {
-      last.count += record.count;
-      last.end_ns = record.end_ns;
-      last.kv_blocks = record.kv_blocks;
-      return;
+void Engine::report_logits(const InFlight& step, const StepOutcome& outcome) {
+  const auto vocab = static_cast<size_t>(capacity_.vocab);
+  TW_CHECK(step.logits.size() == static_cast<size_t>(step.plan.samples) * vocab,
+           "there is a row of logits for every sample");
+  size_t row = 0;
+  size_t sample = 0;
+  for (const SequenceSlice& slice : step.plan.batch.slices) {
+    if (!slice.samples) continue;
+    const int64_t first = slice.context + slice.tokens - slice.drafts;
+    for (int64_t i = 0; i < outcome.appended[sample]; ++i) {
+      callbacks_.on_logits(
+          slice.request, first + i,
+          std::span(step.logits).subspan((row + static_cast<size_t>(i)) * vocab, vocab));
     }
+    row += static_cast<size_t>(slice.drafts) + 1;
+    ++sample;
   }
-  result_.steps.push_back(record);
+}
+
+void Engine::draft(InFlight& step) {
+  if (!speculation_.is_on()) return;
+  if (draft_model_) {
+    const int64_t ready_ns = log_.step_end_ns.back();
+    DraftModel::Drafting drafting =
+        draft_model_->follow(step.plan, scheduler_, speculation_, tokens_, ready_ns);
+    log_.add_times(step.times, drafting.ops);
+    // One batch is in flight, so this is the last step: it lasts until its drafts exist.
+    log_.step_end_ns.back() = drafting.end_ns;
+    result_.device_ns += drafting.end_ns - ready_ns;
+    free_ns_ = drafting.end_ns;
+    return;
+  }
+  for (size_t i = 0; i < step.plan.batch.slices.size(); ++i) {
+    const SequenceSlice& slice = step.plan.batch.slices[i];
+    const RequestState& state = scheduler_.requests()[static_cast<size_t>(slice.request)];
+    if (!slice.samples || state.finish != FinishReason::kNone ||
+        state.preemptions != step.plan.epochs[i]) {
+      continue;
+    }
+    const std::span<const int32_t> ids = capacity_.functional
+                                             ? std::span<const int32_t>(tokens_.ids(slice.request))
+                                             : std::span<const int32_t>();
+    scheduler_.set_drafts(slice.request,
+                          speculation_.propose(slice.request, state.length(), ids,
+                                               scheduler_.most_drafts(slice.request)));
+  }
 }
 
 void Engine::report_progress() {
   if (!callbacks_.progress) return;
-  callbacks_.progress({.now_ns = now_ns_,
-                       .steps = static_cast<int64_t>(result_.step_end_ns.size()),
+  callbacks_.progress({.now_ns = host_ns_,
+                       .steps = in_flight_.front().first_step,
                        .finished = finished_,
-                       .requests = static_cast<int64_t>(workload_.requests.size()),
+                       .requests = std::ssize(workload_.requests),
                        .running = scheduler_.running(),
                        .waiting = scheduler_.waiting(),
                        .kv_blocks = scheduler_.pool().used()});
@@ -215,26 +459,52 @@ void Engine::report_progress() {
 void Engine::close() {
   if (result_.interrupted) scheduler_.abort();
   TW_CHECK(scheduler_.pool().used() == 0, "no KV block is lost");
-  result_.end_ns = now_ns_;
+  result_.end_ns = host_ns_;
+  result_.step_end_ns = std::move(log_.step_end_ns);
+  result_.steps = std::move(log_.records);
+  result_.events = std::move(log_.events);
+  result_.by_op = std::move(log_.by_op);
+  result_.preemptions = log_.preemptions;
+  result_.peak_kv_blocks = log_.peak_kv_blocks;
+  result_.step_tokens = std::move(log_.step_tokens);
+  result_.step_samples = std::move(log_.step_samples);
+  for (const StepRecord& record : result_.steps) result_.idle_ns += record.idle_ns;
+  result_.kv_blocks = scheduler_.pool().total();
+  result_.max_model_len = scheduler_.max_model_len();
+  result_.prefix_cache = scheduler_.kv().stats();
+  result_.speculation = speculation_.stats();
+  result_.peak_flops = capacity_.peak_flops;
+  result_.peak_bytes_per_s = capacity_.peak_bytes_per_s;
   for (size_t i = 0; i < result_.requests.size(); ++i) {
     const RequestState& state = scheduler_.requests()[i];
     TW_CHECK(state.finish != FinishReason::kNone, "every request has ended");
     RequestRecord& record = result_.requests[i];
-    record.arrival_ns = workload_.requests[i].arrival_ns;
     record.prompt_tokens = state.prompt;
     record.output_tokens = state.generated;
     record.scheduled_tokens = state.scheduled;
     record.recomputed_tokens = state.recomputed;
+    record.rejected_draft_tokens = state.rejected;
+    record.dropped_tokens = state.dropped;
     record.preemptions = state.preemptions;
     record.finish = state.finish;
+    TW_CHECK(record.cached_tokens + record.preempted_hit_tokens == state.hits,
+             "every hit belongs to an admission");
+    if (!capacity_.functional) continue;
+    const std::vector<int32_t>& ids = tokens_.ids(static_cast<int64_t>(i));
+    const auto output = ids.begin() + state.prompt;
+    record.output_ids.assign(output, output + state.generated);
   }
 }
 
 }  // namespace
 
+Utilisation ServingResult::utilisation(const StepRecord& record) const {
+  return utilisation_of(record.work, record.end_ns - record.start_ns, peak_flops, peak_bytes_per_s);
+}
+
 ServingResult serve(const Workload& workload, Executor& executor, const ServingOptions& options,
-                    const ServingCallbacks& callbacks) {
-  return Engine(workload, executor, options, callbacks).run();
+                    const ServingCallbacks& callbacks, Executor* draft_model) {
+  return Engine(workload, executor, options, callbacks, draft_model).run();
 }
 
 }  // namespace tilewright

@@ -3,43 +3,31 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <string>
+#include <span>
 #include <vector>
 
 #include "core/serving/executor.h"
+#include "core/serving/kv_manager.h"
+#include "core/serving/metrics.h"
 #include "core/serving/options.h"
 #include "core/serving/request.h"
+#include "core/serving/speculation.h"
+#include "core/serving/step_log.h"
 #include "core/workload/workload.h"
 
 namespace tilewright {
-
-/// One step, or `count` steps in a row with the same decodes and nothing else. Times are virtual
-/// ns.
-struct StepRecord {
-  int64_t first_step = 0;
-  int64_t count = 1;
-  int64_t start_ns = 0;  ///< when the first was handed to the device
-  int64_t end_ns = 0;    ///< when the last ended
-  int64_t tokens = 0;    ///< in each
-  int64_t prefill_tokens = 0;
-  int64_t decodes = 0;      ///< sequences that made one more token
-  int64_t running = 0;      ///< requests, after planning
-  int64_t waiting = 0;      ///< requests, after planning
-  int64_t kv_blocks = 0;    ///< in use at the end
-  int64_t preemptions = 0;  ///< while planning it
-
-  bool operator==(const StepRecord&) const = default;
-};
 
 /// A complete serving run.
 struct ServingResult {
   std::vector<RequestRecord> requests;  ///< in the order of the workload
   std::vector<int64_t> step_end_ns;     ///< end of every step
   std::vector<StepRecord> steps;
-  std::vector<OpTime> by_op;  ///< summed over the steps, in order of first appearance
-  int64_t host_ns = 0;        ///< host overhead, summed over the steps
-  int64_t device_ns = 0;      ///< time in which the device executed a step
-  int64_t end_ns = 0;         ///< virtual time at which the run ended
+  std::vector<StepEvent> events;  ///< in order of their steps
+  std::vector<OpTime> by_op;      ///< summed over the steps, in order of first appearance
+  int64_t host_ns = 0;            ///< host overhead, summed over the steps
+  int64_t device_ns = 0;          ///< time in which the device executed a step
+  int64_t idle_ns = 0;            ///< of that, waiting for the host within steps
+  int64_t end_ns = 0;             ///< virtual time at which the run ended
   int64_t preemptions = 0;
   int64_t kv_blocks = 0;  ///< of the device
   int64_t peak_kv_blocks = 0;
@@ -49,6 +37,13 @@ struct ServingResult {
   /// sampled tokens (rows of lm_head; steps that sample nothing are not counted).
   std::map<int64_t, int64_t> step_tokens;
   std::map<int64_t, int64_t> step_samples;
+  PrefixCacheStats prefix_cache;
+  SpeculationStats speculation;
+  double peak_flops = 0;  ///< of the device (Capacity)
+  double peak_bytes_per_s = 0;
+
+  /// MFU and MBU of a record's steps.
+  Utilisation utilisation(const StepRecord& record) const;
 };
 
 /// Where a run stands.
@@ -62,20 +57,32 @@ struct ServingProgress {
   int64_t kv_blocks = 0;
 };
 
-/// Both may be empty. They are asked between steps, so up to many thousand times a second.
+/// All may be empty.
 struct ServingCallbacks {
-  std::function<bool()> stop;  ///< true ends the run; requests under way end as aborted
-  std::function<void(const ServingProgress&)> progress;
+  /// Asked between steps, so up to many thousand times a second: true ends the run; requests under
+  /// way end as aborted.
+  std::function<bool()> stop = {};
+  std::function<void(const ServingProgress&)> progress = {};
+  /// Functional mode: the logits from which the token at `position` (in prompt + output) of a
+  /// request came, for every token of the output.
+  std::function<void(int64_t request, int64_t position, std::span<const float> logits)> on_logits =
+      {};
 };
 
-/// Serves a workload in virtual time, in timing mode: a request ends after the number of output
-/// tokens that the workload states, or at max_model_len. Steps are synchronous: a step is planned
-/// when the one before has ended, with the requests that have arrived by then. Deterministic.
+/// Serves a workload in virtual time. In functional mode (Capacity::functional) the requests have
+/// prompt_ids, and the executor makes their output; it ends at stop tokens, at output_tokens or at
+/// max_model_len. In timing mode a request makes the output tokens that the workload states. One
+/// step is under way at a time; with asynchronous scheduling the next one is planned meanwhile, and
+/// with several batches in flight (Capacity::max_in_flight) as many are under way. A step is
+/// planned with the requests that have arrived by then. Deterministic.
 ///
 /// Requests whose prompt leaves no room for an output token (max_model_len, or the whole KV cache)
-/// end as rejected. Error (usage, infeasible) as Scheduler's constructor; the executor's pass
-/// through.
+/// end as rejected. `draft_model` is needed for DraftMethod::kModel and has KV blocks of the same
+/// number and size; while it is used one batch is in flight.
+///
+/// Error (usage, infeasible, not found) as Scheduler, ArrivalQueue, Speculation and DraftModel, and
+/// for a functional run over requests without valid token ids; the executor's pass through.
 ServingResult serve(const Workload& workload, Executor& executor, const ServingOptions& options,
-                    const ServingCallbacks& callbacks = {});
+                    const ServingCallbacks& callbacks = {}, Executor* draft_model = nullptr);
 
 }  // namespace tilewright

@@ -34,11 +34,13 @@ struct BlockCopy {
   int64_t tokens = 0;
 };
 
-/// What one step computes.
+/// What one step computes. Requests share blocks: a slice may read KV that an earlier slice of the
+/// same batch writes, so in each layer KV of all slices is written before it is read (or slice
+/// after slice, in order).
 struct Batch {
   std::vector<SequenceSlice> slices;
-  std::vector<BlockCopy> copies = {};
-  bool wants_logits = false;  ///< functional executors answer with Execution::logits
+  std::vector<BlockCopy> copies = {};  ///< made in this order, before anything is computed
+  bool wants_logits = false;           ///< functional executors answer with Execution::logits
 };
 
 /// Time spent in one kind of op during a step, all layers together.
@@ -55,6 +57,14 @@ struct StepWork {
   double weight_bytes = 0;  ///< read
   double kv_read_bytes = 0;
   double kv_write_bytes = 0;
+
+  StepWork& operator+=(const StepWork& other) {
+    flops += other.flops;
+    weight_bytes += other.weight_bytes;
+    kv_read_bytes += other.kv_read_bytes;
+    kv_write_bytes += other.kv_write_bytes;
+    return *this;
+  }
 };
 
 /// One executed step. Times are virtual, in ns.

@@ -6,6 +6,8 @@ std::string_view name_of(FinishReason reason) {
   switch (reason) {
     case FinishReason::kNone:
       return "";
+    case FinishReason::kStop:
+      return "stop";
     case FinishReason::kLength:
       return "length";
     case FinishReason::kRejected:

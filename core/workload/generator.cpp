@@ -15,7 +15,20 @@ namespace {
 constexpr std::array<double, 5> kQuantiles = {0, 0.5, 0.9, 0.99, 1};
 constexpr int64_t kMaxGenerated = 20'000'000;
 
-/// Mean, p50, p90, p99, max, rate and CV are those of the whole trace, min that of its first half.
+constexpr double kPaperRate = 4;
+
+/// Lengths that are uniform from 0.8 to 1.2 of their mean.
+constexpr LengthStatistics uniform_about(double mean) {
+  return {.min = 0.8 * mean,
+          .p50 = mean,
+          .p90 = 1.16 * mean,
+          .p99 = 1.196 * mean,
+          .max = 1.2 * mean,
+          .mean = mean};
+}
+
+/// Mean, p50, p90, p99, max, rate and CV of a trace are those of the whole of it, min that of
+/// its first half.
 constexpr GeneratorPreset kPresets[] = {
     {.name = "chat",
      .source =
@@ -38,6 +51,31 @@ constexpr GeneratorPreset kPresets[] = {
      .prompt = {.min = 891, .p50 = 6909, .p90 = 27367, .p99 = 85400, .max = 126195, .mean = 12035},
      .output = {.min = 1, .p50 = 350, .p90 = 597, .p99 = 1119, .max = 2000, .mean = 343},
      .requests_per_second = 3.40,
+     .gap_cv = 1},
+    // Lengths only; the rate is the lowest at which the paper of XY-Serve measures with ShareGPT.
+    {.name = "sharegpt",
+     .source = "statistics of ShareGPT's conversations as filtered for Sarathi-Serve (8k tokens of "
+               "Llama 2's tokenizer; Agrawal et al., OSDI 2024; Apache-2.0); Poisson arrivals",
+     .prompt = {.min = 1, .p50 = 1730, .p90 = 5696, .p99 = 7434, .max = 8141, .mean = 2340},
+     .output = {.min = 2, .p50 = 415, .p90 = 834, .p99 = 998, .max = 1024, .mean = 439},
+     .requests_per_second = kPaperRate,
+     .gap_cv = 1},
+    // vLLM's Sonnet benchmark states one length of prompt and one of output (550 and 150 unless
+    // told otherwise); the paper of XY-Serve makes it prefill-heavy and decode-heavy without saying
+    // how long. Lengths here are uniform within 20 % of a mean, sixteen to one and one to four.
+    {.name = "prefill-heavy",
+     .source = "chosen: Sonnet-like, uniform lengths within 20 %, prompt 2000, output 125; Poisson "
+               "arrivals",
+     .prompt = uniform_about(2000),
+     .output = uniform_about(125),
+     .requests_per_second = kPaperRate,
+     .gap_cv = 1},
+    {.name = "decode-heavy",
+     .source = "chosen: Sonnet-like, uniform lengths within 20 %, prompt 250, output 1000; Poisson "
+               "arrivals",
+     .prompt = uniform_about(250),
+     .output = uniform_about(1000),
+     .requests_per_second = kPaperRate,
      .gap_cv = 1},
 };
 

@@ -19,7 +19,8 @@ struct LengthStatistics {
   double mean = 0;
 };
 
-/// A kind of traffic, stated by the statistics of a public trace of it.
+/// A kind of traffic, stated by the statistics of a public trace of it, or chosen (then the source
+/// says so).
 struct GeneratorPreset {
   std::string_view name;
   std::string_view source;  ///< the trace and its licence
@@ -29,7 +30,8 @@ struct GeneratorPreset {
   double gap_cv = 0;  ///< coefficient of variation of the gaps between arrivals; 1 is Poisson
 };
 
-/// `chat`, `code` and `long-context`, sorted by name.
+/// `chat`, `code` and `long-context` (production traces), `sharegpt`, and `prefill-heavy` and
+/// `decode-heavy`, in this order.
 std::span<const GeneratorPreset> generator_presets();
 
 /// A distribution with the quantiles and the mean of `statistics`. Between neighbouring quantiles

@@ -65,6 +65,11 @@ std::optional<std::string_view> LineReader::next() {
   return line;
 }
 
+std::string_view LineReader::head() {
+  if (end_ == 0) fill();
+  return {block_.data(), end_};
+}
+
 std::string LineReader::where() const {
   return fmt::format("{}:{}", path_, line_number_);
 }

@@ -20,6 +20,9 @@ class LineReader {
   /// the next call. Nothing at the end of the file. Error (failed) when a limit is passed.
   std::optional<std::string_view> next();
 
+  /// What is read of the file at the start, at most 64 KiB; to be called before next().
+  std::string_view head();
+
   /// "path:line" of the line that next() gave last.
   std::string where() const;
 

@@ -147,84 +147,53 @@ bool Agreement::holds(double tolerance) const {
          logits_compared == logits_total;
 }
 
-ReferenceObserver::ReferenceObserver(Executor& executor, const Reference& reference)
-    : executor_(executor), reference_(reference) {
-  TW_CHECK(executor.capacity().functional, "a reference is about tokens");
+ReferenceComparison::ReferenceComparison(const Reference& reference) : reference_(reference) {
   for (const ReferenceCase& each : reference.cases) steps_.emplace_back(each.greedy.size());
 }
 
-Execution ReferenceObserver::execute(const Batch& batch, int64_t ready_ns) {
-  Batch asked = batch;
-  asked.wants_logits = true;
-  Execution result = executor_.execute(asked, ready_ns);
-  const auto vocab = static_cast<size_t>(executor_.capacity().vocab);
-  std::span<const float> rows = result.logits;
-  std::span<const int32_t> tokens = result.tokens;
-  size_t sample = 0;
-  for (const SequenceSlice& slice : batch.slices) {
-    if (!slice.samples) continue;
-    const int64_t position = slice.context + slice.tokens - slice.drafts;
-    const int64_t count = result.token_counts[sample++];
-    for (int64_t i = 0; i < count; ++i) {
-      observe(slice.request, position + i, rows.subspan(static_cast<size_t>(i) * vocab, vocab),
-              tokens[static_cast<size_t>(i)]);
-    }
-    tokens = tokens.subspan(static_cast<size_t>(count));
-    rows = rows.subspan(static_cast<size_t>(slice.drafts + 1) * vocab);
-  }
-  if (!batch.wants_logits) result.logits.clear();
-  return result;
-}
-
-RepeatedExecution ReferenceObserver::repeat_decode(const Batch& batch, int64_t ready_ns,
-                                                   int64_t limit, int64_t until_ns,
-                                                   int64_t gap_ns) {
-  return executor_.repeat_decode(batch, ready_ns, limit, until_ns, gap_ns);
-}
-
-void ReferenceObserver::observe(int64_t index, int64_t position, std::span<const float> row,
-                                int32_t token) {
-  TW_CHECK(index >= 0 && index < std::ssize(reference_.cases), "a request is a case");
+void ReferenceComparison::add_logits(int64_t index, int64_t position, std::span<const float> row) {
+  TW_CHECK(index >= 0 && index < std::ssize(reference_.cases), "logits belong to a case");
   const ReferenceCase& reference = reference_.cases[static_cast<size_t>(index)];
   const int64_t place = position - std::ssize(reference.prompt);
   if (place < 0 || place >= std::ssize(reference.greedy)) return;
-  const auto at = static_cast<size_t>(place);
-  Step step;
-  step.token = token;
-  step.compared = stated_logits(reference, at);
-  const auto compare = [&step](float ours, float theirs) {
+  const auto step = static_cast<size_t>(place);
+  StepError& at = steps_[static_cast<size_t>(index)][step];
+  const auto compare = [&at](float ours, float theirs) {
     const double error = std::abs(static_cast<double>(ours) - static_cast<double>(theirs));
     // What is no number is as far off as can be.
-    step.error =
-        std::isnan(error) ? std::numeric_limits<double>::infinity() : std::max(step.error, error);
+    at.error =
+        std::isnan(error) ? std::numeric_limits<double>::infinity() : std::max(at.error, error);
   };
-  if (at < reference.full_logits.size()) {
-    for (size_t i = 0; i < row.size(); ++i) compare(row[i], reference.full_logits[at][i]);
+  if (step < reference.full_logits.size()) {
+    const std::vector<float>& theirs = reference.full_logits[step];
+    TW_CHECK(theirs.size() == row.size(), "a row has the logits of the vocabulary");
+    for (size_t i = 0; i < row.size(); ++i) compare(row[i], theirs[i]);
   }
-  if (at < reference.largest.size()) {
-    for (const auto& [id, logit] : reference.largest[at]) {
-      compare(row[static_cast<size_t>(id)], logit);
+  if (step < reference.largest.size()) {
+    for (const auto& [token, logit] : reference.largest[step]) {
+      compare(row[static_cast<size_t>(token)], logit);
     }
   }
-  if (at < reference.max_logit.size()) {
-    compare(*std::max_element(row.begin(), row.end()), reference.max_logit[at]);
+  if (step < reference.max_logit.size()) {
+    compare(*std::max_element(row.begin(), row.end()), reference.max_logit[step]);
   }
-  steps_[static_cast<size_t>(index)][at] = step;
+  at.compared = stated_logits(reference, step);
 }
 
-CaseAgreement ReferenceObserver::agreement_of(size_t index) const {
+CaseAgreement ReferenceComparison::finish_case(size_t index,
+                                               std::span<const int32_t> output) const {
   const ReferenceCase& reference = reference_.cases[index];
   CaseAgreement agreement;
   agreement.name = reference.name;
   agreement.tokens_total = std::ssize(reference.greedy);
   for (size_t i = 0; i < reference.greedy.size(); ++i) {
-    const Step& step = steps_[index][i];
+    const StepError& step = steps_[index][i];
     agreement.logits_total += stated_logits(reference, i);
     if (agreement.first_difference < 0) {
       agreement.logits_compared += step.compared;
       agreement.max_logit_error = std::max(agreement.max_logit_error, step.error);
     }
-    if (step.token == reference.greedy[i]) {
+    if (i < output.size() && output[i] == reference.greedy[i]) {
       ++agreement.tokens_equal;
     } else if (agreement.first_difference < 0) {
       agreement.first_difference = static_cast<int64_t>(i);
@@ -233,10 +202,11 @@ CaseAgreement ReferenceObserver::agreement_of(size_t index) const {
   return agreement;
 }
 
-Agreement ReferenceObserver::agreement() const {
+Agreement ReferenceComparison::finish(std::span<const std::vector<int32_t>> outputs) const {
+  TW_CHECK(outputs.size() == steps_.size(), "every case was run");
   Agreement total;
-  for (size_t i = 0; i < steps_.size(); ++i) {
-    const CaseAgreement each = agreement_of(i);
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const CaseAgreement each = finish_case(i, outputs[i]);
     total.tokens_equal += each.tokens_equal;
     total.tokens_total += each.tokens_total;
     total.logits_compared += each.logits_compared;

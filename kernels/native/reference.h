@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "core/model/model_config.h"
-#include "core/serving/executor.h"
 #include "core/workload/workload.h"
 
 namespace tilewright {
@@ -58,37 +57,30 @@ struct Agreement {
   bool holds(double tolerance) const;
 };
 
-/// An executor that compares what passes through it with a reference: request i of the workload is
-/// case i. It asks for logits whether or not the engine wants them. Logits count up to the first
-/// token that differs: what follows it follows other tokens.
-class ReferenceObserver : public Executor {
+/// Compares a run with a reference. Logits count up to the first token that differs: what follows
+/// it follows other tokens.
+class ReferenceComparison {
  public:
-  /// Both must outlive the observer. `executor` is functional.
-  ReferenceObserver(Executor& executor, const Reference& reference);
+  /// The reference must outlive the comparison.
+  explicit ReferenceComparison(const Reference& reference);
 
-  Capacity capacity() const override { return executor_.capacity(); }
-  Execution execute(const Batch& batch, int64_t ready_ns) override;
-  RepeatedExecution repeat_decode(const Batch& batch, int64_t ready_ns, int64_t limit,
-                                  int64_t until_ns, int64_t gap_ns) override;
+  /// The row that the token at `position` (its index in prompt + output) of case `index` was chosen
+  /// from. Positions may come in any order, and again.
+  void add_logits(int64_t index, int64_t position, std::span<const float> row);
 
-  /// Of everything executed so far.
-  Agreement agreement() const;
+  /// `outputs`: the tokens of each case.
+  Agreement finish(std::span<const std::vector<int32_t>> outputs) const;
 
  private:
-  /// What was said in one step of a case.
-  struct Step {
-    int32_t token = -1;
+  CaseAgreement finish_case(size_t index, std::span<const int32_t> output) const;
+
+  struct StepError {
     int64_t compared = 0;
     double error = 0;
   };
 
-  /// The row that the token at `position` (its index in prompt + output) was chosen from.
-  void observe(int64_t index, int64_t position, std::span<const float> row, int32_t token);
-  CaseAgreement agreement_of(size_t index) const;
-
-  Executor& executor_;
   const Reference& reference_;
-  std::vector<std::vector<Step>> steps_;  ///< by case
+  std::vector<std::vector<StepError>> steps_;  ///< by case and step
 };
 
 }  // namespace tilewright

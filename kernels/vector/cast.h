@@ -9,6 +9,7 @@ namespace tilewright {
 class CastKernel : public MapKernel {
  public:
   std::string name() const override { return "cast"; }
+  int revision() const override { return 2; }
   std::string summary() const override;
   Problem problem(const ProblemRequest& request) const override;
   void fill_inputs(const Problem& problem, const Launch& launch, const InputValues& values,
@@ -30,6 +31,7 @@ class CastKernel : public MapKernel {
 class QuantizeChannelsKernel : public MapKernel {
  public:
   std::string name() const override { return "quantize_channels"; }
+  int revision() const override { return 2; }
   std::string summary() const override;
   void fill_inputs(const Problem& problem, const Launch& launch, const InputValues& values,
                    GmImage& image) const override;
@@ -43,7 +45,7 @@ class QuantizeChannelsKernel : public MapKernel {
   std::vector<MapTensor> tensors(const Problem& problem) const override;
   int work_tiles(const Problem& problem) const override;
   /// Tall tiles: each loads its columns' factors once.
-  int64_t good_columns() const override { return 1024; }
+  int64_t good_columns() const override { return 2048; }
   double flops_per_element() const override { return 2; }
   void compute(const std::vector<Tile>& tensors, const std::vector<Tile>& work,
                std::vector<Instruction>& list) const override;

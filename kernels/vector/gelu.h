@@ -10,7 +10,7 @@ namespace tilewright {
 class GeluKernel : public MapKernel {
  public:
   std::string name() const override { return "gelu"; }
-  int revision() const override { return 2; }
+  int revision() const override { return 3; }
   std::string summary() const override;
   void fill_inputs(const Problem& problem, const Launch& launch, const InputValues& values,
                    GmImage& image) const override;
@@ -18,9 +18,7 @@ class GeluKernel : public MapKernel {
                                         const GmImage& inputs) const override;
 
  protected:
-  bool needs_small_tiles(const Problem& problem) const override {
-    return problem.types[0] == DType::kF16;
-  }
+  bool prefers_tall_tiles() const override { return true; }
   std::vector<DType> tensor_types(DType type) const override { return {type, type}; }
   std::vector<MapTensor> tensors(const Problem& problem) const override;
   int work_tiles(const Problem& problem) const override;

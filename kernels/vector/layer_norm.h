@@ -12,7 +12,7 @@ class LayerNormKernel : public RowPassKernel {
   static constexpr double kEpsilon = 1e-5;  ///< layer_norm_eps of the common models
 
   std::string name() const override { return "layer_norm"; }
-  int revision() const override { return 2; }
+  int revision() const override { return 3; }
   std::string summary() const override;
   RowPassShape shape(const Problem& problem) const override;
   void begin(const RowPiece& piece, std::vector<Instruction>& list) const override;
@@ -37,7 +37,7 @@ class LayerNormKernel : public RowPassKernel {
 class AddLayerNormKernel : public LayerNormKernel {
  public:
   std::string name() const override { return "add_layer_norm"; }
-  int revision() const override { return 2; }
+  int revision() const override { return 3; }
   std::string summary() const override;
 
  protected:

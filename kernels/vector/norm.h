@@ -13,7 +13,7 @@ class RmsNormKernel : public VectorKernel {
   static constexpr double kEpsilon = 1e-6;  ///< rms_norm_eps of the common models
 
   std::string name() const override { return "rms_norm"; }
-  int revision() const override { return 4; }
+  int revision() const override { return 5; }
   std::string summary() const override;
   std::vector<SizeInfo> sizes() const override;
   Launch build(const Problem& problem, const Config& config, const Machine& machine) const override;
@@ -37,12 +37,12 @@ class RmsNormKernel : public VectorKernel {
 class AddRmsNormKernel : public RmsNormKernel {
  public:
   std::string name() const override { return "add_rms_norm"; }
-  int revision() const override { return 5; }
+  int revision() const override { return 6; }
   std::string summary() const override;
 
  protected:
   bool needs_small_tiles(const Problem& problem) const override {
-    return problem.types[0] == DType::kF16;
+    return problem.types[0] == DType::kBF16;
   }
   std::vector<DType> tensor_types(DType type) const override {
     return {type, type, type, type, type};

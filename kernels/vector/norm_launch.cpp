@@ -22,7 +22,9 @@ struct NormPlan {
     const int64_t tile_bytes = plan.tile_bytes(tile.rows, tile.cols, type);
     UbPlan slot(machine);
     slot.take(tile_bytes);
-    if (residual) addend = slot.take(tile_bytes, half ? BankHalf::kLower : BankHalf::kUpper);
+    // bf16 is widened before it is added; other types meet in their slot.
+    const BankHalf addend_half = type == DType::kBF16 ? BankHalf::kLower : BankHalf::kUpper;
+    if (residual) addend = slot.take(tile_bytes, addend_half);
     slot_bytes = slot.slot_bytes();
     slots = plan.take_ring(slot, tile.buffers);
     if (!whole) {
@@ -124,13 +126,18 @@ class NormBuilder {
                 loaded)};
     launch_.add_template(std::move(weights));
 
+    Template load;
+    load.name = "load";
     Template rows;
     rows.name = "rows";
-    rows.kind = CoreKind::kAiv;
-    rows.bindings = kBindings;
+    for (Template* part : {&load, &rows}) {
+      part->kind = CoreKind::kAiv;
+      part->bindings = kBindings;
+    }
     std::vector<Instruction>& list = rows.prologue;
     const Tile x = slot(Expr::binding(kPlace), cols_);
-    const Tile values = load_and_square(list, x, 0, cols_);
+    add_load(load.prologue, x, 0, cols_);
+    const Tile values = add_square(list, x, cols_);
     if (residual_) {
       list.push_back(waiting(store_tile(residual_slot(x), gm(sum_, 0, cols_)), ring_.done));
     }
@@ -138,17 +145,21 @@ class NormBuilder {
     finish_sums(list);
     add_scale(list, residual_ ? residual_slot(x) : x, values, x, weight(cols_));
     list.push_back(setting(waiting(store_tile(x, gm(y_, 0, cols_)), ring_.done), ring_.free));
-    launch_.add_template(std::move(rows));
+    TileTemplates templates;
+    templates.load = launch_.add_template(std::move(load));
+    templates.work = launch_.add_template(std::move(rows));
 
     const auto dealt = deal_pieces(rows_, cols_, tile_, granule_);
     add_vector_cores(launch_, machine_, dealt.size());
     for (size_t core = 0; core < dealt.size(); ++core) {
       launch_.cores[core].add(0, {});
+      std::vector<std::vector<int64_t>> tiles;
       int64_t before = 0;
       for (const Piece& piece : dealt[core]) {
         const int64_t place = at_.slots + before++ % tile_.buffers * at_.slot_bytes;
-        launch_.cores[core].add(1, {piece.row, piece.rows, place});
+        tiles.push_back({piece.row, piece.rows, place});
       }
+      add_tiles(launch_.cores[core], templates, tiles, tile_.buffers);
     }
   }
 
@@ -158,27 +169,34 @@ class NormBuilder {
     return x;
   }
 
-  /// Loads a tile of x (and r) into its slot and squares it. Returns the f32 values that are
-  /// normalised. With residual, the sum is in r's slot and `done` is set.
-  Tile load_and_square(std::vector<Instruction>& list, const Tile& x, const Expr& col,
-                       int64_t cols) {
-    Instruction load = waiting(load_tile(gm(x_, col, cols), x), ring_.free);
+  /// Loads a tile of x (and r) into its slot.
+  void add_load(std::vector<Instruction>& list, const Tile& x, const Expr& col,
+                int64_t cols) const {
+    const size_t first = list.size();
+    list.push_back(load_tile(gm(x_, col, cols), x));
+    if (residual_) list.push_back(load_tile(gm(r_, col, cols), residual_slot(x)));
+    list[first] = waiting(list[first], ring_.free);
+    list.back() = setting(list.back(), ring_.full);
+  }
+
+  /// Squares a tile of x or, with residual, of the sum, which takes r's place and sets `done`.
+  /// Returns the f32 values that are normalised.
+  Tile add_square(std::vector<Instruction>& list, const Tile& x, int64_t cols) const {
     const Tile r = residual_slot(x);
     const Tile square = wide(at_.square, cols);
-    Tile values = half() ? wide(at_.wide, cols) : residual_ ? r : x;
-    list.push_back(residual_ ? load : setting(load, ring_.full));
-    if (residual_) list.push_back(setting(load_tile(gm(r_, col, cols), r), ring_.full));
+    const Tile values = half() ? wide(at_.wide, cols) : residual_ ? r : x;
     const size_t first = list.size();
-    if (half()) list.push_back(vector_op(VectorOp::kConvert, values, x));
-    if (residual_ && half()) {
+    if (residual_ && type_ == DType::kBF16) {
+      list.push_back(vector_op(VectorOp::kConvert, values, x));
       list.push_back(vector_op(VectorOp::kConvert, square, r));
       list.push_back(vector_op(VectorOp::kAdd, values, values, square));
       list.push_back(vector_op(VectorOp::kConvert, r, values));
-      // `done` frees the slot in the end, so it is set by the last instruction that reads it.
-      list.push_back(setting(vector_op(VectorOp::kConvert, values, r), ring_.done));
     } else if (residual_) {
       list.push_back(vector_op(VectorOp::kAdd, r, x, r));
     }
+    if (half()) list.push_back(vector_op(VectorOp::kConvert, values, residual_ ? r : x));
+    // `done` frees the slot in the end, so it is set by the last instruction that reads it.
+    if (residual_ && half()) list.back() = setting(list.back(), ring_.done);
     list.push_back(vector_op(VectorOp::kMul, square, values, values));
     if (residual_ && !half()) list.back() = setting(list.back(), ring_.done);
     list[first] = waiting(list[first], ring_.full);
@@ -254,7 +272,8 @@ class NormBuilder {
                         bool ends_row) {
     const Tile x = slot(ring_slot(piece, at_.slots, at_.slot_bytes), cols);
     const Expr col = piece * tile_.cols;
-    load_and_square(list, x, col, cols);
+    add_load(list, x, col, cols);
+    add_square(list, x, cols);
     add_sum(list, cols, column(at_.part));
     list.push_back(vector_op(VectorOp::kAdd, column(at_.sums), column(at_.sums), column(at_.part)));
     if (!residual_) {

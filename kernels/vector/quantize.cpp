@@ -11,13 +11,41 @@ namespace tilewright {
 
 namespace {
 
-/// Largest |x|, which becomes the scale, and the factor 127 / max |x|.
-enum Columns { kScale, kFactor };
+/// Largest |x|, which becomes the scale, and the factor 127 / max |x|. Of f16 that factor may be
+/// beyond f16, so there it is a product of two halves.
+enum Columns { kScale, kFactor, kFirst, kSecond };
 
 constexpr double kMost = 127;
 
 /// Takes the place of the maximum of a row of zeros: its factor is finite.
 constexpr double kLeast = 0x1p-118;
+
+/// The same where the factor's root must fit f16: the smallest positive half.
+constexpr double kLeastHalf = 0x1p-24;
+
+/// Less than any first factor, but not 0 for a row with an infinity.
+constexpr double kLeastFirst = 0x1p-14;
+
+/// A repeat holds twice as many halves, and i8 comes from halves: rows of f16 stay in it.
+bool stays_half(DType type) {
+  return type == DType::kF16;
+}
+
+/// The factor's root as a half, and as another one what is left of the factor.
+void split_factor(const RowPiece& piece, std::vector<Instruction>& list) {
+  const Tile& factor = piece.columns[kFactor];
+  const Tile& root = piece.part;
+  const Tile& least = piece.columns[kSecond];
+  const Tile first = in_halves(piece.columns[kFirst]);
+  const Tile second = in_halves(piece.columns[kSecond]);
+  list.push_back(vector_op(VectorOp::kSqrt, root, factor));
+  list.push_back(scalar_op(VectorOp::kDup, least, {}, kLeastFirst));
+  list.push_back(vector_op(VectorOp::kMax, root, root, least));
+  list.push_back(vector_op(VectorOp::kConvert, first, root));
+  list.push_back(vector_op(VectorOp::kConvert, root, first));
+  list.push_back(vector_op(VectorOp::kDiv, factor, factor, root));
+  list.push_back(vector_op(VectorOp::kConvert, second, factor));
+}
 
 }  // namespace
 
@@ -30,10 +58,11 @@ std::string QuantizeKernel::summary() const {
   return "i8 by token: scale = max|x| / 127 of the row, y = round(x / scale)";
 }
 
-RowPassShape QuantizeKernel::shape(const Problem&) const {
+RowPassShape QuantizeKernel::shape(const Problem& problem) const {
   RowPassShape shape;
   shape.passes = 2;
-  shape.columns = 2;
+  shape.stays_half = stays_half(problem.types[0]);
+  shape.columns = shape.stays_half ? 4 : 2;
   shape.stored_column = kScale;
   shape.out = DType::kI8;
   return shape;
@@ -46,6 +75,13 @@ void QuantizeKernel::begin(const RowPiece& piece, std::vector<Instruction>& list
 void QuantizeKernel::add_pass(int pass, const RowPiece& piece, const Machine& machine,
                               std::vector<Instruction>& list) const {
   const Tile& values = piece.values;
+  if (pass == 1 && stays_half(piece.source.type)) {
+    const Tile first = in_halves(piece.columns[kFirst]);
+    const Tile second = in_halves(piece.columns[kSecond]);
+    list.push_back(vector_op(VectorOp::kMul, piece.half, piece.source, first));
+    list.push_back(vector_op(VectorOp::kMul, piece.half, piece.half, second));
+    return;
+  }
   if (pass == 1) {
     list.push_back(vector_op(VectorOp::kMul, values, values, piece.columns[kFactor]));
     return;
@@ -77,8 +113,14 @@ void QuantizeKernel::finish(int pass, const RowPiece& piece, int64_t,
   if (pass == 1) return;
   const Tile& scale = piece.columns[kScale];
   const Tile& factor = piece.columns[kFactor];
+  const bool half = stays_half(piece.source.type);
+  if (half) {
+    list.push_back(scalar_op(VectorOp::kDup, piece.part, {}, kLeastHalf));
+    list.push_back(vector_op(VectorOp::kMax, piece.part, piece.part, scale));
+  }
   list.push_back(scalar_op(VectorOp::kDup, factor, {}, kMost));
-  list.push_back(vector_op(VectorOp::kDiv, factor, factor, scale));
+  list.push_back(vector_op(VectorOp::kDiv, factor, factor, half ? piece.part : scale));
+  if (half) split_factor(piece, list);
   list.push_back(scalar_op(VectorOp::kMuls, scale, scale, 1 / kMost));
 }
 
@@ -91,6 +133,7 @@ std::vector<ExpectedTensor> QuantizeKernel::reference(const Problem& problem, co
                                                       const GmImage& inputs) const {
   const int64_t rows = problem.size("rows");
   const int64_t cols = problem.size("cols");
+  const DType type = problem.types[0];
   const std::vector<float> x = read_tensor(launch.tensors[0], inputs[0]);
   ExpectedTensor y{1, rows, cols, {}, 0, 0};
   ExpectedTensor scale{
@@ -103,7 +146,10 @@ std::vector<ExpectedTensor> QuantizeKernel::reference(const Problem& problem, co
     for (int64_t c = 0; c < cols; ++c) {
       const double quotient = static_cast<double>(row[c]) * kMost / most;
       y.values.push_back(quotient);
-      y.errors.push_back(quantization_error(quotient));
+      // Halves round the second factor and the first product, too.
+      const double halves =
+          stays_half(type) ? 2 * rounding_unit(type) * (std::abs(quotient) + 1) : 0;
+      y.errors.push_back(quantization_error(quotient) + halves);
     }
   }
   return {y, scale};

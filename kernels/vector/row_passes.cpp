@@ -18,7 +18,7 @@ struct RowPassPlan {
     const DType type = problem.types[0];
     whole = tile.cols == problem.size("cols");
     separate = shape.out != type;
-    wide = type != DType::kF32 || shape.adds;
+    wide = (type != DType::kF32 || shape.adds) && !shape.stays_half;
     stride = plan.stride(tile.cols, type);
     out_stride = plan.stride(tile.cols, shape.out);
     wide_stride = plan.stride(tile.cols, DType::kF32);
@@ -129,6 +129,9 @@ class RowPassBuilder {
     piece.values = at_.wide ? ub_tile(at_.values, rows, place.cols, at_.wide_stride, DType::kF32)
                             : piece.source;
     piece.scratch = ub_tile(at_.scratch, rows, place.cols, at_.wide_stride, DType::kF32);
+    piece.half = piece.scratch;
+    piece.half.type = DType::kF16;
+    piece.half.stride = 2 * piece.scratch.stride;
     piece.out = out_tile(place);
     const DType vector_type = shape_.half_vectors ? type_ : DType::kF32;
     for (const int64_t vector : at_.vectors) {
@@ -144,30 +147,32 @@ class RowPassBuilder {
     return piece;
   }
 
-  /// Loads x and makes its f32 values; in the first pass adds r. Returns the position of the first
-  /// vector instruction.
-  size_t add_load(std::vector<Instruction>& list, const Place& place, RowPiece& piece, int pass,
-                  const std::vector<Instruction>& more) const {
-    const bool adds = shape_.adds && pass == 0;
+  /// Loads x, in the first pass r, and more.
+  void add_load(std::vector<Instruction>& list, const Place& place, const RowPiece& piece, int pass,
+                const std::vector<Instruction>& more) const {
     const int from = shape_.adds && pass > 0 ? sum_ : x_;
     std::vector<Instruction> loads = {load_tile(gm(from, place.col, place.cols), piece.source)};
-    const Tile r = slot_tile(place, at_.addend);
-    if (adds) loads.push_back(load_tile(gm(r_, place.col, place.cols), r));
+    if (shape_.adds && pass == 0) {
+      loads.push_back(load_tile(gm(r_, place.col, place.cols), slot_tile(place, at_.addend)));
+    }
     loads.insert(loads.end(), more.begin(), more.end());
     loads.front() = waiting(loads.front(), ring_.free);
     loads.back() = setting(loads.back(), ring_.full);
     list.insert(list.end(), loads.begin(), loads.end());
-    const size_t first = list.size();
-    if (type_ != DType::kF32) {
-      list.push_back(vector_op(VectorOp::kConvert, piece.values, piece.source));
-    } else if (at_.wide && !adds) {
-      list.push_back(vector_op(VectorOp::kCopy, piece.values, piece.source));
-    }
-    if (adds) {
+  }
+
+  /// Makes the f32 values of x; in the first pass adds r.
+  void add_values(std::vector<Instruction>& list, const Place& place, RowPiece& piece,
+                  int pass) const {
+    if (shape_.adds && pass == 0) {
+      const Tile r = slot_tile(place, at_.addend);
       add_addend(list, piece, r);
       piece.source = r;
+    } else if (at_.wide && type_ != DType::kF32) {
+      list.push_back(vector_op(VectorOp::kConvert, piece.values, piece.source));
+    } else if (at_.wide) {
+      list.push_back(vector_op(VectorOp::kCopy, piece.values, piece.source));
     }
-    return first;
   }
 
   /// The sum rounds to the type of the data, in r's place, and is what the passes see.
@@ -177,9 +182,14 @@ class RowPassBuilder {
       list.push_back(setting(vector_op(VectorOp::kCopy, r, piece.values), ring_.done));
       return;
     }
-    list.push_back(vector_op(VectorOp::kConvert, piece.scratch, r));
-    list.push_back(vector_op(VectorOp::kAdd, piece.values, piece.values, piece.scratch));
-    list.push_back(vector_op(VectorOp::kConvert, r, piece.values));
+    if (type_ == DType::kF16) {
+      list.push_back(vector_op(VectorOp::kAdd, r, piece.source, r));
+    } else {
+      list.push_back(vector_op(VectorOp::kConvert, piece.values, piece.source));
+      list.push_back(vector_op(VectorOp::kConvert, piece.scratch, r));
+      list.push_back(vector_op(VectorOp::kAdd, piece.values, piece.values, piece.scratch));
+      list.push_back(vector_op(VectorOp::kConvert, r, piece.values));
+    }
     list.push_back(setting(vector_op(VectorOp::kConvert, piece.values, r), ring_.done));
   }
 
@@ -195,11 +205,10 @@ class RowPassBuilder {
     }
     if (shape_.out == DType::kI8) {
       // The vector unit converts to i8 from f16 only.
-      Tile half = piece.scratch;
-      half.type = DType::kF16;
-      half.stride = 2 * half.stride;
-      list.push_back(vector_op(VectorOp::kConvert, half, piece.values));
-      list.push_back(vector_op(VectorOp::kConvert, out, half));
+      if (!shape_.stays_half) {
+        list.push_back(vector_op(VectorOp::kConvert, piece.half, piece.values));
+      }
+      list.push_back(vector_op(VectorOp::kConvert, out, piece.half));
     } else if (at_.wide && !shape_.half_vectors) {
       list.push_back(vector_op(type_ == DType::kF32 ? VectorOp::kCopy : VectorOp::kConvert, out,
                                piece.values));
@@ -213,37 +222,73 @@ class RowPassBuilder {
   }
 
   void add_whole_rows() {
+    Template load;
+    load.name = "load";
     Template rows;
     rows.name = "rows";
-    rows.kind = CoreKind::kAiv;
-    rows.bindings = kBindings;
+    for (Template* part : {&load, &rows}) {
+      part->kind = CoreKind::kAiv;
+      part->bindings = kBindings;
+    }
     std::vector<Instruction>& list = rows.prologue;
     const Place place{Expr::binding(kPlace), 0, cols_};
     RowPiece piece = piece_at(place);
-    const size_t first = add_load(list, place, piece, 0, {});
+    add_load(load.prologue, place, piece, 0, {});
+    add_values(list, place, piece, 0);
     if (shape_.adds) {
       list.push_back(waiting(store_tile(piece.source, gm(sum_, 0, cols_)), ring_.done));
     }
     kernel_.begin(piece, list);
+    size_t last_pass = 0;
     for (int pass = 0; pass < shape_.passes; ++pass) {
+      last_pass = list.size();
       kernel_.add_pass(pass, piece, machine_, list);
       kernel_.finish(pass, piece, cols_, list);
     }
     add_result(list, place, piece);
-    wait_for_load(list, first);
-    const int weights = shape_.vectors > 0 ? launch_.add_template(load_vectors()) : -1;
-    const int template_id = launch_.add_template(std::move(rows));
-    const auto dealt = deal_pieces(rows_, cols_, tile_, granule_);
+    wait_for_load(list, 0);
+    Template first = rows;
+    TileTemplates templates;
+    templates.load = launch_.add_template(std::move(load));
+    templates.work = launch_.add_template(std::move(rows));
+    if (shape_.vectors > 0) {
+      const int loaded =
+          launch_.add_flag({"w_full", FlagScope::kCore, FlagMeaning::kData, Memory::kUb, 0});
+      // Tiles with an addend take longer to load than vectors do.
+      vectors_late_ = shape_.half_vectors && !shape_.adds;
+      vectors_template_ = launch_.add_template(load_vectors(loaded));
+      if (vectors_late_) {
+        first.prologue[last_pass] = waiting(first.prologue[last_pass], loaded);
+        first_work_ = launch_.add_template(std::move(first));
+      }
+    }
+    const auto dealt = deal_pieces(rows_, cols_, tile_, granule_, shape_.vectors == 0);
     add_vector_cores(launch_, machine_, dealt.size());
     for (size_t core = 0; core < dealt.size(); ++core) {
-      if (weights >= 0) launch_.cores[core].add(weights, {0, 0, 0});
+      std::vector<std::vector<int64_t>> tiles;
       int64_t before = 0;
       for (const Piece& dealt_piece : dealt[core]) {
         const int64_t slot = at_.slots + before++ % tile_.buffers * at_.slot_bytes;
-        launch_.cores[core].add(template_id, {dealt_piece.row, dealt_piece.rows, slot});
+        tiles.push_back({dealt_piece.row, dealt_piece.rows, slot});
       }
+      add_whole_tiles(launch_.cores[core], templates, tiles);
     }
   }
+
+  /// Vectors of halves are needed late in the first tile: it is loaded before them.
+  void add_whole_tiles(CoreProgram& core, const TileTemplates& templates,
+                       std::vector<std::vector<int64_t>>& tiles) const {
+    if (!vectors_late_) {
+      if (vectors_template_ >= 0) core.add(vectors_template_, {0, 0, 0});
+      add_tiles(core, templates, tiles, tile_.buffers);
+      return;
+    }
+    core.add(templates.load, tiles.front());
+    core.add(vectors_template_, {0, 0, 0});
+    add_tiles(core, {templates.load, templates.work, first_work_}, tiles, tile_.buffers, 1);
+  }
+
+  bool widens_vectors() const { return type_ != DType::kF32 && !shape_.half_vectors; }
 
   void wait_for_load(std::vector<Instruction>& list, size_t first) const {
     const auto vector = std::find_if(
@@ -253,16 +298,13 @@ class RowPassBuilder {
   }
 
   /// Vectors of whole rows stay in UB; halves that are widened are staged in the scratch.
-  Template load_vectors() {
-    const int loaded =
-        launch_.add_flag({"w_full", FlagScope::kCore, FlagMeaning::kData, Memory::kUb, 0});
+  Template load_vectors(int loaded) const {
     Template body;
     body.name = "vectors";
     body.kind = CoreKind::kAiv;
     body.bindings = kBindings;
     std::vector<Instruction>& list = body.prologue;
-    const bool half = type_ != DType::kF32 && !shape_.half_vectors;
-    const DType vector_type = half ? DType::kF32 : type_;
+    const bool half = widens_vectors();
     const auto staged = [&](size_t v) {
       const int64_t gap = at_.plan.tile_bytes(1, cols_, type_) * static_cast<int64_t>(v);
       return ub_tile(half ? at_.scratch + gap : at_.vectors[v], 1, cols_, 0, type_);
@@ -271,6 +313,8 @@ class RowPassBuilder {
       list.push_back(load_tile(gm_tile(vectors_[v], 0, 0, 1, cols_), staged(v)));
     }
     list.back() = setting(list.back(), loaded);
+    if (vectors_late_) return body;
+    const DType vector_type = half ? DType::kF32 : type_;
     const size_t first = list.size();
     for (size_t v = 0; v < vectors_.size(); ++v) {
       const Tile vector = ub_tile(at_.vectors[v], 1, cols_, 0, vector_type);
@@ -334,7 +378,9 @@ class RowPassBuilder {
                                       piece.vectors[v], staged));
     }
     const size_t begin = list.size();
-    const size_t first = add_load(list, place, piece, pass, vector_loads);
+    add_load(list, place, piece, pass, vector_loads);
+    const size_t first = list.size();
+    add_values(list, place, piece, pass);
     if (shape_.adds && pass == 1 && in_body) {
       list[begin] = waiting(list[begin], written_, When::kFirst);
     }
@@ -378,6 +424,8 @@ class RowPassBuilder {
   DType type_;
   int64_t rows_, cols_, granule_ = 1;
   int x_ = -1, r_ = -1, sum_ = -1, y_ = -1, column_ = -1, written_ = -1;
+  int vectors_template_ = -1, first_work_ = -1;
+  bool vectors_late_ = false;
   std::vector<int> vectors_;
   UbRing ring_;
 };

@@ -18,6 +18,7 @@ struct RowPassShape {
   int stored_column = -1;     ///< of those, one that is an output: rows x 1
   DType out = DType::kF16;    ///< type of the result
   bool half_vectors = false;  ///< vectors stay in f16, and the last pass leaves its result in `out`
+  bool stays_half = false;    ///< there are no f32 `values`; the result is left in `half`
 };
 
 /// Tiles that a pass works on, `cols` columns of some rows.
@@ -26,6 +27,7 @@ struct RowPiece {
   Tile values;                ///< the same in f32; what the last pass leaves there is the result
   Tile out;                   ///< of the result's type
   Tile scratch;               ///< f32
+  Tile half;                  ///< f16, in the place of `scratch`
   std::vector<Tile> vectors;  ///< f32 or f16 (half_vectors), 1 x cols; in the last pass
   std::vector<Tile> columns;  ///< f32, one value a row
   Tile part;                  ///< f32, one value a row, of no pass

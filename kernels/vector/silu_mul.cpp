@@ -69,7 +69,8 @@ void add_half_silu(const Tile& gate, const Tile& up, const Tile& value, const Ti
   list.push_back(vector_op(VectorOp::kMul, gate, gate, root));
 }
 
-Template silu_template(const SiluPlan& at, const UbRing& ring, DType type) {
+TileTemplates add_silu_templates(Launch& launch, const SiluPlan& at, const UbRing& ring,
+                                 DType type) {
   const Expr rows = Expr::binding(kRows);
   const Expr cols = Expr::binding(kCols);
   const Tile gate = ub_tile(Expr::binding(kSlot), rows, cols, at.stride, type);
@@ -81,20 +82,26 @@ Template silu_template(const SiluPlan& at, const UbRing& ring, DType type) {
     return gm_tile(tensor, Expr::binding(kRow), Expr::binding(col), rows, cols);
   };
 
-  Template body;
-  body.name = "tile";
-  body.kind = CoreKind::kAiv;
-  body.bindings = kBindings;
-  std::vector<Instruction>& list = body.prologue;
-  list.push_back(waiting(load_tile(gm(0, kCol), gate), ring.free));
-  list.push_back(setting(load_tile(gm(0, kUpCol), up), ring.full));
-  const size_t first = list.size();
+  Template load;
+  load.name = "load";
+  Template work;
+  work.name = "tile";
+  for (Template* part : {&load, &work}) {
+    part->kind = CoreKind::kAiv;
+    part->bindings = kBindings;
+  }
+  load.prologue = {waiting(load_tile(gm(0, kCol), gate), ring.free),
+                   setting(load_tile(gm(0, kUpCol), up), ring.full)};
+  std::vector<Instruction>& list = work.prologue;
   type == DType::kF16 ? add_half_silu(gate, up, value, scratch, list)
                       : add_silu(gate, up, value, scratch, list);
-  list[first] = waiting(list[first], ring.full);
+  list.front() = waiting(list.front(), ring.full);
   list.back() = setting(list.back(), ring.done);
   list.push_back(setting(waiting(store_tile(gate, gm(1, kCol)), ring.done), ring.free));
-  return body;
+  TileTemplates templates;
+  templates.load = launch.add_template(std::move(load));
+  templates.work = launch.add_template(std::move(work));
+  return templates;
 }
 
 /// Sector width of the input. Tiles of gate begin at multiples of the tile's width, those of up at
@@ -135,17 +142,18 @@ Launch SiluMulKernel::build(const Problem& problem, const Config& config,
       {"in", type, Layout::kNd, rows, 2 * cols, granule, input_sector(tile.cols, cols, type)});
   launch.add_tensor({"out", type, Layout::kNd, rows, cols, granule, tile.cols});
   const UbRing ring = add_ring(launch, "tile", tile.buffers);
-  launch.add_template(silu_template(at, ring, type));
+  const TileTemplates templates = add_silu_templates(launch, at, ring, type);
 
-  const auto dealt = deal_pieces(rows, cols, tile, granule);
+  const auto dealt = deal_pieces(rows, cols, tile, granule, true);
   add_vector_cores(launch, machine, dealt.size());
   for (size_t core = 0; core < dealt.size(); ++core) {
+    std::vector<std::vector<int64_t>> tiles;
     int64_t before = 0;
     for (const Piece& piece : dealt[core]) {
       const int64_t slot = at.slots + before++ % tile.buffers * at.slot_bytes;
-      launch.cores[core].add(
-          0, {piece.row, piece.col, piece.col + cols, piece.rows, piece.cols, slot});
+      tiles.push_back({piece.row, piece.col, piece.col + cols, piece.rows, piece.cols, slot});
     }
+    add_tiles(launch.cores[core], templates, tiles, tile.buffers);
   }
   return launch;
 }

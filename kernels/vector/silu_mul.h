@@ -10,7 +10,7 @@ namespace tilewright {
 class SiluMulKernel : public VectorKernel {
  public:
   std::string name() const override { return "silu_mul"; }
-  int revision() const override { return 3; }
+  int revision() const override { return 4; }
   std::string summary() const override;
   std::vector<SizeInfo> sizes() const override;
   Launch build(const Problem& problem, const Config& config, const Machine& machine) const override;

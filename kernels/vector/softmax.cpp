@@ -17,13 +17,19 @@ enum Columns { kMaximum, kSum, kBefore };
 /// Takes the place of a maximum of -inf, so that x - maximum is -inf and not NaN.
 const double kLowest = -largest_finite(DType::kF32);
 
-/// Takes the place of a sum of zeros; any other sum is 1 at least.
-constexpr double kNoSum = 0x1p-64;
+/// Takes the place of a sum of zeros; any other sum is as large at least.
+constexpr double kLeastSum = 1;
 
 /// Rows that are cut compute the exponentials again: exp(x - (max + ln sum)) saves the quotient.
 /// Maxima of f16 are small enough that max + ln sum keeps enough of the logarithm.
 bool divides_in_exponent(const RowPiece& piece) {
   return !piece.whole && piece.source.type == DType::kF16;
+}
+
+/// Whole rows of f16 take the quotient as halves, of which a repeat holds twice as many: terms are
+/// at most 1, and a row that fits UB has too few for their sum to be beyond f16.
+bool scales_halves(const RowPiece& piece) {
+  return piece.whole && piece.source.type == DType::kF16;
 }
 
 }  // namespace
@@ -37,6 +43,7 @@ RowPassShape SoftmaxKernel::shape(const Problem& problem) const {
   shape.passes = 2;
   shape.columns = 3;
   shape.out = problem.types[0];
+  shape.half_vectors = problem.types[0] == DType::kF16;
   return shape;
 }
 
@@ -56,7 +63,14 @@ void SoftmaxKernel::add_pass(int pass, const RowPiece& piece, const Machine& mac
       list.push_back(vector_op(VectorOp::kSub, values, values, maximum));
       list.push_back(vector_op(VectorOp::kExp, values, values));
     }
-    if (!divides_in_exponent(piece)) {
+    if (divides_in_exponent(piece)) {
+      list.push_back(vector_op(VectorOp::kConvert, piece.out, values));
+    } else if (scales_halves(piece)) {
+      const Tile factor = in_halves(before);
+      list.push_back(vector_op(VectorOp::kConvert, factor, sum));
+      list.push_back(vector_op(VectorOp::kConvert, piece.out, values));
+      list.push_back(vector_op(VectorOp::kMul, piece.out, piece.out, factor));
+    } else {
       list.push_back(vector_op(VectorOp::kMul, values, values, sum));
     }
     return;
@@ -82,7 +96,7 @@ void SoftmaxKernel::finish(int pass, const RowPiece& piece, int64_t,
                            std::vector<Instruction>& list) const {
   if (pass == 1) return;
   const Tile& sum = piece.columns[kSum];
-  list.push_back(scalar_op(VectorOp::kDup, piece.part, {}, kNoSum));
+  list.push_back(scalar_op(VectorOp::kDup, piece.part, {}, kLeastSum));
   list.push_back(vector_op(VectorOp::kMax, sum, sum, piece.part));
   if (divides_in_exponent(piece)) {
     const Tile& maximum = piece.columns[kMaximum];
@@ -90,7 +104,6 @@ void SoftmaxKernel::finish(int pass, const RowPiece& piece, int64_t,
     list.push_back(vector_op(VectorOp::kAdd, maximum, maximum, sum));
     return;
   }
-  list.push_back(scalar_op(VectorOp::kDup, piece.part, {}, 1));
   list.push_back(vector_op(VectorOp::kDiv, sum, piece.part, sum));
 }
 
@@ -113,6 +126,9 @@ std::vector<ExpectedTensor> SoftmaxKernel::reference(const Problem& problem, con
                    subnormal_error(type) + 4 * subnormal_error(DType::kF32),
                    rounding_unit(type)};
   y.errors.resize(x.size());
+  // Whole rows of f16 round a term and the factor, too.
+  const double halves = type == DType::kF16 ? 2 * rounding_unit(type) : 0;
+  if (type == DType::kF16) y.absolute += 2 * subnormal_error(type);
   for (int64_t r = 0; r < rows; ++r) {
     const float* row = x.data() + r * cols;
     const double most = std::max(kLowest, static_cast<double>(*std::max_element(row, row + cols)));
@@ -135,7 +151,7 @@ std::vector<ExpectedTensor> SoftmaxKernel::reference(const Problem& problem, con
       const auto element = static_cast<size_t>(r * cols + c);
       const double term = term_of(c);
       y.values[element] = term / sum;
-      y.errors[element] = (error_of(c, term) + term * sum_moved) / sum;
+      y.errors[element] = (error_of(c, term) + term * (sum_moved + halves)) / sum;
     }
   }
   return {y};

@@ -7,10 +7,11 @@ namespace tilewright {
 /// y = exp(x - max(x)) / sum of those, row by row, computed in f32. Elements of -inf give 0; a row
 /// that is all -inf, as one whose every key is masked, gives zeros. Tensors x, y. Rows that are cut
 /// are read twice: the first pass keeps a running maximum and rescales its sum (online softmax).
+/// Whole rows of f16 are divided by their sum in f16.
 class SoftmaxKernel : public RowPassKernel {
  public:
   std::string name() const override { return "softmax"; }
-  int revision() const override { return 2; }
+  int revision() const override { return 3; }
   std::string summary() const override;
   RowPassShape shape(const Problem& problem) const override;
   void begin(const RowPiece& piece, std::vector<Instruction>& list) const override;
@@ -24,9 +25,6 @@ class SoftmaxKernel : public RowPassKernel {
                                         const GmImage& inputs) const override;
 
  protected:
-  bool needs_small_tiles(const Problem& problem) const override {
-    return problem.types[0] == DType::kF16;
-  }
   std::vector<DType> tensor_types(DType type) const override { return {type, type}; }
 };
 

@@ -55,6 +55,11 @@ Tile columns_of(const Tile& tile, int64_t col, int64_t cols) {
   return part;
 }
 
+Tile in_halves(Tile column) {
+  column.type = DType::kF16;
+  return column;
+}
+
 Instruction load_tile(const Tile& from, const Tile& to) {
   Instruction load;
   load.opcode = Opcode::kLoad;
@@ -119,6 +124,16 @@ void add_vector_cores(Launch& launch, const Machine& machine, size_t count) {
     program.kind = CoreKind::kAiv;
     program.group = static_cast<int>(core % static_cast<size_t>(machine.cores.aic));
     launch.cores.push_back(std::move(program));
+  }
+}
+
+void add_tiles(CoreProgram& core, const TileTemplates& templates,
+               const std::vector<std::vector<int64_t>>& tiles, int64_t buffers, size_t loaded) {
+  for (size_t tile = 0; tile < tiles.size(); ++tile) {
+    const size_t end = std::min(tiles.size(), tile + static_cast<size_t>(buffers));
+    for (; loaded < end; ++loaded) core.add(templates.load, tiles[loaded]);
+    const bool first = tile == 0 && templates.first_work >= 0;
+    core.add(first ? templates.first_work : templates.work, tiles[tile]);
   }
 }
 

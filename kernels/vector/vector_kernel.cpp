@@ -158,13 +158,14 @@ Config VectorKernel::default_config(const Problem& problem, const Machine& machi
     const int64_t pieces = prefers_whole_rows() ? 1 : ceil_div(columns, tile.cols);
     const int64_t bytes = std::min(tile.rows, ceil_div(rows * pieces, aivs)) * tile.cols * width;
     const int64_t burst = loads_whole_tiles() && tile.cols == columns ? bytes : tile.cols * width;
-    return std::array<int64_t, 7>{tile.cores,
+    return std::array<int64_t, 8>{tile.cores,
                                   -std::max(tile.cols, good_columns()),
                                   std::min<int64_t>(tile.buffers, 2),
                                   prefers_whole_rows() && tile.cols == columns ? 1 : 0,
                                   std::min(burst, machine.mte2.lookahead_burst_bytes),
                                   suits(bytes) * tile.buffers,
-                                  -tile.rows * tile.cols};
+                                  -tile.rows * tile.cols,
+                                  prefers_tall_tiles() ? tile.rows : 0};
   };
   return *std::max_element(legal.begin(), legal.end(),
                            [&](const Config& a, const Config& b) { return merit(a) < merit(b); });
@@ -184,7 +185,7 @@ int64_t sector_rows(const VectorTile& tile, DType type) {
 }
 
 std::vector<std::vector<Piece>> deal_pieces(int64_t rows, int64_t cols, const VectorTile& tile,
-                                            int64_t granule) {
+                                            int64_t granule, bool starts_small) {
   TW_CHECK(tile.rows % granule == 0, "tiles hold whole granules");
   const int64_t column_pieces = ceil_div(cols, tile.cols);
   const int64_t blocks = ceil_div(rows, granule);
@@ -196,7 +197,9 @@ std::vector<std::vector<Piece>> deal_pieces(int64_t rows, int64_t cols, const Ve
     for (int64_t unit = units * core / cores; unit < end;) {
       const int64_t column = unit / blocks;
       const int64_t block = unit % blocks;
-      const int64_t count = std::min({end - unit, blocks - block, tile.rows / granule});
+      const bool first = dealt[static_cast<size_t>(core)].empty();
+      const int64_t most = tile.rows / granule / (first && starts_small ? 2 : 1);
+      const int64_t count = std::min({end - unit, blocks - block, std::max<int64_t>(1, most)});
       const int64_t row = block * granule;
       const int64_t col = column * tile.cols;
       dealt[static_cast<size_t>(core)].push_back(

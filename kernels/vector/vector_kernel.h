@@ -63,6 +63,8 @@ class VectorKernel : public Kernel {
   /// Whether the vector unit is the busiest, so that it should begin early where a core has little
   /// work: with tiles of a quarter of it, and not half.
   virtual bool needs_small_tiles(const Problem&) const { return false; }
+  /// Whether of equally large tiles that with more rows is better, since half of them come first.
+  virtual bool prefers_tall_tiles() const { return false; }
   /// Bytes of a good transfer: 16 KiB reach full bandwidth (Ascend C guide).
   virtual int64_t transfer_bytes() const { return 16384; }
 
@@ -76,7 +78,9 @@ int64_t sector_rows(const VectorTile& tile, DType type);
 /// Deals rows x cols elements to at most `tile.cores` cores: rows are cut into pieces of tile.cols
 /// columns; each core gets an equal run of those (column by column of pieces), in pieces of at most
 /// tile.rows rows. Every core that is listed has work. `granule`: rows that stay together.
+/// `starts_small`: a core's first piece has half as many rows, so that its work begins while a
+/// whole piece is under way behind it.
 std::vector<std::vector<Piece>> deal_pieces(int64_t rows, int64_t cols, const VectorTile& tile,
-                                            int64_t granule);
+                                            int64_t granule, bool starts_small = false);
 
 }  // namespace tilewright

@@ -5,6 +5,7 @@
 #include "app/cli/progress.h"
 #include "app/cli/table.h"
 #include "core/base/error.h"
+#include "core/base/text.h"
 
 namespace tilewright {
 namespace {

@@ -3,6 +3,7 @@
 #include <benchmark/benchmark.h>
 
 #include <memory>
+#include <utility>
 
 #include "core/base/error.h"
 #include "core/serving/scheduler.h"
@@ -21,36 +22,48 @@ Workload endless_requests() {
 }
 
 /// A scheduler whose requests all decode.
-std::unique_ptr<Scheduler> decoding_scheduler(const Workload& workload) {
-  const int64_t blocks = kRunning * ((kPrompt + kSteps) / 128 + 2);
-  auto scheduler = std::make_unique<Scheduler>(Capacity{blocks, 128, kPrompt + kSteps + 1},
-                                               ServingOptions{}, workload);
-  for (int64_t request = 0; request < kRunning; ++request) scheduler->enqueue(request);
-  do {
-    scheduler->schedule();
-    scheduler->complete(1);
-  } while (scheduler->running() < kRunning || scheduler->waiting() > 0);
-  return scheduler;
-}
+struct Decoding {
+  explicit Decoding(int64_t block_size)
+      : workload(endless_requests()),
+        tokens(workload),
+        scheduler({.kv_blocks = kRunning * ((kPrompt + kSteps) / block_size + 2),
+                   .block_size = block_size,
+                   .max_model_len = kPrompt + kSteps + 1},
+                  {}, workload, tokens) {
+    for (int64_t request = 0; request < kRunning; ++request) scheduler.enqueue(request);
+    do {
+      step();
+    } while (scheduler.running() < kRunning || scheduler.waiting() > 0);
+  }
 
+  void step() {
+    plan = scheduler.schedule(std::move(plan));
+    benchmark::DoNotOptimize(scheduler.complete(plan, {}).appended.data());
+  }
+
+  Workload workload;
+  TokenIdentity tokens;
+  Scheduler scheduler;
+  StepPlan plan;
+};
+
+/// With the prefix cache: a block is hashed and cached every block_size tokens.
 void SchedulerStepAt256Running(benchmark::State& state) {
-  const Workload workload = endless_requests();
-  std::unique_ptr<Scheduler> scheduler = decoding_scheduler(workload);
+  auto decoding = std::make_unique<Decoding>(state.range(0));
   int64_t left = kSteps - 16;
   for (auto _ : state) {
     if (left-- == 0) {
       state.PauseTiming();
-      scheduler = decoding_scheduler(workload);
+      decoding = std::make_unique<Decoding>(state.range(0));
       left = kSteps - 16;
       state.ResumeTiming();
     }
-    const StepPlan& plan = scheduler->schedule();
-    TW_CHECK(plan.decodes == kRunning, "every request decodes");
-    benchmark::DoNotOptimize(scheduler->complete(1).kv_blocks);
+    decoding->step();
+    TW_CHECK(decoding->plan.decodes == kRunning, "every request decodes");
   }
   state.SetItemsProcessed(state.iterations());
 }
-BENCHMARK(SchedulerStepAt256Running)->Unit(benchmark::kMicrosecond);
+BENCHMARK(SchedulerStepAt256Running)->Arg(16)->Arg(128)->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace tilewright

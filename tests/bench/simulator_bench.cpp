@@ -90,7 +90,7 @@ void RememberedLlamaLayer4096Tokens(benchmark::State& state) {
   Batch batch;
   std::vector<int32_t> blocks(32);
   std::iota(blocks.begin(), blocks.end(), 0);
-  batch.slices.push_back({0, 0, 4096, false, blocks});
+  batch.slices.push_back({.request = 0, .context = 0, .tokens = 4096, .blocks = blocks});
   executor.execute(batch, 0);
   for (auto _ : state) benchmark::DoNotOptimize(executor.execute(batch, 0).end_ns);
 }

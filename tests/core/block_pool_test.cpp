@@ -5,6 +5,8 @@
 namespace tilewright {
 namespace {
 
+using Blocks = std::vector<int32_t>;
+
 TEST(BlockPool, RoundsTokensUpToBlocks) {
   const BlockPool pool(3, 16);
   EXPECT_EQ(pool.blocks_for(0), 0);
@@ -15,32 +17,42 @@ TEST(BlockPool, RoundsTokensUpToBlocks) {
 
 TEST(BlockPool, HandsOutEveryBlockOnce) {
   BlockPool pool(3, 16);
-  std::vector<int32_t> a, b;
-  pool.allocate(2, a);
-  pool.allocate(1, b);
-  EXPECT_EQ(a, (std::vector<int32_t>{0, 1}));
-  EXPECT_EQ(b, (std::vector<int32_t>{2}));
+  EXPECT_EQ(pool.take(), 0);
+  EXPECT_EQ(pool.take(), 1);
+  EXPECT_EQ(pool.take(), 2);
   EXPECT_EQ(pool.free(), 0);
   EXPECT_EQ(pool.used(), 3);
 }
 
-TEST(BlockPool, FreesTailBlocksFirstAndReusesTheLastFreedFirst) {
+TEST(BlockPool, UsesBlocksWithoutContentsAgainFirstAndTheOthersByAge) {
+  BlockPool pool(5, 16);
+  for (int i = 0; i < 4; ++i) pool.take();
+  pool.release(2, true);
+  pool.release(1, false);
+  pool.release(0, true);
+  EXPECT_EQ(pool.peek(4), (Blocks{1, 4, 2, 0}));
+  pool.touch(2);
+  EXPECT_EQ(pool.peek(4), (Blocks{1, 4, 0, 2}));
+}
+
+TEST(BlockPool, TakesAFreeBlockFromAnywhere) {
   BlockPool pool(4, 16);
-  std::vector<int32_t> a, b;
-  pool.allocate(3, a);
-  pool.release(2, a);
-  EXPECT_EQ(a, (std::vector<int32_t>{0}));
-  pool.allocate(3, b);
-  EXPECT_EQ(b, (std::vector<int32_t>{1, 2, 3}));
+  pool.hold(2);
+  pool.hold(2);
+  EXPECT_EQ(pool.peek(3), (Blocks{0, 1, 3}));
+  pool.release(2, true);
+  EXPECT_FALSE(pool.is_free(2));
+  pool.touch(2);  // held: nothing to move
+  EXPECT_EQ(pool.free(), 3);
+  pool.release(2, true);
+  EXPECT_EQ(pool.peek(4), (Blocks{0, 1, 3, 2}));
 }
 
 TEST(BlockPoolDeathTest, AbortsOnDoubleFree) {
   BlockPool pool(2, 16);
-  std::vector<int32_t> a;
-  pool.allocate(1, a);
-  std::vector<int32_t> copy = a;
-  pool.release(1, a);
-  EXPECT_DEATH(pool.release(1, copy), "a block is freed by its one holder");
+  const int32_t block = pool.take();
+  pool.release(block, true);
+  EXPECT_DEATH(pool.release(block, true), "a block is freed by one of its holders");
 }
 
 }  // namespace

@@ -71,7 +71,7 @@ TEST(TraceReader, NamesFileLineAndWhatWasExpected) {
   } kCases[] = {
       {"", ": has no requests"},
       {kHeader, ": has no requests"},
-      {"hello\n", ":1: 'hello' begins no known trace; expected the header TIMESTAMP,"},
+      {"hello\n", ":1: 'hello' begins no known trace; known are Azure CSV (TIMESTAMP,"},
       {kHeader + row + "2023-11-16 18:15:47,5\n", ":3: '2023-11-16 18:15:47,5' has 2 fields"},
       {kHeader + "2023-13-16 18:15:46,1,1\n", ":2: TIMESTAMP is '2023-13-16 18:15:46'; expected"},
       {kHeader + "2023-02-30 18:15:46,1,1\n", ":2: TIMESTAMP is"},
@@ -84,7 +84,8 @@ TEST(TraceReader, NamesFileLineAndWhatWasExpected) {
       {kHeader + row + "2023-11-16 18:15:45,1,1\n", ":3: the request comes 1680590000 ns before"},
       {moon + "\n{\"timestamp\": 1,\n", ":2:17: not valid JSON"},
       {moon + "\n[1]\n", ":2: expected an object"},
-      {"{}\n", ":1: key 'timestamp' is missing"},
+      {"{}\n", ":1: an object with no keys begins no known trace; known are timed (Mooncake)"},
+      {"{\"timestamp\": 1}\n", ":1: key 'input_length' is missing"},
       {R"({"timestamp": -1, "input_length": 5, "output_length": 5})",
        ":1: timestamp: -1 is outside"},
       {R"({"timestamp": 1, "input_length": 0, "output_length": 5})",
@@ -113,29 +114,6 @@ TEST(TraceReader, NamesFileLineAndWhatWasExpected) {
 TEST(TraceReader, RefusesEndlessLines) {
   EXPECT_THROW(read_workload("/dev/zero"), Error);
   EXPECT_THROW(read_workload(TempFolder().path()), Error);
-}
-
-TEST(TraceReader, ReadsThePublicTraces) {
-  const char* set = std::getenv("TILEWRIGHT_DATA");
-  const std::filesystem::path data =
-      set ? std::filesystem::path(set)
-          : std::filesystem::path(TILEWRIGHT_SOURCE_DIR) / ".." / "shared" / "data";
-  if (!std::filesystem::is_directory(data / "traces")) {
-    GTEST_SKIP() << "no folder " << data / "traces"
-                 << "; set TILEWRIGHT_DATA";
-  }
-  const Workload chat =
-      read_workload((data / "traces/azure_llm_2023_conv.first_half.csv").string());
-  EXPECT_EQ(chat.requests.size(), 9683U);
-  EXPECT_NEAR(request_rate(chat), 5.5, 0.3);
-  const Workload code =
-      read_workload((data / "traces/azure_llm_2023_code.first_half.csv").string());
-  EXPECT_EQ(code.requests.size(), 4409U);
-  const Workload mooncake =
-      read_workload((data / "traces/mooncake_conversation.first_30min.jsonl").string());
-  EXPECT_EQ(mooncake.requests.size(), 5719U);
-  EXPECT_EQ(mooncake.prefix_block_tokens, 512);
-  EXPECT_LT(mooncake.requests.back().arrival_ns, 1'800'000'000'000);
 }
 
 TEST(LoadWorkload, TakesPresetsAndFiles) {
@@ -167,6 +145,52 @@ TEST(ScaleRate, StretchesEveryGapAlike) {
   scale_rate(workload, std::numeric_limits<double>::infinity());
   EXPECT_EQ(workload.requests[2].arrival_ns, 0);
   EXPECT_THROW(scale_rate(workload, 2), Error);
+}
+
+Workload session_workload() {
+  Workload workload;
+  workload.source = "test";
+  workload.requests = {{0, 1, 1},
+                       {.arrival_ns = 0, .prompt_tokens = 2, .output_tokens = 1, .after = 0},
+                       {2'000'000'000, 3, 1},
+                       {.arrival_ns = 2'000'000'000,
+                        .prompt_tokens = 4,
+                        .output_tokens = 1,
+                        .after = 2,
+                        .think_ns = 7},
+                       {5'000'000'000, 5, 1}};
+  return workload;
+}
+
+TEST(SliceRequests, CountsTimeAnewAndLeavesOutOrphans) {
+  Workload workload = session_workload();
+  slice_requests(workload, 1, 3);
+  ASSERT_EQ(workload.requests.size(), 2U);
+  EXPECT_EQ(workload.requests[0].prompt_tokens, 3);
+  EXPECT_EQ(workload.requests[0].arrival_ns, 0);
+  EXPECT_EQ(workload.requests[1].after, 0);
+  EXPECT_EQ(workload.requests[1].think_ns, 7);
+  EXPECT_EQ(workload.notes,
+            std::vector<std::string>{
+                "requests of sessions that begin outside the slice were left out: 1"});
+  workload = session_workload();
+  slice_requests(workload, 2, 0);
+  EXPECT_EQ(workload.requests.size(), 3U);
+  EXPECT_THROW(slice_requests(workload, 3, 0), Error);
+  EXPECT_THROW(slice_requests(workload, -1, 0), Error);
+  EXPECT_THROW(slice_requests(workload, 0, -1), Error);
+}
+
+TEST(SliceWindow, TakesSessionsByTheirFirstRequest) {
+  Workload workload = session_workload();
+  slice_window(workload, 2'000'000'000, 5'000'000'000);
+  ASSERT_EQ(workload.requests.size(), 2U);
+  EXPECT_EQ(workload.requests[1].prompt_tokens, 4);
+  EXPECT_THROW(slice_window(workload, 1, 2), Error);
+}
+
+TEST(RequestRate, CountsNoGapsOfFollowers) {
+  EXPECT_DOUBLE_EQ(request_rate(session_workload()), 0.4);
 }
 
 TEST(ScaleRate, RefusesRatesThatMeanNothing) {

@@ -108,7 +108,8 @@ class Driver {
     if (batch.slices.empty()) return false;
     const Execution result = executor_.execute(batch, batches_++);
     const int32_t* token = result.tokens.data();
-    const float* row = result.logits.data();
+    std::span<const float> rows = result.logits;
+    const auto vocab = static_cast<size_t>(capacity_.vocab);
     size_t sample = 0;
     for (const SequenceSlice& slice : batch.slices) {
       Sequence& sequence = sequences_[static_cast<size_t>(slice.request)];
@@ -120,11 +121,11 @@ class Driver {
       for (int64_t i = 0; i < count; ++i) {
         if (options_.on_logits) {
           options_.on_logits(static_cast<size_t>(slice.request), std::ssize(sequence.ids),
-                             {row + i * capacity_.vocab, static_cast<size_t>(capacity_.vocab)});
+                             rows.subspan(static_cast<size_t>(i) * vocab, vocab));
         }
         sequence.ids.push_back(*token++);
       }
-      row += (slice.drafts + 1) * capacity_.vocab;
+      if (batch.wants_logits) rows = rows.subspan(static_cast<size_t>(slice.drafts + 1) * vocab);
       sequence.computed = std::ssize(sequence.ids) - 1;
     }
     return true;

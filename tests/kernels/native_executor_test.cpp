@@ -163,7 +163,7 @@ TEST(NativeExecutor, GivesTheSameBitsWhenItVerifiesDrafts) {
     NativeExecutor plain = fixture.executor();
     const Rows wanted = run(plain);
     const auto list = prompts();
-    for (const size_t count : {1, 2, 4}) {
+    for (const size_t count : {size_t{1}, size_t{2}, size_t{4}}) {
       // Right drafts, of which every third is spoilt.
       const auto draft = [&](size_t index, const std::vector<int32_t>& ids) {
         std::vector<int32_t> drafts;

@@ -22,18 +22,16 @@ std::filesystem::path tiny_llama() {
   return data / "tiny-llama";
 }
 
-std::vector<std::vector<int32_t>> prompts_of(const Reference& reference) {
+Agreement compare(const Checkpoint& checkpoint, const Reference& reference,
+                  const NativeOptions& options, DriverOptions driver) {
+  NativeExecutor executor(checkpoint, options);
+  ReferenceComparison comparison(reference);
   std::vector<std::vector<int32_t>> prompts;
   for (const ReferenceCase& each : reference.cases) prompts.push_back(each.prompt);
-  return prompts;
-}
-
-Agreement compare(const Checkpoint& checkpoint, const Reference& reference,
-                  const NativeOptions& options, const DriverOptions& driver) {
-  NativeExecutor executor(checkpoint, options);
-  ReferenceObserver observer(executor, reference);
-  Driver(observer, driver).run(prompts_of(reference), 96);
-  return observer.agreement();
+  driver.on_logits = [&](size_t index, int64_t position, std::span<const float> row) {
+    comparison.add_logits(static_cast<int64_t>(index), position, row);
+  };
+  return comparison.finish(Driver(executor, driver).run(prompts, 96));
 }
 
 struct Gate {
@@ -96,93 +94,43 @@ const std::string kSmall = R"({"vocab_size": 4, "cases": [{"name": "a", "prompt"
   "greedy": [3, 0, 1], "full_logits_first2": [[0, 0.5, 0, 1]], "top8_first8": [[[3, 1], [1, 0.5]]],
   "max_logit": [1, 2, 3]}]})";
 
-/// Says what it was told to say, one batch after the other.
-class ToldExecutor : public Executor {
- public:
-  explicit ToldExecutor(std::vector<Execution> answers) : answers_(std::move(answers)) {}
-
-  Capacity capacity() const override {
-    Capacity capacity;
-    capacity.vocab = 4;
-    capacity.functional = true;
-    return capacity;
-  }
-  Execution execute(const Batch& batch, int64_t) override {
-    EXPECT_TRUE(batch.wants_logits);
-    return answers_[next_++];
-  }
-  RepeatedExecution repeat_decode(const Batch&, int64_t, int64_t, int64_t, int64_t) override {
-    return {};
-  }
-
- private:
-  std::vector<Execution> answers_;
-  size_t next_ = 0;
-};
-
-Execution answer(std::vector<int32_t> tokens, std::vector<float> logits) {
-  Execution execution;
-  execution.token_counts = {std::ssize(tokens)};
-  execution.tokens = std::move(tokens);
-  execution.logits = std::move(logits);
-  return execution;
-}
-
-/// A slice of `tokens` tokens of which the last `drafts` are drafts.
-SequenceSlice slice_at(int64_t context, int64_t tokens, int64_t drafts) {
-  SequenceSlice slice;
-  slice.context = context;
-  slice.tokens = tokens;
-  slice.drafts = drafts;
-  slice.samples = true;
-  return slice;
-}
-
-/// The prompt of kSmall and two decodes, the second with a draft.
-Agreement observe(const std::vector<Execution>& answers) {
+TEST(ReferenceComparison, CountsLogitsUpToTheFirstTokenThatDiffers) {
   const Reference reference = parse(kSmall);
-  ToldExecutor executor(answers);
-  ReferenceObserver observer(executor, reference);
-  EXPECT_TRUE(observer.execute({{slice_at(0, 2, 0)}}, 0).logits.empty());
-  observer.execute({{slice_at(2, 2, 1)}}, 0);
-  return observer.agreement();
-}
-
-TEST(ReferenceObserver, CountsTokensAndLogits) {
-  const Agreement right =
-      observe({answer({3}, {0, 0.5, 0, 1.25}), answer({0, 1}, {2.125, 0, 0, 0, 9, 0, 0, 0})});
+  ReferenceComparison comparison(reference);
+  comparison.add_logits(0, 2, std::vector<float>{0, 0.5, 0, 1.25});
+  comparison.add_logits(0, 3, std::vector<float>{2.125, 0, 0, 0});
+  comparison.add_logits(0, 4, std::vector<float>{9, 0, 0, 0});
+  const Agreement right = comparison.finish(std::vector<std::vector<int32_t>>{{3, 0, 1}});
   EXPECT_EQ(right.tokens_equal, 3);
   EXPECT_EQ(right.tokens_total, 3);
   EXPECT_EQ(right.logits_compared, 4 + 2 + 3);
-  EXPECT_EQ(right.logits_total, 4 + 2 + 3);
   EXPECT_EQ(right.max_logit_error, 6);
   EXPECT_EQ(right.cases[0].first_difference, -1);
   EXPECT_TRUE(right.holds(6));
   EXPECT_FALSE(right.holds(5.9));
-}
-
-TEST(ReferenceObserver, ComparesLogitsUpToTheFirstTokenThatDiffers) {
-  const Agreement wrong =
-      observe({answer({3}, {0, 0.5, 0, 1.25}), answer({1, 1}, {2, 0, 0, 0, 9, 0, 0, 0})});
+  const Agreement wrong = comparison.finish(std::vector<std::vector<int32_t>>{{3, 1, 1}});
   EXPECT_EQ(wrong.tokens_equal, 2);
   EXPECT_EQ(wrong.cases[0].first_difference, 1);
   EXPECT_EQ(wrong.max_logit_error, 0.25);
   EXPECT_FALSE(wrong.holds(6));
 }
 
-TEST(ReferenceObserver, LooksAtNoRowOfARejectedDraft) {
-  const Agreement part =
-      observe({answer({3}, {0, 0.5, 0, 1}), answer({0}, {2, 0, 0, 0, 9, 0, 0, 0})});
-  EXPECT_EQ(part.tokens_equal, 2);
-  EXPECT_EQ(part.max_logit_error, 0);
-  EXPECT_EQ(part.logits_compared, part.logits_total - 1);
-  EXPECT_FALSE(part.holds(1));
+TEST(ReferenceComparison, DoesNotHoldWithoutTheLogits) {
+  const Reference reference = parse(kSmall);
+  const ReferenceComparison comparison(reference);
+  const Agreement agreement = comparison.finish(std::vector<std::vector<int32_t>>{{3, 0, 1}});
+  EXPECT_EQ(agreement.tokens_equal, agreement.tokens_total);
+  EXPECT_FALSE(agreement.holds(1));
 }
 
-TEST(ReferenceObserver, TakesWhatIsNoNumberForAsFarOffAsCanBe) {
+TEST(ReferenceComparison, TakesNoNumberForAsFarOffAsCanBe) {
+  const Reference reference = parse(kSmall);
+  ReferenceComparison comparison(reference);
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  EXPECT_FALSE(
-      observe({answer({3}, {0, nan, 0, 1}), answer({0, 1}, {2, 0, 0, 0, 3, 0, 0, 0})}).holds(1e30));
+  comparison.add_logits(0, 2, std::vector<float>{0, nan, 0, 1});
+  comparison.add_logits(0, 3, std::vector<float>{2, 0, 0, 0});
+  comparison.add_logits(0, 4, std::vector<float>{3, 0, 0, 0});
+  EXPECT_FALSE(comparison.finish(std::vector<std::vector<int32_t>>{{3, 0, 1}}).holds(1e30));
 }
 
 TEST(ReferenceReader, NamesThePlaceOfWhatIsWrong) {

@@ -8,6 +8,8 @@ namespace tilewright {
 int run_run(Context& context);
 int run_tune(Context& context);
 int run_replay(Context& context);
+/// `replay CHECKPOINT --reference FILE`.
+int run_replay_reference(Context& context);
 int run_export(Context& context);
 int run_report(Context& context);
 /// `report xyserve`.
@@ -18,6 +20,7 @@ int run_machine(Context& context);
 int run_calibrate(Context& context);
 int run_model(Context& context);
 int run_kernel(Context& context);
+int run_workload(Context& context);
 int run_db(Context& context);
 int run_tui(Context& context);
 int run_help(Context& context);

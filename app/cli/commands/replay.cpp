@@ -28,31 +28,15 @@ namespace {
 
 constexpr const char* kNoPlan = "none";
 
-/// "500ms", "2s", "800us" or "500" (ms).
-double parse_ms(std::string_view text, std::string_view what) {
-  struct Unit {
-    const char* suffix;
-    double ms;
-  };
-  constexpr Unit kUnits[] = {{"us", 1e-3}, {"ms", 1}, {"s", 1e3}};
-  double factor = 1;
-  for (const Unit& unit : kUnits) {
-    if (!text.ends_with(unit.suffix)) continue;
-    text.remove_suffix(std::string_view(unit.suffix).size());
-    factor = unit.ms;
-    break;
-  }
-  const double value = parse_number(text, what) * factor;
-  if (value <= 0) throw Error(ErrorKind::kUsage, fmt::format("{} {} is not above 0", what, text));
-  return value;
-}
-
 Slo read_slo(const Arguments& arguments) {
   Slo slo;
   if (!arguments.has("slo")) return slo;
   const std::vector<std::string> known = {"ttft", "tpot", "e2el"};
   for (const auto& [name, value] : parse_assignments(arguments.text("slo"), "--slo")) {
-    const double limit = parse_ms(value, "--slo " + printable(name));
+    const std::string what = "--slo " + printable(name);
+    const double limit = parse_ms(value, what);
+    if (limit == 0)
+      throw Error(ErrorKind::kUsage, fmt::format("{} {} is not above 0", what, value));
     if (name == known[0]) {
       slo.ttft_ms = limit;
     } else if (name == known[1]) {
@@ -149,6 +133,14 @@ Json json_of(const std::vector<Replay>& replays, const ServingSetup& setup) {
   return json;
 }
 
+/// Options that only a comparison with a reference has.
+void refuse_reference_options(const Arguments& arguments) {
+  for (const char* option : {"executor", "chunk", "prefix-cache", "speculate", "async"}) {
+    if (!arguments.has(option)) continue;
+    throw Error(ErrorKind::kUsage, fmt::format("--{} needs --reference FILE", option));
+  }
+}
+
 std::unique_ptr<RunRecord> begin_record(const Context& context, Store& store,
                                         const ServingSetup& setup, const Replay& replay) {
   const std::string label = fmt::format("{} {} plan={}", setup.model.name, setup.workload.name,
@@ -163,6 +155,8 @@ std::unique_ptr<RunRecord> begin_record(const Context& context, Store& store,
 }  // namespace
 
 int run_replay(Context& context) {
+  if (context.arguments().has("reference")) return run_replay_reference(context);
+  refuse_reference_options(context.arguments());
   const InterruptGuard guard;
   const Slo slo = read_slo(context.arguments());
   const ServingSetup setup = read_serving_setup(context, context.arguments().positionals()[0]);

@@ -124,7 +124,9 @@ void check_known(const std::string& name) {
 
 Target kernel_target(const Context& context, const std::string& name) {
   const Arguments& arguments = context.arguments();
-  refuse_options(arguments, {"workload", "limit", "rate", "kv-blocks", "max-model-len", "host-us"},
+  refuse_options(arguments,
+                 {"workload", "limit", "offset", "window", "rate", "arrivals", "trace", "kv-blocks",
+                  "max-model-len", "host-us"},
                  "kernel");
   const Kernel& kernel = find_kernel(name);
   Target target;
