@@ -179,8 +179,8 @@ Problem AttentionKernel::problem(const ProblemRequest& request) const {
   problem.kernel = name();
   problem.sizes = read_sizes(*this, with_sequences(request));
   const DType type = parse_dtype(request.dtype.empty() ? "bf16" : request.dtype);
-  if (type != DType::kF16 && type != DType::kBF16)
-    refuse(fmt::format("attention works on f16 or bf16, not {}", name_of(type)));
+  if (type != DType::kF16 && type != DType::kBF16 && type != DType::kF32)
+    refuse(fmt::format("attention works on f16, bf16 or f32, not {}", name_of(type)));
   problem.types = {type, type, type};
   problem.layouts = {"nd", "nd", "nd"};
   problem.mask = request.mask.empty() ? name_of(AttentionMask::kCausal) : request.mask;

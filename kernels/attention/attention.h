@@ -103,9 +103,10 @@ Space attention_space(const AttentionShape& shape, const Machine& machine);
 Config attention_default(const AttentionShape& shape, bool decode_only, const Machine& machine);
 
 /// The pipeline that the rule of XY-Serve chooses: 3 stages when `alpha` percent of the
-/// intermediate results of all cores (6 bytes for each query row of a tile and key) fit L2, else 4.
+/// intermediate results of all cores (for each query row of a tile and key a score in f32 and a
+/// probability of `type`) fit L2, else 4.
 int64_t pipeline_by_rule(std::span<const AttentionSequence> sequences, int64_t tile_q,
-                         int64_t alpha, const Machine& machine);
+                         int64_t alpha, const Machine& machine, DType type = DType::kBF16);
 
 /// The launch for a batch of sequences. Physical blocks are numbered by `block_of` when given (one
 /// entry a block, sequences in order), else consecutively.

@@ -164,7 +164,8 @@ Launch build_attention_launch(const AttentionShape& shape,
   int64_t pipeline = config.at("pipeline");
   if (pipeline == 0 && shape.latent) pipeline = 4;
   if (pipeline == 0)
-    pipeline = pipeline_by_rule(sequences, config.at("tile_q"), config.at("alpha"), machine);
+    pipeline =
+        pipeline_by_rule(sequences, config.at("tile_q"), config.at("alpha"), machine, shape.type);
   const AttentionPlan plan(shape, config, pipeline, machine);
   Launch launch;
   launch.name = "attention";

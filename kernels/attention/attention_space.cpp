@@ -162,11 +162,12 @@ Config attention_default(const AttentionShape& shape, bool decode_only, const Ma
 }
 
 int64_t pipeline_by_rule(std::span<const AttentionSequence> sequences, int64_t tile_q,
-                         int64_t alpha, const Machine& machine) {
+                         int64_t alpha, const Machine& machine, DType type) {
   int64_t longest = 0;
   for (const AttentionSequence& s : sequences) longest = std::max(longest, s.context + s.tokens);
   // Every core works on tiles of the longest sequence at some time.
-  const double bytes = 6.0 * static_cast<double>(tile_q * longest * machine.cores.aic);
+  const auto cells = static_cast<double>(tile_q * longest * machine.cores.aic);
+  const double bytes = (4.0 + bytes_of(type)) * cells;
   const double room = static_cast<double>(machine.l2.capacity_bytes) * 100;
   return room > static_cast<double>(alpha) * bytes ? 3 : 4;
 }

@@ -235,8 +235,7 @@ void AttentionVector::store_probabilities(std::vector<Instruction>& list, int ha
   const Tile p = rows_of(part, slot * plan_.ub.probability_slot + plan_.ub.probabilities, s.cols,
                          shape_.type, plan_.ub.stride);
   list.push_back(
-      setting(waiting(setting(vector_op(VectorOp::kConvert, p, s), flags_.ub_scores.free),
-                      flags_.ub_probabilities.free),
+      setting(waiting(setting(round_op(p, s), flags_.ub_scores.free), flags_.ub_probabilities.free),
               flags_.ub_probabilities.full));
   const Expr col = Expr::ring(side.tile(), plan_.fifo) * plan_.tokens;
   Instruction store =
@@ -269,8 +268,8 @@ void AttentionVector::store_out(std::vector<Instruction>& list, const Side& side
   const Tile out = rows_of(part, plan_.ub.out, plan_.v_dim, shape_.type, 0);
   list.push_back(scalar_op(VectorOp::kAdds, row_sum, row_sum, kLeastSum));
   list.push_back(vector_op(VectorOp::kDiv, sum, sum, row_sum));
-  Instruction convert = setting(
-      waiting(vector_op(VectorOp::kConvert, out, sum), flags_.ub_out.free), flags_.ub_out.full);
+  Instruction convert =
+      setting(waiting(round_op(out, sum), flags_.ub_out.free), flags_.ub_out.full);
   if (frees >= 0) convert = setting(convert, frees);
   list.push_back(convert);
   const Expr row = side.at(kOut) + part.first_row;

@@ -109,12 +109,12 @@ double vector_cycles_a_key(const AttentionShape& shape, const Machine& machine) 
     return static_cast<double>(elements * 4) / static_cast<double>(machine.vector.repeat_bytes);
   };
   const double all = repeats(shape.dim);
+  const VectorOp widen = shape.type == DType::kF32 ? VectorOp::kCopy : VectorOp::kConvert;
   // Halves are added until a row fits one repeat, which is summed up.
   const double folds = std::max(0.0, all - 1);
   const auto heads = static_cast<double>(shape.heads / shape.kv_heads);
-  return all * slope(VectorOp::kConvert) +
-         heads * (std::max(1.0, all) * slope(VectorOp::kMul) + folds * slope(VectorOp::kAdd) +
-                  slope(VectorOp::kRowSum));
+  return all * slope(widen) + heads * (std::max(1.0, all) * slope(VectorOp::kMul) +
+                                       folds * slope(VectorOp::kAdd) + slope(VectorOp::kRowSum));
 }
 
 bool scores_on_vector_cores(const AttentionShape& shape, const Machine& machine) {

@@ -50,7 +50,7 @@ void DecodeVector::emit_query(std::vector<Instruction>& list) const {
       waiting(load_tile(gm_tile(kDecodeQ, Expr::binding(kQueryRow), 0, layout_.group, dim), query),
               q_free_),
       q_full_));
-  list.push_back(setting(waiting(vector_op(VectorOp::kConvert, wide, query), q_full_), q_free_));
+  list.push_back(setting(waiting(round_op(wide, query), q_full_), q_free_));
   list.push_back(scalar_op(VectorOp::kMuls, wide, wide, 1.0 / std::sqrt(static_cast<double>(dim))));
   if (layout_.has_gaps) {
     list.push_back(
@@ -75,7 +75,7 @@ void DecodeVector::emit_scores(std::vector<Instruction>& list, const DecodeTile&
   const Tile keys = ub_tile(slot, tokens, dim, 0, type);
   const Tile wide = ub_tile(layout_.wide, tokens, dim, dim, DType::kF32);
   const Tile product = ub_tile(layout_.product, tokens, dim, dim, DType::kF32);
-  list.push_back(setting(waiting(vector_op(VectorOp::kConvert, wide, keys), k_full_), k_free_));
+  list.push_back(setting(waiting(round_op(wide, keys), k_full_), k_free_));
   for (int64_t head = 0; head < layout_.group; ++head) {
     const Tile query = ub_tile(layout_.wide_query + head * dim * 4, 1, dim, 0, DType::kF32);
     const Tile scores =
@@ -109,7 +109,7 @@ void DecodeVector::emit_softmax(std::vector<Instruction>& list,
   if (!variant.part) list.push_back(vector_op(VectorOp::kDiv, scores, scores, sum));
   const Tile probabilities =
       rows(layout_.probabilities, Expr::binding(kColumns), layout_.columns, layout_.shape.type);
-  Instruction convert = waiting(vector_op(VectorOp::kConvert, probabilities, scores), p_free_);
+  Instruction convert = waiting(round_op(probabilities, scores), p_free_);
   list.push_back(layout_.config.vector_scores ? convert : setting(convert, s_free_));
   if (variant.part) {
     constexpr int64_t kHalf = KvReduction::kStatColumns / 2;

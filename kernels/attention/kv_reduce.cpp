@@ -46,8 +46,7 @@ class Merge {
     Tile out = values(ub_.out);
     out.type = reduction_.out_type;
     list.push_back(vector_op(VectorOp::kDiv, sum, sum, column(ub_.row_sum)));
-    list.push_back(setting(waiting(vector_op(VectorOp::kConvert, out, sum), flags_.out_free),
-                           flags_.out_full));
+    list.push_back(setting(waiting(round_op(out, sum), flags_.out_free), flags_.out_full));
     const Tile to =
         gm_tile(reduction_.out, Expr::binding(kMergeOut), 0, reduction_.rows, reduction_.dim);
     list.push_back(setting(waiting(store_tile(out, to), flags_.out_full), flags_.out_free));

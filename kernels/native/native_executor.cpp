@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/base/error.h"
 #include "core/base/format.h"
-#include "core/base/integers.h"
+#include "core/serving/functional.h"
 #include "kernels/native/native_pass.h"
 
 namespace tilewright {
@@ -50,42 +49,6 @@ void check_options(const ModelConfig& model, const NativeOptions& options) {
   }
 }
 
-/// Checks what the engine promises, and the ids, which come from outside.
-void check_slice(const SequenceSlice& slice, const Capacity& capacity) {
-  TW_CHECK(slice.tokens >= 1 && slice.context >= 0, "a slice has tokens");
-  TW_CHECK(slice.drafts >= 0 && slice.drafts < slice.tokens, "drafts follow a token");
-  TW_CHECK(std::ssize(slice.ids) == slice.tokens, "functional mode needs the tokens");
-  const int64_t end = slice.context + slice.tokens;
-  TW_CHECK(ceil_div(end, capacity.block_size) <= std::ssize(slice.blocks),
-           "the blocks cover the tokens");
-  for (const int32_t block : slice.blocks) {
-    TW_CHECK(block >= 0 && block < capacity.kv_blocks, "a block exists");
-  }
-  for (const int32_t id : slice.ids) {
-    if (id >= 0 && id < capacity.vocab) continue;
-    throw Error(ErrorKind::kFailed,
-                fmt::format("request {}: token {} is not in the model's vocabulary of {}",
-                            slice.request, id, capacity.vocab));
-  }
-}
-
-void check_copy(const BlockCopy& copy, const Capacity& capacity) {
-  TW_CHECK(copy.from >= 0 && copy.from < capacity.kv_blocks && copy.to >= 0 &&
-               copy.to < capacity.kv_blocks && copy.from != copy.to,
-           "a block is copied into another");
-  TW_CHECK(copy.tokens >= 0 && copy.tokens <= capacity.block_size, "a block holds the tokens");
-}
-
-void check_numbers(std::span<const float> logits, int64_t request) {
-  if (std::all_of(logits.begin(), logits.end(), [](float value) { return std::isfinite(value); })) {
-    return;
-  }
-  throw Error(ErrorKind::kFailed,
-              fmt::format("request {}: its logits are not finite; either the model's numbers do "
-                          "not fit f32, or KV was read that nobody wrote",
-                          request));
-}
-
 }  // namespace
 
 NativeExecutor::NativeExecutor(const Checkpoint& checkpoint, const NativeOptions& options) {
@@ -111,27 +74,12 @@ Capacity NativeExecutor::capacity() const {
 }
 
 Execution NativeExecutor::execute(const Batch& batch, int64_t ready_ns) {
-  for (const SequenceSlice& slice : batch.slices) check_slice(slice, capacity_);
-  for (const BlockCopy& copy : batch.copies) check_copy(copy, capacity_);
+  check_functional_batch(batch, capacity_);
   pass_->copy_blocks(batch.copies);
   const std::span<const float> logits = pass_->run(batch);
-
   Execution result;
   result.start_ns = result.accepts_next_ns = result.end_ns = ready_ns;
-  size_t at = 0;
-  for (const SequenceSlice& slice : batch.slices) {
-    if (!slice.samples) continue;
-    const auto count = static_cast<size_t>((slice.drafts + 1) * capacity_.vocab);
-    const std::span<const float> rows = logits.subspan(at, count);
-    at += count;
-    check_numbers(rows, slice.request);
-    const std::vector<int32_t> tokens = verify(
-        rows, capacity_.vocab, slice.ids.last(static_cast<size_t>(slice.drafts)), slice.sampling,
-        static_cast<uint64_t>(slice.request), slice.context + slice.tokens - slice.drafts);
-    result.tokens.insert(result.tokens.end(), tokens.begin(), tokens.end());
-    result.token_counts.push_back(std::ssize(tokens));
-  }
-  if (batch.wants_logits) result.logits.assign(logits.begin(), logits.end());
+  add_tokens(batch, capacity_, logits, result);
   return result;
 }
 

@@ -25,7 +25,12 @@ int64_t RmsNormKernel::ub_bytes(const Problem& problem, const VectorTile& tile,
 
 Launch RmsNormKernel::build(const Problem& problem, const Config& config,
                             const Machine& machine) const {
-  return build_norm_launch(problem, tile_of(problem, config), machine, adds_residual(), kEpsilon);
+  return build(problem, config, machine, kEpsilon);
+}
+
+Launch RmsNormKernel::build(const Problem& problem, const Config& config, const Machine& machine,
+                            double epsilon) const {
+  return build_norm_launch(problem, tile_of(problem, config), machine, adds_residual(), epsilon);
 }
 
 void RmsNormKernel::fill_inputs(const Problem&, const Launch& launch, const InputValues& values,

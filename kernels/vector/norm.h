@@ -17,6 +17,9 @@ class RmsNormKernel : public VectorKernel {
   std::string summary() const override;
   std::vector<SizeInfo> sizes() const override;
   Launch build(const Problem& problem, const Config& config, const Machine& machine) const override;
+  /// The launch for a model whose eps is another one.
+  Launch build(const Problem& problem, const Config& config, const Machine& machine,
+               double epsilon) const;
   void fill_inputs(const Problem& problem, const Launch& launch, const InputValues& values,
                    GmImage& image) const override;
   std::vector<ExpectedTensor> reference(const Problem& problem, const Launch& launch,

@@ -93,6 +93,10 @@ Instruction vector_op(VectorOp op, const Tile& dst, const Tile& a, const Tile& b
   return instruction;
 }
 
+Instruction round_op(const Tile& dst, const Tile& a) {
+  return vector_op(dst.type == a.type ? VectorOp::kCopy : VectorOp::kConvert, dst, a);
+}
+
 Instruction scalar_op(VectorOp op, const Tile& dst, const Tile& a, double scalar) {
   Instruction instruction = vector_op(op, dst, a);
   instruction.scalar = scalar;

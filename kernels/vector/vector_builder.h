@@ -33,6 +33,8 @@ Instruction load_tile(const Tile& from, const Tile& to);
 Instruction store_tile(const Tile& from, const Tile& to);
 Instruction vector_op(VectorOp op, const Tile& dst, const Tile& a);
 Instruction vector_op(VectorOp op, const Tile& dst, const Tile& a, const Tile& b);
+/// dst = a, rounded where dst is narrower; a copy where both have one type.
+Instruction round_op(const Tile& dst, const Tile& a);
 Instruction scalar_op(VectorOp op, const Tile& dst, const Tile& a, double scalar);
 
 /// The instruction with one more flag to wait for or to set.

@@ -114,7 +114,7 @@ TEST(AttentionNumerics, HoldAtTheEdgesOfTiles) {
 
 TEST(AttentionNumerics, HoldForLargeTinyAndEqualValuesAndHiddenRows) {
   size_t number = 0;
-  for (const char* dtype : {"f16", "bf16"}) {
+  for (const char* dtype : {"f16", "bf16", "f32"}) {
     AttentionCase c = mixed("tree", 11, 140);
     c.dtype = dtype;
     const Problem problem = attention_problem(c);
@@ -175,6 +175,65 @@ TEST(AttentionNumerics, AreRightForTreesOfManyTiles) {
       expect_no_hazard(problem, config);
     }
   }
+}
+
+/// What an f32 model asks for: short and odd prompts, chunks, decodes and drafts together and
+/// apart.
+const std::vector<Sizes>& f32_batches() {
+  static const std::vector<Sizes> batches = {
+      {{"tokens", 1}, {"heads", 8}, {"kv_heads", 2}, {"dim", 16}, {"block", 16}},
+      {{"sequences", 3},
+       {"context", 300},
+       {"heads", 8},
+       {"kv_heads", 2},
+       {"dim", 16},
+       {"block", 8}},
+      {{"sequences", 2}, {"context", 700}, {"heads", 3}, {"kv_heads", 3}, {"dim", 128}},
+      {{"tokens", 131}, {"heads", 8}, {"kv_heads", 2}, {"dim", 16}, {"block", 128}},
+      {{"tokens", 40}, {"context", 97}, {"heads", 5}, {"dim", 48}, {"block", 7}},
+      {{"tokens", 33}, {"context", 200}, {"heads", 2}, {"dim", 256}, {"block", 96}},
+      {{"tokens", 20},
+       {"context", 60},
+       {"decodes", 3},
+       {"decode_context", 130},
+       {"verifies", 2},
+       {"drafts", 5},
+       {"verify_context", 90},
+       {"heads", 8},
+       {"kv_heads", 2},
+       {"dim", 16},
+       {"block", 16}},
+  };
+  return batches;
+}
+
+TEST(AttentionNumerics, AreRightInF32AndFreeOfHazards) {
+  size_t number = 0;
+  for (const Sizes& batch : f32_batches()) {
+    for (const char* mask : {"causal", batch.contains("verifies") ? "tree" : "none"}) {
+      const Problem problem = attention_problem({batch, mask, "f32"});
+      std::vector<Config> configs = some_configs(problem, 3, number++);
+      configs.push_back(find_kernel("attention").default_config(problem, attention_machine()));
+      for (const Config& config : configs) {
+        expect_right(problem, config);
+        expect_no_hazard(problem, config);
+      }
+    }
+  }
+}
+
+// Errors of f32 are so small that results in a narrower type would be found out.
+TEST(AttentionNumerics, OfF32AreNotThoseOfHalves) {
+  const Problem problem = attention_problem(
+      {{{"tokens", 20}, {"context", 30}, {"heads", 2}, {"dim", 16}, {"block", 16}},
+       "causal",
+       "f32"});
+  const Kernel& kernel = find_kernel("attention");
+  const CheckResult result =
+      check_kernel(kernel, problem, kernel.default_config(problem, attention_machine()),
+                   attention_machine(), {3});
+  EXPECT_TRUE(result.ok) << result.first_failure;
+  EXPECT_LT(result.max_abs_err, 1e-6);
 }
 
 TEST(AttentionHazards, AreNoneInMixedBatches) {

@@ -133,6 +133,7 @@ const Case kCases[] = {
     {{DType::kF16, 4, 4, 96, 37}, {333, 38}},  // prime blocks, several in a tile
     {{DType::kBF16, 2, 2, 192, 257}, {600}},   // prime blocks that tiles cut
     {{DType::kF16, 8, 8, 32, 48}, {100, 1300}},   {{DType::kBF16, 3, 1, 256, 64}, {520}},
+    {{DType::kF32, 8, 2, 16, 16}, {1000, 17, 1}}, {{DType::kF32, 3, 3, 128, 37}, {333, 38}},
 };
 
 /// Legal configs taken at random.
@@ -271,7 +272,8 @@ TEST(DecodeAttention, SmallBlocksCostBandwidth) {
 /// Merging, gaps between blocks that tiles cut, and both pipelines, in every legal config.
 TEST(DecodeAttention, SlowHasNoHazardInItsSpace) {
   const Case cases[] = {{{DType::kBF16, 2, 2, 32, 37}, {300, 1, 700}},
-                        {{DType::kF16, 6, 2, 64, 150}, {900, 40}}};
+                        {{DType::kF16, 6, 2, 64, 150}, {900, 40}},
+                        {{DType::kF32, 4, 2, 16, 37}, {300, 1, 700}}};
   for (const Case& c : cases) {
     const std::vector<Config> space = decode_space(c.shape, machine()).enumerate();
     std::vector<std::string> alarms(space.size());

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "core/base/error.h"
 #include "core/base/integers.h"
 #include "kernels/native/native_executor.h"
 
