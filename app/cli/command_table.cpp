@@ -2,6 +2,7 @@
 
 #include "app/cli/command.h"
 #include "app/cli/commands/commands.h"
+#include "app/cli/engine_arguments.h"
 #include "app/cli/workload_arguments.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
@@ -62,7 +63,8 @@ std::vector<Option> serving_options() {
              {"all-reduce-parts", 0, "N", "1",
               "parts in which all-reduces overlap the GEMM before them"},
              {"expert-skew", 0, "N", "0", "uneven experts: shares 1 / rank^(N/100); 0: even"},
-         };
+         } +
+         engine_options();
 }
 
 Command run_entry() {
@@ -138,15 +140,9 @@ std::vector<Option> reference_options() {
   return {
       {"reference", 0, "FILE", "",
        "run the checkpoint folder MODEL on the prompts of FILE and compare its tokens and logits"},
-      {"executor", 0, "NAME", "native", "with --reference: native (f32 on the CPU)"},
+      {"executor", 0, "NAME", "native",
+       "with --reference: native (f32 on the CPU), or simulated (our kernels on the machine)"},
       {"chunk", 0, "N", "", "with --reference: token budget of a step"},
-      {"prefix-cache", 0, "on|off", "",
-       "with --reference: share KV of equal prefixes (default: on)"},
-      {"speculate", 0, "ngram:K", "", "with --reference: verify up to K looked-up tokens a step"},
-      {"async", 0, "on|off", "",
-       "with --reference: plan a step during the one before (default: off)"},
-      {"tp", 0, "N", "", "with --reference: ranks that share each layer (default: 1)"},
-      {"pp", 0, "N", "", "with --reference: stages of layers (default: 1)"},
   };
 }
 
@@ -215,15 +211,17 @@ Command report_entry() {
       "the change and shows what it really saves.\n"
       "`report xyserve` needs no run: it computes the gains that the paper of XY-Serve states, "
       "each\n"
-      "over its baseline, with the baselines beside measurements (docs/xyserve.md).\n";
+      "over its baseline, with the baselines beside measurements (docs/xyserve.md). `report\n"
+      "xyserve-e2e` does so end to end: traffic at several rates, and the ablation.\n";
   command.positionals = {
-      {"RUN", "number or label of a run, see `tilewright query runs`; or xyserve"}};
+      {"RUN", "number or label of a run, see `tilewright query runs`; or xyserve, xyserve-e2e"}};
   command.options = {
       {"apply", 0, "N", "", "follow the N-th advice: run the change in detail and keep the run"},
-      {"quick", 0, "", "", "of xyserve: a few sizes of each experiment only"}};
+      {"quick", 0, "", "", "of xyserve and xyserve-e2e: a few points of each experiment only"}};
   command.examples = {{"tilewright report 1", "the first run of the database"},
                       {"tilewright report 1 --apply 1", "do what would save most"},
-                      {"tilewright report xyserve --quick", "the gains of XY-Serve's kernels"}};
+                      {"tilewright report xyserve --quick", "the gains of XY-Serve's kernels"},
+                      {"tilewright report xyserve-e2e --quick", "and of its serving"}};
   command.run = run_report;
   return command;
 }

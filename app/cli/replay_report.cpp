@@ -53,6 +53,30 @@ const Measure kMeasures[] = {
     {"E2E mean / p50 / p99", [](const Replay& r) { return latency(r, r.metrics.e2el); }},
     {"device busy",
      [](const Replay& r) { return format_us(static_cast<double>(r.result.device_ns) * 1e-3); }},
+    {"waiting for the host",
+     [](const Replay& r) {
+       return fmt::format("{} within steps, {} between",
+                          format_us(static_cast<double>(r.result.idle_ns) * 1e-3),
+                          format_us(static_cast<double>(r.result.host_ns) * 1e-3));
+     }},
+    {"MFU / MBU",
+     [](const Replay& r) {
+       const Utilisation used = r.utilisation();
+       return fmt::format("{} / {}", format_share(used.mfu), format_share(used.mbu));
+     }},
+    {"prefix cache hits",
+     [](const Replay& r) {
+       const auto queries = static_cast<double>(r.totals.prefix_queries);
+       if (r.totals.prefix_hits == 0) return std::string();
+       return format_share(static_cast<double>(r.totals.prefix_hits) / queries);
+     }},
+    {"drafts accepted",
+     [](const Replay& r) {
+       const SpeculationStats& stats = r.totals.speculation;
+       if (stats.num_drafts == 0) return std::string();
+       return fmt::format("{}, {:.2f} tokens a verification", format_share(stats.acceptance_rate()),
+                          stats.mean_acceptance_length());
+     }},
     {"preemptions", [](const Replay& r) { return format_count(r.result.preemptions); }},
     {"KV blocks, peak of all",
      [](const Replay& r) {
@@ -98,7 +122,14 @@ Json json_of(const ServingSetup& setup) {
           {"quantization", name_of(setup.executor.quantization)},
           {"lowering", name_of(setup.executor.lowering)},
           {"enforce_eager", setup.executor.enforce_eager},
-          {"host_us", static_cast<double>(setup.options.host_overhead_ns) * 1e-3}};
+          {"host_us", static_cast<double>(setup.options.host_overhead_ns) * 1e-3},
+          {"policy", setup.options.policy},
+          {"scheduling_policy", setup.options.scheduling_policy},
+          {"enable_chunked_prefill", setup.options.enable_chunked_prefill},
+          {"enable_prefix_caching", setup.options.enable_prefix_caching},
+          {"prefix_cache_tokens", setup.options.prefix_cache_tokens},
+          {"num_speculative_tokens", setup.options.speculative.num_speculative_tokens},
+          {"async_scheduling", setup.options.async_scheduling}};
 }
 
 Json json_of_audit(const std::vector<double>& errors) {
@@ -182,6 +213,10 @@ std::string gains_text(const Replay& first, const Replay& second) {
 
 }  // namespace
 
+Utilisation Replay::utilisation() const {
+  return utilisation_of(totals.work, totals.device_ns, totals.peak_flops, totals.peak_bytes_per_s);
+}
+
 int64_t Replay::op_ns() const {
   int64_t total = 0;
   for (const OpTime& op : result.by_op) total += op.ns;
@@ -222,6 +257,8 @@ Json to_json(const Replay& replay, const ServingSetup& setup) {
   const double rate = request_rate(setup.workload);
   json["request_rate"] = rate > 0 ? Json(rate) : Json("inf");
   json.update(to_json(replay.metrics));
+  json.update(to_json(replay.totals, replay.metrics.duration));
+  json["idle_us"] = static_cast<double>(result.idle_ns) * 1e-3;
   json["aborted"] = replay.metrics.aborted;
   json["steps"] = result.step_end_ns.size();
   json["preemptions"] = result.preemptions;

@@ -16,6 +16,7 @@ struct Replay {
   const Plan* plan = nullptr;
   ServingResult result;
   ServingMetrics metrics;
+  RunTotals totals;
   MemoryBudget memory;
   double wall_seconds = 0;
   /// Of sampled steps that were simulated launch by launch: how far off their times are, as shares
@@ -24,6 +25,8 @@ struct Replay {
 
   /// Time of all ops on the device.
   int64_t op_ns() const;
+  /// MFU and MBU while the device was busy.
+  Utilisation utilisation() const;
 };
 
 /// A measure of two runs side by side; `gain` above 1 says that the first run is the better one.

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "app/cli/engine_arguments.h"
 #include "app/cli/workload_arguments.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
@@ -66,6 +67,7 @@ ServingSetup read_serving_setup(const Context& context, const std::string& model
   ServingOptions& options = setup.options;
   options.max_num_batched_tokens = arguments.integer("max-num-batched-tokens", 1, kMaxTokens);
   options.max_num_seqs = arguments.integer("max-num-seqs", 1, kMaxTokens);
+  read_engine_arguments(arguments, options, setup.draft_model);
   const double host_us = arguments.has("host-us") ? arguments.number("host-us", 0, kMaxHostUs)
                                                   : setup.machine.launch.host_step_us;
   options.host_overhead_ns = std::llround(host_us * 1e3);

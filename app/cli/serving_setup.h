@@ -19,6 +19,7 @@ struct ServingSetup {
   ModelExecutorOptions executor;
   /// What a chip computes of each layer: the shapes of its GEMMs.
   RankLayout layout;
+  std::string draft_model;    ///< of --speculate model:..., or ""
   int64_t audited_steps = 0;  ///< of `replay`: simulated launch by launch behind the run
 };
 

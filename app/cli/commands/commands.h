@@ -14,6 +14,7 @@ int run_export(Context& context);
 int run_report(Context& context);
 /// `report xyserve`.
 int run_report_xyserve(Context& context);
+int run_report_xyserve_serving(Context& context);
 int run_diff(Context& context);
 int run_query(Context& context);
 int run_machine(Context& context);

@@ -22,6 +22,7 @@
 #include "core/base/text.h"
 #include "core/base/thread_pool.h"
 #include "core/serving/engine.h"
+#include "core/serving/run_totals.h"
 #include "kernels/executor/step_sampler.h"
 
 namespace tilewright {
@@ -111,6 +112,18 @@ std::vector<double> audit(ModelExecutor& executor, const std::vector<Batch>& ste
   return errors;
 }
 
+/// The smaller model that drafts, on the same chips; null without one. It has as many KV blocks as
+/// the model: what they take must be left by it (--kv-blocks).
+std::unique_ptr<ModelExecutor> draft_model(const ServingSetup& setup, const ModelExecutor& model,
+                                           ModelExecutorOptions options) {
+  if (setup.draft_model.empty()) return nullptr;
+  options.plan = nullptr;
+  options.kv_blocks = model.capacity().kv_blocks;
+  options.max_model_len = model.capacity().max_model_len;
+  options.parallel.pp = 1;
+  return std::make_unique<ModelExecutor>(load_model(setup.draft_model), setup.machine, options);
+}
+
 void serve_one(const ServingSetup& setup, const Slo& slo, size_t index, Board& board,
                Replay& replay) {
   const int64_t audited = setup.audited_steps;
@@ -123,10 +136,13 @@ void serve_one(const ServingSetup& setup, const Slo& slo, size_t index, Board& b
   ServingCallbacks callbacks;
   callbacks.stop = interrupted;
   callbacks.progress = [&](const ServingProgress& at) { board.report(index, at); };
-  replay.result = serve(setup.workload, device, setup.options, callbacks);
+  const std::unique_ptr<ModelExecutor> draft = draft_model(setup, executor, options);
+  replay.result = serve(setup.workload, device, setup.options, callbacks, draft.get());
   if (audited > 0 && !interrupted()) replay.audit_errors = audit(executor, sampler.samples());
   replay.memory = executor.memory();
   replay.metrics = compute_metrics(replay.result.requests, replay.result.step_end_ns, slo);
+  replay.totals = totals_of(replay.result, executor.capacity());
+  replay.totals.chips = options.parallel.tp * options.parallel.pp;
   replay.wall_seconds = wall_seconds() - started;
 }
 
@@ -153,7 +169,7 @@ Json json_of(const std::vector<Replay>& replays, const ServingSetup& setup) {
 
 /// Options that only a comparison with a reference has.
 void refuse_reference_options(const Arguments& arguments) {
-  for (const char* option : {"executor", "chunk", "prefix-cache", "speculate", "async"}) {
+  for (const char* option : {"executor", "chunk"}) {
     if (!arguments.has(option)) continue;
     throw Error(ErrorKind::kUsage, fmt::format("--{} needs --reference FILE", option));
   }

@@ -10,6 +10,7 @@
 #include "app/cli/clock.h"
 #include "app/cli/command.h"
 #include "app/cli/commands/commands.h"
+#include "app/cli/engine_arguments.h"
 #include "app/cli/interrupt.h"
 #include "app/cli/table.h"
 #include "core/base/error.h"
@@ -20,6 +21,7 @@
 #include "core/serving/engine.h"
 #include "kernels/native/native_executor.h"
 #include "kernels/native/reference.h"
+#include "kernels/simulated/simulated_executor.h"
 
 namespace tilewright {
 
@@ -31,55 +33,22 @@ constexpr double kTolerance = 1e-3;
 constexpr int64_t kMaxTokens = int64_t{1} << 30;
 constexpr int64_t kMaxBlocks = int64_t{1} << 28;
 constexpr int64_t kMaxRanks = 1024;
-constexpr int64_t kMaxDrafts = 64;
 constexpr int64_t kDefaultBlockSize = 16;
-/// Suffixes that drafts are looked up by. Shorter than vLLM's, so that there is much to verify.
-constexpr int64_t kShortestSuffix = 1;
-constexpr int64_t kLongestSuffix = 5;
 
 /// What a comparison is made of.
 struct Setup {
+  bool simulated = false;  ///< by the kernels on the functional simulator
   Checkpoint checkpoint;
   Reference reference;
   Workload workload;
   ServingOptions serving;
   NativeOptions native;
+  std::string draft_model;  ///< a checkpoint folder, or ""
 };
-
-bool read_switch(const Arguments& arguments, std::string_view option, bool fallback) {
-  if (!arguments.has(option)) return fallback;
-  const std::string value = arguments.text(option);
-  if (value == "on" || value == "off") return value == "on";
-  throw Error(ErrorKind::kUsage,
-              fmt::format("--{} is '{}'; it is on or off", option, printable(value)));
-}
 
 int64_t integer_or(const Arguments& arguments, std::string_view option, int64_t max,
                    int64_t fallback) {
   return arguments.has(option) ? arguments.integer(option, 1, max) : fallback;
-}
-
-/// "ngram:3".
-SpeculativeOptions read_speculation(const Arguments& arguments) {
-  SpeculativeOptions options;
-  if (!arguments.has("speculate")) return options;
-  const std::string text = arguments.text("speculate");
-  constexpr std::string_view kPrefix = "ngram:";
-  if (!text.starts_with(kPrefix)) {
-    throw Error(ErrorKind::kUsage, fmt::format("--speculate is '{}'; it is ngram:K with K drafts "
-                                               "in a step, such as ngram:3",
-                                               printable(text)));
-  }
-  options.method = DraftMethod::kNgram;
-  options.num_speculative_tokens =
-      parse_int(std::string_view(text).substr(kPrefix.size()), "--speculate ngram:K");
-  if (options.num_speculative_tokens < 1 || options.num_speculative_tokens > kMaxDrafts) {
-    throw Error(ErrorKind::kUsage, fmt::format("--speculate ngram:{}: K is 1 to {}",
-                                               options.num_speculative_tokens, kMaxDrafts));
-  }
-  options.prompt_lookup_min = kShortestSuffix;
-  options.prompt_lookup_max = kLongestSuffix;
-  return options;
 }
 
 /// Blocks that hold all cases at once.
@@ -95,20 +64,36 @@ int64_t blocks_of_all(const Reference& reference, int64_t block_size) {
 /// Options that have no meaning without a workload, and without times.
 void refuse_workload_options(const Arguments& arguments) {
   for (const char* option :
-       {"workload", "limit", "rate", "host-us", "plan", "compare", "force", "slo"}) {
+       {"workload", "limit", "offset", "window", "rate", "arrivals", "trace", "host-us", "plan",
+        "compare", "force", "slo", "audit", "quantization", "lowering", "enforce-eager",
+        "cudagraph-capture-sizes", "all-reduce-parts", "expert-skew"}) {
     if (!arguments.has(option)) continue;
     throw Error(ErrorKind::kUsage, fmt::format("--{} has no meaning with --reference", option));
   }
 }
 
+/// Whether the kernels compute; otherwise the CPU does.
+bool read_simulated(const Arguments& arguments) {
+  const std::string executor = arguments.text("executor");
+  if (executor == "native") return false;
+  if (executor != "simulated") {
+    throw Error(ErrorKind::kUsage,
+                fmt::format("--executor is '{}'; it is native or simulated", printable(executor)));
+  }
+  for (const char* option : {"tp", "pp"}) {
+    if (!arguments.has(option) || arguments.integer(option, 1, kMaxRanks) == 1) continue;
+    throw Error(ErrorKind::kUsage,
+                fmt::format("--{} is of the native executor; the simulated one computes real "
+                            "numbers on one chip",
+                            option));
+  }
+  return true;
+}
+
 Setup read_setup(const Arguments& arguments) {
   refuse_workload_options(arguments);
-  const std::string executor = arguments.text("executor");
-  if (executor != "native") {
-    throw Error(ErrorKind::kUsage,
-                fmt::format("--executor is '{}'; it is native", printable(executor)));
-  }
-  Setup setup{Checkpoint(arguments.positionals()[0]), {}, {}, {}, {}};
+  const bool simulated = read_simulated(arguments);
+  Setup setup{simulated, Checkpoint(arguments.positionals()[0]), {}, {}, {}, {}, {}};
   const std::string path = arguments.text("reference");
   setup.reference = read_reference(path, setup.checkpoint.model());
   setup.workload = reference_workload(setup.reference, path);
@@ -121,9 +106,7 @@ Setup read_setup(const Arguments& arguments) {
       arguments.integer(arguments.has("chunk") ? "chunk" : "max-num-batched-tokens", 1, kMaxTokens);
   serving.max_num_seqs =
       std::min(arguments.integer("max-num-seqs", 1, kMaxTokens), serving.max_num_batched_tokens);
-  serving.enable_prefix_caching = read_switch(arguments, "prefix-cache", true);
-  serving.async_scheduling = read_switch(arguments, "async", false);
-  serving.speculative = read_speculation(arguments);
+  read_engine_arguments(arguments, serving, setup.draft_model);
 
   NativeOptions& native = setup.native;
   native.block_size = integer_or(arguments, "block-size", kMaxTokens, kDefaultBlockSize);
@@ -162,7 +145,7 @@ Json json_of(const Setup& setup, const Agreement& agreement, const ServingResult
   Json json = output_object();
   json["model_id"] = setup.checkpoint.model().name;
   json["reference"] = setup.workload.source;
-  json["executor"] = "native";
+  json["executor"] = setup.simulated ? "simulated" : "native";
   json["options"] = json_of(setup);
   json["tokens_equal"] = agreement.tokens_equal;
   json["tokens_total"] = agreement.tokens_total;
@@ -208,12 +191,32 @@ std::vector<std::vector<int32_t>> outputs_of(const ServingResult& result) {
   return outputs;
 }
 
+std::unique_ptr<Executor> executor_of(const Context& context, const Setup& setup) {
+  const NativeOptions& native = setup.native;
+  if (!setup.simulated) return std::make_unique<NativeExecutor>(setup.checkpoint, native);
+  const SimulatedOptions options{.kv_blocks = native.kv_blocks,
+                                 .block_size = native.block_size,
+                                 .max_model_len = native.max_model_len};
+  return std::make_unique<SimulatedExecutor>(setup.checkpoint, context.machine(), options);
+}
+
+/// The checkpoint that drafts, computed on the CPU; null without one.
+std::unique_ptr<Executor> draft_of(const Setup& setup, const Capacity& capacity) {
+  if (setup.draft_model.empty()) return nullptr;
+  NativeOptions options;
+  options.kv_blocks = capacity.kv_blocks;
+  options.block_size = capacity.block_size;
+  options.max_model_len = capacity.max_model_len;
+  return std::make_unique<NativeExecutor>(Checkpoint(setup.draft_model), options);
+}
+
 }  // namespace
 
 int run_replay_reference(Context& context) {
   const InterruptGuard guard;
   const Setup setup = read_setup(context.arguments());
-  NativeExecutor executor(setup.checkpoint, setup.native);
+  const std::unique_ptr<Executor> executor = executor_of(context, setup);
+  const std::unique_ptr<Executor> draft = draft_of(setup, executor->capacity());
   ReferenceComparison comparison(setup.reference);
   ServingCallbacks callbacks;
   callbacks.stop = interrupted;
@@ -221,7 +224,8 @@ int run_replay_reference(Context& context) {
     comparison.add_logits(request, position, row);
   };
   const double started = wall_seconds();
-  const ServingResult result = serve(setup.workload, executor, setup.serving, callbacks);
+  const ServingResult result =
+      serve(setup.workload, *executor, setup.serving, callbacks, draft.get());
   const Agreement agreement = comparison.finish(outputs_of(result));
   if (context.globals().json) {
     Json json = json_of(setup, agreement, result);

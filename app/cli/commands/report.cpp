@@ -219,9 +219,10 @@ void print(Context& context, const RunReport& report, std::span<const Advice> li
 
 int run_report(Context& context) {
   const bool applies = context.arguments().has("apply");
-  if (context.arguments().positionals()[0] == "xyserve") {
-    if (applies) throw Error(ErrorKind::kUsage, "--apply follows advice on a run, not on xyserve");
-    return run_report_xyserve(context);
+  const std::string& name = context.arguments().positionals()[0];
+  if (name == "xyserve" || name == "xyserve-e2e") {
+    if (applies) throw Error(ErrorKind::kUsage, "--apply follows advice on a run, not on " + name);
+    return name == "xyserve" ? run_report_xyserve(context) : run_report_xyserve_serving(context);
   }
   if (context.arguments().has("quick")) {
     throw Error(ErrorKind::kUsage, "--quick shortens `report xyserve`; a run is as long as it was");
