@@ -40,16 +40,13 @@ ServingEngine stage_separated(std::string name, std::string meaning, Lowering lo
 
 std::vector<ServingEngine> serving_engines() {
   std::vector<ServingEngine> engines = {
-      stage_separated(
-          "baseline",
-          "attention_library and gemm_library, steps of prompts or of decodes, ops sent "
-          "one by one",
-          Lowering::kLibrary),
-      stage_separated("graphs", "the baseline, its decodes as captured graphs", Lowering::kLibrary),
-      stage_separated("kernels",
-                      "and the meta-attention and tuned SmoothGEMM, steps as the baseline's",
+      stage_separated("baseline",
+                      "attention_library and gemm_library, steps of prompts or of decodes",
+                      Lowering::kLibrary),
+      stage_separated("eager baseline", "the same without captured graphs", Lowering::kLibrary),
+      stage_separated("kernels", "the meta-attention and tuned SmoothGEMM, steps as the baseline's",
                       Lowering::kXyserve)};
-  engines[0].enforce_eager = true;
+  engines[1].enforce_eager = true;
   ServingEngine mixed = engines.back();
   mixed.name = "mixed";
   mixed.meaning = "and chunked prompts and decodes in one step, one attention launch for all";
@@ -71,15 +68,11 @@ SpeculativeOptions measured_speculation() {
 
 std::vector<ServingEngine> ablation_engines() {
   std::vector<ServingEngine> engines = {
-      stage_separated(
-          "baseline",
-          "attention_library and gemm_library, ops sent one by one, prefix cache of whole "
-          "blocks",
-          Lowering::kLibrary),
-      stage_separated("kernels",
-                      "the meta-attention and tuned SmoothGEMM, captured graphs, no prefix cache",
+      stage_separated("baseline",
+                      "attention_library and gemm_library, prefix cache of whole blocks",
+                      Lowering::kLibrary),
+      stage_separated("kernels", "the meta-attention and tuned SmoothGEMM, no prefix cache",
                       Lowering::kXyserve)};
-  engines[0].enforce_eager = true;
   engines[1].options.enable_prefix_caching = false;
   ServingEngine cache = engines[1];
   cache.name = "+ prefix cache";
@@ -131,38 +124,51 @@ ServedTraffic serve_with(const ServingEngine& engine, const Workload& workload,
   return served;
 }
 
-/// SmoothGEMM's tables for a model on `ranks` chips. lm_head keeps its default: its rows are few.
+/// Row counts at which the linears of a layer are tuned, or lm_head, whose rows are sequences.
+std::vector<int64_t> tuned_rows(bool quick, bool is_head) {
+  std::vector<int64_t> rows = {16, 64, 256, 1024, 2048, kTokenBudget};
+  if (!quick) {
+    rows = {16,  32,  48,   64,   96,   128,  192,  256,  384,
+            512, 768, 1024, 1536, 2048, 2560, 3072, 3584, kTokenBudget};
+  }
+  if (is_head) std::erase_if(rows, [](int64_t m) { return m > ServingOptions{}.max_num_seqs; });
+  return rows;
+}
+
+PlanTable table_of(const LinearTimes& times, const ModelConfig& model, const std::string& layout) {
+  const Problem problem = linear_problem(times.linear, kRowMultiple, "gemm", layout);
+  PlanTable header;
+  header.kernel = "gemm";
+  header.revision = find_kernel("gemm").revision();
+  header.dtype = model.dtype;
+  header.n = times.linear.n;
+  header.k = times.linear.k;
+  header.layouts = problem.layouts;
+  header.ops = {times.linear.op};
+  std::vector<TunedRow> rows;
+  for (const TunedRows& entry : times.table) rows.push_back({entry.m, entry.config, entry.time_us});
+  return make_table(std::move(header), rows);
+}
+
+/// SmoothGEMM's tables for a model on `ranks` chips.
 Plan tuned_plan(const ModelConfig& model, int64_t ranks, const Machine& machine, bool quick,
                 const ExperimentHooks& hooks) {
-  GemmExperimentOptions options;
-  options.layout = "nz";
-  options.rows =
-      quick ? std::vector<int64_t>{16, 64, 256, 1024, 2048, kTokenBudget}
-            : std::vector<int64_t>{16,  32,  48,   64,   96,   128,  192,  256,  384,
-                                   512, 768, 1024, 1536, 2048, 2560, 3072, 3584, kTokenBudget};
-  const RankLayout layout{{.tp = ranks, .pp = 1}, 0, false};
-  for (const ModelOp& op : decoder_ops(model, kRowMultiple, kRowMultiple, layout)) {
-    if (op.kind != OpKind::kGemm || op.name == "lm_head") continue;
-    options.linears.push_back({model.name, ranks, op.name, op.columns, op.depth});
-  }
   Plan plan;
   plan.machine_name = machine.name;
   plan.machine_fingerprint = machine.fingerprint();
   plan.model = model.name;
-  for (const LinearTimes& times : run_gemm_experiment(options, machine, hooks)) {
-    PlanTable header;
-    header.kernel = "gemm";
-    header.revision = find_kernel("gemm").revision();
-    header.dtype = model.dtype;
-    header.n = times.linear.n;
-    header.k = times.linear.k;
-    const Problem problem = linear_problem(times.linear, kRowMultiple, "gemm", options.layout);
-    header.layouts = problem.layouts;
-    header.ops = {times.linear.op};
-    std::vector<TunedRow> rows;
-    for (const TunedRows& entry : times.table)
-      rows.push_back({entry.m, entry.config, entry.time_us});
-    plan.tables.push_back(make_table(std::move(header), rows));
+  const RankLayout layout{{.tp = ranks, .pp = 1}, 0, false};
+  for (const bool is_head : {false, true}) {
+    GemmExperimentOptions options;
+    options.layout = "nz";
+    options.rows = tuned_rows(quick, is_head);
+    for (const ModelOp& op : decoder_ops(model, kRowMultiple, kRowMultiple, layout)) {
+      if (op.kind != OpKind::kGemm || (op.name == "lm_head") != is_head) continue;
+      options.linears.push_back({model.name, ranks, op.name, op.columns, op.depth});
+    }
+    for (const LinearTimes& times : run_gemm_experiment(options, machine, hooks)) {
+      plan.tables.push_back(table_of(times, model, options.layout));
+    }
   }
   return plan;
 }

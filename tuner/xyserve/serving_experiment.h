@@ -16,7 +16,7 @@ struct ServingEngine {
   std::string name;     ///< "baseline", "kernels", "mixed", ...
   std::string meaning;  ///< kernels, scheduling, what is reused
   Lowering lowering = Lowering::kXyserve;
-  bool enforce_eager = false;  ///< ops sent one by one, as vLLM's early port to Ascend does
+  bool enforce_eager = false;  ///< ops sent one by one, without captured graphs
   ServingOptions options = {};
 };
 
