@@ -141,7 +141,8 @@ std::vector<Option> reference_options() {
       {"reference", 0, "FILE", "",
        "run the checkpoint folder MODEL on the prompts of FILE and compare its tokens and logits"},
       {"executor", 0, "NAME", "native",
-       "with --reference: native (f32 on the CPU), or simulated (our kernels on the machine, in f32)"},
+       "with --reference: native (f32 on the CPU), or simulated (our kernels on the machine, in "
+       "f32)"},
       {"chunk", 0, "N", "", "with --reference: token budget of a step"},
   };
 }
@@ -362,7 +363,10 @@ Command workload_entry() {
   command.summary = "what traffic there is to replay, and what a trace looks like";
   command.positionals = {{"ACTION", "list or show"},
                          {"WORKLOAD", "a preset, or the path of a trace", false}};
-  command.options = workload_options();
+  command.options =
+      workload_options() +
+      std::vector<Option>{{"prefix-blocks", 0, "N,N,...", "",
+                           "of show: hit rate of a prefix cache of N blocks, prompts in order"}};
   command.details =
       "The format of a trace is told from its first line (docs/formats.md). `show` counts "
       "requests,\n"

@@ -1,5 +1,6 @@
 // `tilewright workload`, and the options that say which requests of a workload are meant.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -68,6 +69,28 @@ TEST(WorkloadCommand, ShowsSessionsOfAPreset) {
   EXPECT_NE(text.out.find("of them later ones of"), std::string::npos) << text.out;
   EXPECT_NE(text.out.find("repeat a prefix of an earlier prompt (blocks of 64)"),
             std::string::npos);
+}
+
+TEST(WorkloadCommand, ShowsWhatAPrefixCacheOfASizeHas) {
+  Sandbox sandbox;
+  std::string rows;
+  for (const char* hashes : {"1, 2", "1, 3", "1, 2"}) {
+    rows += fmt::format(
+        "{{\"timestamp\": 0, \"input_length\": 1025, \"output_length\": 1, \"hash_ids\": [{}, "
+        "9]}}\n",
+        hashes);
+  }
+  sandbox.file("trace.jsonl", rows);
+  // One block is found of the second prompt, two are of the third; with two blocks the third finds
+  // its first one alone.
+  const Outcome outcome =
+      sandbox.run({"workload", "show", "trace.jsonl", "--prefix-blocks", "1000,3", "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto json = nlohmann::json::parse(outcome.out);
+  EXPECT_DOUBLE_EQ(json["prefix_cache"][0]["hit_rate"], 3.0 * 512 / (3 * 1025));
+  EXPECT_LT(json["prefix_cache"][1]["hit_rate"], json["prefix_cache"][0]["hit_rate"]);
+  EXPECT_EQ(sandbox.run({"workload", "show", "chat", "--prefix-blocks", "4"}).status, 2);
+  EXPECT_EQ(sandbox.run({"workload", "show", "trace.jsonl", "--prefix-blocks", "0"}).status, 2);
 }
 
 TEST(WorkloadCommand, SlicesByTimeThenByNumber) {

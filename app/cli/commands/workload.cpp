@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "app/cli/actions.h"
@@ -10,7 +11,10 @@
 #include "app/cli/serving_setup.h"
 #include "app/cli/table.h"
 #include "app/cli/workload_arguments.h"
+#include "core/base/error.h"
 #include "core/base/format.h"
+#include "core/base/text.h"
+#include "core/serving/kv_manager.h"
 #include "core/workload/generator.h"
 #include "core/workload/session_generator.h"
 #include "core/workload/trace_reader.h"
@@ -127,8 +131,33 @@ std::string prefix_text(const WorkloadStatistics& statistics) {
       format_share(statistics.shared_prefix), statistics.prefix_block_tokens);
 }
 
+/// A prefix cache of so many blocks of the trace's size, and the share of prompt tokens it has.
+struct CacheRate {
+  int64_t blocks = 0;
+  double hit_rate = 0;
+};
+
+std::vector<CacheRate> cache_rates(const Context& context, const Workload& workload) {
+  constexpr double kMostBlocks = 1e8;
+  std::vector<CacheRate> rates;
+  if (!context.arguments().has("prefix-blocks")) return rates;
+  const std::string list = context.arguments().text("prefix-blocks");
+  for (std::string_view item : split(list, ',')) {
+    const double blocks = parse_number(item, "--prefix-blocks");
+    if (!(blocks >= 1 && blocks <= kMostBlocks) || blocks != std::floor(blocks)) {
+      throw Error(ErrorKind::kUsage, fmt::format("--prefix-blocks has '{}'; give numbers of blocks "
+                                                 "from 1 to {:.0f}",
+                                                 printable(std::string(item)), kMostBlocks));
+    }
+    const auto count = static_cast<int64_t>(blocks);
+    rates.push_back({count, prefix_cache_hit_rate(workload, count)});
+  }
+  return rates;
+}
+
 int show_workload(Context& context, Names names) {
   const Workload workload = read_workload_arguments(context, names[0]);
+  const std::vector<CacheRate> rates = cache_rates(context, workload);
   const WorkloadStatistics statistics = workload_statistics(workload);
   if (context.globals().json) {
     Json json = output_object();
@@ -136,12 +165,19 @@ int show_workload(Context& context, Names names) {
     json.update(to_json(statistics));
     json["concurrency"] = workload.concurrency;
     json["notes"] = workload.notes;
+    for (const CacheRate& rate : rates) {
+      json["prefix_cache"].push_back({{"blocks", rate.blocks}, {"hit_rate", rate.hit_rate}});
+    }
     context.print_json(json);
     return kExitOk;
   }
   if (!context.globals().csv) {
     context.print(fmt::format("{}\n{}{}", context.heading(workload.source),
                               arrivals_text(workload, statistics), prefix_text(statistics)));
+    for (const CacheRate& rate : rates) {
+      context.print(fmt::format("a prefix cache of {} blocks has {} of the prompt tokens\n",
+                                format_count(rate.blocks), format_share(rate.hit_rate)));
+    }
     if (statistics.with_prompt_ids > 0) {
       context.print(fmt::format("token ids of {} prompts and {} outputs\n",
                                 format_count(statistics.with_prompt_ids),
