@@ -17,6 +17,7 @@ constexpr int64_t kMaxBlocks = int64_t{1} << 28;
 constexpr double kMaxHostUs = 1e9;
 constexpr int64_t kMaxChips = 1024;
 constexpr int64_t kMaxAudited = 100'000;
+constexpr int64_t kMaxCaptured = 65536;
 constexpr int64_t kMaxParts = 64;
 constexpr int64_t kMaxSkew = 1000;
 
@@ -31,9 +32,9 @@ std::vector<int64_t> read_sizes_list(const Arguments& arguments, std::string_vie
   const std::string list = arguments.text(option);
   for (std::string_view item : split(list, ',')) {
     const double size = parse_number(item, "--cudagraph-capture-sizes");
-    if (size < 1 || size > kMaxTokens || size != std::floor(size)) {
+    if (size < 1 || size > kMaxCaptured || size != std::floor(size)) {
       throw Error(ErrorKind::kUsage, "--cudagraph-capture-sizes has '" + printable(item) +
-                                         "'; give whole numbers of tokens from 1 on");
+                                         "'; give whole numbers of tokens from 1 to 65536");
     }
     sizes.push_back(static_cast<int64_t>(size));
   }

@@ -140,11 +140,12 @@ std::string results_text(const ServingExperiment& experiment) {
   for (size_t i = 1; i < experiment.engines.size(); ++i) {
     const ServingBest best = best_of(experiment, i);
     const PaperServing* paper = paper_of(experiment.engines[i].name);
+    if (!paper) continue;
     const auto stated = [&](double value) { return value == 0 ? "-" : percent(value); };
     table.rows.push_back({experiment.engines[i].name, percent(best.qps_percent),
-                          paper ? stated(paper->qps_percent) : "-", percent(best.ttft_percent),
-                          paper ? stated(paper->ttft_percent) : "-", percent(best.tbt_percent),
-                          paper ? stated(paper->tbt_percent) : "-"});
+                          stated(paper->qps_percent), percent(best.ttft_percent),
+                          stated(paper->ttft_percent), percent(best.tbt_percent),
+                          stated(paper->tbt_percent)});
   }
   return to_table(table);
 }
@@ -200,6 +201,35 @@ std::string breakdown_text(const std::vector<ServedTraffic>& engines, const std:
   table.rows.push_back(std::move(sum));
   table.rows.push_back(std::move(idle));
   return to_table(table);
+}
+
+/// What the last engine saves of the baseline's device time, by kind of op: it bounds what QPS can
+/// gain on a busy chip.
+std::string causes_text(const ServingPoint& point) {
+  struct Share {
+    const char* title;
+    std::vector<std::string_view> ops;
+  };
+  const Share kShares[] = {{"linears", {"qkv", "o_proj", "gate_up", "down", "lm_head"}},
+                           {"attention", {"attention"}}};
+  const ServedTraffic& baseline = point.engines.front();
+  const ServedTraffic& last = point.engines.back();
+  double total = 0;
+  for (const OpTime& op : baseline.by_op) total += static_cast<double>(op.ns) * 1e-3;
+  std::string text =
+      fmt::format("{} at {} /s: of the baseline's op time", point.traffic, point.rate);
+  for (const Share& share : kShares) {
+    double before = 0;
+    double after = 0;
+    for (std::string_view op : share.ops) {
+      before += baseline.device_us_of(op);
+      after += last.device_us_of(op);
+    }
+    text += fmt::format("{} {} is {}, of which {} saves {}", &share == kShares ? "" : ";",
+                        format_share(before / total), share.title, last.engine,
+                        format_share(1 - after / before));
+  }
+  return text + "\n";
 }
 
 std::string ablation_text(const ServingExperiment& experiment) {
@@ -260,7 +290,7 @@ std::string text_of(Context& context, const ServingExperiment& experiment, const
     if (point.rate != kExplainedRate) continue;
     text += breakdown_text(point.engines,
                            fmt::format("{} at {} /s, device time", point.traffic, point.rate)) +
-            "\n";
+            causes_text(point) + "\n";
   }
   text += fmt::format(
       "ablation: {} requests of {:.0f} prompt tokens on average, {} at a time\n{}\n",

@@ -90,6 +90,40 @@ bool read_simulated(const Arguments& arguments) {
   return true;
 }
 
+/// Error (usage, infeasible) when the lengths and the KV blocks leave a case no room to its end: it
+/// would be cut short, and what is missing would look like wrong tokens.
+void check_room(const Setup& setup) {
+  const NativeOptions& native = setup.native;
+  const int64_t positions = setup.checkpoint.model().max_positions;
+  if (native.max_model_len > positions) {
+    throw Error(ErrorKind::kUsage, fmt::format("--max-model-len is {}; the model has {} positions",
+                                               native.max_model_len, positions));
+  }
+  if (native.block_size > positions) {
+    throw Error(ErrorKind::kUsage, fmt::format("--block-size is {}; the longest sequence has {} "
+                                               "tokens",
+                                               native.block_size, positions));
+  }
+  const int64_t longest = native.max_model_len > 0 ? native.max_model_len : positions;
+  for (const ReferenceCase& each : setup.reference.cases) {
+    const auto tokens = static_cast<int64_t>(each.prompt.size() + each.greedy.size());
+    if (tokens > longest) {
+      throw Error(ErrorKind::kInfeasible,
+                  fmt::format("case {} has {} tokens; with --max-model-len {} it would end before",
+                              printable(each.name), format_count(tokens), format_count(longest)));
+    }
+    if (ceil_div(tokens, native.block_size) > native.kv_blocks) {
+      throw Error(ErrorKind::kInfeasible,
+                  fmt::format("case {} has {} tokens; {} KV blocks of {} hold {}: give --kv-blocks "
+                              "{} or more",
+                              printable(each.name), format_count(tokens),
+                              format_count(native.kv_blocks), format_count(native.block_size),
+                              format_count(native.kv_blocks * native.block_size),
+                              ceil_div(tokens, native.block_size)));
+    }
+  }
+}
+
 Setup read_setup(const Arguments& arguments) {
   refuse_workload_options(arguments);
   const bool simulated = read_simulated(arguments);
@@ -115,6 +149,7 @@ Setup read_setup(const Arguments& arguments) {
   native.max_model_len = integer_or(arguments, "max-model-len", kMaxTokens, 0);
   native.parallel = {integer_or(arguments, "tp", kMaxRanks, 1),
                      integer_or(arguments, "pp", kMaxRanks, 1)};
+  check_room(setup);
   return setup;
 }
 
@@ -191,7 +226,7 @@ std::vector<std::vector<int32_t>> outputs_of(const ServingResult& result) {
   return outputs;
 }
 
-std::unique_ptr<Executor> executor_of(const Context& context, const Setup& setup) {
+std::unique_ptr<Executor> executor_of(const Machine& machine, const Setup& setup) {
   const NativeOptions& native = setup.native;
   if (!setup.simulated) return std::make_unique<NativeExecutor>(setup.checkpoint, native);
   const SimulatedOptions options{.kv_blocks = native.kv_blocks,
@@ -201,7 +236,7 @@ std::unique_ptr<Executor> executor_of(const Context& context, const Setup& setup
   ModelConfig model = setup.checkpoint.model();
   model.dtype = DType::kF32;
   const auto source = [&](const std::string& name) { return setup.checkpoint.read(name); };
-  return std::make_unique<SimulatedExecutor>(model, source, context.machine(), options);
+  return std::make_unique<SimulatedExecutor>(model, source, machine, options);
 }
 
 /// The checkpoint that drafts, computed on the CPU; null without one.
@@ -219,7 +254,8 @@ std::unique_ptr<Executor> draft_of(const Setup& setup, const Capacity& capacity)
 int run_replay_reference(Context& context) {
   const InterruptGuard guard;
   const Setup setup = read_setup(context.arguments());
-  const std::unique_ptr<Executor> executor = executor_of(context, setup);
+  const Machine machine = context.machine();  // a wrong --machine is told whatever computes
+  const std::unique_ptr<Executor> executor = executor_of(machine, setup);
   const std::unique_ptr<Executor> draft = draft_of(setup, executor->capacity());
   ReferenceComparison comparison(setup.reference);
   ServingCallbacks callbacks;
