@@ -128,11 +128,11 @@ struct ModelExecutor::State {
     return step;
   }
 
-  /// Rows for which a step is priced: the cube's granule. Where few tokens choose experts, each of
-  /// them counts.
+  /// Rows for which a step is priced: the cube's granule. Where few tokens choose experts or go over
+  /// links, each of them counts.
   int64_t rounded(int64_t rows) const {
-    constexpr int64_t kFewTokens = 32;
-    if (model.experts > 0 && rows <= kFewTokens) return rows;
+    constexpr int64_t kFewTokens = 64;
+    if ((model.experts > 0 || options.parallel.tp > 1) && rows <= kFewTokens) return rows;
     return round_up(rows, kRowMultiple);
   }
 

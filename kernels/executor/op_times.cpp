@@ -87,7 +87,7 @@ RowNodes collective_nodes(const ModelOp& op, int64_t ranks) {
   constexpr int64_t kMostElements = int64_t{1} << 24;  // of all ranks
   const int64_t most = std::max(
       2 * kRowMultiple, bit_floor(std::max<int64_t>(1, kMostElements / (op.columns * ranks))));
-  const int64_t below = std::clamp(bit_floor(op.rows), kRowMultiple, most / 2);
+  const int64_t below = std::clamp<int64_t>(bit_floor(op.rows), 1, most / 2);
   return {below, 2 * below};
 }
 
@@ -262,11 +262,16 @@ int64_t OpTimes::gemm_on_stair(const ModelOp& op, const Config& config) const {
 
 int64_t OpTimes::ns(const ModelOp& op) const {
   if (op.kind == OpKind::kGroupedGemm) return simulated_ns(op);
-  if (op.kind == OpKind::kGemm) return gemm_ns(op);
-  // A few rows take as long as a granule: the latency of one.
-  const int64_t rows = std::max(op.rows, kRowMultiple);
+  if (op.kind == OpKind::kGemm) {
+    ModelOp granules = op;
+    granules.rows = round_up(op.rows, kRowMultiple);
+    return gemm_ns(granules);
+  }
+  // A few rows take vector cores as long as a granule, the latency of one; links they do not.
+  const bool is_exchange = is_collective(op.kind);
+  const int64_t rows = is_exchange ? op.rows : std::max(op.rows, kRowMultiple);
   const RowNodes nodes =
-      is_collective(op.kind) ? collective_nodes(op, lowering_.parallel.tp) : row_nodes(rows);
+      is_exchange ? collective_nodes(op, lowering_.parallel.tp) : row_nodes(rows);
   ModelOp at = op;
   at.rows = nodes.below;
   const int64_t below = simulated_ns(at);

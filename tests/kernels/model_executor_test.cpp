@@ -358,5 +358,36 @@ TEST(ModelExecutor, IsCloseToStepsSimulatedLaunchByLaunchSlow) {
   }
 }
 
+TEST(ModelExecutor, FewTokensOverLinksAreTimedByTheirNumber) {
+  ModelExecutor executor(load_model("llama-2-13b"), machine(), options_of(2));
+  for (const int64_t count : {1, 3, 7}) {
+    const StepAudit audit = executor.audit(decodes(count, 300));
+    EXPECT_NEAR(static_cast<double>(audit.fast_ns) / static_cast<double>(audit.simulated_ns), 1,
+                0.02)
+        << count;
+  }
+}
+
+TEST(ModelExecutor, AnUnevenBatchHoldsUpALibraryThatDealsWholeRequests) {
+  ModelExecutorOptions options = options_of(1);
+  options.lowering = Lowering::kLibrary;
+  ModelExecutor executor(load_model("qwen2-7b"), machine(), options);
+  const int64_t cores = machine().cores.aic;
+  Batch uneven = decodes(2 * cores, 1000);
+  for (int64_t i = 0; i < 2 * cores; ++i) {
+    uneven.slices[static_cast<size_t>(i)].context = i % cores == 0 ? 1000 + 4 * cores : 996;
+  }
+  Batch heavy = decodes(2 * cores, 500);
+  for (int64_t i = 0; i < 2; ++i) heavy.slices[static_cast<size_t>(i * cores)].context = 4000;
+  for (const Batch& batch : {decodes(2 * cores, 1000), uneven, heavy}) {
+    const StepAudit audit = executor.audit(batch);
+    EXPECT_NEAR(static_cast<double>(audit.fast_ns) / static_cast<double>(audit.simulated_ns), 1,
+                0.08);
+  }
+  // The same keys in all, but one core has eight times as many as the others.
+  Batch even = decodes(2 * cores, 500 + 2 * 3500 / (2 * cores));
+  EXPECT_GT(executor.audit(heavy).fast_ns, executor.audit(even).fast_ns);
+}
+
 }  // namespace
 }  // namespace tilewright
