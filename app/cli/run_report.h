@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "app/cli/context.h"
+#include "app/cli/serving_record.h"
 #include "core/base/json.h"
 #include "core/machine/machine.h"
 #include "core/space/problem.h"
@@ -49,12 +50,21 @@ struct KernelDetails {
   bool is_detailed() const { return evaluator.ends_with("/detailed"); }
 };
 
+/// A serving run step by step.
+struct ServingDetails {
+  ServingRecord record;
+  double peak_flops = 0;  ///< of the device, 0 where it is not known
+  double peak_bytes_per_s = 0;
+  int64_t kv_blocks = 0;  ///< of the device
+};
+
 /// What is known about a run.
 struct RunReport {
   Run run;
   std::optional<KernelDetails> kernel;
-  std::string unit;  ///< of `total`
-  double total = 0;  ///< the run's time: cycles of a kernel, us of others
+  std::optional<ServingDetails> serving;  ///< where a log was kept
+  std::string unit;                       ///< of `total`
+  double total = 0;                       ///< the run's time: cycles of a kernel, us of others
   std::vector<ReportSection> sections;
 };
 
