@@ -289,7 +289,7 @@ RepeatedExecution ModelExecutor::repeat_decode(const Batch& batch, int64_t ready
   State::Step step = state.step_of(batch);
   const std::vector<StagePrice>& stages = state.remembered_price(step.kind);
   const std::int64_t count = std::ssize(batch.slices);
-  const int64_t contexts = step.size.keys - step.size.tokens;
+  const DecodeLoads decodes = state.attention.decodes_of(batch);
   RepeatedExecution repeated;
   State::Gaps gaps;
   int64_t attention_ns = 0;
@@ -297,8 +297,7 @@ RepeatedExecution ModelExecutor::repeat_decode(const Batch& batch, int64_t ready
   int64_t last_end = ready_ns;
   int64_t steps = 0;
   for (; steps < limit; ++steps) {
-    const double mean = static_cast<double>(contexts + steps * count) / static_cast<double>(count);
-    const int64_t ns = std::llround(state.attention.decode_ns(count, mean));
+    const int64_t ns = std::llround(state.attention.decode_ns(decodes, steps));
     const int64_t end = state.run(stages, step, ns, ready, state.free_ns, gaps);
     repeated.end_ns.push_back(end);
     attention_ns += ns;

@@ -141,7 +141,7 @@ std::vector<Option> reference_options() {
       {"reference", 0, "FILE", "",
        "run the checkpoint folder MODEL on the prompts of FILE and compare its tokens and logits"},
       {"executor", 0, "NAME", "native",
-       "with --reference: native (f32 on the CPU), or simulated (our kernels on the machine)"},
+       "with --reference: native (f32 on the CPU), or simulated (our kernels on the machine, in f32)"},
       {"chunk", 0, "N", "", "with --reference: token budget of a step"},
   };
 }

@@ -24,6 +24,9 @@ constexpr int64_t kFirstContext = 64;
 constexpr int64_t kMostKeys = int64_t{1} << 19;
 constexpr int64_t kMostTasks = 1024;
 constexpr int64_t kMostRows = int64_t{1} << 15;
+/// And decodes of a library, in rounds of its cores.
+constexpr int64_t kMostRounds = 8;
+constexpr double kUnhidden = 0.5;
 
 int64_t bit_floor(int64_t value) {
   return static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(value)));
@@ -58,6 +61,18 @@ std::vector<int64_t> spread_contexts(int64_t count, int64_t mean) {
 }
 
 }  // namespace
+
+double DecodeLoads::uneven_keys(int64_t steps) const {
+  if (cores.empty()) return 0;
+  int64_t most = 0;
+  int64_t sum = 0;
+  for (const Core& core : cores) {
+    const int64_t keys = core.contexts + steps * core.count;
+    most = std::max(most, keys);
+    sum += keys;
+  }
+  return static_cast<double>(most) - static_cast<double>(sum) / static_cast<double>(cores.size());
+}
 
 AttentionTimes::AttentionTimes(const AttentionShape& shape, const Machine& machine,
                                Lowering lowering, OpMemo& memo)
@@ -108,6 +123,12 @@ void AttentionTimes::add(const SequenceSlice& slice, Sums& sums) {
   }
 }
 
+std::vector<int64_t> AttentionTimes::node_contexts(Part part, int64_t count, int64_t mean) const {
+  if (part == Part::kDecodes && lowering_ == Lowering::kLibrary)
+    return std::vector<int64_t>(static_cast<size_t>(count), mean);
+  return spread_contexts(count, mean);
+}
+
 double AttentionTimes::few_node(Part part, int64_t tokens, int64_t count, size_t node,
                                 Line& line) const {
   if (line.size() <= node) line.resize(node + 1, -1);
@@ -117,7 +138,7 @@ double AttentionTimes::few_node(Part part, int64_t tokens, int64_t count, size_t
                                        static_cast<int>(part), count, tokens, mean);
   const int64_t ns = memo_.at(name, [&] {
     Sequences sequences;
-    for (const int64_t context : spread_contexts(count, mean))
+    for (const int64_t context : node_contexts(part, count, mean))
       sequences.push_back({tokens, context});
     return launch_ns(part, sequences);
   });
@@ -136,6 +157,13 @@ double AttentionTimes::few_at(Part part, int64_t tokens, int64_t count, double c
 }
 
 std::pair<int64_t, int64_t> AttentionTimes::few_counts(Part part, int64_t count) const {
+  const int64_t cores = machine_.cores.aic;
+  if (part == Part::kDecodes && lowering_ == Lowering::kLibrary && count >= cores) {
+    // Whole rounds of the cores, so that none has more than the others.
+    const int64_t rounds = std::min(bit_floor(count / cores), kMostRounds / 2);
+    if (count == rounds * cores) return {count, count};
+    return {rounds * cores, 2 * rounds * cores};
+  }
   const int64_t most = std::max<int64_t>(2, bit_floor(kMostTasks / shape_.kv_heads));
   if (count > most) return {most / 2, most};
   return count_nodes(count, part == Part::kDecodes);
@@ -156,8 +184,36 @@ double AttentionTimes::few_ns(Part part, double tokens, int64_t count, double co
                  at_tokens(2 * below));
 }
 
-double AttentionTimes::decode_ns(int64_t count, double mean_context) {
-  return few_ns(Part::kDecodes, 1, count, mean_context);
+DecodeLoads AttentionTimes::decodes_of(const Batch& batch) const {
+  DecodeLoads decodes;
+  for (const SequenceSlice& slice : batch.slices) {
+    if (slice.tokens > 1) continue;
+    ++decodes.count;
+    decodes.contexts += slice.context;
+  }
+  if (lowering_ != Lowering::kLibrary || decodes.count == 0) return decodes;
+  decodes.cores.resize(static_cast<size_t>(std::min(machine_.cores.aic, decodes.count)));
+  size_t next = 0;
+  for (const SequenceSlice& slice : batch.slices) {
+    if (slice.tokens > 1) continue;
+    DecodeLoads::Core& core = decodes.cores[next++ % decodes.cores.size()];
+    ++core.count;
+    core.contexts += slice.context;
+  }
+  return decodes;
+}
+
+double AttentionTimes::decode_ns(const DecodeLoads& decodes, int64_t steps) {
+  const double mean = decodes.mean_context(steps);
+  const double ns = few_ns(Part::kDecodes, 1, decodes.count, mean);
+  const double uneven = decodes.uneven_keys(steps);
+  if (uneven <= 0) return ns;
+  const double keys = std::max(mean, static_cast<double>(kFirstContext));
+  const double of_keys =
+      few_at(Part::kDecodes, 1, 1, 2 * keys) - few_at(Part::kDecodes, 1, 1, keys);
+  // While the busiest core goes on, the others end one after the other and leave it more of HBM's
+  // rate than it has in an even batch: about half of the rest is hidden so.
+  return ns + kUnhidden * uneven * of_keys / keys;
 }
 
 double AttentionTimes::many_node(int64_t tokens, ManyPoint& point) const {
@@ -224,6 +280,10 @@ double AttentionTimes::ns(const Batch& batch) {
     add(slice, launches[launch]);
   }
   double ns = 0;
+  if (lowering_ == Lowering::kLibrary && launches[1].few > 0) {
+    ns += decode_ns(decodes_of(batch), 0);
+    launches[1] = {};
+  }
   for (const Sums& sums : launches) ns += time_of(sums);
   return ns;
 }

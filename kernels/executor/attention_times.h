@@ -15,6 +15,25 @@
 
 namespace tilewright {
 
+/// The decodes of a batch, as far as their time is a matter of them.
+struct DecodeLoads {
+  int64_t count = 0;
+  int64_t contexts = 0;  ///< summed
+  /// Of a library, which deals whole requests to cores: decodes and summed contexts of each core.
+  struct Core {
+    int64_t count = 0;
+    int64_t contexts = 0;
+  };
+  std::vector<Core> cores = {};
+
+  /// Mean context when each has `steps` tokens more.
+  double mean_context(int64_t steps) const {
+    return static_cast<double>(contexts + steps * count) / static_cast<double>(count);
+  }
+  /// Keys that the busiest core has beyond the mean of those that have any, likewise.
+  double uneven_keys(int64_t steps) const;
+};
+
 /// Time of a layer's attention of any batch, from simulations of a few.
 ///
 /// A batch is described by few numbers, and only batches on a grid of these are simulated, when
@@ -22,7 +41,9 @@ namespace tilewright {
 ///
 ///   few tokens   decodes and verifications: their number, mean tokens and mean context. Where all
 ///                slices of the batch have one token the kernel's own decode launch is timed, else
-///                its mixed one.
+///                its mixed one. A library's decodes, which go to the cores request by request, are
+///                simulated with equal contexts, and the keys that the busiest core has beyond the
+///                mean are added at the speed of a core alone.
 ///   many tokens  prefill chunks, all together: their tokens, and the mean number of keys that a
 ///                token sees. Work is the product of both, in whatever chunks it comes.
 ///
@@ -36,8 +57,11 @@ class AttentionTimes {
   /// ns of a batch.
   double ns(const Batch& batch);
 
-  /// ns of `count` decodes alone with contexts of `mean_context` on average.
-  double decode_ns(int64_t count, double mean_context);
+  /// The decodes of a batch.
+  DecodeLoads decodes_of(const Batch& batch) const;
+
+  /// ns of decodes alone, each with `steps` tokens more.
+  double decode_ns(const DecodeLoads& decodes, int64_t steps);
 
   /// ns of the very batch, simulated.
   int64_t simulated_ns(const Batch& batch) const;
@@ -72,6 +96,8 @@ class AttentionTimes {
   /// Numbers of slices between which, or beyond which, a time lies on a line.
   std::pair<int64_t, int64_t> few_counts(Part part, int64_t count) const;
   double few_at(Part part, int64_t tokens, int64_t count, double context);
+  /// Contexts of a simulated batch of few tokens.
+  std::vector<int64_t> node_contexts(Part part, int64_t count, int64_t mean) const;
   double few_node(Part part, int64_t tokens, int64_t count, size_t node, Line& line) const;
   double many_ns(double tokens, double mean_keys);
   double many_at(int64_t tokens, double mean_keys);

@@ -23,12 +23,12 @@ class ReplayReference : public testing::Test {
   void SetUp() override {
     const CheckpointRecipe recipe{R"({"architectures": ["Qwen3ForCausalLM"], "hidden_size": 32,
       "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
-      "intermediate_size": 48, "vocab_size": 61, "max_position_embeddings": 256, "head_dim": 8,
+      "intermediate_size": 48, "vocab_size": 61, "max_position_embeddings": 256, "head_dim": 16,
       "rope_theta": 1000, "tie_word_embeddings": true})",
                                   "BF16", 2, 11};
     const auto weights = write_checkpoint(folder_, recipe);
     const PlainModel plain(parse_model_config(recipe.config, "config.json"), weights);
-    reference_["vocab_size"] = 61;
+    reference_ = {{"vocab_size", 61}};
     for (const std::vector<int32_t>& prompt :
          std::vector<std::vector<int32_t>>{{7}, {1, 2, 3, 1, 2, 3, 1, 2}, {1, 2, 3, 1, 2, 3, 9}}) {
       reference_["cases"].push_back(case_of(plain, prompt));
@@ -68,6 +68,8 @@ TEST_F(ReplayReference, HoldsWhateverTheOptions) {
                               {"--block-size", "4", "--prefix-cache", "off"},
                               {"--block-size", "4", "--kv-blocks", "6"},
                               {"--speculate", "ngram:3"},
+                              {"--speculate", "model:3,name=" + folder_.path()},
+                              {"--policy", "xyserve", "--chunk", "5", "--prefix-cache", "blocks"},
                               {"--tp", "2", "--pp", "3", "--async", "on"}};
   for (Arguments gate : kGates) {
     gate.push_back("--json");
@@ -79,6 +81,19 @@ TEST_F(ReplayReference, HoldsWhateverTheOptions) {
     EXPECT_LT(json["max_logit_error"], 1e-3);
     EXPECT_EQ(json["logits_compared"], 3 * (2 * 61 + kSteps));
     EXPECT_EQ(json["cases"].size(), 3u);
+  }
+}
+
+TEST_F(ReplayReference, HoldsOnTheSimulatedKernels) {
+  for (Arguments gate :
+       {Arguments{}, {"--chunk", "4", "--block-size", "8", "--speculate", "ngram:2"}}) {
+    gate.insert(gate.end(), {"--executor", "simulated", "--json"});
+    const Outcome outcome = replay(gate);
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+    const auto json = nlohmann::json::parse(outcome.out);
+    EXPECT_EQ(json["tokens_equal"], 3 * kSteps);
+    EXPECT_EQ(json["executor"], "simulated");
+    EXPECT_LT(json["max_logit_error"], 1e-3);
   }
 }
 
@@ -100,10 +115,11 @@ TEST_F(ReplayReference, FailsTheCheckForATokenAndForALogit) {
 TEST_F(ReplayReference, SaysWhichOptionMakesNoSense) {
   const std::pair<Arguments, const char*> kCases[] = {
       {{"--executor", "magic"}, "--executor is 'magic'; it is native"},
-      {{"--speculate", "ngram"}, "it is ngram:K"},
-      {{"--speculate", "ngram:0"}, "K is 1 to"},
-      {{"--prefix-cache", "maybe"}, "it is on or off"},
+      {{"--speculate", "ngram"}, "no number of drafts; give ngram:K"},
+      {{"--speculate", "ngram:0"}, "0 drafts; give ngram:K"},
+      {{"--prefix-cache", "maybe"}, "it is on, off, or blocks"},
       {{"--workload", "chat"}, "--workload has no meaning with --reference"},
+      {{"--executor", "simulated", "--tp", "2"}, "--tp is of the native executor"},
       {{"--tp", "3"}, "tp 3 does not divide the model's 4 attention heads"},
       {{"--chunk", "4", "--max-num-batched-tokens", "8"}, "are the same"}};
   for (const auto& [arguments, message] : kCases) {

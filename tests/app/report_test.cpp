@@ -359,6 +359,7 @@ TEST(ReportXyserve, SlowNamesABaselineForEveryResult) {
 TEST(ReportXyserve, RefusesOptionsOfRuns) {
   Sandbox sandbox;
   EXPECT_EQ(sandbox.run({"report", "xyserve", "--apply", "1"}).status, 2);
+  EXPECT_EQ(sandbox.run({"report", "xyserve-e2e", "--apply", "1"}).status, 2);
   EXPECT_EQ(sandbox.run({"report", "1", "--quick"}).status, 2);
 }
 

@@ -215,7 +215,11 @@ std::unique_ptr<Executor> executor_of(const Context& context, const Setup& setup
   const SimulatedOptions options{.kv_blocks = native.kv_blocks,
                                  .block_size = native.block_size,
                                  .max_model_len = native.max_model_len};
-  return std::make_unique<SimulatedExecutor>(setup.checkpoint, context.machine(), options);
+  // In f32 whatever type the weights are stored in: references are computed so.
+  ModelConfig model = setup.checkpoint.model();
+  model.dtype = DType::kF32;
+  const auto source = [&](const std::string& name) { return setup.checkpoint.read(name); };
+  return std::make_unique<SimulatedExecutor>(model, source, context.machine(), options);
 }
 
 /// The checkpoint that drafts, computed on the CPU; null without one.
