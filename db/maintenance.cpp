@@ -124,6 +124,16 @@ void refuse_damaged(Database& database) {
   if (check.step() && check.text(0) != "ok") throw DamagedError(database.path(), check.text(0));
 }
 
+/// Logs are only understood when they are unpacked. A transaction that ends here leaves nothing of
+/// them.
+void refuse_damaged_logs(Database& database) {
+  const std::vector<std::string> findings = check_serving_logs(database);
+  if (findings.empty()) return;
+  throw Error(
+      ErrorKind::kFailed,
+      findings.front() + "; nothing was merged, see what `tilewright db check` says of that file");
+}
+
 /// The other database attached as `other` for the life of this object.
 class Attached {
  public:
@@ -204,6 +214,7 @@ MergeCounts Store::copy_from_other() {
   counts.attempts = run(kCopyAttempts);
   counts.winners = run(kCopyWinners);
   counts.serving_chunks = run(kCopyServingChunks);
+  if (counts.serving_chunks > 0) refuse_damaged_logs(*database_);
   return counts;
 }
 

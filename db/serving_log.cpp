@@ -92,6 +92,23 @@ class Assembly {
   int64_t values_ = 0;
 };
 
+/// Errors say which log it was, but not of which database.
+LogTable read_table(Database& database, int64_t run_id, LogKind kind) {
+  Statement row(database,
+                "SELECT place, name, chunk, first_row, rows, codec, data FROM serving_chunk "
+                "WHERE run_id = ?1 AND kind = ?2 ORDER BY place, chunk");
+  row.bind(1, run_id).bind(2, name_of(kind));
+  Assembly assembly(kind);
+  try {
+    while (row.step()) assembly.add(row);
+    return assembly.finish();
+  } catch (const DamagedError&) {
+    throw;
+  } catch (const Error& error) {
+    throw error.in(fmt::format("the {} log of run {} is damaged", name_of(kind), run_id));
+  }
+}
+
 }  // namespace
 
 std::string_view name_of(LogKind kind) {
@@ -133,19 +150,12 @@ void write_serving_log(Database& database, int64_t run_id, std::span<const LogCh
 }
 
 LogTable read_serving_log(Database& database, int64_t run_id, LogKind kind) {
-  Statement row(database,
-                "SELECT place, name, chunk, first_row, rows, codec, data FROM serving_chunk "
-                "WHERE run_id = ?1 AND kind = ?2 ORDER BY place, chunk");
-  row.bind(1, run_id).bind(2, name_of(kind));
-  Assembly assembly(kind);
   try {
-    while (row.step()) assembly.add(row);
-    return assembly.finish();
+    return read_table(database, run_id, kind);
   } catch (const DamagedError&) {
     throw;
   } catch (const Error& error) {
-    throw error.in(fmt::format("database {}: the {} log of run {} is damaged", database.path(),
-                               name_of(kind), run_id));
+    throw error.in("database " + database.path());
   }
 }
 
@@ -155,7 +165,7 @@ std::vector<std::string> check_serving_logs(Database& database) {
   while (run.step()) {
     for (const LogKind kind : kLogKinds) {
       try {
-        read_serving_log(database, run.integer(0), kind);
+        read_table(database, run.integer(0), kind);
       } catch (const DamagedError&) {
         throw;
       } catch (const Error& error) {

@@ -199,9 +199,9 @@ ReportSection measures_of(const JsonReader& stored, const char* title,
 
 void add_steps(Store& store, const JsonReader& stored, RunReport& report) {
   std::optional<ServingRecord> record = read_serving_record(store, report.run.id);
+  report.sections.push_back(event_counts(record ? record->events : std::vector<StepEvent>()));
   if (!record) return;
-  const ReportSection events = event_counts(*record);
-  if (!events.rows.empty()) report.sections.push_back(events);
+  report.sections.back().if_empty = "none";
   const bool has_blocks = stored.is_object() && stored.has("kv_blocks");
   report.serving = {std::move(*record), number_of(stored, "peak_flops"),
                     number_of(stored, "peak_bytes_per_s"),

@@ -26,13 +26,14 @@ struct ReportRow {
 };
 
 /// Amounts of one kind, for example the time of each op. Two runs are compared section by section,
-/// by the names of the rows.
+/// by the names of the rows, so that runs of a kind have the same sections, be they empty.
 struct ReportSection {
   std::string key;  ///< of the JSON
   std::string title;
   std::string unit;     ///< "cycles", "us", or empty: the names of the rows say it
   bool sums_up = true;  ///< its rows are parts of the run's time
   std::vector<ReportRow> rows;
+  std::string if_empty = "nothing was kept";  ///< the text without rows
 };
 
 /// A kernel run, simulated again with all details.

@@ -194,9 +194,9 @@ std::string line_of(const StepRecord& step, const ServingDetails& details) {
 
 }  // namespace
 
-ReportSection event_counts(const ServingRecord& record) {
+ReportSection event_counts(std::span<const StepEvent> events) {
   std::map<std::string, int64_t> counts;
-  for (const StepEvent& event : record.events) ++counts[cause_of(event)];
+  for (const StepEvent& event : events) ++counts[cause_of(event)];
   ReportSection section{"event_counts", "events by cause", "", false, {}};
   for (const auto& [cause, count] : counts) {
     section.rows.push_back({cause, static_cast<double>(count), 0});

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "app/cli/context.h"
@@ -11,7 +12,7 @@
 namespace tilewright {
 
 /// How often each kind of event came, by cause.
-ReportSection event_counts(const ServingRecord& record);
+ReportSection event_counts(std::span<const StepEvent> events);
 
 /// requests[], steps[], slowest_steps[] (so many), step_end_ns[] and events[].
 Json json_of(const ServingDetails& details, int64_t slowest);

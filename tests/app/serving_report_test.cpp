@@ -142,6 +142,18 @@ TEST_F(ServingReport, TextShowsStepsEventsAndTheCacheInEightyColumns) {
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << line;
 }
 
+TEST_F(ServingReport, RunsWithAndWithoutEventsAreCompared) {
+  ASSERT_EQ(replay().status, 0);
+  ASSERT_EQ(sandbox_.run({"replay", "config.json", "--workload", "chat", "--limit", "1"}).status,
+            0);
+  EXPECT_TRUE(contains(sandbox_.run({"report", "2"}).out, "events by cause\n  none\n"));
+  for (const Arguments& tokens : {Arguments{"diff", "1", "2"}, Arguments{"diff", "2", "1"}}) {
+    const Outcome outcome = sandbox_.run(tokens);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_TRUE(contains(outcome.out, "preemption, for another request")) << outcome.out;
+  }
+}
+
 TEST_F(ServingReport, CsvHasALineForEachRecordOfSteps) {
   ASSERT_EQ(replay().status, 0);
   const Outcome csv = sandbox_.run({"report", "1", "--csv"});
@@ -190,7 +202,7 @@ TEST_F(ServingReport, ADamagedLogIsFoundAndNamed) {
   for (const Arguments& tokens : {Arguments{"report", "1"}, Arguments{"db", "check"}}) {
     const Outcome outcome = sandbox_.run(tokens);
     EXPECT_NE(outcome.status, 0);
-    EXPECT_TRUE(contains(outcome.out + outcome.err, "step log of run 1 is damaged"))
+    EXPECT_TRUE(contains(outcome.out + outcome.err, "the step log of run 1 is damaged"))
         << outcome.out << outcome.err;
     EXPECT_TRUE(contains(outcome.out + outcome.err, "column waiting")) << outcome.err;
   }

@@ -138,5 +138,19 @@ TEST_F(ServingLogTest, IsMergedOnceAndWhole) {
   EXPECT_TRUE(ours.check().empty());
 }
 
+TEST_F(ServingLogTest, ADamagedOneIsNotMerged) {
+  {
+    Store other = with_log("other.db");
+    other.database().execute("UPDATE serving_chunk SET data = x'00' WHERE kind = 'op'");
+  }
+  Store store = open();
+  const Error error = error_of([&] { store.merge(path("other.db")); });
+  EXPECT_EQ(error.kind(), ErrorKind::kFailed);
+  EXPECT_NE(error.message().find("the op log of run 1 is damaged"), std::string::npos)
+      << error.message();
+  EXPECT_TRUE(store.check().empty());
+  EXPECT_EQ(store.info().rows[1].second, 0) << "nothing of it is there";
+}
+
 }  // namespace
 }  // namespace tilewright

@@ -90,7 +90,7 @@ std::string text_of(Context& context, const ReportSection& section, double total
     if (section.sums_up && total > 0) line += fmt::format("{:>9}", format_share(row.value / total));
     text += line + "\n";
   }
-  if (section.rows.empty()) text += "  nothing was kept\n";
+  if (section.rows.empty()) text += fmt::format("  {}\n", section.if_empty);
   if (rows < section.rows.size()) {
     text += fmt::format("  ... and {} more, see --json\n", section.rows.size() - rows);
   }
