@@ -6,7 +6,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 packages=(
   build-essential cmake ninja-build ccache
-  libfmt-dev nlohmann-json3-dev libsqlite3-dev libeigen3-dev libboost-program-options-dev
+  libfmt-dev nlohmann-json3-dev libsqlite3-dev zlib1g-dev libeigen3-dev libboost-program-options-dev
   libncurses-dev libvterm-dev
   libgtest-dev libbenchmark-dev
 )

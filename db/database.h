@@ -47,6 +47,7 @@ class Statement {
   Statement& bind(int parameter, int64_t value);
   Statement& bind(int parameter, double value);
   Statement& bind(int parameter, std::string_view value);
+  Statement& bind_blob(int parameter, std::string_view bytes);
   Statement& bind_null(int parameter);
   /// A parameter by name (":name"); false when the statement has none of that name.
   bool bind_named(const std::string& name, std::string_view value);
@@ -64,6 +65,7 @@ class Statement {
   bool is_real(int column) const;
   int64_t integer(int column) const;
   double real(int column) const;
+  /// The bytes of a text or a blob.
   std::string text(int column) const;
 
   sqlite3_stmt* handle() const { return statement_; }

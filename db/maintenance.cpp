@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <system_error>
 
 #include "core/base/error.h"
@@ -14,7 +16,7 @@ namespace tilewright {
 namespace {
 
 constexpr const char* kTables[] = {"machine", "run",    "problem", "measurement",
-                                   "attempt", "winner", "session"};
+                                   "attempt", "winner", "session", "serving_chunk"};
 
 /// A URI for ATTACH that opens the file read-only; every other byte than letters is escaped.
 std::string read_only_uri(const std::string& path) {
@@ -108,11 +110,28 @@ constexpr const char* kCopyWinners =
     "JOIN main.problem AS op ON op.text = p.text JOIN temp.run_map ON run_map.theirs = w.run_id "
     "WHERE true ORDER BY w.id ON CONFLICT (run_id, kernel, problem_id) DO NOTHING";
 
+/// A log is whole or not there, so that only runs without one get one.
+constexpr const char* kCopyServingChunks =
+    "INSERT INTO main.serving_chunk (run_id, kind, place, name, chunk, first_row, rows, codec, "
+    "data) SELECT run_map.ours, c.kind, c.place, c.name, c.chunk, c.first_row, c.rows, c.codec, "
+    "c.data FROM other.serving_chunk AS c JOIN temp.run_map ON run_map.theirs = c.run_id "
+    "WHERE run_map.ours NOT IN (SELECT run_id FROM main.serving_chunk) ORDER BY c.id";
+
 /// Finds damage while the file is read by itself: once it is attached, SQLite no longer says which
 /// of the two files is damaged.
 void refuse_damaged(Database& database) {
   Statement check(database, "PRAGMA quick_check(1)");
   if (check.step() && check.text(0) != "ok") throw DamagedError(database.path(), check.text(0));
+}
+
+/// Logs are only understood when they are unpacked. A transaction that ends here leaves nothing of
+/// them.
+void refuse_damaged_logs(Database& database) {
+  const std::vector<std::string> findings = check_serving_logs(database);
+  if (findings.empty()) return;
+  throw Error(
+      ErrorKind::kFailed,
+      findings.front() + "; nothing was merged, see what `tilewright db check` says of that file");
 }
 
 /// The other database attached as `other` for the life of this object.
@@ -150,6 +169,7 @@ std::vector<std::string> Store::check() {
       findings.push_back(fmt::format("row {} of {} refers to a row of {} that does not exist",
                                      keys.text(1), keys.text(0), keys.text(2)));
     }
+    std::ranges::move(check_serving_logs(*database_), std::back_inserter(findings));
   } catch (const DamagedError& error) {
     findings.push_back(error.finding());
   }
@@ -193,6 +213,8 @@ MergeCounts Store::copy_from_other() {
   counts.measurements = run(kCopyMeasurements);
   counts.attempts = run(kCopyAttempts);
   counts.winners = run(kCopyWinners);
+  counts.serving_chunks = run(kCopyServingChunks);
+  if (counts.serving_chunks > 0) refuse_damaged_logs(*database_);
   return counts;
 }
 

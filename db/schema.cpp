@@ -152,6 +152,27 @@ CREATE TABLE session (
 
 CREATE VIEW sessions AS SELECT name, date, summary FROM session;
 )sql",
+    R"sql(
+CREATE TABLE serving_chunk (
+  id INTEGER PRIMARY KEY,
+  run_id INTEGER NOT NULL REFERENCES run(id),
+  kind TEXT NOT NULL
+    CHECK (kind IN ('request', 'token', 'step', 'step_end', 'op', 'event')),
+  place INTEGER NOT NULL CHECK (place >= 0),          -- of the column in its table
+  name TEXT NOT NULL,                                 -- of the column
+  chunk INTEGER NOT NULL CHECK (chunk >= 0),
+  first_row INTEGER NOT NULL CHECK (first_row >= 0),
+  rows INTEGER NOT NULL CHECK (rows > 0),
+  codec TEXT NOT NULL,
+  data BLOB NOT NULL,
+  UNIQUE (run_id, kind, place, chunk)
+) STRICT;
+
+CREATE VIEW serving_chunks AS
+  SELECT run_id AS run, kind, name AS "column", count(*) AS chunks, sum(rows) AS rows, codec,
+         sum(length(data)) AS bytes
+  FROM serving_chunk GROUP BY run_id, kind, place, name, codec;
+)sql",
 };
 
 constexpr std::string_view kMagic("SQLite format 3\0", 16);

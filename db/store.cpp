@@ -164,7 +164,11 @@ int64_t Store::begin_run(const Run& run) {
   return database_->last_insert_id();
 }
 
-void Store::finish_run(int64_t id, RunStatus status, double wall_ms, std::string_view result) {
+void Store::finish_run(int64_t id, RunStatus status, double wall_ms, std::string_view result,
+                       std::span<const LogTable> log) {
+  const std::vector<LogChunk> chunks = packed(log);
+  Transaction transaction(*database_);
+  write_serving_log(*database_, id, chunks);
   database_->cached("UPDATE run SET status = ?2, wall_ms = ?3, result = ?4 WHERE id = ?1")
       .bind(1, id)
       .bind(2, name_of(status))
@@ -172,6 +176,7 @@ void Store::finish_run(int64_t id, RunStatus status, double wall_ms, std::string
       .bind(4, result)
       .run();
   TW_CHECK(database_->changed_rows() == 1, "a run that ends has begun");
+  transaction.commit();
 }
 
 Run Store::load_run(int64_t id) {

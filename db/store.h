@@ -12,6 +12,7 @@
 
 #include "core/space/measurement.h"
 #include "db/database.h"
+#include "db/serving_log.h"
 
 namespace tilewright {
 
@@ -86,6 +87,7 @@ struct MergeCounts {
   int64_t measurements = 0;  ///< new, or failed here and fine there
   int64_t attempts = 0;
   int64_t winners = 0;
+  int64_t serving_chunks = 0;  ///< of the logs of serving runs
 };
 
 /// The results database: everything that was ever measured, by key. One object is one connection,
@@ -104,7 +106,13 @@ class Store {
                     std::string_view description);
 
   int64_t begin_run(const Run& run);
-  void finish_run(int64_t id, RunStatus status, double wall_ms, std::string_view result);
+  /// The end of a run, in one transaction with its log if it is a serving run.
+  void finish_run(int64_t id, RunStatus status, double wall_ms, std::string_view result,
+                  std::span<const LogTable> log = {});
+  /// One table of the log of a serving run; Errors as read_serving_log().
+  LogTable serving_log(int64_t run_id, LogKind kind) {
+    return read_serving_log(*database_, run_id, kind);
+  }
   /// Error (not found) when there is no such run.
   Run load_run(int64_t id);
   /// The run of that kind that began last.

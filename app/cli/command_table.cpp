@@ -168,6 +168,11 @@ Command replay_entry() {
            true},
           {"audit", 0, "N", "",
            "simulate N steps of the run launch by launch and print how far their times are off"},
+          {"metrics", 0, "FILE", "",
+           "write what a scrape of vLLM's metrics would give at the end, for Prometheus"},
+          {"detailed", 0, "", "",
+           "with --json: lists with one element a request, as vLLM has them"},
+          {"percentiles", 0, "P,P,...", "", "of the latencies (default: 50,90,95,99)"},
       } +
       reference_options() + serving_options();
   command.examples = {
@@ -203,10 +208,9 @@ Command report_entry() {
   command.details =
       "A kernel run is simulated again in detail: time by cause, pipe and op, what each pipe "
       "waited\n"
-      "for, and the verdict of the component roofline. Of tuning and serving runs it shows what "
-      "was\n"
-      "kept. A run that kernels, timing model or machine have changed since is refused (status "
-      "4).\n"
+      "for, and the verdict of the component roofline. Of tuning runs it shows what was kept,\n"
+      "of serving runs their steps and events, too. A run that kernels, timing model or machine\n"
+      "have changed since is refused (status 4).\n"
       "Advice on a kernel run says what to change and what that is estimated to save; --apply "
       "runs\n"
       "the change and shows what it really saves.\n"
@@ -218,11 +222,14 @@ Command report_entry() {
       {"RUN", "number or label of a run, see `tilewright query runs`; or xyserve, xyserve-e2e"}};
   command.options = {
       {"apply", 0, "N", "", "follow the N-th advice: run the change in detail and keep the run"},
+      {"steps", 0, "N", "10", "of a serving run: how many of its slowest steps are shown"},
       {"quick", 0, "", "", "of xyserve and xyserve-e2e: a few points of each experiment only"}};
   command.examples = {{"tilewright report 1", "the first run of the database"},
                       {"tilewright report 1 --apply 1", "do what would save most"},
+                      {"tilewright report 2 --csv", "all steps of a serving run as CSV"},
                       {"tilewright report xyserve --quick", "the gains of XY-Serve's kernels"},
                       {"tilewright report xyserve-e2e --quick", "and of its serving"}};
+  command.has_csv = true;
   command.run = run_report;
   return command;
 }

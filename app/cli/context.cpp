@@ -145,8 +145,8 @@ double RunRecord::wall_ms() const {
   return (wall_seconds() - started_) * 1e3;
 }
 
-void RunRecord::finish(RunStatus status, const Json& result) {
-  store_.finish_run(id_, status, wall_ms(), dumped(result, -1));
+void RunRecord::finish(RunStatus status, const Json& result, std::span<const LogTable> log) {
+  store_.finish_run(id_, status, wall_ms(), dumped(result, -1), log);
   is_finished_ = true;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -96,7 +97,8 @@ class RunRecord {
 
   int64_t id() const { return id_; }
   double wall_ms() const;
-  void finish(RunStatus status, const Json& result);
+  /// `log`: of a serving run, kept together with its end.
+  void finish(RunStatus status, const Json& result, std::span<const LogTable> log = {});
 
  private:
   Store& store_;

@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <span>
 
+#include "app/cli/serving_record.h"
 #include "app/cli/table.h"
+#include "core/base/error.h"
 #include "core/base/format.h"
 #include "core/base/statistics.h"
 
@@ -21,11 +24,6 @@ struct Measure {
 
 std::string ms(double value) {
   return format_us(value * 1e3);
-}
-
-std::string latency(const Replay& replay, const LatencySummary& summary) {
-  if (replay.metrics.completed == 0) return "-";
-  return fmt::format("{} / {} / {}", ms(summary.mean), ms(summary.median), ms(summary.p99));
 }
 
 const Measure kMeasures[] = {
@@ -47,10 +45,9 @@ const Measure kMeasures[] = {
        return r.metrics.request_goodput ? fmt::format("{:.3f} /s", *r.metrics.request_goodput)
                                         : std::string();
      }},
-    {"TTFT mean / p50 / p99", [](const Replay& r) { return latency(r, r.metrics.ttft); }},
-    {"TPOT mean / p50 / p99", [](const Replay& r) { return latency(r, r.metrics.tpot); }},
-    {"ITL mean / p50 / p99", [](const Replay& r) { return latency(r, r.metrics.itl); }},
-    {"E2E mean / p50 / p99", [](const Replay& r) { return latency(r, r.metrics.e2el); }},
+};
+
+const Measure kDeviceMeasures[] = {
     {"device busy",
      [](const Replay& r) { return format_us(static_cast<double>(r.result.device_ns) * 1e-3); }},
     {"waiting for the host",
@@ -59,6 +56,8 @@ const Measure kMeasures[] = {
                           format_us(static_cast<double>(r.result.idle_ns) * 1e-3),
                           format_us(static_cast<double>(r.result.host_ns) * 1e-3));
      }},
+    {"idle share of a step, mean",
+     [](const Replay& r) { return format_share(mean_idle_share(r.result.steps)); }},
     {"MFU / MBU",
      [](const Replay& r) {
        const Utilisation used = r.utilisation();
@@ -84,6 +83,38 @@ const Measure kMeasures[] = {
                           format_count(r.result.kv_blocks));
      }},
 };
+
+/// A latency in the text, with the mean before its percentiles.
+struct Latency {
+  const char* title;
+  LatencySummary ServingMetrics::*summary;
+};
+
+const Latency kLatencies[] = {{"TTFT", &ServingMetrics::ttft},
+                              {"TPOT", &ServingMetrics::tpot},
+                              {"ITL", &ServingMetrics::itl},
+                              {"E2E", &ServingMetrics::e2el}};
+
+std::string title_of(const Latency& latency, const std::vector<double>& percentiles) {
+  std::string title = fmt::format("{} mean", latency.title);
+  for (const double percent : percentiles) title += fmt::format(" / p{:g}", percent);
+  return title;
+}
+
+/// Cells of the mean and `percentiles`, which the runs' metrics have.
+std::string text_of(const Latency& latency, const Replay& replay,
+                    const std::vector<double>& percentiles) {
+  if (replay.metrics.completed == 0) return "-";
+  const LatencySummary& summary = replay.metrics.*latency.summary;
+  std::string text = ms(summary.mean);
+  for (const double percent : percentiles) {
+    const auto found =
+        std::ranges::find(summary.percentiles, percent, &std::pair<double, double>::first);
+    TW_CHECK(found != summary.percentiles.end(), "a percentile that is shown was computed");
+    text += " / " + ms(found->second);
+  }
+  return text;
+}
 
 double share_of(const OpTime& op, const Replay& replay) {
   const int64_t total = replay.op_ns();
@@ -164,9 +195,10 @@ QueryResult table_of(const std::vector<Replay>& replays, const char* corner) {
   return table;
 }
 
-std::string measures_text(const std::vector<Replay>& replays) {
-  QueryResult table = table_of(replays, "measure");
-  for (const Measure& measure : kMeasures) {
+/// Measures that no run has are left out.
+void add_rows(QueryResult& table, const std::vector<Replay>& replays,
+              std::span<const Measure> measures) {
+  for (const Measure& measure : measures) {
     std::vector<Cell> row = {measure.title};
     bool is_empty = true;
     for (const Replay& replay : replays) {
@@ -175,6 +207,18 @@ std::string measures_text(const std::vector<Replay>& replays) {
     }
     if (!is_empty) table.rows.push_back(std::move(row));
   }
+}
+
+std::string measures_text(const std::vector<Replay>& replays,
+                          const std::vector<double>& percentiles) {
+  QueryResult table = table_of(replays, "measure");
+  add_rows(table, replays, kMeasures);
+  for (const Latency& latency : kLatencies) {
+    std::vector<Cell> row = {title_of(latency, percentiles)};
+    for (const Replay& replay : replays) row.push_back(text_of(latency, replay, percentiles));
+    table.rows.push_back(std::move(row));
+  }
+  add_rows(table, replays, kDeviceMeasures);
   return to_table(table);
 }
 
@@ -258,6 +302,9 @@ Json to_json(const Replay& replay, const ServingSetup& setup) {
   json["request_rate"] = rate > 0 ? Json(rate) : Json("inf");
   json.update(to_json(replay.metrics));
   json.update(to_json(replay.totals, replay.metrics.duration));
+  json["mean_step_idle"] = mean_idle_share(result.steps);
+  json["peak_flops"] = replay.totals.peak_flops;
+  json["peak_bytes_per_s"] = replay.totals.peak_bytes_per_s;
   json["idle_us"] = static_cast<double>(result.idle_ns) * 1e-3;
   json["aborted"] = replay.metrics.aborted;
   json["steps"] = result.step_end_ns.size();
@@ -297,12 +344,12 @@ std::string rejection_note(const Replay& replay, const ServingSetup& setup) {
 }
 
 std::string to_text(const std::vector<Replay>& replays, const ServingSetup& setup,
-                    Context& context) {
+                    const std::vector<double>& percentiles, Context& context) {
   std::string text =
       fmt::format("{} on {} ({})\n{} requests of {}\n\n", context.heading(setup.model.name),
                   setup.machine.name, setup.machine.fingerprint(),
                   format_count(std::ssize(setup.workload.requests)), setup.workload.source);
-  text += measures_text(replays) + "\n" + ops_text(replays);
+  text += measures_text(replays, percentiles) + "\n" + ops_text(replays);
   if (replays.size() == 2) text += "\n" + gains_text(replays[0], replays[1]);
   return text + audit_text(replays);
 }

@@ -48,8 +48,8 @@ Json to_json(const Replay& replay, const ServingSetup& setup);
 /// How many requests were rejected and why; "" when none was.
 std::string rejection_note(const Replay& replay, const ServingSetup& setup);
 
-/// The runs side by side.
+/// The runs side by side, latencies with `percentiles` of those that their metrics have.
 std::string to_text(const std::vector<Replay>& replays, const ServingSetup& setup,
-                    Context& context);
+                    const std::vector<double>& percentiles, Context& context);
 
 }  // namespace tilewright

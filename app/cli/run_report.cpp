@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/cli/problem_arguments.h"
+#include "app/cli/steps_report.h"
 #include "app/cli/timing_report.h"
 #include "app/cli/work_estimate.h"
 #include "core/base/error.h"
@@ -196,7 +197,18 @@ ReportSection measures_of(const JsonReader& stored, const char* title,
   return section;
 }
 
-void add_serving(const JsonReader& stored, RunReport& report) {
+void add_steps(Store& store, const JsonReader& stored, RunReport& report) {
+  std::optional<ServingRecord> record = read_serving_record(store, report.run.id);
+  report.sections.push_back(event_counts(record ? record->events : std::vector<StepEvent>()));
+  if (!record) return;
+  report.sections.back().if_empty = "none";
+  const bool has_blocks = stored.is_object() && stored.has("kv_blocks");
+  report.serving = {std::move(*record), number_of(stored, "peak_flops"),
+                    number_of(stored, "peak_bytes_per_s"),
+                    has_blocks ? stored.at("kv_blocks").integer(0, INT64_MAX) : 0};
+}
+
+void add_serving(Store& store, const JsonReader& stored, RunReport& report) {
   report.unit = "us";
   report.total = number_of(stored, "device_us");
   ReportSection ops{"ops", "by op, all steps", "us", true, {}};
@@ -213,6 +225,7 @@ void add_serving(const JsonReader& stored, RunReport& report) {
                    "request_throughput", "output_throughput", "mean_ttft_ms", "p99_ttft_ms",
                    "mean_tpot_ms", "p99_tpot_ms", "mean_e2el_ms", "p99_e2el_ms"}),
       ops};
+  add_steps(store, stored, report);
 }
 
 void add_tuning(Store& store, const JsonReader& stored, RunReport& report) {
@@ -241,7 +254,7 @@ RunReport read_report(const Context& context, Store& store, const std::string& n
       add_kernel(context, store, report);
       break;
     case RunKind::kServe:
-      add_serving(stored, report);
+      add_serving(store, stored, report);
       break;
     case RunKind::kTune:
       add_tuning(store, stored, report);

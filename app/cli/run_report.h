@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "app/cli/context.h"
+#include "app/cli/serving_record.h"
 #include "core/base/json.h"
 #include "core/machine/machine.h"
 #include "core/space/problem.h"
@@ -25,13 +26,14 @@ struct ReportRow {
 };
 
 /// Amounts of one kind, for example the time of each op. Two runs are compared section by section,
-/// by the names of the rows.
+/// by the names of the rows, so that runs of a kind have the same sections, be they empty.
 struct ReportSection {
   std::string key;  ///< of the JSON
   std::string title;
   std::string unit;     ///< "cycles", "us", or empty: the names of the rows say it
   bool sums_up = true;  ///< its rows are parts of the run's time
   std::vector<ReportRow> rows;
+  std::string if_empty = "nothing was kept";  ///< the text without rows
 };
 
 /// A kernel run, simulated again with all details.
@@ -49,12 +51,21 @@ struct KernelDetails {
   bool is_detailed() const { return evaluator.ends_with("/detailed"); }
 };
 
+/// A serving run step by step.
+struct ServingDetails {
+  ServingRecord record;
+  double peak_flops = 0;  ///< of the device, 0 where it is not known
+  double peak_bytes_per_s = 0;
+  int64_t kv_blocks = 0;  ///< of the device
+};
+
 /// What is known about a run.
 struct RunReport {
   Run run;
   std::optional<KernelDetails> kernel;
-  std::string unit;  ///< of `total`
-  double total = 0;  ///< the run's time: cycles of a kernel, us of others
+  std::optional<ServingDetails> serving;  ///< where a log was kept
+  std::string unit;                       ///< of `total`
+  double total = 0;                       ///< the run's time: cycles of a kernel, us of others
   std::vector<ReportSection> sections;
 };
 

@@ -75,17 +75,40 @@ TEST_F(SchemaTest, RefusesANewerSchemaAndLeavesItUntouched) {
   EXPECT_TRUE(read_file(path()) == before);
 }
 
+/// What the third schema added.
+void remove_serving_log(const std::string& path) {
+  run_sql(path, "DROP VIEW serving_chunks; DROP TABLE serving_chunk; PRAGMA user_version = 2");
+}
+
 TEST_F(SchemaTest, BringsAFileOfTheFirstSchemaToThisOne) {
   { with_run(); }
+  remove_serving_log(path());
   run_sql(path(), "DROP VIEW sessions");
   run_sql(path(), "DROP TABLE session");
   run_sql(path(), "PRAGMA user_version = 1");
   const Error error = error_of([&] { Store::open(path(), OpenMode::kReadOnly); });
   EXPECT_NE(error.message().find("older schema 1"), std::string::npos) << error.message();
   Store store = open();
-  EXPECT_EQ(store.info().schema_version, 2);
+  EXPECT_EQ(store.info().schema_version, schema_version());
   EXPECT_EQ(store.load_run(1).label, "nightly") << "what was there stays";
   EXPECT_TRUE(store.sessions().empty());
+}
+
+TEST_F(SchemaTest, BringsAFileOfTheSecondSchemaToThisOne) {
+  {
+    Store store = with_run();
+    store.save_session({"main", "2026-01-02T03:04:05Z", "lab", "{}"});
+  }
+  remove_serving_log(path());
+  const Error error = error_of([&] { Store::open(path(), OpenMode::kReadOnly); });
+  EXPECT_NE(error.message().find("older schema 2"), std::string::npos) << error.message();
+  Store store = open();
+  EXPECT_EQ(store.info().schema_version, 3);
+  EXPECT_EQ(store.sessions().size(), 1u) << "what was there stays";
+  EXPECT_TRUE(store.serving_log(1, LogKind::kStep).columns.empty());
+  store.finish_run(1, RunStatus::kDone, 1, "{}",
+                   std::vector{LogTable{LogKind::kStepEnd, {{"end_ns", {1, 2}}}}});
+  EXPECT_EQ(store.serving_log(1, LogKind::kStepEnd).rows(), 2);
 }
 
 TEST_F(SchemaTest, FinishesAnInitialisationThatWasCutOff) {

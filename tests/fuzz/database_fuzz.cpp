@@ -52,7 +52,8 @@ void make_small_session(const std::string& path) {
                 .baseline_config = kKey.config,
                 .baseline_us = 12.5};
   store.save_winners(id, {&winner, 1});
-  store.finish_run(id, RunStatus::kDone, 5, "{}");
+  const LogTable log{LogKind::kOp, {{"qkv", {1, 2, 3}}, {"attention", {4, 5, 6}}}};
+  store.finish_run(id, RunStatus::kDone, 5, "{}", {&log, 1});
 }
 
 std::string damaged(std::string bytes, FuzzInput input) {
@@ -76,6 +77,7 @@ void read_everything(const std::string& path) {
   accepted([&] { store.load_run(1); });
   accepted([&] { store.latest_run(RunKind::kTune); });
   accepted([&] { store.load_winners(1); });
+  for (const LogKind kind : kLogKinds) accepted([&] { store.serving_log(1, kind); });
   const CurrentRevisions current{{{"gemm", 1}}, {"sim/1/detailed"}};
   QueryLimits limits;
   limits.stop = [asked = 0]() mutable { return ++asked > 100; };

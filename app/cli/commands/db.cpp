@@ -77,9 +77,13 @@ int merge_db(Context& context, Names names) {
   Store store = context.open_store();
   const MergeCounts counts = store.merge(names[0]);
   const std::pair<const char*, int64_t> rows[] = {
-      {"machines", counts.machines}, {"runs", counts.runs},
-      {"problems", counts.problems}, {"measurements", counts.measurements},
-      {"attempts", counts.attempts}, {"winners", counts.winners},
+      {"machines", counts.machines},
+      {"runs", counts.runs},
+      {"problems", counts.problems},
+      {"measurements", counts.measurements},
+      {"attempts", counts.attempts},
+      {"winners", counts.winners},
+      {"serving_chunks", counts.serving_chunks},
   };
   if (context.globals().json) {
     Json json = output_object();

@@ -16,12 +16,15 @@
 #include "app/cli/plan_file.h"
 #include "app/cli/progress.h"
 #include "app/cli/replay_report.h"
+#include "app/cli/serving_record.h"
 #include "app/cli/serving_setup.h"
 #include "core/base/error.h"
+#include "core/base/file.h"
 #include "core/base/format.h"
 #include "core/base/text.h"
 #include "core/base/thread_pool.h"
 #include "core/serving/engine.h"
+#include "core/serving/prometheus.h"
 #include "core/serving/run_totals.h"
 #include "kernels/executor/step_sampler.h"
 
@@ -52,6 +55,50 @@ Slo read_slo(const Arguments& arguments) {
     }
   }
   return slo;
+}
+
+/// What is asked of the latencies, and what the text shows of them.
+struct Measured {
+  MetricsOptions options;
+  std::vector<double> shown = {50, 99};  ///< percentiles
+};
+
+Measured read_measured(const Arguments& arguments) {
+  Measured measured;
+  measured.options.slo = read_slo(arguments);
+  if (arguments.has("percentiles")) {
+    measured.shown = parse_percentiles(arguments.text("percentiles"));
+    measured.options.percentiles = measured.shown;
+  }
+  return measured;
+}
+
+bool read_detailed(const Context& context) {
+  const bool detailed = context.arguments().has("detailed");
+  if (detailed && !context.globals().json) {
+    throw Error(ErrorKind::kUsage, "--detailed adds lists to the output of --json; give that, too");
+  }
+  return detailed;
+}
+
+/// The file of --metrics, opened before the run, so that one that cannot be written costs no time;
+/// null when it is not asked for.
+std::unique_ptr<FileWriter> metrics_file(const Arguments& arguments) {
+  if (!arguments.has("metrics")) return nullptr;
+  if (arguments.has("compare")) {
+    throw Error(ErrorKind::kUsage,
+                "--metrics writes the metrics of one run, and --compare makes two");
+  }
+  return std::make_unique<FileWriter>(arguments.text("metrics"));
+}
+
+void write_metrics(FileWriter& file, const Replay& replay, const ServingSetup& setup) {
+  file.write(prometheus_text({.model_name = setup.model.name,
+                              .workload = setup.workload,
+                              .requests = replay.result.requests,
+                              .step_end_ns = replay.result.step_end_ns,
+                              .totals = replay.totals}));
+  file.commit();
 }
 
 /// The runs that are asked for; their plans live in `plans`, whose elements do not move.
@@ -124,8 +171,8 @@ std::unique_ptr<ModelExecutor> draft_model(const ServingSetup& setup, const Mode
   return std::make_unique<ModelExecutor>(load_model(setup.draft_model), setup.machine, options);
 }
 
-void serve_one(const ServingSetup& setup, const Slo& slo, size_t index, Board& board,
-               Replay& replay) {
+void serve_one(const ServingSetup& setup, const MetricsOptions& measured, size_t index,
+               Board& board, Replay& replay) {
   const int64_t audited = setup.audited_steps;
   const double started = wall_seconds();
   ModelExecutorOptions options = setup.executor;
@@ -140,28 +187,34 @@ void serve_one(const ServingSetup& setup, const Slo& slo, size_t index, Board& b
   replay.result = serve(setup.workload, device, setup.options, callbacks, draft.get());
   if (audited > 0 && !interrupted()) replay.audit_errors = audit(executor, sampler.samples());
   replay.memory = executor.memory();
-  replay.metrics = compute_metrics(replay.result.requests, replay.result.step_end_ns, slo);
+  replay.metrics = compute_metrics(replay.result.requests, replay.result.step_end_ns, measured);
   replay.totals = totals_of(replay.result, executor.capacity());
   replay.totals.chips = options.parallel.tp * options.parallel.pp;
   replay.wall_seconds = wall_seconds() - started;
 }
 
 /// Errors say which plan was in use: its configs are only built when a step needs them.
-void execute(const ServingSetup& setup, const Slo& slo, size_t index, Board& board,
+void execute(const ServingSetup& setup, const MetricsOptions& measured, size_t index, Board& board,
              Replay& replay) {
   try {
-    serve_one(setup, slo, index, board, replay);
+    serve_one(setup, measured, index, board, replay);
   } catch (const Error& error) {
     if (!replay.plan) throw;
     throw error.in("with plan " + replay.label);
   }
 }
 
-Json json_of(const std::vector<Replay>& replays, const ServingSetup& setup) {
-  if (replays.size() == 1) return to_json(replays[0], setup);
+Json json_of(const Replay& replay, const ServingSetup& setup, bool detailed) {
+  Json json = to_json(replay, setup);
+  if (detailed) json.update(detailed_json(replay.result.requests, replay.result.step_end_ns));
+  return json;
+}
+
+Json json_of(const std::vector<Replay>& replays, const ServingSetup& setup, bool detailed) {
+  if (replays.size() == 1) return json_of(replays[0], setup, detailed);
   Json json = output_object();
   Json& runs = json["runs"] = Json::array();
-  for (const Replay& replay : replays) runs.push_back(to_json(replay, setup));
+  for (const Replay& replay : replays) runs.push_back(json_of(replay, setup, detailed));
   Json& gain = json["gain"] = Json::object();
   for (const Gain& each : gains(replays[0], replays[1])) gain[each.key] = each.gain;
   return json;
@@ -186,47 +239,61 @@ std::unique_ptr<RunRecord> begin_record(const Context& context, Store& store,
                                                  .workload = setup.workload.name});
 }
 
-}  // namespace
-
-int run_replay(Context& context) {
-  if (context.arguments().has("reference")) return run_replay_reference(context);
-  refuse_reference_options(context.arguments());
-  const InterruptGuard guard;
-  const Slo slo = read_slo(context.arguments());
-  const ServingSetup setup = read_serving_setup(context, context.arguments().positionals()[0]);
-  std::deque<Plan> plans;
-  std::vector<Replay> replays = planned_replays(context, setup, plans);
-
+/// Serves all and keeps them, each as soon as it and those before it have ended; true when they
+/// were interrupted.
+bool execute_all(Context& context, const ServingSetup& setup, const MetricsOptions& measured,
+                 std::vector<Replay>& replays) {
   Store store = context.open_store();
   std::vector<std::unique_ptr<RunRecord>> records;
   for (const Replay& replay : replays) {
     records.push_back(begin_record(context, store, setup, replay));
   }
   bool stopped = false;
-  {
-    Board board(context.console().err(), context.globals().quiet, replays.size());
-    parallel_in_order(
-        replays.size(), context.globals().jobs,
-        [&](size_t i) { execute(setup, slo, i, board, replays[i]); },
-        [&](size_t i) {
-          const bool ended = !replays[i].result.interrupted;
-          stopped = stopped || !ended;
-          records[i]->finish(ended ? RunStatus::kDone : RunStatus::kInterrupted,
-                             to_json(replays[i], setup));
-        },
-        [] { return false; });  // serve() itself stops, so that every run has a result
-  }
-  if (context.globals().json) {
-    context.print_json(json_of(replays, setup));
-  } else {
-    context.print(to_text(replays, setup, context));
-  }
+  Board board(context.console().err(), context.globals().quiet, replays.size());
+  parallel_in_order(
+      replays.size(), context.globals().jobs,
+      [&](size_t i) { execute(setup, measured, i, board, replays[i]); },
+      [&](size_t i) {
+        const bool ended = !replays[i].result.interrupted;
+        stopped = stopped || !ended;
+        records[i]->finish(ended ? RunStatus::kDone : RunStatus::kInterrupted,
+                           to_json(replays[i], setup), log_tables(replays[i].result));
+      },
+      [] { return false; });  // serve() itself stops, so that every run has a result
+  return stopped;
+}
+
+void warn_of_rejections(const Context& context, const ServingSetup& setup,
+                        const std::vector<Replay>& replays) {
   std::string warned;  // runs of one comparison reject the same requests
   for (const Replay& replay : replays) {
     const std::string note = rejection_note(replay, setup);
     if (!note.empty() && note != warned) context.warn(note);
     warned = note;
   }
+}
+
+}  // namespace
+
+int run_replay(Context& context) {
+  if (context.arguments().has("reference")) return run_replay_reference(context);
+  refuse_reference_options(context.arguments());
+  const InterruptGuard guard;
+  const Measured measured = read_measured(context.arguments());
+  const bool detailed = read_detailed(context);
+  const std::unique_ptr<FileWriter> metrics = metrics_file(context.arguments());
+  const ServingSetup setup = read_serving_setup(context, context.arguments().positionals()[0]);
+  std::deque<Plan> plans;
+  std::vector<Replay> replays = planned_replays(context, setup, plans);
+
+  const bool stopped = execute_all(context, setup, measured.options, replays);
+  if (context.globals().json) {
+    context.print_json(json_of(replays, setup, detailed));
+  } else {
+    context.print(to_text(replays, setup, measured.shown, context));
+  }
+  if (metrics) write_metrics(*metrics, replays[0], setup);
+  warn_of_rejections(context, setup, replays);
   if (!stopped) return kExitOk;
   context.warn("interrupted: the measures cover only what was served until then");
   return kExitInterrupted;

@@ -63,10 +63,28 @@ int64_t blocks_of_all(const Reference& reference, int64_t block_size) {
 
 /// Options that have no meaning without a workload, and without times.
 void refuse_workload_options(const Arguments& arguments) {
-  for (const char* option :
-       {"workload", "limit", "offset", "window", "rate", "arrivals", "trace", "host-us", "plan",
-        "compare", "force", "slo", "audit", "quantization", "lowering", "enforce-eager",
-        "cudagraph-capture-sizes", "all-reduce-parts", "expert-skew"}) {
+  for (const char* option : {"workload",
+                             "limit",
+                             "offset",
+                             "window",
+                             "rate",
+                             "arrivals",
+                             "trace",
+                             "host-us",
+                             "plan",
+                             "compare",
+                             "force",
+                             "slo",
+                             "audit",
+                             "metrics",
+                             "detailed",
+                             "percentiles",
+                             "quantization",
+                             "lowering",
+                             "enforce-eager",
+                             "cudagraph-capture-sizes",
+                             "all-reduce-parts",
+                             "expert-skew"}) {
     if (!arguments.has(option)) continue;
     throw Error(ErrorKind::kUsage, fmt::format("--{} has no meaning with --reference", option));
   }

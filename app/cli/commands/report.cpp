@@ -16,6 +16,7 @@
 #include "app/cli/kernel_run.h"
 #include "app/cli/problem_arguments.h"
 #include "app/cli/run_report.h"
+#include "app/cli/steps_report.h"
 #include "app/cli/timing_report.h"
 #include "app/cli/work_estimate.h"
 #include "core/base/error.h"
@@ -28,6 +29,7 @@ namespace tilewright {
 namespace {
 
 constexpr size_t kRowsShown = 15;
+constexpr int64_t kMostSteps = 1'000'000;
 
 Json json_of(const ReportSection& section, double total) {
   Json rows = Json::array();
@@ -88,7 +90,7 @@ std::string text_of(Context& context, const ReportSection& section, double total
     if (section.sums_up && total > 0) line += fmt::format("{:>9}", format_share(row.value / total));
     text += line + "\n";
   }
-  if (section.rows.empty()) text += "  nothing was kept\n";
+  if (section.rows.empty()) text += fmt::format("  {}\n", section.if_empty);
   if (rows < section.rows.size()) {
     text += fmt::format("  ... and {} more, see --json\n", section.rows.size() - rows);
   }
@@ -186,6 +188,10 @@ RunReport read(const Context& context, Store& store) {
                 fmt::format("--apply follows advice on a kernel run, and run {} is a {} run",
                             report.run.id, name_of(report.run.kind)));
   }
+  if (context.arguments().has("steps") && report.run.kind != RunKind::kServe) {
+    throw Error(ErrorKind::kUsage, fmt::format("--steps is of serving runs, and run {} is a {} run",
+                                               report.run.id, name_of(report.run.kind)));
+  }
   return report;
 }
 
@@ -195,13 +201,31 @@ std::vector<Advice> advice_on(const KernelDetails& details) {
                 details.machine, details.profile, details.roofline);
 }
 
+/// The steps of a serving run, one by one.
+void print_steps_csv(Context& context, const RunReport& report) {
+  if (report.run.kind != RunKind::kServe) {
+    throw Error(ErrorKind::kUsage,
+                fmt::format("--csv gives the steps of a serving run, and run {} is a {} run; use "
+                            "--json",
+                            report.run.id, name_of(report.run.kind)));
+  }
+  if (!report.serving) {
+    throw Error(ErrorKind::kNotFound,
+                fmt::format("run {} ({}) has the status '{}' and kept no steps; run it again",
+                            report.run.id, report.run.label, name_of(report.run.status)));
+  }
+  context.print_table(steps_table(*report.serving));
+}
+
 void print(Context& context, const RunReport& report, std::span<const Advice> list,
            const std::optional<AppliedRun>& applied) {
+  const int64_t steps = context.arguments().integer("steps", 1, kMostSteps);
   const std::string machine =
       report.kernel ? machine_argument(context, report.kernel->machine) : "";
   if (context.globals().json) {
     Json json = json_of(report);
     if (report.kernel) json["advice"] = json_of(list, machine);
+    if (report.serving) json.update(json_of(*report.serving, steps));
     if (applied) json["applied"] = json_of(*applied);
     context.print_json(json);
     return;
@@ -211,6 +235,7 @@ void print(Context& context, const RunReport& report, std::span<const Advice> li
   for (const ReportSection& section : report.sections) {
     context.print("\n" + text_of(context, section, report.total));
   }
+  if (report.serving) context.print("\n" + text_of(context, *report.serving, steps));
   if (report.kernel) context.print("\n" + text_of(context, list, machine));
   if (applied) context.print("\n" + text_of(context, *applied));
 }
@@ -222,6 +247,9 @@ int run_report(Context& context) {
   const std::string& name = context.arguments().positionals()[0];
   if (name == "xyserve" || name == "xyserve-e2e") {
     if (applies) throw Error(ErrorKind::kUsage, "--apply follows advice on a run, not on " + name);
+    if (context.globals().csv || context.arguments().has("steps")) {
+      throw Error(ErrorKind::kUsage, "--csv and --steps are of serving runs, not of " + name);
+    }
     return name == "xyserve" ? run_report_xyserve(context) : run_report_xyserve_serving(context);
   }
   if (context.arguments().has("quick")) {
@@ -231,6 +259,10 @@ int run_report(Context& context) {
   const int64_t number = applies ? context.arguments().integer("apply", 1, 1000) : 0;
   Store store = context.open_existing_store(applies ? OpenMode::kReadWrite : OpenMode::kReadOnly);
   const RunReport report = read(context, store);
+  if (context.globals().csv) {
+    print_steps_csv(context, report);
+    return kExitOk;
+  }
   std::vector<Advice> list;
   if (report.kernel) list = advice_on(*report.kernel);
   std::optional<AppliedRun> applied;
