@@ -40,6 +40,7 @@ const Command& find_command(std::string_view name);
 constexpr int kExitOk = 0;
 constexpr int kExitUsage = 2;
 constexpr int kExitCheckFailed = 4;
+constexpr int kExitNothingFits = 5;
 constexpr int kExitInterrupted = 130;
 
 }  // namespace tilewright

@@ -265,6 +265,12 @@ bool execute_all(Context& context, const ServingSetup& setup, const MetricsOptio
 
 void warn_of_rejections(const Context& context, const ServingSetup& setup,
                         const std::vector<Replay>& replays) {
+  if (setup.executor.max_model_len > setup.model.max_positions) {
+    context.warn(
+        fmt::format("--max-model-len {} is beyond the {} positions that {} was trained for",
+                    format_count(setup.executor.max_model_len),
+                    format_count(setup.model.max_positions), setup.model.name));
+  }
   std::string warned;  // runs of one comparison reject the same requests
   for (const Replay& replay : replays) {
     const std::string note = rejection_note(replay, setup);
@@ -294,7 +300,10 @@ int run_replay(Context& context) {
   }
   if (metrics) write_metrics(*metrics, replays[0], setup);
   warn_of_rejections(context, setup, replays);
-  if (!stopped) return kExitOk;
+  if (!stopped) {
+    const auto is_empty = [](const Replay& replay) { return replay.metrics.completed == 0; };
+    return std::ranges::all_of(replays, is_empty) ? kExitNothingFits : kExitOk;
+  }
   context.warn("interrupted: the measures cover only what was served until then");
   return kExitInterrupted;
 }
