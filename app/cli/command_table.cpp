@@ -140,10 +140,16 @@ std::vector<Option> reference_options() {
   return {
       {"reference", 0, "FILE", "",
        "run the checkpoint folder MODEL on the prompts of FILE and compare its tokens and logits"},
+      {"prompts", 0, "FILE", "",
+       "run the checkpoint folder MODEL on prompts of token ids and print what it says"},
+      {"temperature", 0, "X", "0", "with --prompts: of sampling; 0 takes the likeliest token"},
+      {"top-k", 0, "N", "0", "with --prompts: sample among the N likeliest; 0: among all"},
+      {"top-p", 0, "X", "1", "with --prompts: sample among the likeliest that reach X together"},
+      {"stop-token-ids", 0, "N,N,...", "", "with --prompts: tokens that end an output"},
       {"executor", 0, "NAME", "native",
-       "with --reference: native (f32 on the CPU), or simulated (our kernels on the machine, in "
+       "native (f32 on the CPU), or simulated (our kernels on the machine, in "
        "f32)"},
-      {"chunk", 0, "N", "", "with --reference: token budget of a step"},
+      {"chunk", 0, "N", "", "with --reference or --prompts: token budget of a step"},
   };
 }
 
@@ -156,7 +162,9 @@ Command replay_entry() {
       "weights\n"
       "are served by the same engine to the prompts of a numeric reference (docs/formats.md). "
       "Status\n"
-      "4 when a token differs or a logit is more than 0.001 off, whatever the options.\n";
+      "4 when a token differs or a logit is more than 0.001 off, whatever the options. With "
+      "--prompts\n"
+      "it prints the tokens that the checkpoint says, greedy or sampled by --seed.\n";
   command.positionals = {{"MODEL", "a model, the path of a config.json, or a checkpoint folder"}};
   command.options =
       std::vector<Option>{
@@ -178,6 +186,8 @@ Command replay_entry() {
   command.examples = {
       {"tilewright replay tiny-llama --reference tiny-llama/reference.json --speculate ngram:3",
        "does a checkpoint make the tokens it should?"},
+      {"tilewright replay tiny-llama --prompts prompts.jsonl --temperature 0.8 --seed 3",
+       "what does it say?"},
       {"tilewright replay qwen2-7b --workload chat --plan plan.json --compare none",
        "what is the plan worth?"},
       {"tilewright replay qwen2-7b --workload trace.csv --limit 1000 --slo ttft=500ms,tpot=50ms",

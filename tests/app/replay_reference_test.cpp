@@ -97,6 +97,38 @@ TEST_F(ReplayReference, HoldsOnTheSimulatedKernels) {
   }
 }
 
+TEST_F(ReplayReference, SaysTheSameTokensOfASeedWhateverTheOptions) {
+  sandbox_.file(
+      "prompts.jsonl",
+      "{\"prompt\": [1, 2, 3], \"output_tokens\": 9}\n{\"prompt\": [7], \"output_tokens\": 6}\n");
+  const auto say = [&](const Arguments& more) {
+    Arguments arguments = {"replay", folder_.path(), "--prompts", "prompts.jsonl"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return sandbox_.run(arguments);
+  };
+  const Arguments sampled = {"--temperature", "1", "--seed", "5"};
+  const Outcome plain = say(sampled);
+  ASSERT_EQ(plain.status, 0) << plain.err;
+  EXPECT_NE(plain.out, say({}).out);
+  EXPECT_NE(plain.out, say({"--temperature", "1", "--seed", "6"}).out);
+  for (const Arguments& more : {Arguments{"--chunk", "2", "--block-size", "4", "--kv-blocks", "4"},
+                                {"--tp", "2", "--async", "on"},
+                                {"--top-p", "1", "--top-k", "61", "--max-num-seqs", "1"}}) {
+    Arguments both = sampled;
+    both.insert(both.end(), more.begin(), more.end());
+    EXPECT_EQ(say(both).out, plain.out) << more[0];
+  }
+  const std::string first = plain.out.substr(0, plain.out.find(' '));
+  Arguments stopping = sampled;
+  stopping.insert(stopping.end(), {"--stop-token-ids", first, "--json"});
+  const auto json = nlohmann::json::parse(say(stopping).out);
+  EXPECT_EQ(json["outputs"][0]["token_ids"], nlohmann::json({std::stoi(first)}));
+  EXPECT_EQ(json["outputs"][0]["finish_reason"], "stop");
+  EXPECT_EQ(say({"--top-p", "0"}).status, 2);
+  EXPECT_EQ(say({"--max-model-len", "5"}).status, 5);
+  EXPECT_EQ(replay({"--temperature", "1"}).status, 2);
+}
+
 TEST_F(ReplayReference, FailsTheCheckForATokenAndForALogit) {
   const auto right = reference_;
   reference_["cases"][1]["greedy"][kSteps - 1] =

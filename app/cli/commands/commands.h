@@ -10,6 +10,7 @@ int run_tune(Context& context);
 int run_replay(Context& context);
 /// `replay CHECKPOINT --reference FILE`.
 int run_replay_reference(Context& context);
+int run_replay_tokens(Context& context);
 int run_export(Context& context);
 int run_report(Context& context);
 /// `report xyserve`.

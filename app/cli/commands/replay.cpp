@@ -220,11 +220,24 @@ Json json_of(const std::vector<Replay>& replays, const ServingSetup& setup, bool
   return json;
 }
 
-/// Options that only a comparison with a reference has.
+/// Options of sampling, which only a run of real tokens over prompts has.
+void refuse_token_options(const Arguments& arguments) {
+  if (arguments.has("reference") && arguments.has("prompts")) {
+    throw Error(ErrorKind::kUsage, "--reference and --prompts are two runs; give one");
+  }
+  if (arguments.has("prompts")) return;
+  for (const char* option : {"temperature", "top-k", "top-p", "stop-token-ids"}) {
+    if (!arguments.has(option)) continue;
+    throw Error(ErrorKind::kUsage, fmt::format("--{} needs --prompts FILE", option));
+  }
+}
+
+/// Options that only a run of real tokens has.
 void refuse_reference_options(const Arguments& arguments) {
   for (const char* option : {"executor", "chunk"}) {
     if (!arguments.has(option)) continue;
-    throw Error(ErrorKind::kUsage, fmt::format("--{} needs --reference FILE", option));
+    throw Error(ErrorKind::kUsage,
+                fmt::format("--{} needs --reference FILE or --prompts FILE", option));
   }
 }
 
@@ -282,7 +295,9 @@ void warn_of_rejections(const Context& context, const ServingSetup& setup,
 }  // namespace
 
 int run_replay(Context& context) {
+  refuse_token_options(context.arguments());
   if (context.arguments().has("reference")) return run_replay_reference(context);
+  if (context.arguments().has("prompts")) return run_replay_tokens(context);
   refuse_reference_options(context.arguments());
   const InterruptGuard guard;
   const Measured measured = read_measured(context.arguments());
