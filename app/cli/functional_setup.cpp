@@ -35,36 +35,6 @@ int64_t blocks_of_all(const Workload& workload, int64_t block_size) {
   return std::min(blocks, kMaxBlocks);
 }
 
-/// Options that have no meaning without a workload, and without times.
-void refuse_workload_options(const Arguments& arguments) {
-  for (const char* option : {"workload",
-                             "limit",
-                             "offset",
-                             "window",
-                             "rate",
-                             "arrivals",
-                             "trace",
-                             "host-us",
-                             "plan",
-                             "compare",
-                             "force",
-                             "slo",
-                             "audit",
-                             "metrics",
-                             "detailed",
-                             "percentiles",
-                             "quantization",
-                             "lowering",
-                             "enforce-eager",
-                             "cudagraph-capture-sizes",
-                             "all-reduce-parts",
-                             "expert-skew"}) {
-    if (!arguments.has(option)) continue;
-    throw Error(ErrorKind::kUsage, fmt::format("--{} has no meaning with --{}", option,
-                                               arguments.has("prompts") ? "prompts" : "reference"));
-  }
-}
-
 /// Whether the kernels compute; otherwise the CPU does.
 bool read_simulated(const Arguments& arguments) {
   const std::string executor = arguments.text("executor");
@@ -121,9 +91,37 @@ void check_room(const FunctionalSetup& setup) {
 
 }  // namespace
 
+void refuse_timing_options(const Arguments& arguments) {
+  for (const char* option : {"workload",
+                             "limit",
+                             "offset",
+                             "window",
+                             "rate",
+                             "arrivals",
+                             "trace",
+                             "host-us",
+                             "plan",
+                             "compare",
+                             "force",
+                             "slo",
+                             "audit",
+                             "metrics",
+                             "detailed",
+                             "percentiles",
+                             "quantization",
+                             "lowering",
+                             "enforce-eager",
+                             "cudagraph-capture-sizes",
+                             "all-reduce-parts",
+                             "expert-skew"}) {
+    if (!arguments.has(option)) continue;
+    throw Error(ErrorKind::kUsage, fmt::format("--{} has no meaning with --{}", option,
+                                               arguments.has("prompts") ? "prompts" : "reference"));
+  }
+}
+
 FunctionalSetup read_functional_setup(const Arguments& arguments, Checkpoint checkpoint,
                                       Workload workload) {
-  refuse_workload_options(arguments);
   FunctionalSetup setup{
       read_simulated(arguments), std::move(checkpoint), std::move(workload), {}, {}, {}};
   ServingOptions& serving = setup.serving;

@@ -24,6 +24,9 @@ struct FunctionalSetup {
   std::string draft_model;  ///< a checkpoint folder, or ""
 };
 
+/// Error (usage) for options of `replay` that have no meaning without a workload and times.
+void refuse_timing_options(const Arguments& arguments);
+
 /// Reads executor, chunk, block-size, kv-blocks, max-model-len, tp, pp and engine_options(). KV
 /// blocks are by default as many as all requests fill at once. Error (usage) for options that a run
 /// of real tokens does not have, or that contradict; (infeasible), naming the request, when lengths

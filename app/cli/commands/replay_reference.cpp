@@ -104,6 +104,7 @@ std::vector<std::vector<int32_t>> outputs_of(const ServingResult& result) {
 int run_replay_reference(Context& context) {
   const InterruptGuard guard;
   const Arguments& arguments = context.arguments();
+  refuse_timing_options(arguments);
   Checkpoint checkpoint(arguments.positionals()[0]);
   const std::string path = arguments.text("reference");
   const Reference reference = read_reference(path, checkpoint.model());

@@ -82,6 +82,7 @@ Json json_of(const FunctionalSetup& setup, const ServingResult& result) {
 int run_replay_tokens(Context& context) {
   const InterruptGuard guard;
   const Arguments& arguments = context.arguments();
+  refuse_timing_options(arguments);
   Checkpoint checkpoint(arguments.positionals()[0]);
   FunctionalSetup setup = read_functional_setup(arguments, std::move(checkpoint),
                                                 read_prompts(arguments.text("prompts")));
