@@ -356,6 +356,25 @@ TEST(ReportXyserve, SlowNamesABaselineForEveryResult) {
   EXPECT_GE(report["baselines"].size(), 12u);
 }
 
+TEST(ReportXyserve, SlowServesTheSameRequestsByEveryEngine) {
+  Sandbox sandbox;
+  const Outcome outcome = sandbox.run({"report", "xyserve-e2e", "--quick", "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const Json report = Json::parse(outcome.out);
+  ASSERT_EQ(report["points"].size(), 6u);
+  for (const Json& point : report["points"]) {
+    ASSERT_EQ(point["engines"].size(), report["engines"].size());
+    for (const Json& engine : point["engines"]) {
+      EXPECT_EQ(engine["completed"], report["num_prompts"]);
+      EXPECT_EQ(engine["total_input_tokens"], point["engines"][0]["total_input_tokens"]);
+    }
+  }
+  const double paper[] = {16, 27, 95};
+  for (size_t i = 0; i < std::size(paper); ++i) {
+    EXPECT_EQ(report["ablation"]["stages"][i + 1]["paper_qps_percent"], paper[i]);
+  }
+}
+
 TEST(ReportXyserve, RefusesOptionsOfRuns) {
   Sandbox sandbox;
   EXPECT_EQ(sandbox.run({"report", "xyserve", "--apply", "1"}).status, 2);
