@@ -123,6 +123,19 @@ int64_t Arguments::integer(std::string_view option, int64_t min, int64_t max) co
   return value;
 }
 
+std::vector<int64_t> Arguments::integers(std::string_view option, int64_t min, int64_t max) const {
+  std::vector<int64_t> values;
+  if (!has(option)) return values;
+  const std::string list = text(option);
+  for (std::string_view item : split(list, ',')) {
+    values.push_back(parse_int(item, fmt::format("--{}", option)));
+    if (values.back() < min || values.back() > max) {
+      usage_error(fmt::format("--{} {} is outside {} to {}", option, values.back(), min, max));
+    }
+  }
+  return values;
+}
+
 double Arguments::number(std::string_view option, double min, double max) const {
   const double value = parse_number(text(option), fmt::format("--{}", option));
   if (value < min || value > max) {

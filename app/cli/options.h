@@ -43,6 +43,8 @@ class Arguments {
   std::string text(std::string_view option) const;
   /// As text(), as a whole number within [min, max]. The option must have a fallback or be given.
   int64_t integer(std::string_view option, int64_t min, int64_t max) const;
+  /// As integer(), for a list such as 1,2,4; empty when the option was not given.
+  std::vector<int64_t> integers(std::string_view option, int64_t min, int64_t max) const;
   /// As integer(), for finite numbers.
   double number(std::string_view option, double min, double max) const;
 

@@ -26,28 +26,13 @@ int64_t integer_or_zero(const Arguments& arguments, std::string_view option, int
   return arguments.has(option) ? arguments.integer(option, 1, max) : 0;
 }
 
-std::vector<int64_t> read_sizes_list(const Arguments& arguments, std::string_view option) {
-  std::vector<int64_t> sizes;
-  if (!arguments.has(option)) return sizes;
-  const std::string list = arguments.text(option);
-  for (std::string_view item : split(list, ',')) {
-    const double size = parse_number(item, "--cudagraph-capture-sizes");
-    if (size < 1 || size > kMaxCaptured || size != std::floor(size)) {
-      throw Error(ErrorKind::kUsage, "--cudagraph-capture-sizes has '" + printable(item) +
-                                         "'; give whole numbers of tokens from 1 to 65536");
-    }
-    sizes.push_back(static_cast<int64_t>(size));
-  }
-  return sizes;
-}
-
 void read_layout(const Arguments& arguments, ModelExecutorOptions& executor) {
   executor.parallel.tp = arguments.integer("tp", 1, kMaxChips);
   executor.parallel.pp = arguments.integer("pp", 1, kMaxChips);
   executor.quantization = parse_quantization(arguments.text("quantization"));
   executor.lowering = parse_lowering(arguments.text("lowering"));
   executor.enforce_eager = arguments.has("enforce-eager");
-  executor.cudagraph_capture_sizes = read_sizes_list(arguments, "cudagraph-capture-sizes");
+  executor.cudagraph_capture_sizes = arguments.integers("cudagraph-capture-sizes", 1, kMaxCaptured);
   executor.all_reduce_parts = arguments.integer("all-reduce-parts", 1, kMaxParts);
   executor.expert_skew = arguments.integer("expert-skew", 0, kMaxSkew);
 }

@@ -10,7 +10,6 @@
 #include "app/cli/functional_setup.h"
 #include "app/cli/interrupt.h"
 #include "core/base/error.h"
-#include "core/base/text.h"
 #include "core/serving/engine.h"
 #include "core/workload/trace_reader.h"
 
@@ -45,13 +44,7 @@ GenerationParams read_generation(const Context& context) {
   if (!(params.sampling.top_p > 0)) {
     throw Error(ErrorKind::kUsage, "--top-p is 0; it is above 0 and at most 1");
   }
-  if (!arguments.has("stop-token-ids")) return params;
-  const std::string list = arguments.text("stop-token-ids");
-  for (std::string_view item : split(list, ',')) {
-    const int64_t id = parse_int(item, "--stop-token-ids");
-    if (id < 0 || id > kMaxId) {
-      throw Error(ErrorKind::kUsage, fmt::format("--stop-token-ids has {}, which is no token", id));
-    }
+  for (const int64_t id : arguments.integers("stop-token-ids", 0, kMaxId)) {
     params.stop_token_ids.push_back(static_cast<int32_t>(id));
   }
   return params;

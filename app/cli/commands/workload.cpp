@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "app/cli/actions.h"
@@ -11,9 +10,7 @@
 #include "app/cli/serving_setup.h"
 #include "app/cli/table.h"
 #include "app/cli/workload_arguments.h"
-#include "core/base/error.h"
 #include "core/base/format.h"
-#include "core/base/text.h"
 #include "core/serving/kv_manager.h"
 #include "core/workload/generator.h"
 #include "core/workload/session_generator.h"
@@ -138,19 +135,10 @@ struct CacheRate {
 };
 
 std::vector<CacheRate> cache_rates(const Context& context, const Workload& workload) {
-  constexpr double kMostBlocks = 1e8;
+  constexpr int64_t kMostBlocks = 100'000'000;
   std::vector<CacheRate> rates;
-  if (!context.arguments().has("prefix-blocks")) return rates;
-  const std::string list = context.arguments().text("prefix-blocks");
-  for (std::string_view item : split(list, ',')) {
-    const double blocks = parse_number(item, "--prefix-blocks");
-    if (!(blocks >= 1 && blocks <= kMostBlocks) || blocks != std::floor(blocks)) {
-      throw Error(ErrorKind::kUsage, fmt::format("--prefix-blocks has '{}'; give numbers of blocks "
-                                                 "from 1 to {:.0f}",
-                                                 printable(std::string(item)), kMostBlocks));
-    }
-    const auto count = static_cast<int64_t>(blocks);
-    rates.push_back({count, prefix_cache_hit_rate(workload, count)});
+  for (const int64_t blocks : context.arguments().integers("prefix-blocks", 1, kMostBlocks)) {
+    rates.push_back({blocks, prefix_cache_hit_rate(workload, blocks)});
   }
   return rates;
 }
