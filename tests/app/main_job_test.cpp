@@ -290,6 +290,19 @@ TEST_F(MainJob, LongQueriesAndSimulationsCanBeInterrupted) {
   }
 }
 
+TEST_F(MainJob, AModelAndItsDraftModelShareTheMemory) {
+  sandbox_.file("config.json", kSmallModel);
+  Arguments tokens = {"replay",  "config.json", "--workload",  "chat",
+                      "--limit", "3",           "--speculate", "model:2,name=config.json,length=2"};
+  const Outcome full = sandbox_.run(tokens);
+  EXPECT_EQ(full.status, 5);
+  EXPECT_NE(full.err.find("give --kv-blocks"), std::string::npos) << full.err;
+  tokens.insert(tokens.end(), {"--kv-blocks", "100", "--json"});
+  const Outcome outcome = sandbox_.run(tokens);
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(Json::parse(outcome.out)["completed"], 3);
+}
+
 TEST_F(MainJob, RejectedRequestsAreWarnedOf) {
   sandbox_.file("config.json", kSmallModel);
   const Outcome outcome = sandbox_.run(

@@ -159,8 +159,25 @@ std::vector<double> audit(ModelExecutor& executor, const std::vector<Batch>& ste
   return errors;
 }
 
-/// The smaller model that drafts, on the same chips; null without one. It has as many KV blocks as
-/// the model: what they take must be left by it (--kv-blocks).
+/// Error (infeasible) when a model and the one that drafts for it, which has as many KV blocks, do
+/// not fit the memory together.
+void check_memory_of_both(const ModelExecutor& model, const ModelExecutor& draft) {
+  const MemoryBudget& large = model.memory();
+  const MemoryBudget& small = draft.memory();
+  // They run one after the other, so the larger activations are the peak of both.
+  const int64_t fixed = large.weight_bytes + small.weight_bytes +
+                        std::max(large.activation_bytes, small.activation_bytes);
+  const int64_t kv = large.kv_bytes + small.kv_bytes;
+  if (fixed + kv <= large.usable_bytes) return;
+  const int64_t left = std::max<int64_t>(0, large.usable_bytes - fixed);
+  const int64_t blocks = left / (kv / model.capacity().kv_blocks);
+  throw Error(ErrorKind::kInfeasible,
+              "the model and its draft model do not fit the memory together; " +
+                  (blocks > 0 ? fmt::format("give --kv-blocks {} or fewer", blocks)
+                              : std::string("take a smaller draft model")));
+}
+
+/// The smaller model that drafts, on the same chips; null without one.
 std::unique_ptr<ModelExecutor> draft_model(const ServingSetup& setup, const ModelExecutor& model,
                                            ModelExecutorOptions options) {
   if (setup.draft_model.empty()) return nullptr;
@@ -168,7 +185,10 @@ std::unique_ptr<ModelExecutor> draft_model(const ServingSetup& setup, const Mode
   options.kv_blocks = model.capacity().kv_blocks;
   options.max_model_len = model.capacity().max_model_len;
   options.parallel.pp = 1;
-  return std::make_unique<ModelExecutor>(load_model(setup.draft_model), setup.machine, options);
+  auto draft =
+      std::make_unique<ModelExecutor>(load_model(setup.draft_model), setup.machine, options);
+  check_memory_of_both(model, *draft);
+  return draft;
 }
 
 void serve_one(const ServingSetup& setup, const MetricsOptions& measured, size_t index,
