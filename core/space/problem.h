@@ -14,8 +14,8 @@ namespace tilewright {
 /// which a measurement is found again.
 ///
 /// Canonical text, fields in fixed order: kernel, types of its tensors, their layouts, sizes (in
-/// the kernel's order), epilogue, and the mask of kernels that have one; for example `gemm f16 f16 f16 nd nz nd m=512 n=4096 k=4096
-/// epilogue=none`.
+/// the kernel's order), epilogue, and the mask of kernels that have one; for example `gemm f16 f16
+/// f16 nd nz nd m=512 n=4096 k=4096 epilogue=none`.
 struct Problem {
   std::string kernel;
   std::vector<DType> types;

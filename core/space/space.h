@@ -33,6 +33,9 @@ struct Parameter {
   std::string name;
   std::string meaning;  ///< one line for help and documents, with the unit
   std::vector<int64_t> values;
+  /// Of a parameter that is no whole number: what its values 0, 1, ... stand for, one text each.
+  std::vector<std::string> labels = {};
+  bool ordered = true;  ///< false: its values are names, none of them closer to another
 };
 
 /// What a config takes of something that there is only so much of: bytes of a buffer.

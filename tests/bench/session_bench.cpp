@@ -52,7 +52,9 @@ TuneResult tune_whole_space(Store& store, const TuneProblem& problem) {
   const KeyMaker key_of = [](const Problem& p, const Config& c) {
     return kernel_key(p, c, bench_machine());
   };
-  return tune({&problem, 1}, key_of, NullEvaluator(), store, begin_run(store), {}, {});
+  const NullEvaluator evaluator;
+  ThreadEvaluation pool(evaluator, 1, {});
+  return tune({&problem, 1}, key_of, pool, store, begin_run(store), {}, {});
 }
 
 TuneProblem gemm_problem_4096() {

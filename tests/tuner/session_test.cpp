@@ -95,8 +95,9 @@ class SessionTest : public testing::Test {
 
   static TuneResult tune_all(Store& store, const std::vector<TuneProblem>& list,
                              const Evaluator& evaluator, const TuneOptions& options = {},
-                             const TuneHooks& hooks = {}) {
-    return tune(list, key_of, evaluator, store, begin(store), options, hooks);
+                             const TuneHooks& hooks = {}, int jobs = 1) {
+    ThreadEvaluation pool(evaluator, jobs, hooks.seconds);
+    return tune(list, key_of, pool, store, begin(store), options, hooks);
   }
 
   /// Everything that was written and may not depend on the number of threads.
@@ -147,8 +148,7 @@ TEST_F(SessionTest, ResultAndRowsAreTheSameForAnyNumberOfJobs) {
     TuneOptions options;
     options.strategy = "random";
     options.max_evaluations = 100;
-    options.jobs = jobs;
-    tune_all(store, list, evaluator, options);
+    tune_all(store, list, evaluator, options, {}, jobs);
     const std::string rows = rows_of(store);
     if (expected.empty()) expected = rows;
     EXPECT_TRUE(rows == expected) << jobs;
@@ -185,15 +185,14 @@ TEST_F(SessionTest, StoppedSessionKeepsWhatIsDoneAndIsResumedToTheSameWinner) {
   TuneOptions options;
   options.strategy = "random";
   options.max_evaluations = 90;
-  options.jobs = 2;
   Store whole = open("whole.db");
-  const TuneResult expected = tune_all(whole, list, FormulaEvaluator(bowl), options);
+  const TuneResult expected = tune_all(whole, list, FormulaEvaluator(bowl), options, {}, 2);
 
   Store store = open();
   std::atomic<int> calls = 0;
   TuneHooks hooks;
   hooks.stop = [&] { return ++calls > 300; };
-  const TuneResult stopped = tune_all(store, list, FormulaEvaluator(bowl), options, hooks);
+  const TuneResult stopped = tune_all(store, list, FormulaEvaluator(bowl), options, hooks, 2);
   EXPECT_TRUE(stopped.interrupted);
   EXPECT_GT(stopped.evaluations, 0);
   EXPECT_LT(stopped.evaluations, 900);

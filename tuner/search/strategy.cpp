@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "core/base/error.h"
@@ -13,32 +14,41 @@ namespace tilewright {
 
 namespace {
 
-/// Walks a list of configs from front to back.
+/// Walks a list of configs from front to back, past those that were told meanwhile.
 class ListStrategy : public Strategy {
  public:
-  explicit ListStrategy(std::vector<Config> configs) : configs_(std::move(configs)) {}
+  ListStrategy(std::vector<int64_t> ranks, std::string_view name)
+      : ranks_(std::move(ranks)), name_(name), known_(ranks_.size()) {}
 
-  std::vector<Config> ask(size_t at_most) override {
-    const size_t count = std::min(at_most, configs_.size() - next_);
-    std::vector<Config> batch;
-    for (size_t i = 0; i < count; ++i) batch.push_back(configs_[next_++]);
+  std::vector<Proposal> ask(size_t at_most) override {
+    std::vector<Proposal> batch;
+    for (; batch.size() < at_most && next_ < ranks_.size(); ++next_) {
+      if (!known_[static_cast<size_t>(ranks_[next_])]) batch.push_back({ranks_[next_], name_});
+    }
     return batch;
   }
-  void tell(const Config&, const Measurement&) override {}
-  int64_t size() const override { return static_cast<int64_t>(configs_.size()); }
+  void tell(const Observation& observation, std::string_view) override {
+    known_[static_cast<size_t>(observation.rank)] = true;
+  }
 
  private:
-  std::vector<Config> configs_;
+  std::vector<int64_t> ranks_;
+  std::string_view name_;
+  std::vector<bool> known_;
   size_t next_ = 0;
 };
 
+std::vector<int64_t> all_ranks(const SpaceIndex& space) {
+  std::vector<int64_t> ranks(static_cast<size_t>(space.size()));
+  std::iota(ranks.begin(), ranks.end(), int64_t{0});
+  return ranks;
+}
+
 /// Fisher-Yates.
-std::vector<Config> shuffled(std::vector<Config> configs, uint64_t seed) {
+std::vector<int64_t> shuffled(std::vector<int64_t> ranks, uint64_t seed) {
   Random random(seed);
-  for (size_t i = configs.size(); i > 1; --i) {
-    std::swap(configs[i - 1], configs[random.below(i)]);
-  }
-  return configs;
+  for (size_t i = ranks.size(); i > 1; --i) std::swap(ranks[i - 1], ranks[random.below(i)]);
+  return ranks;
 }
 
 }  // namespace
@@ -47,13 +57,21 @@ std::vector<std::string> strategy_names() {
   return {"exhaustive", "random"};
 }
 
-std::unique_ptr<Strategy> make_strategy(std::string_view name, const Space& space, uint64_t seed) {
-  if (name == "exhaustive") return std::make_unique<ListStrategy>(space.enumerate());
-  if (name == "random") return std::make_unique<ListStrategy>(shuffled(space.enumerate(), seed));
+void check_strategy(std::string_view name) {
   const std::vector<std::string> known = strategy_names();
+  if (std::ranges::find(known, name) != known.end()) return;
   throw Error(ErrorKind::kUsage,
               fmt::format("there is no strategy '{}'{} (strategies: {})", printable(name),
                           did_you_mean(name, known), join(known, ", ")));
+}
+
+std::unique_ptr<Strategy> make_strategy(std::string_view name, SearchContext context) {
+  check_strategy(name);
+  std::vector<int64_t> ranks = all_ranks(*context.space);
+  if (name == "exhaustive") {
+    return std::make_unique<ListStrategy>(std::move(ranks), "exhaustive");
+  }
+  return std::make_unique<ListStrategy>(shuffled(std::move(ranks), context.seed), "random");
 }
 
 }  // namespace tilewright

@@ -12,21 +12,9 @@ namespace tilewright {
 
 namespace {
 
-/// Asks in a row that bring nothing new before a strategy counts as ended.
-constexpr int kMaxFruitlessAsks = 100;
-
 /// A problem's random stream does not depend on which other problems the session has.
 uint64_t seed_of(const Problem& problem, uint64_t session_seed) {
   return mix_bits(session_seed, Hasher().add(problem.text()).value());
-}
-
-/// Whether the strategy will come to propose `config`, too.
-bool is_in(const Space& space, const Config& config) {
-  const auto same_name = [](const auto& value, const Parameter& parameter) {
-    return value.first == parameter.name;
-  };
-  return std::ranges::equal(config.values, space.parameters(), same_name) &&
-         space.violation(config).empty();
 }
 
 }  // namespace
@@ -37,49 +25,40 @@ ProblemSearch::ProblemSearch(const TuneProblem& problem, const TuneOptions& opti
       hooks_(hooks),
       max_evaluations_(options.max_evaluations > 0 ? options.max_evaluations
                                                    : std::numeric_limits<int64_t>::max()),
-      strategy_(
-          make_strategy(options.strategy, problem.space, seed_of(problem.problem, options.seed))) {
+      index_(problem.space) {
   first_.push_back(problem.baseline);
   for (const Config& seed : problem.seeds) {
     if (std::ranges::find(first_, seed) == first_.end()) first_.push_back(seed);
   }
-  const auto outside = std::ranges::count_if(
-      first_, [&](const Config& config) { return !is_in(problem.space, config); });
-  planned_ = std::min(max_evaluations_, outside + strategy_->size());
+  const auto outside =
+      std::ranges::count_if(first_, [&](const Config& config) { return !index_.rank_of(config); });
+  planned_ = std::min(max_evaluations_, outside + index_.size());
+  if (index_.size() > 0) {
+    strategy_ = make_strategy(
+        options.strategy,
+        {.space = &index_, .seed = seed_of(problem.problem, options.seed), .budget = planned_});
+  }
   result_.problem = &problem;
 }
 
-int64_t ProblemSearch::budget_left() const {
-  return max_evaluations_ - std::ssize(tried_);
-}
-
-std::vector<Config> ProblemSearch::next(size_t at_most, const Remembered& remembered) {
-  std::vector<Config> batch;
-  const auto room = [&] {
-    return std::min(static_cast<int64_t>(at_most) - std::ssize(batch), budget_left());
-  };
-  while (room() > 0 && first_handed_out_ < first_.size()) {
-    batch.push_back(first_[first_handed_out_++]);
-    tried_.insert(batch.back().text());
+std::vector<Candidate> ProblemSearch::next(size_t at_most) {
+  std::vector<Candidate> batch;
+  const size_t room =
+      static_cast<size_t>(std::min(static_cast<int64_t>(at_most), max_evaluations_ - handed_out_));
+  while (batch.size() < room && first_handed_out_ < first_.size()) {
+    batch.push_back({first_[first_handed_out_], first_handed_out_ == 0 ? "baseline" : "seed"});
+    ++first_handed_out_;
   }
-  int fruitless = 0;
-  bool ended = false;
-  while (room() > 0 && fruitless < kMaxFruitlessAsks && !ended) {
-    const std::vector<Config> asked = strategy_->ask(static_cast<size_t>(room()));
-    ended = asked.empty();
-    const size_t before = batch.size();
-    for (const Config& config : asked) {
-      if (tried_.insert(config.text()).second) {
-        batch.push_back(config);
-      } else if (const auto known = remembered(config)) {
-        strategy_->tell(config, *known);
-      }
+  // The strategy hears of baseline and seeds before it is asked, so it never proposes them.
+  if (batch.empty() && room > 0 && strategy_) {
+    for (const Proposal& proposal : strategy_->ask(room)) {
+      batch.push_back({index_.config(proposal.rank), proposal.proposer});
     }
-    fruitless = batch.size() == before ? fruitless + 1 : 0;
   }
+  handed_out_ += std::ssize(batch);
   if (batch.empty()) {
     result_.complete = true;
-    planned_ = std::ssize(tried_);
+    planned_ = handed_out_;
   }
   return batch;
 }
@@ -95,9 +74,13 @@ bool ProblemSearch::Rank::better_than(const Rank& other) const {
          std::tie(other.time_us, other.incumbency, other.footprint, other.config.values);
 }
 
-void ProblemSearch::tell(const Config& config, const Measurement& measurement, bool from_cache) {
+void ProblemSearch::tell(const Candidate& candidate, const Measurement& measurement,
+                         bool from_cache) {
+  const Config& config = candidate.config;
   (from_cache ? result_.cache_hits : result_.evaluations) += 1;
-  strategy_->tell(config, measurement);
+  if (const auto rank = index_.rank_of(config)) {
+    strategy_->tell({*rank, measurement.status, measurement.time_us}, candidate.proposer);
+  }
   if (measurement.status != AttemptStatus::kOk) {
     if (result_.failures++ == 0) result_.failure = measurement.reason;
     return;

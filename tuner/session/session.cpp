@@ -3,81 +3,39 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <memory>
 #include <optional>
 #include <tuple>
 #include <utility>
 
-#include "core/base/error.h"
-#include "core/base/thread_pool.h"
 #include "tuner/session/problem_search.h"
 
 namespace tilewright {
 
 namespace {
 
-/// Configs asked of one problem at once, and problems searched side by side: together the work
-/// between two points where all threads wait for each other. Properties of the session: they decide
-/// what an adaptive strategy knows when it is asked, so they must not depend on the number of
-/// threads.
-constexpr size_t kAskedBatch = 32;
+/// Problems searched side by side: with the batch of each the work between two points where all
+/// threads wait for each other.
 constexpr size_t kProblemsSideBySide = 8;
 
 /// One asked config of a round, with what is known of it.
 struct Trial {
   size_t problem;  // index into the session's problems
-  Config config;
+  Candidate candidate;
   MeasurementKey key;
   std::optional<Measurement> measurement;
   bool from_cache = false;
   size_t evaluation = 0;  // index into the round's evaluations unless it comes from the cache
 };
 
-/// One evaluation of a round; the first trial with its key.
-struct Evaluation {
-  size_t trial;
-  Measurement measurement;
-  double wall_us = 0;
-};
-
-/// A success without a usable time is none.
-Measurement validated(Measurement measurement) {
-  if (measurement.status == AttemptStatus::kOk &&
-      !(std::isfinite(measurement.time_us) && measurement.time_us > 0)) {
-    return {AttemptStatus::kRuntime,
-            fmt::format("the evaluator gave a time of {} us", measurement.time_us),
-            0,
-            0,
-            {}};
-  }
-  if (measurement.status != AttemptStatus::kOk) measurement.time_us = 0;
-  return measurement;
-}
-
-Measurement evaluate_safely(const Evaluator& evaluator, const Problem& problem,
-                            const Config& config) {
-  try {
-    return validated(evaluator.evaluate(problem, config));
-  } catch (const Error& error) {
-    const bool infeasible = error.kind() == ErrorKind::kInfeasible;
-    return {infeasible ? AttemptStatus::kInfeasible : AttemptStatus::kRuntime,
-            error.message(),
-            0,
-            0,
-            {}};
-  }
-}
-
 class Session {
  public:
-  Session(std::span<const TuneProblem> problems, const KeyMaker& key_of, const Evaluator& evaluator,
-          Store& store, int64_t run_id, const TuneOptions& options, const TuneHooks& hooks)
+  Session(std::span<const TuneProblem> problems, const KeyMaker& key_of, EvaluationPool& pool, Store& store, int64_t run_id, const TuneOptions& options, const TuneHooks& hooks)
       : problems_(problems),
         key_of_(key_of),
-        evaluator_(evaluator),
-        evaluator_id_(evaluator.id()),
+        pool_(pool),
+        evaluator_id_(pool.evaluator_id()),
         store_(store),
         run_id_(run_id),
         options_(options),
@@ -146,24 +104,24 @@ class Session {
         const size_t index = it->first;
         ProblemSearch& search = *it->second;
         const int64_t planned = search.planned();
-        const std::vector<Config> configs = search.next(
-            kAskedBatch, [&](const Config& config) { return store_.find(key_of(index, config)); });
-        for (const Config& config : configs) {
-          trials.push_back({index, config, key_of(index, config), std::nullopt, false, 0});
+        const std::vector<Candidate> candidates = search.next(options_.batch);
+        for (const Candidate& candidate : candidates) {
+          trials.push_back(
+              {index, candidate, key_of(index, candidate.config), std::nullopt, false, 0});
         }
         progress_.total += search.planned() - planned;
-        if (configs.empty()) result_.problems[index] = search.take_result();
-        it = configs.empty() ? active_.erase(it) : std::next(it);
+        if (candidates.empty()) result_.problems[index] = search.take_result();
+        it = candidates.empty() ? active_.erase(it) : std::next(it);
       }
     } while (trials.empty() && next_problem_ < problems_.size());
     return trials;
   }
 
-  /// Answers trials from the store; the others become evaluations, each key once.
-  std::vector<Evaluation> look_up(std::vector<Trial>& trials) {
+  /// Answers trials from the store; returns the first trial of every key that is new.
+  std::vector<size_t> look_up(std::vector<Trial>& trials) {
     using Key = std::tuple<std::string, int, std::string, std::string, std::string>;
     std::map<Key, size_t> pending;
-    std::vector<Evaluation> evaluations;
+    std::vector<size_t> evaluations;
     for (size_t i = 0; i < trials.size(); ++i) {
       Trial& trial = trials[i];
       const MeasurementKey& key = trial.key;
@@ -177,7 +135,7 @@ class Session {
       } else {
         trial.from_cache = !is_new;
         trial.evaluation = found->second;
-        if (is_new) evaluations.push_back({i, {}, 0});
+        if (is_new) evaluations.push_back(i);
       }
     }
     return evaluations;
@@ -186,41 +144,36 @@ class Session {
   /// Evaluates what is new, and tells the searches of everything in the order asked, as far as the
   /// round gets.
   void run_round(std::vector<Trial>& trials) {
-    std::vector<Evaluation> evaluations = look_up(trials);
+    const std::vector<size_t> evaluations = look_up(trials);
+    std::vector<EvaluationTask> tasks;
+    for (const size_t i : evaluations) {
+      tasks.push_back({&problems_[trials[i].problem].problem, trials[i].candidate.config});
+    }
+    std::vector<Measurement> finished;
     size_t told = 0;
-    size_t finished = 0;
     const auto tell_ready = [&] {
       for (; told < trials.size(); ++told) {
         Trial& trial = trials[told];
         if (!trial.measurement) {
-          if (trial.evaluation >= finished) return;
-          trial.measurement = evaluations[trial.evaluation].measurement;
+          if (trial.evaluation >= finished.size()) return;
+          trial.measurement = finished[trial.evaluation];
         }
         tell(trial);
       }
     };
-    const auto work = [&](size_t i) {
-      Evaluation& evaluation = evaluations[i];
-      const Trial& trial = trials[evaluation.trial];
-      const double before = seconds();
-      evaluation.measurement =
-          evaluate_safely(evaluator_, problems_[trial.problem].problem, trial.config);
-      evaluation.wall_us = (seconds() - before) * 1e6;
-    };
-    const auto done = [&](size_t i) {
-      const Evaluation& evaluation = evaluations[i];
-      store_.record(trials[evaluation.trial].key, evaluation.measurement, run_id_,
-                    evaluation.wall_us, hooks_.date ? hooks_.date() : "");
-      finished = i + 1;
+    const auto done = [&](size_t i, const Evaluated& evaluated) {
+      store_.record(trials[evaluations[i]].key, evaluated.measurement, run_id_, evaluated.wall_us,
+                    hooks_.date ? hooks_.date() : "");
+      finished.push_back(evaluated.measurement);
       tell_ready();
     };
     tell_ready();
-    parallel_in_order(evaluations.size(), options_.jobs, work, done, [&] { return stopped(); });
+    pool_.run(tasks, done, [&] { return stopped(); });
   }
 
   void tell(const Trial& trial) {
     ProblemSearch& search = *active_.at(trial.problem);
-    search.tell(trial.config, *trial.measurement, trial.from_cache);
+    search.tell(trial.candidate, *trial.measurement, trial.from_cache);
     (trial.from_cache ? result_.cache_hits : result_.evaluations) += 1;
     if (!hooks_.progress) return;
     ++progress_.done;
@@ -255,7 +208,7 @@ class Session {
 
   std::span<const TuneProblem> problems_;
   const KeyMaker& key_of_;
-  const Evaluator& evaluator_;
+  EvaluationPool& pool_;
   std::string evaluator_id_;
   Store& store_;
   int64_t run_id_;
@@ -271,10 +224,9 @@ class Session {
 
 }  // namespace
 
-TuneResult tune(std::span<const TuneProblem> problems, const KeyMaker& key_of,
-                const Evaluator& evaluator, Store& store, int64_t run_id,
-                const TuneOptions& options, const TuneHooks& hooks) {
-  return Session(problems, key_of, evaluator, store, run_id, options, hooks).run();
+TuneResult tune(std::span<const TuneProblem> problems, const KeyMaker& key_of, EvaluationPool& pool,
+                Store& store, int64_t run_id, const TuneOptions& options, const TuneHooks& hooks) {
+  return Session(problems, key_of, pool, store, run_id, options, hooks).run();
 }
 
 }  // namespace tilewright

@@ -10,7 +10,7 @@
 #include "core/space/problem.h"
 #include "core/space/space.h"
 #include "db/store.h"
-#include "tuner/evaluate/evaluator.h"
+#include "tuner/session/evaluation_pool.h"
 
 namespace tilewright {
 
@@ -30,7 +30,9 @@ struct TuneOptions {
   int64_t max_evaluations = 0;
   double max_seconds = 0;  ///< of the whole session, by TuneHooks::seconds; 0: no limit
   uint64_t seed = 0;
-  int jobs = 1;  ///< threads; changes neither result nor rows
+  /// Configs asked of one problem at once. It decides what an adaptive strategy knows when it is
+  /// asked, so it is a property of the session and never of the number of threads.
+  size_t batch = 8;
 };
 
 /// How far a session is.
@@ -49,7 +51,7 @@ struct TuneProgress {
 /// thread-safe.
 struct TuneHooks {
   std::function<bool()> stop;         ///< true (Ctrl-C): finish what is in flight, save, return
-  std::function<double()> seconds;    ///< a clock for max_seconds and wall_us
+  std::function<double()> seconds;    ///< a clock for max_seconds
   std::function<std::string()> date;  ///< for the rows
   std::function<void(const TuneProgress&)> progress;
   /// On-chip bytes of a config, to prefer the smaller of two equally fast ones.
@@ -87,14 +89,13 @@ struct TuneResult {
 using KeyMaker = std::function<MeasurementKey(const Problem&, const Config&)>;
 
 /// Searches the best config of every problem and keeps everything: asks the store first, evaluates
-/// what is new on `jobs` threads (never one key twice), records each result as soon as it and all
+/// what is new in the pool (never one key twice), records each result as soon as it and all
 /// asked before it are there, and saves the winners under `run_id` (begun by the caller, who also
-/// ends it). Results and rows do not depend on jobs.
+/// ends it). Results and rows do not depend on the pool.
 ///
 /// The winner is the config with the least time. Among equal times the baseline wins, then a seed
 /// (the earlier one), then the smaller footprint, then the config that comes first by its values.
-TuneResult tune(std::span<const TuneProblem> problems, const KeyMaker& key_of,
-                const Evaluator& evaluator, Store& store, int64_t run_id,
-                const TuneOptions& options, const TuneHooks& hooks);
+TuneResult tune(std::span<const TuneProblem> problems, const KeyMaker& key_of, EvaluationPool& pool,
+                Store& store, int64_t run_id, const TuneOptions& options, const TuneHooks& hooks);
 
 }  // namespace tilewright

@@ -205,11 +205,10 @@ TuneOptions tune_options(const Context& context, const Target& target) {
                                                                    : kKernelEvaluations);
   options.max_seconds = budget.seconds;
   options.seed = static_cast<uint64_t>(context.globals().seed);
-  options.jobs = context.globals().jobs;
   options.strategy = "random";
   if (arguments.has("strategy")) {
     options.strategy = arguments.text("strategy");
-    make_strategy(options.strategy, Space(), 0);  // an unknown name is known now
+    check_strategy(options.strategy);
   } else if (!is_model) {
     const auto size = std::ssize(target.problems.front().space.enumerate());
     if (size <= options.max_evaluations) options.strategy = "exhaustive";
@@ -235,7 +234,8 @@ TuneResult search(Context& context, const Target& target, const TuneOptions& opt
                          format_us(at.baseline_us));
     });
   };
-  return tune(target.problems, key_of, evaluator, store, run_id, options, hooks);
+  ThreadEvaluation pool(evaluator, context.globals().jobs, wall_seconds);
+  return tune(target.problems, key_of, pool, store, run_id, options, hooks);
 }
 
 Json json_of(const Target& target, const TuneOptions& options, int64_t session,
