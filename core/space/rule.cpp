@@ -177,7 +177,7 @@ std::vector<Rule> rules_of(const Space& space) {
     rule.constraint = i;
     rule.inputs = positions;
     std::ranges::sort(rule.inputs);
-    rule.inputs.erase(std::ranges::unique(rule.inputs).begin(), rule.inputs.end());
+    rule.inputs.erase(std::unique(rule.inputs.begin(), rule.inputs.end()), rule.inputs.end());
     if (!constraint.expression) {
       rule.predicate = &constraint;
       for (const size_t position : positions) {
