@@ -24,6 +24,9 @@ struct Measurement {
   int64_t time_ticks = 0;  ///< simulated time, 1/1024 cycle; 0 from evaluators that have none
   /// Counters by their profiler name, in a fixed order.
   std::vector<std::pair<std::string, double>> counters;
+  /// Every repetition behind time_us, in the order measured; empty where one says it all.
+  std::vector<double> times_us = {};
+  double spread_us = 0;  ///< standard error of time_us; 0 where it is exact
 };
 
 /// What identifies a measurement: two evaluations with equal keys measure
