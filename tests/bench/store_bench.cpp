@@ -116,23 +116,25 @@ BENCHMARK_CAPTURE(ask, transfer, "transfer")->Unit(benchmark::kMillisecond);
 
 /// The ten best of 999 other problems: what a new session starts from.
 void StoreEarlierConfigs(benchmark::State& state) {
+  Store& store = million();
   const MeasurementKey key = key_of(0, 0);
   for (auto _ : state) {
     benchmark::DoNotOptimize(
-        million()
-            .earlier_configs({key.kernel, 1, key.problem, kFingerprint, key.evaluator}, 10)
+        store.earlier_configs({key.kernel, 1, key.problem, kFingerprint, key.evaluator}, 10)
             .size());
   }
 }
 BENCHMARK(StoreEarlierConfigs)->Unit(benchmark::kMillisecond);
 
 void StoreFailures(benchmark::State& state) {
-  for (auto _ : state) benchmark::DoNotOptimize(million().failures("gemm", 1000).size());
+  Store& store = million();
+  for (auto _ : state) benchmark::DoNotOptimize(store.failures("gemm", 1000).size());
 }
 BENCHMARK(StoreFailures)->Unit(benchmark::kMillisecond);
 
 void StoreCheck(benchmark::State& state) {
-  for (auto _ : state) benchmark::DoNotOptimize(million().check().size());
+  Store& store = million();
+  for (auto _ : state) benchmark::DoNotOptimize(store.check().size());
 }
 BENCHMARK(StoreCheck)->Unit(benchmark::kMillisecond);
 
@@ -149,15 +151,17 @@ Store& long_session() {
 
 /// What a session begins with when it is resumed.
 void StoreTrials(benchmark::State& state) {
-  for (auto _ : state) benchmark::DoNotOptimize(long_session().trials(1).size());
+  Store& store = long_session();
+  for (auto _ : state) benchmark::DoNotOptimize(store.trials(1).size());
 }
 BENCHMARK(StoreTrials)->Unit(benchmark::kMillisecond);
 
 void StoreKnown(benchmark::State& state) {
+  Store& store = long_session();
   const MeasurementKey key = key_of(0, 0);
   for (auto _ : state) {
     benchmark::DoNotOptimize(
-        long_session().known({key.kernel, 1, key.problem, kFingerprint, key.evaluator}).size());
+        store.known({key.kernel, 1, key.problem, kFingerprint, key.evaluator}).size());
   }
 }
 BENCHMARK(StoreKnown)->Unit(benchmark::kMillisecond);
