@@ -147,7 +147,8 @@ bool ByteSource::refill() {
   before_ += std::ssize(last);
 
   const std::string_view block = input_->next();
-  begin_ = next_ = block.data();
+  begin_ = next_ = counted_ = block.data();
+  lines_counted_ = 0;
   end_ = begin_ + block.size();
   hash_.add(block);
   exhausted_ = block.empty();
@@ -192,8 +193,10 @@ std::optional<std::string_view> ByteSource::line() {
   return text;
 }
 
-std::string ByteSource::where_line() const {
-  return fmt::format("{}:{}", path_, lines_before_ + std::count(begin_, next_, '\n') + 1);
+std::string ByteSource::where_line() {
+  lines_counted_ += std::count(counted_, next_, '\n');
+  counted_ = next_;
+  return fmt::format("{}:{}", path_, lines_before_ + lines_counted_ + 1);
 }
 
 std::string ByteSource::where() const {

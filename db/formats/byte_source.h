@@ -51,7 +51,7 @@ class ByteSource {
   /// "path:line:column" of the last character read (1-based, as editors count).
   std::string where() const;
   /// "path:line" of the character at hand.
-  std::string where_line() const;
+  std::string where_line();
   /// 16 hexadecimal digits over the text so far read, unpacked; call it at the end.
   std::string hash() const { return hash_.hex(); }
 
@@ -67,9 +67,11 @@ class ByteSource {
   const char* begin_ = nullptr;  // of the block at hand
   const char* next_ = nullptr;
   const char* end_ = nullptr;
-  int64_t before_ = 0;        // bytes of earlier blocks
-  int64_t lines_before_ = 0;  // line ends in them
-  int64_t line_begin_ = 0;    // offset of the line that the block begins in
+  int64_t before_ = 0;             // bytes of earlier blocks
+  int64_t lines_before_ = 0;       // line ends in them
+  const char* counted_ = nullptr;  // in the block: up to here its line ends are in
+  int64_t lines_counted_ = 0;
+  int64_t line_begin_ = 0;  // offset of the line that the block begins in
   int64_t piece_begin_ = 0;
   Hasher hash_;
   bool exhausted_ = false;

@@ -1,0 +1,87 @@
+#include "tuner/evaluate/table_evaluator.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <numeric>
+#include <span>
+
+#include "core/base/error.h"
+
+namespace tilewright {
+
+namespace {
+
+/// Places of rows in the order of their values.
+std::vector<size_t> sorted_rows(const ResultTable& table) {
+  std::vector<size_t> order(table.rows.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::sort(order, {},
+                    [&](size_t i) -> const std::vector<int64_t>& { return table.rows[i].values; });
+  return order;
+}
+
+std::vector<std::string> names_of(const std::vector<Parameter>& parameters) {
+  std::vector<std::string> names;
+  for (const Parameter& parameter : parameters) names.push_back(parameter.name);
+  return names;
+}
+
+}  // namespace
+
+std::string table_evaluator_id(const std::string& file_hash) {
+  return "table/" + file_hash;
+}
+
+TableEvaluator::TableEvaluator(const ResultTable& table, const std::string& file_hash)
+    : table_(table), id_(table_evaluator_id(file_hash)), order_(sorted_rows(table)) {}
+
+Measurement TableEvaluator::evaluate(const Problem&, const Config& config) const {
+  std::vector<int64_t> values;
+  for (const auto& [name, value] : config.values) values.push_back(value);
+  const auto found = std::ranges::lower_bound(
+      order_, values, {},
+      [&](size_t i) -> const std::vector<int64_t>& { return table_.rows[i].values; });
+  if (found == order_.end() || table_.rows[*found].values != values) {
+    return {AttemptStatus::kInfeasible, "the table has no row for this config", 0, 0, {}};
+  }
+  return measurement_of(table_.rows[*found]);
+}
+
+Measurement measurement_of(const ResultRow& row) {
+  Measurement measurement;
+  measurement.status = row.status;
+  measurement.reason = row.reason;
+  measurement.time_us = row.time_us;
+  measurement.counters = row.metrics;
+  measurement.times_us = row.times_us;
+  return measurement;
+}
+
+Space table_space(const ResultTable& table) {
+  auto rows = std::make_shared<std::vector<std::vector<int64_t>>>();
+  for (const size_t i : sorted_rows(table)) rows->push_back(table.rows[i].values);
+  // One rule for each number of leading parameters, so that what no row begins with is never
+  // walked.
+  std::vector<Constraint> constraints;
+  const std::vector<std::string> names = names_of(table.parameters);
+  for (size_t count = 1; count <= names.size(); ++count) {
+    Constraint constraint;
+    constraint.name = "measured";
+    constraint.parameters.assign(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(count));
+    constraint.violation = [rows](std::span<const int64_t> values) -> std::string {
+      const auto before = [&](const std::vector<int64_t>& row) {
+        return std::ranges::lexicographical_compare(std::span(row).first(values.size()), values);
+      };
+      const auto found = std::ranges::partition_point(*rows, before);
+      const bool is_there = found != rows->end() &&
+                            std::ranges::equal(std::span(*found).first(values.size()), values);
+      return is_there ? "" : "the table has no row for this config";
+    };
+    constraints.push_back(std::move(constraint));
+  }
+  return Space(table.parameters, std::move(constraints));
+}
+
+}  // namespace tilewright
