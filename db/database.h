@@ -77,6 +77,10 @@ class Statement {
   sqlite3_stmt* statement_ = nullptr;
 };
 
+/// A path as the URI by which SQLite opens it for reading; every byte but letters, digits and
+/// / . - _ is escaped.
+std::string read_only_uri(const std::string& path);
+
 /// A connection to one SQLite file; used by one thread at a time.
 class Database {
  public:
@@ -113,6 +117,18 @@ class Database {
   std::string path_;
   std::unique_ptr<sqlite3, Close> connection_;
   std::map<const char*, Statement> statements_;  ///< by address: callers pass literals
+};
+
+/// A cached statement that leaves no row pending, which would hold back checkpoints.
+class Pending {
+ public:
+  explicit Pending(Statement& statement) : statement_(statement) {}
+  ~Pending() { statement_.reset(); }
+  Pending(const Pending&) = delete;
+  Pending& operator=(const Pending&) = delete;
+
+ private:
+  Statement& statement_;
 };
 
 /// Begins at once (so that it never fails for having read before it wrote) and rolls back unless
