@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <optional>
 
@@ -17,14 +16,6 @@ namespace tilewright {
 namespace {
 
 constexpr size_t kMaxColumns = 1024;
-
-/// Costs by the names of their columns.
-constexpr std::array<std::pair<std::string_view, double ResultRow::*>, 5> kCosts = {
-    {{"compile_us", &ResultRow::compile_us},
-     {"benchmark_us", &ResultRow::benchmark_us},
-     {"framework_us", &ResultRow::framework_us},
-     {"search_us", &ResultRow::search_us},
-     {"verification_us", &ResultRow::verification_us}}};
 
 /// What one us is of a column's unit; 0 when the column is not a time.
 double time_unit(std::string_view column) {
@@ -86,10 +77,9 @@ class CsvReader {
 
   /// Whether the column has a meaning of its own wherever it stands.
   bool take_known(size_t i) {
-    const auto is_cost = [&](const auto& cost) { return cost.first == columns_[i]; };
     const bool known = i == time_ || columns_[i] == "status" || columns_[i] == "reason" ||
                        columns_[i] == "times_us" || columns_[i] == "timestamp" ||
-                       std::ranges::any_of(kCosts, is_cost);
+                       ResultRow().set_cost(columns_[i], 0);
     if (known) known_.emplace(i, columns_[i]);
     return known;
   }
@@ -122,11 +112,12 @@ class CsvReader {
     if (name == "timestamp") row.timestamp = field;
     if (name == "times_us" && !field.empty()) {
       for (const std::string_view time : split(std::string_view(field), ' ')) {
-        row.times_us.push_back(needed_number(time, name, where));
+        const double us = needed_number(time, name, where);
+        if (is_time(us)) row.times_us.push_back(us);
       }
     }
-    for (const auto& [cost, member] : kCosts) {
-      if (name == cost && !field.empty()) row.*member = needed_number(field, name, where);
+    if (!field.empty() && row.set_cost(name, 0)) {
+      row.set_cost(name, needed_number(field, name, where));
     }
   }
 
@@ -212,7 +203,7 @@ std::string write_csv_table(const ResultTable& table) {
   std::string text;
   for (const Parameter& parameter : table.parameters) text += csv_field(parameter.name) + ",";
   text += "time_us,status,reason,times_us";
-  for (const auto& [name, member] : kCosts) text += fmt::format(",{}", name);
+  for (const auto& [name, cost] : ResultRow().costs()) text += fmt::format(",{}", name);
   text += ",timestamp";
   for (const std::string& name : metrics) text += "," + csv_field(name);
   text += '\n';
@@ -223,7 +214,7 @@ std::string write_csv_table(const ResultTable& table) {
     const bool is_ok = row.status == AttemptStatus::kOk;
     text += fmt::format("{},{},{},{}", is_ok ? fmt::format("{}", row.time_us) : "",
                         name_of(row.status), csv_field(row.reason), joined_times(row));
-    for (const auto& [name, member] : kCosts) text += fmt::format(",{}", row.*member);
+    for (const auto& [name, cost] : row.costs()) text += fmt::format(",{}", cost);
     text += "," + csv_field(row.timestamp);
     for (const std::string& name : metrics) {
       const auto found =

@@ -124,7 +124,9 @@ class KernelTunerReader {
 
   static void read_repetitions(const JsonReader& json, ResultRow& row) {
     for (const Json& ms : json.raw()) {
-      if (ms.is_number()) row.times_us.push_back(ms.get<double>() * kUsInMs);
+      if (!ms.is_number()) continue;
+      const double us = ms.get<double>() * kUsInMs;
+      if (is_time(us)) row.times_us.push_back(us);
     }
   }
 

@@ -73,6 +73,28 @@ std::vector<size_t> ordered_ids(const std::vector<RawValue>& values, ValueKind k
 
 }  // namespace
 
+std::array<std::pair<std::string_view, double>, 5> ResultRow::costs() const {
+  return {{{"compile_us", compile_us},
+           {"benchmark_us", benchmark_us},
+           {"framework_us", framework_us},
+           {"search_us", search_us},
+           {"verification_us", verification_us}}};
+}
+
+bool ResultRow::set_cost(std::string_view name, double us) {
+  const std::pair<std::string_view, double*> places[] = {{"compile_us", &compile_us},
+                                                         {"benchmark_us", &benchmark_us},
+                                                         {"framework_us", &framework_us},
+                                                         {"search_us", &search_us},
+                                                         {"verification_us", &verification_us}};
+  for (const auto& [known, place] : places) {
+    if (known != name) continue;
+    *place = us;
+    return true;
+  }
+  return false;
+}
+
 Config ResultTable::config(const ResultRow& row) const {
   Config config;
   for (size_t i = 0; i < parameters.size(); ++i) {

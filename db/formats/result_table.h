@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -37,6 +38,11 @@ struct ResultRow {
   double cost_us() const {
     return compile_us + benchmark_us + framework_us + search_us + verification_us;
   }
+  /// The five costs by the names that they have outside: "compile_us", ...
+  std::array<std::pair<std::string_view, double>, 5> costs() const;
+  /// Sets the cost of that name; false when there is none.
+  bool set_cost(std::string_view name, double us);
+
   friend bool operator==(const ResultRow&, const ResultRow&) = default;
 };
 

@@ -89,7 +89,8 @@ class T4Reader {
     row.verification_us = time_at(json, "validation");
     if (!json.has("runtimes") || !json.at("runtimes").is_array()) return;
     for (const Json& time : json.at("runtimes").raw()) {
-      if (time.is_number()) row.times_us.push_back(time.get<double>());
+      if (time.is_number() && is_time(time.get<double>()))
+        row.times_us.push_back(time.get<double>());
     }
   }
 
