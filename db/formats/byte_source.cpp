@@ -21,8 +21,6 @@ namespace {
 constexpr size_t kBlockBytes = size_t{1} << 18;
 constexpr std::string_view kGzipMagic = "\x1f\x8b";
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-/// A packed file is small enough up to here whatever its ratio.
-constexpr int64_t kHarmlessBytes = int64_t{64} << 20;
 
 std::ifstream opened(const std::string& path) {
   std::error_code ignored;
@@ -159,7 +157,7 @@ bool ByteSource::refill() {
                 fmt::format("{} holds more than {}, the limit for such a file", path_,
                             format_bytes(static_cast<double>(limits_.max_bytes))));
   }
-  if (input_->is_gzip() && bytes > kHarmlessBytes &&
+  if (input_->is_gzip() && bytes > limits_.harmless_bytes &&
       bytes / limits_.max_ratio > input_->bytes_read()) {
     throw Error(ErrorKind::kFailed,
                 fmt::format("{} unpacks to more than {} times its size, which no table does", path_,

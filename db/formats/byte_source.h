@@ -13,8 +13,10 @@ namespace tilewright {
 /// What a file from outside may take.
 struct ByteLimits {
   int64_t max_bytes = int64_t{4} << 30;  ///< of the text, unpacked
-  /// A packed file may hold so many times its size once it holds more than 64 MiB.
+  /// A packed file may hold so many times its size,
   int64_t max_ratio = 300;
+  /// or so much whatever its size.
+  int64_t harmless_bytes = int64_t{64} << 20;
   /// What a reader keeps at once: one line, or one value with its spaces.
   size_t max_piece_bytes = size_t{16} << 20;
 };

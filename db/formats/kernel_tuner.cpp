@@ -88,7 +88,15 @@ class KernelTunerReader {
   void add_row(const JsonReader& json) {
     if (!has_parameters_) json.fail("tune_params_keys has to stand before cache");
     std::vector<RawValue> values;
-    for (const std::string& name : builder_.names()) values.push_back(raw_value(json.at(name)));
+    for (const std::string& name : builder_.names()) {
+      // Most values are small whole numbers, which need no place for an error.
+      const Json* value = member(json, name);
+      if (value != nullptr && is_small(*value)) {
+        values.emplace_back(value->get<int64_t>());
+      } else {
+        values.push_back(raw_value(json.at(name)));
+      }
+    }
     ResultRow row;
     read_time(json, row);
     if (json.has("times")) read_repetitions(json.at("times"), row);
@@ -130,10 +138,20 @@ class KernelTunerReader {
     }
   }
 
-  static double cost(const JsonReader& json, std::string_view key) {
-    return json.has(key) && json.at(key).is_number()
-               ? json.at(key).number(-kMostMs, kMostMs) * kUsInMs
-               : 0;
+  static double cost(const JsonReader& json, const std::string& key) {
+    const Json* ms = member(json, key);
+    if (ms == nullptr || !ms->is_number()) return 0;
+    return std::clamp(ms->get<double>(), -kMostMs, kMostMs) * kUsInMs;
+  }
+
+  static bool is_small(const Json& value) {
+    return value.is_number_integer() && value.get<uint64_t>() <= uint64_t{INT64_MAX};
+  }
+
+  /// Null when the object has no such member.
+  static const Json* member(const JsonReader& json, const std::string& key) {
+    const auto found = json.raw().find(key);
+    return found == json.raw().end() ? nullptr : &*found;
   }
 
   /// Numbers under every other key.

@@ -39,11 +39,16 @@ TableEvaluator::TableEvaluator(const ResultTable& table, const std::string& file
 
 Measurement TableEvaluator::evaluate(const Problem&, const Config& config) const {
   std::vector<int64_t> values;
-  for (const auto& [name, value] : config.values) values.push_back(value);
+  std::vector<std::string> names;
+  for (const auto& [name, value] : config.values) {
+    names.push_back(name);
+    values.push_back(value);
+  }
   const auto found = std::ranges::lower_bound(
       order_, values, {},
       [&](size_t i) -> const std::vector<int64_t>& { return table_.rows[i].values; });
-  if (found == order_.end() || table_.rows[*found].values != values) {
+  if (found == order_.end() || table_.rows[*found].values != values ||
+      names != names_of(table_.parameters)) {
     return {AttemptStatus::kInfeasible, "the table has no row for this config", 0, 0, {}};
   }
   return measurement_of(table_.rows[*found]);
