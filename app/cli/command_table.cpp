@@ -248,7 +248,7 @@ Command bench_tuner_entry() {
   command.details =
       "Every strategy runs from nothing on every table, once for each seed. Prints the median of\n"
       "optimum / best so far, the share of runs within 5 %, and the performance score, where 0 is\n"
-      "random search and 1 the optimum at once (docs/tuner.md, \"Methodology\").\n";
+      "random search and 1 the optimum at once (docs/methodology.md).\n";
   command.options = {
       {"spaces", 0, "DIR|FILE", "", "measured tables, in any format that import reads", true},
       {"strategy", 0, "NAME,...", "", "which strategies (default: all but exhaustive)", true},
