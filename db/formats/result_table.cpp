@@ -136,6 +136,8 @@ void ResultTableBuilder::add(const std::vector<RawValue>& values, ResultRow row,
   if (rows_.size() >= kMaxRows) {
     throw Error(ErrorKind::kFailed, fmt::format("{}: more than {} rows", where, kMaxRows));
   }
+  if (row.status == AttemptStatus::kOk) row.reason.clear();
+  if (row.status != AttemptStatus::kOk && row.reason.empty()) row.reason = name_of(row.status);
   row.values.clear();
   for (size_t i = 0; i < values.size(); ++i) {
     const auto* text = std::get_if<std::string>(&values[i]);
