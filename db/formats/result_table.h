@@ -74,8 +74,8 @@ class ResultTableBuilder {
   /// Values that come first in the order of a parameter whose values are texts.
   void declare(size_t parameter, const RawValue& value) { id_of(parameter, value); }
 
-  /// `values` in the order of the parameters; row.values is ignored. A failure without a reason gets
-  /// the name of its status. A config that has a row already is counted and left out.
+  /// `values` in the order of the parameters; row.values is ignored. A failure without a reason
+  /// gets the name of its status. A config that has a row already is counted and left out.
   void add(const std::vector<RawValue>& values, ResultRow row, const std::string& where);
 
   bool empty() const { return rows_.empty(); }
