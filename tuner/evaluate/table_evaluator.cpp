@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <memory>
 #include <numeric>
-#include <span>
+#include <utility>
 
-#include "core/base/error.h"
+#include "core/space/listed_space.h"
 
 namespace tilewright {
 
@@ -65,28 +64,9 @@ Measurement measurement_of(const ResultRow& row) {
 }
 
 Space table_space(const ResultTable& table) {
-  auto rows = std::make_shared<std::vector<std::vector<int64_t>>>();
-  for (const size_t i : sorted_rows(table)) rows->push_back(table.rows[i].values);
-  // One rule for each number of leading parameters, so that what no row begins with is never
-  // walked.
-  std::vector<Constraint> constraints;
-  const std::vector<std::string> names = names_of(table.parameters);
-  for (size_t count = 1; count <= names.size(); ++count) {
-    Constraint constraint;
-    constraint.name = "measured";
-    constraint.parameters.assign(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(count));
-    constraint.violation = [rows](std::span<const int64_t> values) -> std::string {
-      const auto before = [&](const std::vector<int64_t>& row) {
-        return std::ranges::lexicographical_compare(std::span(row).first(values.size()), values);
-      };
-      const auto found = std::ranges::partition_point(*rows, before);
-      const bool is_there = found != rows->end() &&
-                            std::ranges::equal(std::span(*found).first(values.size()), values);
-      return is_there ? "" : "the table has no row for this config";
-    };
-    constraints.push_back(std::move(constraint));
-  }
-  return Space(table.parameters, std::move(constraints));
+  std::vector<std::vector<int64_t>> rows;
+  for (const ResultRow& row : table.rows) rows.push_back(row.values);
+  return listed_space(table.parameters, std::move(rows));
 }
 
 }  // namespace tilewright
