@@ -15,7 +15,8 @@ namespace tilewright {
 namespace {
 
 RunKind parse_run_kind(const std::string& name) {
-  for (const RunKind kind : {RunKind::kKernel, RunKind::kTune, RunKind::kServe, RunKind::kPlan}) {
+  for (const RunKind kind : {RunKind::kKernel, RunKind::kTune, RunKind::kServe, RunKind::kPlan,
+                             RunKind::kImport}) {
     if (name_of(kind) == name) return kind;
   }
   throw Error(ErrorKind::kFailed,
@@ -79,6 +80,8 @@ std::string_view name_of(RunKind kind) {
       return "serve";
     case RunKind::kPlan:
       return "plan";
+    case RunKind::kImport:
+      return "import";
   }
   TW_CHECK(false, "a kind outside its enumeration");
   return "";

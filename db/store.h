@@ -17,8 +17,8 @@
 namespace tilewright {
 
 /// What was executed and kept.
-enum class RunKind { kKernel, kTune, kServe, kPlan };
-/// "kernel", "tune", "serve", "plan".
+enum class RunKind { kKernel, kTune, kServe, kPlan, kImport };
+/// "kernel", "tune", "serve", "plan", "import".
 std::string_view name_of(RunKind kind);
 
 enum class RunStatus { kRunning, kDone, kInterrupted, kFailed };

@@ -200,14 +200,66 @@ Command replay_entry() {
 Command export_entry() {
   Command command;
   command.name = "export";
-  command.summary = "write the plan of a tuning run";
-  command.positionals = {{"RUN", "number of a tuning run (default: the latest)", false}};
+  command.summary = "write a plan, or what a run measured, for other tools";
+  command.details =
+      "A plan is made of a tuning run. The other formats hold what a tuning or import run "
+      "measured\n"
+      "(docs/formats.md): t4 and csv of one problem, catlass of every problem with m, n and k;\n"
+      "vllm-moe gives back a table that was imported.\n";
+  command.positionals = {{"RUN", "number of a run (default: the latest tuning run)", false}};
   command.options = {
-      {"output", 'o', "FILE", "", "where to write the plan; - prints it"},
+      {"output", 'o', "FILE", "", "where to write it; - prints it"},
+      {"format", 0, "NAME", "plan", "plan, t4, csv, catlass or vllm-moe"},
+      {"problem", 0, "N", "", "of t4 and csv: which problem of the run, from 1"},
       {"force", 0, "", "", "export although results are out of date"},
   };
-  command.examples = {{"tilewright export -o plan.json", "the plan of the latest tuning run"}};
+  command.examples = {
+      {"tilewright export -o plan.json", "the plan of the latest tuning run"},
+      {"tilewright export 3 --format t4 -o results.json", "all trials of a run, for other tuners"}};
   command.run = run_export;
+  return command;
+}
+
+Command import_entry() {
+  Command command;
+  command.name = "import";
+  command.summary = "keep measurements of other tools in the results database";
+  command.details =
+      "Formats (docs/formats.md): kernel-tuner, t4, ktt, csv, op-summary, vllm-moe; plain or "
+      "gzip,\n"
+      "told from the content. Importing a file again adds nothing.\n";
+  command.positionals = {{"FILE", "a file of results"}};
+  command.options = {
+      {"format", 0, "NAME", "", "what the file is (default: told from its content)"},
+      {"device", 0, "NAME", "", "what it was measured on (default: as the file says)"},
+      {"kernel", 0, "NAME", "", "what was measured (default: as the file says)"},
+  };
+  command.examples = {
+      {"tilewright import gemm__A100.json.gz", "a cache of Kernel Tuner"},
+      {"tilewright import op_summary.csv --device 910b2", "times of ops that msprof took"}};
+  command.run = run_import;
+  return command;
+}
+
+Command bench_tuner_entry() {
+  Command command;
+  command.name = "bench-tuner";
+  command.summary = "compare search strategies on measured spaces";
+  command.details =
+      "Every strategy runs from nothing on every table, once for each seed. Prints the median of\n"
+      "optimum / best so far, the share of runs within 5 %, and the performance score, where 0 is\n"
+      "random search and 1 the optimum at once (docs/methodology.md).\n";
+  command.options = {
+      {"spaces", 0, "DIR|FILE", "", "measured tables, in any format that import reads", true},
+      {"strategy", 0, "NAME,...", "", "which strategies (default: all but exhaustive)", true},
+      {"seeds", 0, "N", "20", "runs of each strategy on each space, seeds from 1000 on"},
+      {"evaluations", 0, "N", "400", "configs tried in a run, failures among them"},
+      {"batch", 0, "N", "1", "configs asked for at once"},
+  };
+  command.examples = {
+      {"tilewright bench-tuner --spaces tables --strategy random", "how good is guessing?"}};
+  command.has_csv = true;
+  command.run = run_bench_tuner;
   return command;
 }
 
@@ -437,9 +489,10 @@ Command help_entry() {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> kCommands = {
-      tui_entry(),    run_entry(),    tune_entry(),     export_entry(),  replay_entry(),
-      report_entry(), diff_entry(),   query_entry(),    machine_entry(), calibrate_entry(),
-      model_entry(),  kernel_entry(), workload_entry(), db_entry(),      help_entry(),
+      tui_entry(),         run_entry(),       tune_entry(),   export_entry(), import_entry(),
+      bench_tuner_entry(), replay_entry(),    report_entry(), diff_entry(),   query_entry(),
+      machine_entry(),     calibrate_entry(), model_entry(),  kernel_entry(), workload_entry(),
+      db_entry(),          help_entry(),
   };
   return kCommands;
 }

@@ -260,6 +260,7 @@ RunReport read_report(const Context& context, Store& store, const std::string& n
       add_tuning(store, stored, report);
       break;
     case RunKind::kPlan:
+    case RunKind::kImport:
       break;
   }
   return report;

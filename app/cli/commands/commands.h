@@ -12,6 +12,8 @@ int run_replay(Context& context);
 int run_replay_reference(Context& context);
 int run_replay_tokens(Context& context);
 int run_export(Context& context);
+int run_import(Context& context);
+int run_bench_tuner(Context& context);
 int run_report(Context& context);
 /// `report xyserve`.
 int run_report_xyserve(Context& context);

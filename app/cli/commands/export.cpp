@@ -1,4 +1,4 @@
-// `tilewright export`: the plan of a tuning run.
+// `tilewright export`: the plan of a tuning run, or what a run measured.
 
 #include <fmt/format.h>
 
@@ -11,24 +11,46 @@
 #include "core/base/file.h"
 #include "core/base/text.h"
 #include "core/plan/plan.h"
+#include "db/formats/catlass_csv.h"
+#include "db/formats/csv_table.h"
+#include "db/formats/import.h"
+#include "db/formats/t4.h"
 #include "tuner/session/plan_maker.h"
 
 namespace tilewright {
 
 namespace {
 
+const std::vector<std::string> kFormats = {"plan", "t4", "csv", "catlass", "vllm-moe"};
+
+/// Whether a run of that kind has what the format holds.
+bool has_results(const Run& run, const std::string& format) {
+  if (run.kind == RunKind::kTune) return format != "vllm-moe";
+  return run.kind == RunKind::kImport && format != "plan";
+}
+
 Run chosen_run(const Arguments& arguments, Store& store) {
   if (arguments.positionals().empty()) {
-    std::optional<Run> latest = store.latest_run(RunKind::kTune);
+    const bool was_imported = arguments.text("format") == "vllm-moe";
+    std::optional<Run> latest = store.latest_run(was_imported ? RunKind::kImport : RunKind::kTune);
     if (latest) return *latest;
+    if (was_imported) {
+      throw Error(ErrorKind::kNotFound,
+                  fmt::format("{} has no import run", store.database().path()));
+    }
     throw Error(ErrorKind::kNotFound,
                 fmt::format("{} has no tuning run; make one with `tilewright tune`",
                             store.database().path()));
   }
   Run run = store.load_run(parse_int(arguments.positionals()[0], "RUN"));
-  if (run.kind != RunKind::kTune) {
+  const std::string format = arguments.text("format");
+  if (!has_results(run, format)) {
+    const bool may_be_imported = format != "plan";
     throw Error(ErrorKind::kUsage,
-                fmt::format("run {} is a {} run, not a tuning run", run.id, name_of(run.kind)));
+                fmt::format("run {} is a {} run, not {}", run.id, name_of(run.kind),
+                            format == "vllm-moe" ? "an import run"
+                            : may_be_imported    ? "a tuning or import run"
+                                                 : "a tuning run"));
   }
   return run;
 }
@@ -79,15 +101,79 @@ void tell(Context& context, const Run& run, const Plan& plan, const std::string&
   }
 }
 
-}  // namespace
-
-int run_export(Context& context) {
-  const Arguments& arguments = context.arguments();
-  if (!arguments.has("output")) {
-    throw Error(ErrorKind::kUsage, "export needs -o FILE; -o - prints the plan");
+/// What was measured of the problem of --problem, or of the only one.
+const ResultTable& chosen_table(const Arguments& arguments, const Run& run,
+                                const std::vector<ResultTable>& tables) {
+  if (tables.empty()) {
+    throw Error(ErrorKind::kNotFound, fmt::format("run {} has measured nothing", run.id));
   }
-  Store store = context.open_existing_store(OpenMode::kReadOnly);
-  const Run run = chosen_run(arguments, store);
+  if (!arguments.has("problem") && tables.size() == 1) return tables.front();
+  if (!arguments.has("problem")) {
+    throw Error(ErrorKind::kUsage,
+                fmt::format("run {} has {} problems and the format holds one: choose with "
+                            "--problem 1 to {} (1 is {})",
+                            run.id, tables.size(), tables.size(), tables.front().problem.text()));
+  }
+  return tables[static_cast<size_t>(arguments.integer("problem", 1, std::ssize(tables))) - 1];
+}
+
+/// The text of a format that holds measurements, and how many results are in it.
+std::string results_text(Context& context, Store& store, const Run& run, int64_t& rows) {
+  const Arguments& arguments = context.arguments();
+  const std::string format = arguments.text("format");
+  if (format == "vllm-moe") {
+    const std::optional<MoeTable> moe = moe_table_of_run(run);
+    if (!moe) {
+      throw Error(ErrorKind::kUsage,
+                  fmt::format("run {} did not import a table of vLLM's fused MoE", run.id));
+    }
+    rows = std::ssize(moe->entries);
+    context.note(fmt::format("vLLM looks for it under the name {}", moe_file_name(*moe)));
+    return write_moe_table(*moe);
+  }
+  int64_t left_out = 0;
+  const std::vector<ResultTable> tables = tables_of_run(store, run, left_out);
+  if (left_out > 0) {
+    context.warn(fmt::format("{} configs with other parameters were left out", left_out));
+  }
+  if (format == "catlass") {
+    const std::string text = write_catlass_csv(tables, left_out);
+    if (left_out > 0) {
+      context.warn(
+          fmt::format("{} problems are no products of matrices and were left out", left_out));
+    }
+    rows = std::ranges::count(text, '\n') - 1;
+    return text;
+  }
+  const ResultTable& table = chosen_table(arguments, run, tables);
+  rows = std::ssize(table.rows);
+  return format == "t4" ? write_t4(table) : write_csv_table(table);
+}
+
+int export_results(Context& context, Store& store, const Run& run, const std::string& path) {
+  int64_t rows = 0;
+  const std::string text = results_text(context, store, run, rows);
+  if (path == "-") {
+    context.print(text);
+    return kExitOk;
+  }
+  write_file(path, text);
+  const std::string format = context.arguments().text("format");
+  if (context.globals().json) {
+    Json json = output_object();
+    json["path"] = path;
+    json["run"] = run.id;
+    json["format"] = format;
+    json["results"] = rows;
+    context.print_json(json);
+  } else {
+    context.note(fmt::format("wrote {}: {} results of run {} ({}) as {}", path, rows, run.id,
+                             run.label, format));
+  }
+  return kExitOk;
+}
+
+int export_plan(Context& context, Store& store, const Run& run, const std::string& path) {
   const std::vector<Winner> winners = store.load_winners(run.id);
   check_stale(context, run, winners);
   const Plan plan = make_plan(run, winners);
@@ -96,7 +182,6 @@ int run_export(Context& context) {
     context.warn(fmt::format("run {} is {}; {} of its {} winners come from an unfinished search",
                              run.id, name_of(run.status), incomplete, winners.size()));
   }
-  const std::string path = arguments.text("output");
   if (path == "-") {
     context.print(write_plan(plan));
   } else {
@@ -104,6 +189,30 @@ int run_export(Context& context) {
     tell(context, run, plan, path);
   }
   return kExitOk;
+}
+
+}  // namespace
+
+int run_export(Context& context) {
+  const Arguments& arguments = context.arguments();
+  const std::string format = arguments.text("format");
+  if (std::ranges::find(kFormats, format) == kFormats.end()) {
+    throw Error(ErrorKind::kUsage,
+                fmt::format("there is no format '{}'{} (formats: {})", printable(format),
+                            did_you_mean(format, kFormats), join(kFormats, ", ")));
+  }
+  if (!arguments.has("output")) {
+    throw Error(ErrorKind::kUsage, fmt::format("export needs -o FILE; -o - prints the {}",
+                                               format == "plan" ? "plan" : "results"));
+  }
+  if (arguments.has("problem") && format != "t4" && format != "csv") {
+    throw Error(ErrorKind::kUsage, "--problem is of --format t4 and csv");
+  }
+  Store store = context.open_existing_store(OpenMode::kReadOnly);
+  const Run run = chosen_run(arguments, store);
+  const std::string path = arguments.text("output");
+  return format == "plan" ? export_plan(context, store, run, path)
+                          : export_results(context, store, run, path);
 }
 
 }  // namespace tilewright

@@ -1,0 +1,142 @@
+// `tilewright import`, `export --format` and `bench-tuner`.
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/app/program.h"
+
+namespace tilewright {
+namespace {
+
+using Json = nlohmann::json;
+
+const std::string kTable =
+    "tile_m,mode,time_us,status\n"
+    "16,a,4,ok\n16,b,3,ok\n32,a,2.5,ok\n32,b,,runtime\n64,a,1.5,ok\n64,b,9,ok\n";
+
+Json json_of(Sandbox& sandbox, std::vector<std::string> arguments) {
+  arguments.push_back("--json");
+  const Outcome outcome = sandbox.run(arguments);
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  return Json::parse(outcome.out, nullptr, false);
+}
+
+TEST(ImportCommand, KeepsATableOnceAndExportGivesItBack) {
+  Sandbox sandbox;
+  sandbox.file("conv__GPU.csv", kTable);
+  const Json first = json_of(sandbox, {"import", "conv__GPU.csv"});
+  EXPECT_EQ(first["format"], "csv");
+  EXPECT_EQ(first["machine"]["name"], "GPU");
+  EXPECT_EQ(first["measurements"], 6);
+  EXPECT_EQ(first["failures"], 1);
+  const Json again = json_of(sandbox, {"import", "conv__GPU.csv"});
+  EXPECT_TRUE(again["run"].is_null());
+  EXPECT_EQ(again["known"], 6);
+
+  EXPECT_EQ(sandbox.run({"export", "1", "--format", "t4", "-o", "t4.json"}).status, 0);
+  EXPECT_EQ(sandbox.run({"export", "1", "--format", "csv", "-o", "a.csv"}).status, 0);
+  const Json other = json_of(sandbox, {"import", "t4.json", "--db", "other.db"});
+  EXPECT_EQ(other["format"], "t4");
+  EXPECT_EQ(
+      sandbox.run({"export", "1", "--format", "csv", "-o", "b.csv", "--db", "other.db"}).status, 0);
+  EXPECT_EQ(sandbox.read("a.csv"), sandbox.read("b.csv"));
+  EXPECT_EQ(sandbox.run({"db", "check"}).status, 0);
+}
+
+TEST(ImportCommand, TableOfConfigsWithoutTimesComesBackByteForByte) {
+  Sandbox sandbox;
+  const std::string name = "E=8,N=64,device_name=GPU.json";
+  const std::string text = "{\n    \"1\": {\n        \"BLOCK_SIZE_M\": 16\n    }\n}\n";
+  sandbox.file(name, text);
+  const Json json = json_of(sandbox, {"import", name});
+  EXPECT_EQ(json["configs_without_times"], 1);
+  EXPECT_EQ(json["measurements"], 0);
+  const Outcome outcome = sandbox.run({"export", "--format", "vllm-moe", "-o", "out.json"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_NE(outcome.err.find(name), std::string::npos);
+  EXPECT_EQ(sandbox.read("out.json"), text);
+}
+
+TEST(ImportCommand, TrialsOfATuningRunAreExportedForOtherTuners) {
+  Sandbox sandbox;
+  ASSERT_EQ(sandbox
+                .run({"tune", "gemm", "--shape", "m=64,n=256,k=256", "--budget", "evaluations=5",
+                      "--strategy", "random"})
+                .status,
+            0);
+  ASSERT_EQ(sandbox.run({"export", "--format", "t4", "-o", "t4.json"}).status, 0);
+  const Json t4 = Json::parse(sandbox.read("t4.json"));
+  EXPECT_EQ(t4["results"].size(), 5U);
+  EXPECT_GT(t4["results"][0]["configuration"]["tile_m"], 0);
+  const Outcome catlass = sandbox.run({"export", "--format", "catlass", "-o", "-"});
+  EXPECT_EQ(catlass.out.substr(0, 26), "case_id,task_duration(us),");
+  EXPECT_NE(catlass.out.find(",64,256,256,fp16:row,"), std::string::npos) << catlass.out;
+}
+
+TEST(ImportCommand, RefusesWhatItCannotDo) {
+  Sandbox sandbox;
+  sandbox.file("t.csv", kTable);
+  EXPECT_EQ(sandbox.run({"import", "absent.json"}).status, 3);
+  EXPECT_EQ(sandbox.run({"import", "t.csv", "--format", "cvs"}).status, 2);
+  EXPECT_EQ(sandbox.run({"import", "t.csv", "--format", "t4"}).status, 1);
+  ASSERT_EQ(sandbox.run({"import", "t.csv"}).status, 0);
+  EXPECT_EQ(sandbox.run({"export", "1", "-o", "plan.json"}).status, 2);
+  EXPECT_EQ(sandbox.run({"export", "1", "--format", "t5", "-o", "x"}).status, 2);
+  EXPECT_EQ(sandbox.run({"export", "1", "--format", "vllm-moe", "-o", "x"}).status, 2);
+  EXPECT_EQ(sandbox.run({"export", "1", "--format", "t4", "--problem", "2", "-o", "x"}).status, 2);
+}
+
+TEST(BenchTunerCommand, ComparesStrategiesOnTheTablesOfAFolder) {
+  Sandbox sandbox;
+  sandbox.file("conv__GPU.csv", kTable);
+  const std::vector<std::string> arguments = {
+      "bench-tuner", "--spaces", sandbox.path("conv__GPU.csv"), "--strategy", "random,exhaustive",
+      "--seeds",     "3"};
+  const Json json = json_of(sandbox, arguments);
+  EXPECT_EQ(json["schema"], 1);
+  ASSERT_EQ(json["spaces"].size(), 1U);
+  const Json& space = json["spaces"][0];
+  EXPECT_EQ(space["name"], "conv__GPU");
+  EXPECT_EQ(space["configs"], 6);
+  EXPECT_EQ(space["valid"], 5);
+  ASSERT_EQ(space["strategies"].size(), 2U);
+  EXPECT_EQ(space["strategies"][0]["name"], "random");
+  for (const char* at : {"25", "50", "100", "200", "400"}) {
+    EXPECT_EQ(space["strategies"][0]["median_at"][at], 1) << at;
+    EXPECT_EQ(space["strategies"][0]["within5_at"][at], 1) << at;
+  }
+  EXPECT_GE(space["strategies"][0]["wall_ms_per_eval"], 0);
+  EXPECT_EQ(json["summary"][1]["strategy"], "exhaustive");
+  EXPECT_EQ(json["summary"][1]["geomean_at"]["25"], 1);
+  EXPECT_EQ(json["summary"][1]["worst_at_100"], 1);
+}
+
+TEST(BenchTunerCommand, IsTheSameForAnyNumberOfJobs) {
+  Sandbox sandbox;
+  sandbox.file("conv__GPU.csv", kTable);
+  std::string expected;
+  for (const char* jobs : {"1", "3"}) {
+    const Outcome outcome =
+        sandbox.run({"bench-tuner", "--spaces", "conv__GPU.csv", "--strategy", "random", "--seeds",
+                     "5", "--evaluations", "30", "--json", "--jobs", jobs});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    Json json = Json::parse(outcome.out);
+    for (Json& strategy : json["spaces"][0]["strategies"]) strategy.erase("wall_ms_per_eval");
+    if (expected.empty()) expected = json.dump();
+    EXPECT_EQ(json.dump(), expected);
+  }
+}
+
+TEST(BenchTunerCommand, NamesTheFileThatItCannotRead) {
+  Sandbox sandbox;
+  EXPECT_EQ(sandbox.run({"bench-tuner", "--spaces", "absent"}).status, 3);
+  EXPECT_EQ(sandbox.run({"bench-tuner"}).status, 2);
+  sandbox.file("bad.json", "{\"cache\": 3}");
+  const Outcome outcome = sandbox.run({"bench-tuner", "--spaces", "bad.json"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_NE(outcome.err.find("bad.json:1"), std::string::npos) << outcome.err;
+}
+
+}  // namespace
+}  // namespace tilewright

@@ -1,0 +1,10 @@
+// Any file read as results of KTT gives a sound table or an Error.
+
+#include "tests/fuzz/result_file.h"
+
+using namespace tilewright;
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  fuzz_reader(text_of(data, size), "ktt");
+  return 0;
+}
