@@ -115,6 +115,18 @@ class Database {
   std::map<const char*, Statement> statements_;  ///< by address: callers pass literals
 };
 
+/// A cached statement that leaves no row pending, which would hold back checkpoints.
+class Pending {
+ public:
+  explicit Pending(Statement& statement) : statement_(statement) {}
+  ~Pending() { statement_.reset(); }
+  Pending(const Pending&) = delete;
+  Pending& operator=(const Pending&) = delete;
+
+ private:
+  Statement& statement_;
+};
+
 /// Begins at once (so that it never fails for having read before it wrote) and rolls back unless
 /// committed.
 class Transaction {

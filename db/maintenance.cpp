@@ -15,8 +15,9 @@ namespace tilewright {
 
 namespace {
 
-constexpr const char* kTables[] = {"machine", "run",    "problem", "measurement",
-                                   "attempt", "winner", "session", "serving_chunk"};
+constexpr const char* kTables[] = {
+    "machine", "run",    "problem", "measurement",    "attempt",      "trial",
+    "best",    "winner", "session", "served_problem", "serving_chunk"};
 
 /// A URI for ATTACH that opens the file read-only; every other byte than letters is escaped.
 std::string read_only_uri(const std::string& path) {
@@ -78,15 +79,17 @@ constexpr const char* kUpdateRuns =
 constexpr const char* kCopyMeasurements =
     "INSERT INTO main.measurement (problem_id, config, kernel, kernel_revision, machine, "
     "evaluator, "
-    "status, reason, time_us, time_ticks, counters) "
+    "status, reason, time_us, time_ticks, counters, repetitions, spread_us) "
     "SELECT ours.id, m.config, m.kernel, m.kernel_revision, m.machine, m.evaluator, m.status, "
-    "m.reason, m.time_us, m.time_ticks, m.counters FROM other.measurement AS m "
+    "m.reason, m.time_us, m.time_ticks, m.counters, m.repetitions, m.spread_us FROM "
+    "other.measurement AS m "
     "JOIN other.problem AS p ON p.id = m.problem_id JOIN main.problem AS ours ON ours.text = "
     "p.text "
     "WHERE true ORDER BY m.id "
     "ON CONFLICT (problem_id, config, kernel, kernel_revision, machine, evaluator) DO UPDATE SET "
     "status = excluded.status, reason = excluded.reason, time_us = excluded.time_us, "
-    "time_ticks = excluded.time_ticks, counters = excluded.counters "
+    "time_ticks = excluded.time_ticks, counters = excluded.counters, "
+    "repetitions = excluded.repetitions, spread_us = excluded.spread_us "
     "WHERE measurement.status <> 'ok' AND excluded.status = 'ok'";
 
 constexpr const char* kCopyAttempts =
@@ -101,12 +104,33 @@ constexpr const char* kCopyAttempts =
     "JOIN temp.run_map ON run_map.theirs = a.run_id "
     "WHERE true ORDER BY a.id ON CONFLICT (measurement_id, run_id, repetition) DO NOTHING";
 
+/// A run that was still going when it was merged last may have tried more since.
+constexpr const char* kCopyTrials =
+    "INSERT INTO main.trial (run_id, place, measurement_id, proposer) "
+    "SELECT run_map.ours, t.place, om.id, t.proposer FROM other.trial AS t "
+    "JOIN temp.run_map ON run_map.theirs = t.run_id "
+    "JOIN other.measurement AS m ON m.id = t.measurement_id "
+    "JOIN other.problem AS p ON p.id = m.problem_id JOIN main.problem AS op ON op.text = p.text "
+    "JOIN main.measurement AS om ON om.problem_id = op.id AND om.config = m.config "
+    "  AND om.kernel = m.kernel AND om.kernel_revision = m.kernel_revision "
+    "  AND om.machine = m.machine AND om.evaluator = m.evaluator "
+    "WHERE true ON CONFLICT (run_id, place) DO NOTHING";
+
+constexpr const char* kCopyServedProblems =
+    "INSERT INTO main.served_problem (run_id, problem_id, calls) "
+    "SELECT run_map.ours, op.id, s.calls FROM other.served_problem AS s "
+    "JOIN temp.run_map ON run_map.theirs = s.run_id "
+    "JOIN other.problem AS p ON p.id = s.problem_id JOIN main.problem AS op ON op.text = p.text "
+    "WHERE true ON CONFLICT (run_id, problem_id) DO NOTHING";
+
 constexpr const char* kCopyWinners =
     "INSERT INTO main.winner (run_id, kernel, kernel_revision, problem_id, op, evaluator, config, "
-    "time_us, baseline_config, baseline_us, runner_up_us, evaluations, cache_hits, complete) "
+    "time_us, baseline_config, baseline_us, runner_up_us, evaluations, cache_hits, complete, "
+    "confidence, footprint, worst_regret) "
     "SELECT run_map.ours, w.kernel, w.kernel_revision, op.id, w.op, w.evaluator, w.config, "
     "w.time_us, w.baseline_config, w.baseline_us, w.runner_up_us, w.evaluations, w.cache_hits, "
-    "w.complete FROM other.winner AS w JOIN other.problem AS p ON p.id = w.problem_id "
+    "w.complete, w.confidence, w.footprint, w.worst_regret FROM other.winner AS w JOIN "
+    "other.problem AS p ON p.id = w.problem_id "
     "JOIN main.problem AS op ON op.text = p.text JOIN temp.run_map ON run_map.theirs = w.run_id "
     "WHERE true ORDER BY w.id ON CONFLICT (run_id, kernel, problem_id) DO NOTHING";
 
@@ -212,7 +236,9 @@ MergeCounts Store::copy_from_other() {
   run(kUpdateRuns);
   counts.measurements = run(kCopyMeasurements);
   counts.attempts = run(kCopyAttempts);
+  counts.trials = run(kCopyTrials);
   counts.winners = run(kCopyWinners);
+  counts.served_problems = run(kCopyServedProblems);
   counts.serving_chunks = run(kCopyServingChunks);
   if (counts.serving_chunks > 0) refuse_damaged_logs(*database_);
   return counts;

@@ -18,15 +18,11 @@ const std::vector<SavedQuery>& all_saved_queries() {
   static const std::vector<SavedQuery> kQueries = {
       {"best", "best known config of every problem on every machine, by current revisions",
        R"sql(
-WITH ranked AS (
-  SELECT *, row_number() OVER (
-    PARTITION BY problem, fingerprint, evaluator ORDER BY time_us, config) AS place
-  FROM measurements
-  WHERE status = 'ok'
-    AND kernel_revision = (SELECT value FROM json_each(:kernels) WHERE key = kernel)
-    AND (evaluator NOT GLOB 'sim/*' OR evaluator IN (SELECT value FROM json_each(:evaluators))))
 SELECT kernel, dtype, m, n, k, epilogue, config, time_us, machine, evaluator, problem
-FROM ranked WHERE place = 1 ORDER BY machine, kernel, dtype, n, k, epilogue, m, problem, evaluator
+FROM best_measurements
+WHERE kernel_revision = (SELECT value FROM json_each(:kernels) WHERE key = kernel)
+  AND (evaluator NOT GLOB 'sim/*' OR evaluator IN (SELECT value FROM json_each(:evaluators)))
+ORDER BY machine, kernel, dtype, n, k, epilogue, m, problem, evaluator
 )sql"},
       {"failures", "tries that gave no time, with the reason, newest first",
        R"sql(

@@ -3,11 +3,9 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <system_error>
 
 #include "core/base/error.h"
-#include "core/base/json.h"
 #include "core/base/text.h"
 #include "core/space/problem.h"
 #include "db/schema.h"
@@ -15,25 +13,6 @@
 namespace tilewright {
 
 namespace {
-
-std::string counters_text(const Measurement& measurement) {
-  if (measurement.counters.empty()) return "";
-  Json counters = Json::object();
-  for (const auto& [name, value] : measurement.counters) counters[name] = value;
-  return counters.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-std::vector<std::pair<std::string, double>> parse_counters(const std::string& text,
-                                                           const std::string& where) {
-  std::vector<std::pair<std::string, double>> counters;
-  if (text.empty()) return counters;
-  const Json document = parse_json(text, where);
-  const JsonReader reader(document, where);
-  for (const std::string& name : reader.keys()) {
-    counters.emplace_back(name, reader.at(name).number(-1e300, 1e300));
-  }
-  return counters;
-}
 
 RunKind parse_run_kind(const std::string& name) {
   for (const RunKind kind : {RunKind::kKernel, RunKind::kTune, RunKind::kServe, RunKind::kPlan}) {
@@ -70,21 +49,19 @@ Run read_run(const Statement& row) {
   return run;
 }
 
-/// A statement of ours that leaves no row pending, which would hold back checkpoints.
-class Pending {
- public:
-  explicit Pending(Statement& statement) : statement_(statement) {}
-  ~Pending() { statement_.reset(); }
-  Pending(const Pending&) = delete;
-  Pending& operator=(const Pending&) = delete;
+/// NULL stands for 0.
+void bind_positive(Statement& statement, int parameter, double value) {
+  if (value > 0) {
+    statement.bind(parameter, value);
+  } else {
+    statement.bind_null(parameter);
+  }
+}
 
- private:
-  Statement& statement_;
-};
-
-void bind_time(Statement& statement, int parameter, double time_us, bool known) {
-  if (known) {
-    statement.bind(parameter, time_us);
+template <typename T>
+void bind_known(Statement& statement, int parameter, const std::optional<T>& value) {
+  if (value) {
+    statement.bind(parameter, *value);
   } else {
     statement.bind_null(parameter);
   }
@@ -211,27 +188,6 @@ std::optional<Run> Store::latest_run_labelled(std::string_view label) {
   return read_run(row);
 }
 
-std::vector<MeasurementKey> Store::keys_of_run(int64_t run_id) {
-  Statement& row = database_->cached(
-      "SELECT measurement.kernel, kernel_revision, problem.text, config, machine, evaluator "
-      "FROM measurement JOIN problem ON problem.id = problem_id "
-      "JOIN (SELECT measurement_id, min(id) AS first FROM attempt WHERE run_id = ?1 "
-      "GROUP BY measurement_id) ON measurement_id = measurement.id ORDER BY first");
-  const Pending pending(row);
-  row.bind(1, run_id);
-  std::vector<MeasurementKey> keys;
-  while (row.step()) {
-    MeasurementKey& key = keys.emplace_back();
-    key.kernel = row.text(0);
-    key.kernel_revision = static_cast<int>(row.integer(1));
-    key.problem = row.text(2);
-    key.config = row.text(3);
-    key.machine_fingerprint = row.text(4);
-    key.evaluator = row.text(5);
-  }
-  return keys;
-}
-
 std::string Store::machine_description(std::string_view fingerprint) {
   Statement& row = database_->cached("SELECT description FROM machine WHERE fingerprint = ?1");
   const Pending pending(row);
@@ -240,24 +196,6 @@ std::string Store::machine_description(std::string_view fingerprint) {
                                                   printable(fingerprint), database_->path()));
   }
   return row.text(0);
-}
-
-std::optional<Measurement> Store::find(const MeasurementKey& key) {
-  Statement& row = database_->cached(
-      "SELECT status, reason, time_us, time_ticks, counters FROM measurement "
-      "WHERE problem_id = (SELECT id FROM problem WHERE text = ?1) AND config = ?2 AND kernel = ?3 "
-      "AND kernel_revision = ?4 AND machine = ?5 AND evaluator = ?6");
-  const Pending pending(row);
-  row.bind(1, key.problem).bind(2, key.config).bind(3, key.kernel);
-  row.bind(4, int64_t{key.kernel_revision}).bind(5, key.machine_fingerprint).bind(6, key.evaluator);
-  if (!row.step()) return std::nullopt;
-  Measurement measurement;
-  measurement.status = parse_attempt_status(row.text(0));
-  measurement.reason = row.text(1);
-  measurement.time_us = row.real(2);
-  measurement.time_ticks = row.integer(3);
-  measurement.counters = parse_counters(row.text(4), database_->path() + ": counters");
-  return measurement;
 }
 
 int64_t Store::problem_id(std::string_view text) {
@@ -283,55 +221,6 @@ int64_t Store::problem_id(std::string_view text) {
   return database_->last_insert_id();
 }
 
-int64_t Store::upsert_measurement(const MeasurementKey& key, int64_t problem,
-                                  const Measurement& measurement) {
-  Statement& upsert = database_->cached(
-      "INSERT INTO measurement (problem_id, config, kernel, kernel_revision, machine, evaluator, "
-      "status, reason, time_us, time_ticks, counters) "
-      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) "
-      "ON CONFLICT (problem_id, config, kernel, kernel_revision, machine, evaluator) DO UPDATE SET "
-      "status = excluded.status, reason = excluded.reason, time_us = excluded.time_us, "
-      "time_ticks = excluded.time_ticks, counters = excluded.counters "
-      "WHERE measurement.status <> 'ok' RETURNING id");
-  {
-    const Pending pending(upsert);
-    upsert.bind(1, problem).bind(2, key.config).bind(3, key.kernel);
-    upsert.bind(4, int64_t{key.kernel_revision}).bind(5, key.machine_fingerprint);
-    upsert.bind(6, key.evaluator).bind(7, name_of(measurement.status)).bind(8, measurement.reason);
-    bind_time(upsert, 9, measurement.time_us, measurement.status == AttemptStatus::kOk);
-    upsert.bind(10, measurement.time_ticks).bind(11, counters_text(measurement));
-    if (upsert.step()) return upsert.integer(0);
-  }
-  Statement& kept = database_->cached(
-      "SELECT id FROM measurement WHERE problem_id = ?1 AND config = ?2 AND kernel = ?3 "
-      "AND kernel_revision = ?4 AND machine = ?5 AND evaluator = ?6");
-  const Pending pending(kept);
-  kept.bind(1, problem).bind(2, key.config).bind(3, key.kernel);
-  kept.bind(4, int64_t{key.kernel_revision})
-      .bind(5, key.machine_fingerprint)
-      .bind(6, key.evaluator);
-  TW_CHECK(kept.step(), "a measurement that conflicts exists");
-  return kept.integer(0);
-}
-
-void Store::record(const MeasurementKey& key, const Measurement& measurement, int64_t run_id,
-                   double wall_us, std::string_view date) {
-  Transaction transaction(*database_);
-  const auto known = problem_ids_.find(key.problem);
-  const int64_t problem = known != problem_ids_.end() ? known->second : problem_id(key.problem);
-  const int64_t id = upsert_measurement(key, problem, measurement);
-  Statement& attempt = database_->cached(
-      "INSERT INTO attempt (measurement_id, run_id, repetition, status, reason, time_us, wall_us, "
-      "date) SELECT ?1, ?2, count(*), ?3, ?4, ?5, ?6, ?7 FROM attempt "
-      "WHERE measurement_id = ?1 AND run_id = ?2");
-  attempt.bind(1, id).bind(2, run_id).bind(3, name_of(measurement.status));
-  attempt.bind(4, measurement.reason);
-  bind_time(attempt, 5, measurement.time_us, measurement.status == AttemptStatus::kOk);
-  attempt.bind(6, wall_us).bind(7, date).run();
-  transaction.commit();
-  if (known == problem_ids_.end()) problem_ids_.emplace(key.problem, problem);
-}
-
 void Store::save_winners(int64_t run_id, std::span<const Winner> winners) {
   Transaction transaction(*database_);
   database_->cached("DELETE FROM winner WHERE run_id = ?1").bind(1, run_id).run();
@@ -339,15 +228,20 @@ void Store::save_winners(int64_t run_id, std::span<const Winner> winners) {
     const int64_t problem = problem_id(winner.problem);
     Statement& insert = database_->cached(
         "INSERT INTO winner (run_id, kernel, kernel_revision, problem_id, op, evaluator, config, "
-        "time_us, baseline_config, baseline_us, runner_up_us, evaluations, cache_hits, complete) "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)");
+        "time_us, baseline_config, baseline_us, runner_up_us, evaluations, cache_hits, complete, "
+        "confidence, footprint, worst_regret) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)");
     insert.bind(1, run_id).bind(2, winner.kernel).bind(3, int64_t{winner.kernel_revision});
     insert.bind(4, problem).bind(5, join(winner.ops, ",")).bind(6, winner.evaluator);
     insert.bind(7, winner.config).bind(8, winner.time_us).bind(9, winner.baseline_config);
-    bind_time(insert, 10, winner.baseline_us, winner.baseline_us > 0);
-    bind_time(insert, 11, winner.runner_up_us, winner.runner_up_us > 0);
+    bind_positive(insert, 10, winner.baseline_us);
+    bind_positive(insert, 11, winner.runner_up_us);
     insert.bind(12, winner.evaluations).bind(13, winner.cache_hits);
-    insert.bind(14, int64_t{winner.complete}).run();
+    insert.bind(14, int64_t{winner.complete});
+    bind_known(insert, 15, winner.confidence);
+    bind_known(insert, 16, winner.footprint);
+    bind_known(insert, 17, winner.worst_regret);
+    insert.run();
   }
   transaction.commit();
 }
@@ -355,8 +249,9 @@ void Store::save_winners(int64_t run_id, std::span<const Winner> winners) {
 std::vector<Winner> Store::load_winners(int64_t run_id) {
   Statement& row = database_->cached(
       "SELECT winner.kernel, kernel_revision, problem.text, op, evaluator, config, time_us, "
-      "baseline_config, baseline_us, runner_up_us, evaluations, cache_hits, complete "
-      "FROM winner JOIN problem ON problem.id = problem_id WHERE run_id = ?1 ORDER BY winner.id");
+      "baseline_config, baseline_us, runner_up_us, evaluations, cache_hits, complete, confidence, "
+      "footprint, worst_regret FROM winner JOIN problem ON problem.id = problem_id WHERE run_id = "
+      "?1 ORDER BY winner.id");
   const Pending pending(row);
   row.bind(1, run_id);
   std::vector<Winner> winners;
@@ -378,8 +273,28 @@ std::vector<Winner> Store::load_winners(int64_t run_id) {
     winner.evaluations = row.integer(10);
     winner.cache_hits = row.integer(11);
     winner.complete = row.integer(12) != 0;
+    if (!row.is_null(13)) winner.confidence = row.real(13);
+    if (!row.is_null(14)) winner.footprint = row.integer(14);
+    if (!row.is_null(15)) winner.worst_regret = row.real(15);
   }
   return winners;
+}
+
+void Store::save_served_problems(int64_t run_id, std::span<const ServedProblem> problems) {
+  Transaction transaction(*database_);
+  database_->cached("DELETE FROM served_problem WHERE run_id = ?1").bind(1, run_id).run();
+  for (const ServedProblem& served : problems) {
+    const int64_t problem = problem_id(served.problem);
+    database_
+        ->cached(
+            "INSERT INTO served_problem (run_id, problem_id, calls) VALUES (?1, ?2, ?3) "
+            "ON CONFLICT DO UPDATE SET calls = calls + excluded.calls")
+        .bind(1, run_id)
+        .bind(2, problem)
+        .bind(3, served.calls)
+        .run();
+  }
+  transaction.commit();
 }
 
 void Store::save_session(const SavedSession& session) {

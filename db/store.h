@@ -58,9 +58,68 @@ struct Winner {
   int64_t evaluations = 0;
   int64_t cache_hits = 0;
   bool complete = true;  ///< false when the session was stopped before the search ended
+  /// Probability that no other config that was tried is faster, 0 to 1, as far as the noise of the
+  /// times tells; empty when it was not computed.
+  std::optional<double> confidence = {};
+  std::optional<int64_t> footprint = {};  ///< on-chip bytes of the config, where they are known
+  /// Of a config that serves several problems: the largest share by which one of them is slower
+  /// than with a config of its own; empty for a config that won by itself.
+  std::optional<double> worst_regret = {};
 
   /// Baseline time / best time; 0 when the baseline failed.
   double gain() const { return baseline_us / time_us; }
+};
+
+/// One thing that a run tried, in the order of `place`; a row of `trial`.
+struct StoredTrial {
+  MeasurementKey key;
+  std::string proposer;     ///< who asked for it
+  Measurement measurement;  ///< without counters and repetitions
+};
+
+/// A try to be kept.
+struct TrialRow {
+  MeasurementKey key;
+  std::string proposer;
+  /// What was measured just now; empty for what the database knew before.
+  std::optional<Measurement> measurement = {};
+  double wall_us = 0;     ///< that the measurement took
+  std::string date = {};  ///< ISO 8601
+};
+
+/// All that is measured of one problem at one place is a series: its keys differ in the config.
+struct Series {
+  std::string kernel;
+  int kernel_revision = 0;
+  std::string problem;  ///< canonical text
+  std::string machine_fingerprint;
+  std::string evaluator;
+};
+
+struct KnownMeasurement {
+  std::string config;       ///< canonical text
+  Measurement measurement;  ///< without counters and repetitions
+};
+
+/// A fast config of another series of the same kernel: a hint, never an answer.
+struct EarlierConfig {
+  MeasurementKey key;
+  double time_us = 0;
+  bool is_current = false;  ///< same revision, machine and evaluator: only the problem differs
+  int place = 0;            ///< 0: the fastest of its series
+};
+
+/// A config that gave no time.
+struct EarlierFailure {
+  MeasurementKey key;
+  AttemptStatus status = AttemptStatus::kRuntime;
+  std::string reason;
+};
+
+/// A problem that a serving run asked for.
+struct ServedProblem {
+  std::string problem;  ///< canonical text
+  int64_t calls = 0;    ///< at least 1
 };
 
 /// A session of the workbench: what comes back when it is opened again.
@@ -86,7 +145,9 @@ struct MergeCounts {
   int64_t problems = 0;
   int64_t measurements = 0;  ///< new, or failed here and fine there
   int64_t attempts = 0;
+  int64_t trials = 0;
   int64_t winners = 0;
+  int64_t served_problems = 0;
   int64_t serving_chunks = 0;  ///< of the logs of serving runs
 };
 
@@ -130,13 +191,33 @@ class Store {
   /// All sessions without their states, the last changed first.
   std::vector<SavedSession> sessions();
 
+  /// With counters, and with its repetitions where there are several.
   std::optional<Measurement> find(const MeasurementKey& key);
 
-  /// Keeps one try, and what it says about its key: the first try that was ok stays the
-  /// measurement, until then the last failure is. Committed on return. The machine and the run must
-  /// be known.
+  /// Keeps tries of a run in their order, in one transaction, committed on return. What was
+  /// measured becomes one row of `attempt` for each repetition, and says something about its key:
+  /// the first success stays the measurement, until then the last failure is. The machine and the
+  /// run must be known; Error (failed) for a try without a measurement whose key is not known.
+  void record_trials(int64_t run_id, std::span<const TrialRow> rows);
+  /// One try; nobody proposed it.
   void record(const MeasurementKey& key, const Measurement& measurement, int64_t run_id,
               double wall_us, std::string_view date);
+
+  /// What a run tried, in order.
+  std::vector<StoredTrial> trials(int64_t run_id);
+  /// All measurements of a series, by config.
+  std::vector<KnownMeasurement> known(const Series& series);
+  /// The fastest config of a series, the first by its text of equally fast ones.
+  std::optional<KnownMeasurement> best(const Series& series);
+  /// The `per_series` fastest configs of the other series of that kernel, at most `max_series` of
+  /// them: current ones first, then those of the same machine, then the newest.
+  std::vector<EarlierConfig> earlier_configs(const Series& series, int per_series,
+                                             int max_series = 1000);
+  /// The last `at_most` configs of a kernel that gave no time, newest first.
+  std::vector<EarlierFailure> failures(std::string_view kernel, int64_t at_most);
+
+  /// Replaces what a serving run asked for.
+  void save_served_problems(int64_t run_id, std::span<const ServedProblem> problems);
 
   /// Replaces the winners of a run, in the given order.
   void save_winners(int64_t run_id, std::span<const Winner> winners);
@@ -161,6 +242,8 @@ class Store {
   int64_t problem_id(std::string_view text);
   int64_t upsert_measurement(const MeasurementKey& key, int64_t problem,
                              const Measurement& measurement);
+  std::optional<int64_t> measurement_id(const MeasurementKey& key);
+  void add_attempts(int64_t measurement_id, int64_t run_id, const TrialRow& row);
   MergeCounts copy_from_other();
 
   std::unique_ptr<Database> database_;

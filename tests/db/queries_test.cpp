@@ -40,6 +40,7 @@ class QueriesTest : public StoreTest {
                         0,
                         true};
     store.save_winners(1, std::vector{winner});
+    store.save_served_problems(1, std::vector<ServedProblem>{{key(512).problem, 9}});
     return store;
   }
 
@@ -104,14 +105,22 @@ TEST_F(QueriesTest, PublicViewsKeepTheirColumns) {
        "result"},
       {"measurements",
        "id,kernel,kernel_revision,dtype,m,n,k,epilogue,config,status,reason,time_us,"
-       "time_ticks,machine,fingerprint,evaluator,problem,counters"},
+       "time_ticks,machine,fingerprint,evaluator,problem,counters,repetitions,spread_us"},
       {"attempts",
        "id,run,measurement,repetition,kernel,kernel_revision,dtype,m,n,k,epilogue,config,"
        "status,reason,time_us,wall_us,date,machine,evaluator,problem"},
       {"winners",
        "run,kernel,op,m,n,k,dtype,epilogue,config,time_us,baseline_config,baseline_us,gain,"
        "runner_up_us,evaluations,cache_hits,complete,machine,fingerprint,model,workload,"
-       "date,kernel_revision,evaluator,problem"}};
+       "date,kernel_revision,evaluator,problem,confidence,footprint,worst_regret"},
+      {"trials",
+       "run,place,kernel,kernel_revision,dtype,m,n,k,epilogue,config,status,reason,time_us,"
+       "proposer,machine,fingerprint,evaluator,problem,measurement"},
+      {"best_measurements",
+       "kernel,kernel_revision,dtype,m,n,k,epilogue,config,time_us,machine,fingerprint,evaluator,"
+       "problem,measurement"},
+      {"served_problems",
+       "run,kernel,dtype,m,n,k,epilogue,calls,machine,fingerprint,model,workload,date,problem"}};
   for (const auto& [view, columns] : cases) {
     const QueryResult result = ask(store, std::string("SELECT * FROM ") + view);
     EXPECT_EQ(to_csv({result.columns, {}}), std::string(columns) + "\n");

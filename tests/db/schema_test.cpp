@@ -9,6 +9,7 @@
 #include "core/base/error.h"
 #include "core/base/file.h"
 #include "db/store.h"
+#include "tests/db/old_schemas.h"
 #include "tests/db/store_fixture.h"
 
 namespace tilewright {
@@ -75,40 +76,80 @@ TEST_F(SchemaTest, RefusesANewerSchemaAndLeavesItUntouched) {
   EXPECT_TRUE(read_file(path()) == before);
 }
 
-/// What the third schema added.
-void remove_serving_log(const std::string& path) {
-  run_sql(path, "DROP VIEW serving_chunks; DROP TABLE serving_chunk; PRAGMA user_version = 2");
+/// A file as a program of that schema wrote it.
+void write_old_database(const std::string& path, int version) {
+  for (int v = 0; v < version; ++v) run_sql(path, kSchemaSteps[static_cast<size_t>(v)]);
+  const std::string versions = "PRAGMA application_id = " + std::to_string(kApplicationId) +
+                               "; PRAGMA user_version = " + std::to_string(version) +
+                               "; PRAGMA journal_mode = WAL";
+  run_sql(path, versions.c_str());
+  run_sql(path, R"sql(
+INSERT INTO machine VALUES (1, 'npu-a', 'aaaa', '{}');
+INSERT INTO run VALUES (1, 'tune', 'nightly', 'tune gemm', '', '', 'aaaa', 7, 'done',
+                        '2026-01-02T03:04:05Z', 5, 'tilewright 0.1.0', '{}');
+INSERT INTO run VALUES (2, 'tune', 'again', 'tune gemm', '', '', 'aaaa', 7, 'running',
+                        '2026-01-03T03:04:05Z', NULL, 'tilewright 0.1.0', '');
+INSERT INTO problem VALUES (1, 'gemm f16 f16 f16 nd nz nd m=512 n=4096 k=64 epilogue=none', 'gemm',
+                            'f16', 'f16 f16 f16', 'nd nz nd', 512, 4096, 64, 'none');
+INSERT INTO measurement VALUES
+  (1, 'gemm', 3, 1, 'tile_m=64', 'aaaa', 'sim/1/composed', 'ok', '', 5, 10, ''),
+  (2, 'gemm', 3, 1, 'tile_m=128', 'aaaa', 'sim/1/composed', 'ok', '', 4, 8, '{"x":1.0}'),
+  (3, 'gemm', 3, 1, 'tile_m=256', 'aaaa', 'sim/1/composed', 'runtime', 'crash', NULL, 0, ''),
+  (4, 'gemm', 2, 1, 'tile_m=64', 'aaaa', 'sim/1/composed', 'ok', '', 3, 6, '');
+INSERT INTO attempt VALUES
+  (1, 3, 1, 0, 'runtime', 'crash', NULL, 1, 'd'), (2, 3, 1, 1, 'runtime', 'crash', NULL, 1, 'd'),
+  (3, 1, 1, 0, 'ok', '', 5, 1, 'd'), (4, 2, 1, 0, 'ok', '', 4, 1, 'd'),
+  (5, 4, 2, 0, 'ok', '', 3, 1, 'd'), (6, 2, 2, 0, 'ok', '', 4, 1, 'd');
+INSERT INTO winner VALUES
+  (1, 1, 'gemm', 3, 1, 'qkv', 'sim/1/composed', 'tile_m=128', 4, 'tile_m=64', 5, 5, 3, 0, 1)
+)sql");
+  if (version >= 2) run_sql(path, "INSERT INTO session VALUES ('main', 'd', 'lab', '{}')");
 }
 
-TEST_F(SchemaTest, BringsAFileOfTheFirstSchemaToThisOne) {
-  { with_run(); }
-  remove_serving_log(path());
-  run_sql(path(), "DROP VIEW sessions");
-  run_sql(path(), "DROP TABLE session");
-  run_sql(path(), "PRAGMA user_version = 1");
-  const Error error = error_of([&] { Store::open(path(), OpenMode::kReadOnly); });
-  EXPECT_NE(error.message().find("older schema 1"), std::string::npos) << error.message();
-  Store store = open();
-  EXPECT_EQ(store.info().schema_version, schema_version());
-  EXPECT_EQ(store.load_run(1).label, "nightly") << "what was there stays";
-  EXPECT_TRUE(store.sessions().empty());
-}
-
-TEST_F(SchemaTest, BringsAFileOfTheSecondSchemaToThisOne) {
-  {
-    Store store = with_run();
-    store.save_session({"main", "2026-01-02T03:04:05Z", "lab", "{}"});
+TEST_F(SchemaTest, BringsEveryOlderSchemaToThisOneWithItsData) {
+  for (int version = 1; version < schema_version(); ++version) {
+    const std::string name = "v" + std::to_string(version) + ".db";
+    write_old_database(path(name), version);
+    const Error error = error_of([&] { Store::open(path(name), OpenMode::kReadOnly); });
+    EXPECT_NE(error.message().find("older schema " + std::to_string(version)), std::string::npos)
+        << error.message();
+    Store store = open(name);
+    EXPECT_EQ(store.info().schema_version, schema_version());
+    EXPECT_EQ(store.load_run(1).label, "nightly");
+    EXPECT_EQ(store.sessions().size(), version >= 2 ? 1u : 0u);
+    EXPECT_EQ(store.find(key(512, "tile_m=128"))->counters.at(0).first, "x");
+    EXPECT_EQ(store.find(key(512, "tile_m=256"))->reason, "crash");
+    const Winner winner = store.load_winners(1).at(0);
+    EXPECT_EQ(winner.time_us, 4);
+    EXPECT_FALSE(winner.confidence || winner.footprint || winner.worst_regret);
+    EXPECT_TRUE(store.check().empty());
   }
-  remove_serving_log(path());
-  const Error error = error_of([&] { Store::open(path(), OpenMode::kReadOnly); });
-  EXPECT_NE(error.message().find("older schema 2"), std::string::npos) << error.message();
+}
+
+TEST_F(SchemaTest, AnOlderFileGetsItsTrialsFromItsAttemptsAndItsBestFromItsMeasurements) {
+  write_old_database(path(), 3);
   Store store = open();
-  EXPECT_EQ(store.info().schema_version, 3);
-  EXPECT_EQ(store.sessions().size(), 1u) << "what was there stays";
-  EXPECT_TRUE(store.serving_log(1, LogKind::kStep).columns.empty());
-  store.finish_run(1, RunStatus::kDone, 1, "{}",
+  const std::vector<StoredTrial> trials = store.trials(1);
+  ASSERT_EQ(trials.size(), 3u);
+  EXPECT_EQ(trials[0].key, key(512, "tile_m=256"));
+  EXPECT_EQ(trials[1].key, key(512, "tile_m=64"));
+  EXPECT_EQ(trials[2].measurement.time_us, 4);
+  EXPECT_EQ(trials[2].proposer, "");
+  EXPECT_EQ(store.trials(2).size(), 2u);
+  const MeasurementKey of = key();
+  EXPECT_EQ(store.best({of.kernel, 3, of.problem, "aaaa", of.evaluator})->config, "tile_m=128");
+  EXPECT_EQ(store.best({of.kernel, 2, of.problem, "aaaa", of.evaluator})->config, "tile_m=64");
+  store.record(key(512, "tile_m=32"), ok(1), 1, 0, "d");
+  EXPECT_EQ(store.trials(1).size(), 4u);
+}
+
+TEST_F(SchemaTest, AnOlderFileTakesTheLogOfAServingRun) {
+  write_old_database(path(), 2);
+  Store store = open();
+  EXPECT_TRUE(store.serving_log(2, LogKind::kStep).columns.empty());
+  store.finish_run(2, RunStatus::kDone, 1, "{}",
                    std::vector{LogTable{LogKind::kStepEnd, {{"end_ns", {1, 2}}}}});
-  EXPECT_EQ(store.serving_log(1, LogKind::kStepEnd).rows(), 2);
+  EXPECT_EQ(store.serving_log(2, LogKind::kStepEnd).rows(), 2);
 }
 
 TEST_F(SchemaTest, FinishesAnInitialisationThatWasCutOff) {

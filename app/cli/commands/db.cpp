@@ -82,7 +82,9 @@ int merge_db(Context& context, Names names) {
       {"problems", counts.problems},
       {"measurements", counts.measurements},
       {"attempts", counts.attempts},
+      {"trials", counts.trials},
       {"winners", counts.winners},
+      {"served_problems", counts.served_problems},
       {"serving_chunks", counts.serving_chunks},
   };
   if (context.globals().json) {

@@ -1,0 +1,167 @@
+#pragma once
+
+#include <array>
+
+namespace tilewright {
+
+/// The steps from one schema to the next as they were released, kSchemaSteps[v] from v to v + 1:
+/// files that were written in these schemas exist, so this text never changes.
+inline constexpr std::array kSchemaSteps = {
+    R"sql(
+CREATE TABLE machine (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL,
+  fingerprint TEXT NOT NULL UNIQUE,
+  description TEXT NOT NULL           -- canonical JSON
+) STRICT;
+
+CREATE TABLE run (
+  id INTEGER PRIMARY KEY,
+  kind TEXT NOT NULL,                 -- kernel, tune, serve, plan
+  label TEXT NOT NULL,
+  command TEXT NOT NULL,
+  model TEXT NOT NULL,                -- empty when there is none
+  workload TEXT NOT NULL,             -- empty when there is none
+  machine TEXT NOT NULL REFERENCES machine(fingerprint),
+  seed INTEGER NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('running', 'done', 'interrupted', 'failed')),
+  date TEXT NOT NULL,
+  wall_ms REAL,                       -- NULL while running
+  tool TEXT NOT NULL,
+  result TEXT NOT NULL DEFAULT ''     -- JSON, empty while running
+) STRICT;
+
+CREATE TABLE problem (
+  id INTEGER PRIMARY KEY,
+  text TEXT NOT NULL UNIQUE,          -- canonical
+  kernel TEXT NOT NULL,
+  dtype TEXT,                         -- of the first tensor
+  types TEXT NOT NULL,
+  layouts TEXT NOT NULL,
+  m INTEGER, n INTEGER, k INTEGER,    -- NULL for kernels with other sizes
+  epilogue TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE measurement (
+  id INTEGER PRIMARY KEY,
+  kernel TEXT NOT NULL,
+  kernel_revision INTEGER NOT NULL,
+  problem_id INTEGER NOT NULL REFERENCES problem(id),
+  config TEXT NOT NULL,
+  machine TEXT NOT NULL REFERENCES machine(fingerprint),
+  evaluator TEXT NOT NULL,
+  status TEXT NOT NULL
+    CHECK (status IN ('ok', 'infeasible', 'compile', 'runtime', 'timeout', 'wrong_result')),
+  reason TEXT NOT NULL,
+  time_us REAL CHECK ((status = 'ok') = (time_us IS NOT NULL) AND (time_us IS NULL OR time_us > 0)),
+  time_ticks INTEGER NOT NULL,
+  counters TEXT NOT NULL,             -- JSON object, empty when there are none
+  UNIQUE (problem_id, config, kernel, kernel_revision, machine, evaluator)
+) STRICT;
+
+CREATE TABLE attempt (
+  id INTEGER PRIMARY KEY,
+  measurement_id INTEGER NOT NULL REFERENCES measurement(id),
+  run_id INTEGER NOT NULL REFERENCES run(id),
+  repetition INTEGER NOT NULL,        -- 0, 1, ... of the measurement within the run
+  status TEXT NOT NULL
+    CHECK (status IN ('ok', 'infeasible', 'compile', 'runtime', 'timeout', 'wrong_result')),
+  reason TEXT NOT NULL,
+  time_us REAL,
+  wall_us REAL NOT NULL,
+  date TEXT NOT NULL,
+  UNIQUE (measurement_id, run_id, repetition)
+) STRICT;
+
+CREATE TABLE winner (
+  id INTEGER PRIMARY KEY,
+  run_id INTEGER NOT NULL REFERENCES run(id),
+  kernel TEXT NOT NULL,
+  kernel_revision INTEGER NOT NULL,
+  problem_id INTEGER NOT NULL REFERENCES problem(id),
+  op TEXT NOT NULL,                   -- names of the model's ops, joined by ','
+  evaluator TEXT NOT NULL,
+  config TEXT NOT NULL,
+  time_us REAL NOT NULL CHECK (time_us > 0),
+  baseline_config TEXT NOT NULL,
+  baseline_us REAL,                   -- NULL when the baseline failed
+  runner_up_us REAL,                  -- NULL when no other config worked
+  evaluations INTEGER NOT NULL,
+  cache_hits INTEGER NOT NULL,
+  complete INTEGER NOT NULL CHECK (complete IN (0, 1)),  -- the search ended by itself or its budget
+  UNIQUE (run_id, kernel, problem_id)
+) STRICT;
+
+CREATE VIEW runs AS
+  SELECT run.id, run.kind, run.label, run.status, run.date, run.wall_ms, run.model, run.workload,
+         machine.name AS machine, run.machine AS fingerprint, run.seed, run.tool, run.command,
+         run.result
+  FROM run JOIN machine ON machine.fingerprint = run.machine;
+
+CREATE VIEW measurements AS
+  SELECT measurement.id, measurement.kernel, measurement.kernel_revision, problem.dtype, problem.m,
+         problem.n, problem.k, problem.epilogue, measurement.config, measurement.status,
+         measurement.reason, measurement.time_us, measurement.time_ticks,
+         machine.name AS machine, measurement.machine AS fingerprint, measurement.evaluator,
+         problem.text AS problem, measurement.counters
+  FROM measurement
+  JOIN problem ON problem.id = measurement.problem_id
+  JOIN machine ON machine.fingerprint = measurement.machine;
+
+CREATE VIEW attempts AS
+  SELECT attempt.id, attempt.run_id AS run, attempt.measurement_id AS measurement,
+         attempt.repetition, measurement.kernel, measurement.kernel_revision, problem.dtype,
+         problem.m, problem.n, problem.k, problem.epilogue, measurement.config, attempt.status,
+         attempt.reason, attempt.time_us, attempt.wall_us, attempt.date,
+         machine.name AS machine, measurement.evaluator, problem.text AS problem
+  FROM attempt
+  JOIN measurement ON measurement.id = attempt.measurement_id
+  JOIN problem ON problem.id = measurement.problem_id
+  JOIN machine ON machine.fingerprint = measurement.machine;
+
+CREATE VIEW winners AS
+  SELECT winner.run_id AS run, winner.kernel, winner.op, problem.m, problem.n, problem.k,
+         problem.dtype, problem.epilogue, winner.config, winner.time_us, winner.baseline_config,
+         winner.baseline_us, winner.baseline_us / winner.time_us AS gain,
+         winner.runner_up_us, winner.evaluations, winner.cache_hits, winner.complete,
+         machine.name AS machine, run.machine AS fingerprint, run.model, run.workload, run.date,
+         winner.kernel_revision, winner.evaluator, problem.text AS problem
+  FROM winner
+  JOIN run ON run.id = winner.run_id
+  JOIN problem ON problem.id = winner.problem_id
+  JOIN machine ON machine.fingerprint = run.machine;
+)sql",
+    R"sql(
+CREATE TABLE session (
+  name TEXT PRIMARY KEY,
+  date TEXT NOT NULL,                 -- of the last change
+  summary TEXT NOT NULL,              -- what it was at
+  state TEXT NOT NULL                 -- JSON
+) STRICT;
+
+CREATE VIEW sessions AS SELECT name, date, summary FROM session;
+)sql",
+    R"sql(
+CREATE TABLE serving_chunk (
+  id INTEGER PRIMARY KEY,
+  run_id INTEGER NOT NULL REFERENCES run(id),
+  kind TEXT NOT NULL
+    CHECK (kind IN ('request', 'token', 'step', 'step_end', 'op', 'event')),
+  place INTEGER NOT NULL CHECK (place >= 0),          -- of the column in its table
+  name TEXT NOT NULL,                                 -- of the column
+  chunk INTEGER NOT NULL CHECK (chunk >= 0),
+  first_row INTEGER NOT NULL CHECK (first_row >= 0),
+  rows INTEGER NOT NULL CHECK (rows > 0),
+  codec TEXT NOT NULL,
+  data BLOB NOT NULL,
+  UNIQUE (run_id, kind, place, chunk)
+) STRICT;
+
+CREATE VIEW serving_chunks AS
+  SELECT run_id AS run, kind, name AS "column", count(*) AS chunks, sum(rows) AS rows, codec,
+         sum(length(data)) AS bytes
+  FROM serving_chunk GROUP BY run_id, kind, place, name, codec;
+)sql",
+};
+
+}  // namespace tilewright
