@@ -14,4 +14,8 @@ double standard_deviation(std::span<const double> values);
 /// `sorted` must be ascending; 0 when empty.
 double percentile(std::span<const double> sorted, double percent);
 
+/// Spearman's rank correlation, ties by their mean rank, -1 to 1; 0 where one side is constant or
+/// has fewer than two values. Both have one length.
+double rank_correlation(std::span<const double> a, std::span<const double> b);
+
 }  // namespace tilewright

@@ -281,7 +281,7 @@ TEST_F(SessionTest, NothingFoundWhenEverythingFails) {
   EXPECT_TRUE(store.load_winners(1).empty());
 }
 
-TEST_F(SessionTest, TiesGoToBaselineThenSeedsThenFootprintThenValues) {
+TEST_F(SessionTest, TiesGoToTheBaselineThenFootprintThenValues) {
   const FormulaEvaluator::Formula flat = [](const Problem&, const Config&) { return ok(5); };
   const FormulaEvaluator::Formula slow_baseline = [](const Problem&, const Config& config) {
     return ok(config.text() == "x=20,y=0" ? 6 : 5);
@@ -290,20 +290,16 @@ TEST_F(SessionTest, TiesGoToBaselineThenSeedsThenFootprintThenValues) {
   small_y.footprint = [](const Problem&, const Config& config) { return -config.at("y"); };
   const struct {
     FormulaEvaluator::Formula formula;
-    std::vector<Config> seeds;
     TuneHooks hooks;
     const char* winner;
-  } cases[] = {
-      {flat, {parse_config("x=7,y=1")}, {}, "x=20,y=0"},
-      {slow_baseline, {parse_config("x=7,y=1"), parse_config("x=6,y=1")}, small_y, "x=7,y=1"},
-      {slow_baseline, {}, small_y, "x=0,y=6"},
-      {slow_baseline, {}, {}, "x=0,y=0"},
-  };
+  } cases[] = {{flat, small_y, "x=20,y=0"},
+               {slow_baseline, small_y, "x=0,y=6"},
+               {slow_baseline, {}, "x=0,y=0"}};
   for (size_t i = 0; i < std::size(cases); ++i) {
     for (const char* strategy : {"exhaustive", "random"}) {
       Store store = open(fmt::format("{}{}.db", strategy, i));
       std::vector<TuneProblem> list = problems(1);
-      list[0].seeds = cases[i].seeds;
+      list[0].seeds = {parse_config("x=7,y=1")};
       TuneOptions options;
       options.strategy = strategy;
       const TuneResult result =

@@ -1,46 +1,53 @@
 #include "tuner/session/session.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
-#include <tuple>
 #include <utility>
 
+#include "core/base/error.h"
+#include "tuner/session/fidelity_ladder.h"
 #include "tuner/session/problem_search.h"
+#include "tuner/session/session_history.h"
+#include "tuner/session/transfer.h"
+#include "tuner/session/trial_runner.h"
 
 namespace tilewright {
 
 namespace {
 
 /// Problems searched side by side: with the batch of each the work between two points where all
-/// threads wait for each other.
+/// threads wait for each other. The next ones begin when all of these have ended, so that what they
+/// learn from them does not depend on how fast each was.
 constexpr size_t kProblemsSideBySide = 8;
 
-/// One asked config of a round, with what is known of it.
-struct Trial {
-  size_t problem;  // index into the session's problems
-  Candidate candidate;
-  MeasurementKey key;
-  std::optional<Measurement> measurement;
-  bool from_cache = false;
-  size_t evaluation = 0;  // index into the round's evaluations unless it comes from the cache
+/// Who proposes what a cheaper evaluator is to look at.
+constexpr std::string_view kScreening = "screening";
+
+/// A problem under search.
+struct Active {
+  std::unique_ptr<ProblemSearch> search;
+  FidelityLadder ladder;
+  bool has_ended = false;
 };
 
 class Session {
  public:
-  Session(std::span<const TuneProblem> problems, const KeyMaker& key_of, EvaluationPool& pool, Store& store, int64_t run_id, const TuneOptions& options, const TuneHooks& hooks)
+  Session(std::span<const TuneProblem> problems, const KeyMaker& key_of, EvaluationPool& pool,
+          Store& store, int64_t run_id, const TuneOptions& options, const TuneHooks& hooks)
       : problems_(problems),
-        key_of_(key_of),
-        pool_(pool),
-        evaluator_id_(pool.evaluator_id()),
         store_(store),
         run_id_(run_id),
         options_(options),
         hooks_(hooks),
+        runner_(problems, key_of, pool, store, run_id, hooks),
         started_(seconds()) {
+    if (options.screening) {
+      screener_.emplace(problems, key_of, *options.screening, store, run_id, hooks);
+    }
+    transfer_.emplace(store, problems, evaluators());
+    history_.emplace(store, options.resumed_run, options.earlier_run);
     result_.problems.resize(problems.size());
     for (size_t i = 0; i < problems.size(); ++i) {
       result_.problems[i].problem = &problems[i];
@@ -49,18 +56,21 @@ class Session {
   }
 
   TuneResult run() {
-    while (!stopped()) {
-      std::vector<Trial> trials = ask_round();
-      if (trials.empty()) break;
-      run_round(trials);
+    for (size_t first = 0; first < problems_.size() && !stopped(); first += kProblemsSideBySide) {
+      search_side_by_side(first, std::min(first + kProblemsSideBySide, problems_.size()));
     }
-    for (auto& [index, search] : active_) result_.problems[index] = search->take_result();
     save_winners();
     return std::move(result_);
   }
 
  private:
   double seconds() const { return hooks_.seconds ? hooks_.seconds() : 0; }
+
+  std::vector<std::string> evaluators() const {
+    std::vector<std::string> ids = {runner_.evaluator_id()};
+    if (screener_) ids.push_back(screener_->evaluator_id());
+    return ids;
+  }
 
   /// Also notes why. Called by one thread at a time.
   bool stopped() {
@@ -80,149 +90,303 @@ class Session {
     return options_.max_evaluations > 0 ? std::min(options_.max_evaluations, all) : all;
   }
 
-  MeasurementKey key_of(size_t problem, const Config& config) const {
-    MeasurementKey key = key_of_(problems_[problem].problem, config);
-    key.evaluator = evaluator_id_;
-    return key;
+  void search_side_by_side(size_t first, size_t last) {
+    for (size_t i = first; i < last; ++i) begin(i);
+    while (obey(), !stopped()) {
+      const std::vector<AskedTrial> asked = ask_round();
+      if (asked.empty()) break;
+      run_round(asked);
+      report({.kind = TuneEventKind::kRoundEnd});
+    }
+    for (size_t i = first; i < last; ++i) end(i);
+    active_.clear();
   }
 
-  /// The next problems take the places of those that have ended.
-  void activate() {
-    while (active_.size() < kProblemsSideBySide && next_problem_ < problems_.size()) {
-      const size_t index = next_problem_++;
-      auto search = std::make_unique<ProblemSearch>(problems_[index], options_, hooks_);
-      progress_.total += search->planned() - estimate(problems_[index]);
-      active_.emplace(index, std::move(search));
+  void begin(size_t index) {
+    const TuneProblem& problem = problems_[index];
+    const Series series = runner_.series(index);
+    Foreknowledge known;
+    known.incumbent = history_->incumbent(series);
+    if (known.incumbent && !runner_.find(index, known.incumbent->text())) known.incumbent.reset();
+    auto space = std::make_unique<SpaceIndex>(problem.space);
+    if (options_.transfer) {
+      auto hints = history_->hints(series);
+      if (!hints) {
+        hints = transfer_->hints(problem.problem, series, *space, options_.max_evaluations);
+      }
+      known.hints = std::move(*hints);
+      known.elsewhere = transfer_->failures(series);
+    }
+    Active& active = active_[index];
+    active.search = std::make_unique<ProblemSearch>(problem, std::move(space), options_, hooks_,
+                                                    std::move(known));
+    if (!limits_.empty()) active.search->change(options_, limits_);
+    replay(active, series);
+    progress_.total += active.search->planned() - estimate(problem);
+    report(event(index, TuneEventKind::kProblemBegin));
+  }
+
+  /// Tells a search what the resumed run tried for its problem.
+  void replay(Active& active, const Series& series) {
+    for (const ReplayedTrial& trial : history_->trials(series, evaluators())) {
+      Measurement measurement = *trial.measurement;
+      const std::string text = trial.config.text();
+      if (trial.proposer == kScreening) {
+        if (measurement.time_us > 0) active.ladder.screened(text, measurement.time_us);
+        continue;
+      }
+      const bool screened = trial.evaluator != 0;
+      if (screened) measurement.time_us = active.ladder.predicted(measurement.time_us);
+      const int64_t before = active.search->tried();
+      active.search->replay({trial.config, trial.proposer}, measurement,
+                            screened ? ResultKind::kScreened : ResultKind::kCached);
+      if (!screened && measurement.time_us > 0) active.ladder.measured(text, measurement.time_us);
+      const int64_t told = active.search->tried() - before;
+      result_.replayed += told;
+      progress_.done += told;
+      if (!screened) result_.cache_hits += told;
+      if (screened) result_.screened += told;
     }
   }
 
-  std::vector<Trial> ask_round() {
-    std::vector<Trial> trials;
-    do {
-      activate();
-      for (auto it = active_.begin(); it != active_.end();) {
-        const size_t index = it->first;
-        ProblemSearch& search = *it->second;
-        const int64_t planned = search.planned();
-        const std::vector<Candidate> candidates = search.next(options_.batch);
-        for (const Candidate& candidate : candidates) {
-          trials.push_back(
-              {index, candidate, key_of(index, candidate.config), std::nullopt, false, 0});
-        }
-        progress_.total += search.planned() - planned;
-        if (candidates.empty()) result_.problems[index] = search.take_result();
-        it = candidates.empty() ? active_.erase(it) : std::next(it);
-      }
-    } while (trials.empty() && next_problem_ < problems_.size());
-    return trials;
+  void end(size_t index) {
+    Active& active = active_.at(index);
+    if (!active.has_ended) finish(index, active);
+    const TunedProblem& tuned = result_.problems[index];
+    if (tuned.found) transfer_->add(problems_[index].problem, tuned.config);
   }
 
-  /// Answers trials from the store; returns the first trial of every key that is new.
-  std::vector<size_t> look_up(std::vector<Trial>& trials) {
-    using Key = std::tuple<std::string, int, std::string, std::string, std::string>;
-    std::map<Key, size_t> pending;
-    std::vector<size_t> evaluations;
-    for (size_t i = 0; i < trials.size(); ++i) {
-      Trial& trial = trials[i];
-      const MeasurementKey& key = trial.key;
-      const auto [found, is_new] = pending.try_emplace(
-          {key.kernel, key.kernel_revision, key.problem, key.config, key.machine_fingerprint},
-          evaluations.size());
-      trial.measurement = is_new ? store_.find(key) : std::nullopt;
-      if (trial.measurement) {
-        trial.from_cache = true;
-        pending.erase(found);
-      } else {
-        trial.from_cache = !is_new;
-        trial.evaluation = found->second;
-        if (is_new) evaluations.push_back(i);
+  void finish(size_t index, Active& active) {
+    active.has_ended = true;
+    result_.problems[index] = active.search->result();
+    if (options_.analyse) result_.problems[index].analysis = active.search->analysis();
+    report(event(index, TuneEventKind::kProblemEnd));
+  }
+
+  std::vector<AskedTrial> ask_round() {
+    std::vector<AskedTrial> asked;
+    for (auto& [index, active] : active_) {
+      if (active.has_ended) continue;
+      ProblemSearch& search = *active.search;
+      const int64_t planned = search.planned();
+      const std::vector<Candidate> candidates = search.next(options_.batch);
+      for (const Candidate& candidate : candidates) {
+        asked.push_back({index, candidate.config, candidate.proposer});
       }
+      progress_.total += search.planned() - planned;
+      if (candidates.empty()) finish(index, active);
     }
-    return evaluations;
+    return asked;
   }
 
-  /// Evaluates what is new, and tells the searches of everything in the order asked, as far as the
-  /// round gets.
-  void run_round(std::vector<Trial>& trials) {
-    const std::vector<size_t> evaluations = look_up(trials);
-    std::vector<EvaluationTask> tasks;
-    for (const size_t i : evaluations) {
-      tasks.push_back({&problems_[trials[i].problem].problem, trials[i].candidate.config});
+  void run_round(std::vector<AskedTrial> asked) {
+    const auto stop = [&] { return stopped(); };
+    if (screener_ && !screen(asked, stop)) return;
+    runner_.run(
+        asked,
+        [&](size_t i, const Measurement& measurement, bool from_cache) {
+          tell(asked[i], measurement, from_cache);
+        },
+        stop);
+  }
+
+  /// Lets the cheaper evaluator answer what is too slow by it. False when stopped before all was
+  /// looked at.
+  bool screen(std::vector<AskedTrial>& asked, const std::function<bool()>& stop) {
+    std::vector<AskedTrial> looks = asked;
+    for (AskedTrial& look : looks) look.proposer = kScreening;
+    std::vector<Measurement> found;
+    screener_->run(
+        looks, [&](size_t, const Measurement& m, bool) { found.push_back(m); }, stop);
+    if (found.size() < asked.size()) return false;
+    std::map<size_t, double> best;
+    for (const auto& [index, active] : active_) best[index] = active.search->best_us();
+    for (size_t i = 0; i < asked.size(); ++i) {
+      if (found[i].status != AttemptStatus::kOk) continue;
+      FidelityLadder& ladder = active_.at(asked[i].problem).ladder;
+      ladder.screened(asked[i].config.text(), found[i].time_us);
+      double& least = best[asked[i].problem];
+      const double time_us = ladder.predicted(found[i].time_us);
+      if (least == 0 || time_us < least) least = time_us;
     }
-    std::vector<Measurement> finished;
-    size_t told = 0;
-    const auto tell_ready = [&] {
-      for (; told < trials.size(); ++told) {
-        Trial& trial = trials[told];
-        if (!trial.measurement) {
-          if (trial.evaluation >= finished.size()) return;
-          trial.measurement = finished[trial.evaluation];
-        }
-        tell(trial);
-      }
-    };
-    const auto done = [&](size_t i, const Evaluated& evaluated) {
-      store_.record(trials[evaluations[i]].key, evaluated.measurement, run_id_, evaluated.wall_us,
-                    hooks_.date ? hooks_.date() : "");
-      finished.push_back(evaluated.measurement);
-      tell_ready();
-    };
-    tell_ready();
-    pool_.run(tasks, done, [&] { return stopped(); });
+    for (size_t i = 0; i < asked.size(); ++i) {
+      const FidelityLadder& ladder = active_.at(asked[i].problem).ladder;
+      const double limit = best[asked[i].problem] * (1 + ladder.slack());
+      const bool is_worth_it =
+          found[i].status == AttemptStatus::kOk && ladder.predicted(found[i].time_us) <= limit;
+      const bool is_known = runner_.find(asked[i].problem, asked[i].config.text()) != nullptr;
+      if (is_worth_it || is_known || asked[i].proposer == "baseline") continue;
+      asked[i].screened = {found[i], screener_->evaluator_id()};
+    }
+    return true;
   }
 
-  void tell(const Trial& trial) {
-    ProblemSearch& search = *active_.at(trial.problem);
-    search.tell(trial.candidate, *trial.measurement, trial.from_cache);
-    (trial.from_cache ? result_.cache_hits : result_.evaluations) += 1;
+  void tell(const AskedTrial& trial, Measurement measurement, bool from_cache) {
+    Active& active = active_.at(trial.problem);
+    ProblemSearch& search = *active.search;
+    const double best_before = search.best_us();
+    ResultKind kind = from_cache ? ResultKind::kCached : ResultKind::kMeasured;
+    if (trial.screened) {
+      kind = ResultKind::kScreened;
+      measurement.time_us = active.ladder.predicted(measurement.time_us);
+    } else if (screener_ && measurement.status == AttemptStatus::kOk) {
+      active.ladder.measured(trial.config.text(), measurement.time_us);
+    }
+    search.tell({trial.config, trial.proposer}, measurement, kind);
+    (trial.screened ? result_.screened
+     : from_cache   ? result_.cache_hits
+                    : result_.evaluations) += 1;
+    report_trial(trial, measurement, from_cache, search.best_us() != best_before);
     if (!hooks_.progress) return;
-    ++progress_.done;
     progress_.evaluations = result_.evaluations;
     progress_.cache_hits = result_.cache_hits;
-    progress_.problem = trial.key.problem;
-    progress_.best_us = search.result().time_us;
-    progress_.baseline_us = search.result().baseline_us;
+    progress_.problem = problems_[trial.problem].problem.text();
+    progress_.best_us = search.best_us();
+    progress_.baseline_us = search.baseline_us();
+    ++progress_.done;
     hooks_.progress(progress_);
+  }
+
+  void report(const TuneEvent& event) const {
+    if (hooks_.event) hooks_.event(event);
+  }
+
+  TuneEvent event(size_t index, TuneEventKind kind) const {
+    const ProblemSearch& search = *active_.at(index).search;
+    TuneEvent event;
+    event.kind = kind;
+    event.place = index;
+    event.problem = &problems_[index].problem;
+    event.best_us = search.best_us();
+    event.baseline_us = search.baseline_us();
+    event.tried = search.tried();
+    event.planned = search.planned();
+    return event;
+  }
+
+  void report_trial(const AskedTrial& trial, const Measurement& measurement, bool from_cache,
+                    bool is_best) const {
+    if (!hooks_.event) return;
+    TuneEvent told = event(trial.problem, TuneEventKind::kTrial);
+    told.config = &trial.config;
+    told.proposer = trial.proposer;
+    told.measurement = &measurement;
+    told.from_cache = from_cache;
+    told.screened = trial.screened.has_value();
+    report(told);
+    told.kind = TuneEventKind::kNewBest;
+    if (is_best) report(told);
+  }
+
+  /// Does what somebody who watches wants; waits while the session is paused.
+  void obey() {
+    if (!hooks_.control) return;
+    bool paused = false;
+    do {
+      for (const TuneCommand& command : hooks_.control(paused)) {
+        if (command.kind == TuneCommand::Kind::kPause) paused = true;
+        if (command.kind == TuneCommand::Kind::kResume) paused = false;
+        if (command.kind == TuneCommand::Kind::kStop) result_.interrupted = true;
+        obey(command);
+      }
+    } while (paused && !stopped());
+  }
+
+  void obey(const TuneCommand& command) {
+    std::string text;
+    try {
+      if (command.kind == TuneCommand::Kind::kBudget) {
+        options_.max_evaluations = command.evaluations;
+        text = change_all({});
+      } else if (command.kind == TuneCommand::Kind::kStrategy) {
+        check_strategy(command.text);
+        options_.strategy = command.text;
+        text = change_all({});
+      } else if (command.kind == TuneCommand::Kind::kLimit) {
+        text = change_all(command.limits);
+        if (text.empty()) limits_.add(command.limits);
+      }
+    } catch (const Error& error) {
+      text = error.message();
+    }
+    TuneEvent answer;
+    answer.kind = TuneEventKind::kControl;
+    answer.text = text;
+    report(answer);
+  }
+
+  /// Why it was not done; empty when it was.
+  std::string change_all(const SpaceLimits& limits) {
+    for (const auto& [index, active] : active_) {
+      const SpaceIndex narrowed(limited(active.search->space().space(), limits));
+      if (narrowed.size() == 0) return "nothing of the space would be left; the limit is ignored";
+    }
+    for (auto& [index, active] : active_) {
+      if (active.has_ended) continue;
+      const int64_t planned = active.search->planned();
+      active.search->change(options_, limits);
+      progress_.total += active.search->planned() - planned;
+    }
+    return "";
   }
 
   void save_winners() {
     std::vector<Winner> winners;
     std::map<std::pair<std::string, std::string>, size_t> saved;
-    for (const TunedProblem& tuned : result_.problems) {
+    for (size_t i = 0; i < problems_.size(); ++i) {
+      const TunedProblem& tuned = result_.problems[i];
       if (!tuned.found) continue;
-      const MeasurementKey key =
-          key_of(static_cast<size_t>(tuned.problem - problems_.data()), tuned.config);
-      const auto [same, is_new] = saved.try_emplace({key.kernel, key.problem}, winners.size());
-      if (!is_new) {  // the same problem for other ops of the model
+      Winner winner = winner_row(tuned, runner_.key(i, tuned.config));
+      const auto [same, is_new] =
+          saved.try_emplace({winner.kernel, winner.problem}, winners.size());
+      if (is_new) {
+        winners.push_back(std::move(winner));
+      } else {  // the same problem for other ops of the model
         std::vector<std::string>& ops = winners[same->second].ops;
-        ops.insert(ops.end(), tuned.problem->ops.begin(), tuned.problem->ops.end());
-        continue;
+        ops.insert(ops.end(), winner.ops.begin(), winner.ops.end());
       }
-      winners.push_back({key.kernel, key.kernel_revision, key.problem, tuned.problem->ops,
-                         key.evaluator, key.config, tuned.time_us, tuned.problem->baseline.text(),
-                         tuned.baseline_us, tuned.runner_up_us, tuned.evaluations, tuned.cache_hits,
-                         tuned.complete});
     }
     store_.save_winners(run_id_, winners);
   }
 
   std::span<const TuneProblem> problems_;
-  const KeyMaker& key_of_;
-  EvaluationPool& pool_;
-  std::string evaluator_id_;
   Store& store_;
   int64_t run_id_;
-  const TuneOptions& options_;
+  TuneOptions options_;
   const TuneHooks& hooks_;
+  TrialRunner runner_;
+  std::optional<TrialRunner> screener_;
+  std::optional<Transfer> transfer_;
+  std::optional<SessionHistory> history_;
+  SpaceLimits limits_;  // that commands gave
   double started_;
 
   TuneResult result_;
   TuneProgress progress_;
-  std::map<size_t, std::unique_ptr<ProblemSearch>> active_;  // by index, so in a fixed order
-  size_t next_problem_ = 0;
+  std::map<size_t, Active> active_;  // by index, so in a fixed order
 };
 
 }  // namespace
+
+Winner winner_row(const TunedProblem& tuned, const MeasurementKey& key) {
+  Winner winner;
+  winner.kernel = key.kernel;
+  winner.kernel_revision = key.kernel_revision;
+  winner.problem = key.problem;
+  winner.ops = tuned.problem->ops;
+  winner.evaluator = key.evaluator;
+  winner.config = key.config;
+  winner.time_us = tuned.time_us;
+  winner.baseline_config = tuned.problem->baseline.text();
+  winner.baseline_us = tuned.baseline_us;
+  winner.runner_up_us = tuned.runner_up_us;
+  winner.evaluations = tuned.evaluations;
+  winner.cache_hits = tuned.cache_hits;
+  winner.complete = tuned.complete;
+  winner.confidence = tuned.confidence;
+  winner.worst_regret = tuned.regret;
+  return winner;
+}
 
 TuneResult tune(std::span<const TuneProblem> problems, const KeyMaker& key_of, EvaluationPool& pool,
                 Store& store, int64_t run_id, const TuneOptions& options, const TuneHooks& hooks) {
