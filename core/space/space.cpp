@@ -8,7 +8,10 @@
 #include <set>
 
 #include "core/base/error.h"
+#include "core/base/format.h"
 #include "core/base/text.h"
+#include "core/space/legal_set.h"
+#include "core/space/space_expression.h"
 
 namespace tilewright {
 
@@ -27,14 +30,22 @@ bool is_name(std::string_view text) {
          text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string_view::npos;
 }
 
+/// What a value is called; `value` need not be in the list.
+std::string name_of(const Parameter& parameter, int64_t value) {
+  const bool labelled = value >= 0 && value < std::ssize(parameter.labels);
+  return labelled ? printable(parameter.labels[static_cast<size_t>(value)]) : std::to_string(value);
+}
+
 /// "16, 32, 64", or "16, 32, 48, ..., 512" when there are many.
-std::string list_values(const std::vector<int64_t>& values) {
+std::string list_values(const Parameter& parameter) {
   constexpr size_t kShown = 12;
+  const std::vector<int64_t>& values = parameter.values;
   std::string listed;
   for (size_t i = 0; i < values.size(); ++i) {
     const bool hidden = values.size() > kShown && i >= 3 && i + 1 < values.size();
     if (hidden && i > 3) continue;
-    listed += fmt::format("{}{}", i == 0 ? "" : ", ", hidden ? "..." : std::to_string(values[i]));
+    listed +=
+        fmt::format("{}{}", i == 0 ? "" : ", ", hidden ? "..." : name_of(parameter, values[i]));
   }
   return listed;
 }
@@ -49,8 +60,20 @@ std::vector<std::string> names_of(const std::vector<Parameter>& parameters) {
 /// Empty when `value` is in the list of `parameter`.
 std::string outside_list(const Parameter& parameter, int64_t value) {
   if (std::ranges::binary_search(parameter.values, value)) return "";
-  return fmt::format("{}={} is not one of {}", parameter.name, value,
-                     parameter.values.empty() ? "(no value fits)" : list_values(parameter.values));
+  return fmt::format("{}={} is not one of {}", parameter.name, name_of(parameter, value),
+                     parameter.values.empty() ? "(no value fits)" : list_values(parameter));
+}
+
+void check(const Parameter& parameter) {
+  TW_CHECK(std::ranges::adjacent_find(parameter.values, std::greater_equal<>()) ==
+               parameter.values.end(),
+           "values of a parameter ascend and are distinct");
+  const std::vector<std::string>& labels = parameter.labels;
+  TW_CHECK(std::set(labels.begin(), labels.end()).size() == labels.size(),
+           "two values of a parameter have one label");
+  TW_CHECK(labels.empty() || parameter.values.empty() ||
+               (parameter.values.front() >= 0 && parameter.values.back() < std::ssize(labels)),
+           "values with labels count them");
 }
 
 }  // namespace
@@ -98,28 +121,27 @@ Config parse_config(std::string_view text) {
   return config;
 }
 
+bool Constraint::holds(std::span<const int64_t> values) const {
+  if (resource) return resource->needed(values) <= resource->capacity;
+  return expression ? expression->holds(values) : violation(values).empty();
+}
+
 Space::Space(std::vector<Parameter> parameters, std::vector<Constraint> constraints)
-    : parameters_(std::move(parameters)),
-      constraints_(std::move(constraints)),
-      checks_at_(parameters_.size() + 1) {
+    : parameters_(std::move(parameters)), constraints_(std::move(constraints)) {
   const std::vector<std::string> names = names_of(parameters_);
   TW_CHECK(std::set(names.begin(), names.end()).size() == names.size(),
            "two parameters have one name");
-  for (const Parameter& parameter : parameters_) {
-    TW_CHECK(std::ranges::adjacent_find(parameter.values, std::greater_equal<>()) ==
-                 parameter.values.end(),
-             "values of a parameter ascend and are distinct");
-  }
-  for (size_t i = 0; i < constraints_.size(); ++i) {
-    Check check{i, {}};
-    size_t needed = 0;
-    for (const std::string& name : constraints_[i].parameters) {
+  for (const Parameter& parameter : parameters_) check(parameter);
+  for (const Constraint& constraint : constraints_) {
+    std::vector<size_t> inputs;
+    for (const std::string& name : constraint.parameters) {
       const auto found = std::ranges::find(names, name);
       TW_CHECK(found != names.end(), "a constraint names a parameter that does not exist");
-      check.inputs.push_back(static_cast<size_t>(found - names.begin()));
-      needed = std::max(needed, check.inputs.back() + 1);
+      inputs.push_back(static_cast<size_t>(found - names.begin()));
     }
-    checks_at_[needed].push_back(std::move(check));
+    TW_CHECK(!constraint.rows || constraint.parameters == names,
+             "a list of rows is of all parameters");
+    inputs_.push_back(std::move(inputs));
   }
 }
 
@@ -134,41 +156,26 @@ int64_t Space::product_size() const {
   return saturated ? std::numeric_limits<int64_t>::max() : product;
 }
 
-std::string Space::broken(const Check& check, std::span<const int64_t> values) const {
-  constexpr size_t kFew = 8;
-  const auto& violation = constraints_[check.constraint].violation;
-  int64_t few[kFew];
-  if (check.inputs.size() <= kFew) {  // the walk over large spaces spends its time here
-    for (size_t i = 0; i < check.inputs.size(); ++i) few[i] = values[check.inputs[i]];
-    return violation(std::span(few, check.inputs.size()));
-  }
-  std::vector<int64_t> inputs;
-  for (const size_t input : check.inputs) inputs.push_back(values[input]);
-  return violation(inputs);
-}
-
 std::vector<Config> Space::enumerate() const {
-  std::vector<Config> legal;
+  const LegalSet legal(*this);
+  if (legal.size() > kMostEnumerated) {
+    throw Error(ErrorKind::kUsage,
+                fmt::format("{} legal configs are too many to list (at most {})",
+                            legal.size() == LegalSet::kTooMany ? "more than 2^62"
+                                                               : format_count(legal.size()),
+                            format_count(kMostEnumerated)));
+  }
   Config config;
   for (const Parameter& parameter : parameters_) config.values.emplace_back(parameter.name, 0);
-  std::vector<int64_t> values(parameters_.size());
-  const auto holds = [&](size_t assigned) {
-    return std::ranges::all_of(checks_at_[assigned],
-                               [&](const Check& check) { return broken(check, values).empty(); });
-  };
-  const auto walk = [&](const auto& self, size_t assigned) -> void {
-    if (assigned == parameters_.size()) {
-      legal.push_back(config);
-      return;
+  std::vector<Config> configs;
+  configs.reserve(static_cast<size_t>(legal.size()));
+  legal.each([&](std::span<const int> places) {
+    for (size_t i = 0; i < places.size(); ++i) {
+      config.values[i].second = parameters_[i].values[static_cast<size_t>(places[i])];
     }
-    for (const int64_t value : parameters_[assigned].values) {
-      values[assigned] = value;
-      config.values[assigned].second = value;
-      if (holds(assigned + 1)) self(self, assigned + 1);
-    }
-  };
-  if (holds(0)) walk(walk, 0);
-  return legal;
+    configs.push_back(config);
+  });
+  return configs;
 }
 
 Config Space::complete(const Config& config, const Config& defaults) const {
@@ -194,8 +201,7 @@ Config Space::complete(const Config& config, const Config& defaults) const {
 }
 
 std::string Space::violation(const Config& config) const {
-  std::vector<std::string> names;
-  for (const Parameter& parameter : parameters_) names.push_back(parameter.name);
+  const std::vector<std::string> names = names_of(parameters_);
   const bool same =
       std::equal(names.begin(), names.end(), config.values.begin(), config.values.end(),
                  [](const std::string& name, const auto& value) { return name == value.first; });
@@ -208,12 +214,10 @@ std::string Space::violation(const Config& config) const {
     std::string wrong = outside_list(parameters_[i], values.back());
     if (!wrong.empty()) return wrong;
   }
-  std::vector<const Check*> ordered(constraints_.size());
-  for (const std::vector<Check>& checks : checks_at_) {
-    for (const Check& check : checks) ordered[check.constraint] = &check;
-  }
-  for (const Check* check : ordered) {
-    std::string wrong = broken(*check, values);
+  for (size_t i = 0; i < constraints_.size(); ++i) {
+    std::vector<int64_t> inputs;
+    for (const size_t input : inputs_[i]) inputs.push_back(values[input]);
+    std::string wrong = constraints_[i].violation(inputs);
     if (!wrong.empty()) return wrong;
   }
   return "";

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -28,12 +29,15 @@ struct Config {
 /// for a name twice, for a missing number.
 Config parse_config(std::string_view text);
 
+class SpaceExpression;
+
 /// A named axis of a space with its legal values, in ascending order.
 struct Parameter {
   std::string name;
   std::string meaning;  ///< one line for help and documents, with the unit
   std::vector<int64_t> values;
-  /// Of a parameter that is no whole number: what its values 0, 1, ... stand for, one text each.
+  /// Of a parameter that is no whole number: what its values 0, 1, ... stand for, one text each,
+  /// all different. Of ordered parameters these are numbers.
   std::vector<std::string> labels = {};
   bool ordered = true;  ///< false: its values are names, none of them closer to another
 };
@@ -47,13 +51,22 @@ struct Resource {
 
 /// A rule between parameters. `violation` gets the values of `parameters`, in that order, and
 /// returns an empty text when the rule holds, or what is wrong and by how much ("L0C holds 128 KiB,
-/// the tile needs 256 KiB, 128 KiB too many; tile_n=128 would fit").
+/// the tile needs 256 KiB, 128 KiB too many; tile_n=128 would fit"). It may be asked about every
+/// combination of the listed values, whatever other rules say of it.
 struct Constraint {
   std::string name;
   std::vector<std::string> parameters;
   std::function<std::string(std::span<const int64_t>)> violation;
   /// Where the rule is that something suffices: it holds just when no more is needed than there is.
   std::optional<Resource> resource = std::nullopt;
+  /// Where the rule is an expression (core/space/space_expression.h): the same, faster.
+  std::shared_ptr<const SpaceExpression> expression = nullptr;
+  /// Where the rule is a list of all that is legal: rows of values of all parameters of the space,
+  /// ascending and distinct (core/space/listed_space.h).
+  std::shared_ptr<const std::vector<std::vector<int64_t>>> rows = nullptr;
+
+  /// Whether `violation` would be empty, without making its text where that can be avoided.
+  bool holds(std::span<const int64_t> values) const;
 };
 
 /// What a config takes of the resource of one constraint.
@@ -66,9 +79,8 @@ struct ResourceUse {
   friend bool operator==(const ResourceUse&, const ResourceUse&) = default;
 };
 
-/// The legal configurations of a problem on a machine: parameters and constraints. Constraints are
-/// checked as soon as the last of their parameters has a value, so that illegal subtrees are never
-/// walked and an illegal config is never built.
+/// The legal configurations of a problem on a machine: parameters and constraints. An illegal
+/// config is never built, and the product is never walked (core/space/legal_set.h).
 class Space {
  public:
   /// The space with one config, which has no values.
@@ -81,13 +93,22 @@ class Space {
   /// Number of combinations before constraints; saturates at INT64_MAX.
   int64_t product_size() const;
 
-  /// Every legal config, the last parameter changing fastest.
+  static constexpr int64_t kMostEnumerated = int64_t{1} << 22;
+  /// Every legal config, the last parameter changing fastest. Error (usage) for more than
+  /// kMostEnumerated: a SpaceIndex holds those.
   std::vector<Config> enumerate() const;
 
   /// Puts `config` into the order of the parameters; values that are not named come from
   /// `defaults`. Error (usage) for an unknown name (suggesting the nearest) or a value outside its
   /// list, Error (infeasible) with the violation for a broken constraint.
   Config complete(const Config& config, const Config& defaults) const;
+
+  /// "tile_m=128,precision=f32": Config::text() with the labels of values that have them, in which
+  /// ',' '=' '%', control characters and spaces are written as %2C and so on.
+  std::string text(const Config& config) const;
+  /// Reads what text() writes, for some or all of the parameters, in any order. Error (usage) for
+  /// an unknown name or label (suggesting the nearest), a missing or malformed value, a name twice.
+  Config parse(std::string_view text) const;
 
   /// Empty when the config is legal, otherwise what is wrong (first violation in order; other
   /// parameters than the space's, or in another order, are one). The config
@@ -101,14 +122,8 @@ class Space {
  private:
   std::vector<Parameter> parameters_;
   std::vector<Constraint> constraints_;
-  /// checks_at_[d]: constraints that can be decided once the first d parameters have values.
-  struct Check {
-    size_t constraint;
-    std::vector<size_t> inputs;  ///< positions of the constraint's parameters
-  };
-  std::string broken(const Check& check, std::span<const int64_t> values) const;
-
-  std::vector<std::vector<Check>> checks_at_;
+  /// Of each constraint: the positions of its parameters.
+  std::vector<std::vector<size_t>> inputs_;
 };
 
 }  // namespace tilewright

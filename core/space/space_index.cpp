@@ -7,29 +7,17 @@
 
 namespace tilewright {
 
-SpaceIndex::SpaceIndex(Space space) : space_(std::move(space)), weights_(dimensions(), 1) {
-  for (size_t d = dimensions(); d-- > 1;) {
-    weights_[d - 1] = weights_[d] * space_.parameters()[d].values.size();
-  }
-  std::vector<int> at(dimensions());
-  for (const Config& config : space_.enumerate()) {
-    uint64_t number = 0;
-    for (size_t d = 0; d < dimensions(); ++d) {
-      const std::vector<int64_t>& values = space_.parameters()[d].values;
-      const auto place = std::ranges::lower_bound(values, config.values[d].second);
-      number += weights_[d] * static_cast<uint64_t>(place - values.begin());
-    }
-    legal_.push_back(number);
+SpaceIndex::SpaceIndex(Space space) : space_(std::move(space)), legal_(space_) {
+  if (legal_.size() == LegalSet::kTooMany) {
+    throw Error(ErrorKind::kUsage,
+                "the space has more than 2^62 legal configs, which cannot be numbered; give its "
+                "parameters fewer values");
   }
 }
 
 void SpaceIndex::places(int64_t rank, std::span<int> out) const {
   TW_CHECK(rank >= 0 && rank < size(), "a rank is below the size of its space");
-  uint64_t number = legal_[static_cast<size_t>(rank)];
-  for (size_t d = 0; d < dimensions(); ++d) {
-    out[d] = static_cast<int>(number / weights_[d]);
-    number %= weights_[d];
-  }
+  legal_.places(rank, out);
 }
 
 std::vector<int> SpaceIndex::places(int64_t rank) const {
@@ -49,14 +37,8 @@ Config SpaceIndex::config(int64_t rank) const {
 }
 
 std::optional<int64_t> SpaceIndex::rank_of(std::span<const int> places) const {
-  uint64_t number = 0;
-  for (size_t d = 0; d < dimensions(); ++d) {
-    if (places[d] < 0 || places[d] >= std::ssize(space_.parameters()[d].values)) return {};
-    number += weights_[d] * static_cast<uint64_t>(places[d]);
-  }
-  const auto found = std::ranges::lower_bound(legal_, number);
-  if (found == legal_.end() || *found != number) return {};
-  return found - legal_.begin();
+  TW_CHECK(places.size() == dimensions(), "a config has a place for each parameter");
+  return legal_.rank_of(places);
 }
 
 std::optional<int64_t> SpaceIndex::rank_of(const Config& config) const {

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "core/space/legal_set.h"
 #include "core/space/space.h"
 
 namespace tilewright {
@@ -17,14 +18,19 @@ enum class Neighbourhood {
 
 /// The legal configs of a space, numbered: rank 0 to size() - 1, in the order of
 /// Space::enumerate(). What a search works on: a config is its rank, or the places of its values in
-/// the lists of the parameters.
+/// the lists of the parameters. A random rank is a uniform sample. Neither the product nor the
+/// legal configs are ever held: spaces of 10^15 legal configs are as small as their constraints.
 class SpaceIndex {
  public:
+  /// Error (usage) for a space of more than 2^62 legal configs, and for constraints that take more
+  /// than kMaxDiagramBytes or kMaxDiagramSteps (core/space/diagram.h).
   explicit SpaceIndex(Space space);
 
   const Space& space() const { return space_; }
-  int64_t size() const { return static_cast<int64_t>(legal_.size()); }
+  int64_t size() const { return legal_.size(); }
   size_t dimensions() const { return space_.parameters().size(); }
+  /// Memory of the index, without the space itself.
+  int64_t bytes() const { return legal_.bytes(); }
 
   /// Writes the places of the values of a config; `out` has dimensions() elements.
   void places(int64_t rank, std::span<int> out) const;
@@ -41,8 +47,7 @@ class SpaceIndex {
 
  private:
   Space space_;
-  std::vector<uint64_t> weights_;  // of a parameter's place in the number of a config
-  std::vector<uint64_t> legal_;    // numbers of the legal configs, ascending
+  LegalSet legal_;
 };
 
 }  // namespace tilewright
