@@ -1,13 +1,18 @@
 #include "db/database.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "core/base/error.h"
 #include "core/base/text.h"
+#include "db/lock_holder.h"
 
 namespace tilewright {
 
@@ -22,7 +27,12 @@ Error error_of(int code, const std::string& path, const std::string& message) {
   switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-      return failed("locked by another process for too long; try again when it has finished");
+    case SQLITE_PROTOCOL: {
+      const std::string holder = lock_holder(path);
+      return failed(
+          fmt::format("locked by another process for too long{}; try again when it has finished",
+                      holder.empty() ? "" : " (" + holder + ")"));
+    }
     case SQLITE_READONLY:
       return failed("cannot be written: the file or its folder is read-only");
     case SQLITE_CANTOPEN:
@@ -46,7 +56,29 @@ Error error_of(int code, const std::string& path, const std::string& message) {
   }
 }
 
+/// True for a file that nobody has open, in a folder where this process can make none: a reader
+/// would fail for want of the shared memory that tells readers of writers.
+bool is_at_rest(const std::string& path) {
+  std::error_code none;
+  const std::filesystem::path folder = std::filesystem::absolute(path, none).parent_path();
+  return !none && ::faccessat(AT_FDCWD, folder.c_str(), W_OK, AT_EACCESS) != 0 &&
+         !std::filesystem::exists(path + "-shm", none) &&
+         !std::filesystem::exists(path + "-wal", none);
+}
+
 }  // namespace
+
+std::string read_only_uri(const std::string& path) {
+  std::string uri = "file:";
+  const std::string absolute = std::filesystem::absolute(path).string();
+  for (const char c : absolute) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    uri += plain || c == '/' || c == '.' || c == '-' || c == '_'
+               ? std::string(1, c)
+               : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return uri + (is_at_rest(absolute) ? "?immutable=1" : "?mode=ro");
+}
 
 DamagedError::DamagedError(const std::string& path, const std::string& finding)
     : Error(ErrorKind::kFailed,
@@ -175,10 +207,11 @@ void Database::Close::operator()(sqlite3* connection) const {
 Database::Database(const std::string& path, OpenMode mode, int busy_timeout_ms) : path_(path) {
   const int access = mode == OpenMode::kReadOnly ? SQLITE_OPEN_READONLY
                                                  : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-  // URIs are on for ATTACH (merge); "./" keeps a path from being taken for one.
+  // URIs are on; "./" keeps a path from being taken for one.
   const std::string plain = path.starts_with("file:") ? "./" + path : path;
+  const std::string name = mode == OpenMode::kReadOnly ? read_only_uri(path) : plain;
   sqlite3* connection = nullptr;
-  const int code = sqlite3_open_v2(plain.c_str(), &connection,
+  const int code = sqlite3_open_v2(name.c_str(), &connection,
                                    access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI, nullptr);
   connection_.reset(connection);
   if (code != SQLITE_OK) fail(code);

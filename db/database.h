@@ -77,6 +77,10 @@ class Statement {
   sqlite3_stmt* statement_ = nullptr;
 };
 
+/// A path as the URI by which SQLite opens it for reading; every byte but letters, digits and
+/// / . - _ is escaped.
+std::string read_only_uri(const std::string& path);
+
 /// A connection to one SQLite file; used by one thread at a time.
 class Database {
  public:

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "core/base/error.h"
+#include "db/result_check.h"
 #include "db/schema.h"
 #include "db/store.h"
 
@@ -18,19 +19,6 @@ namespace {
 constexpr const char* kTables[] = {
     "machine", "run",    "problem", "measurement",    "attempt",      "trial",
     "best",    "winner", "session", "served_problem", "serving_chunk"};
-
-/// A URI for ATTACH that opens the file read-only; every other byte than letters is escaped.
-std::string read_only_uri(const std::string& path) {
-  std::string uri = "file:";
-  const std::string absolute = std::filesystem::absolute(path).string();
-  for (const char c : absolute) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    uri += plain || c == '/' || c == '.' || c == '-' || c == '_'
-               ? std::string(1, c)
-               : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return uri + "?mode=ro";
-}
 
 /// What is known of a run at its start. Runs that agree in all of it are told apart by `nth`, their
 /// place among their equals.
@@ -193,6 +181,7 @@ std::vector<std::string> Store::check() {
       findings.push_back(fmt::format("row {} of {} refers to a row of {} that does not exist",
                                      keys.text(1), keys.text(0), keys.text(2)));
     }
+    std::ranges::move(check_results(*database_), std::back_inserter(findings));
     std::ranges::move(check_serving_logs(*database_), std::back_inserter(findings));
   } catch (const DamagedError& error) {
     findings.push_back(error.finding());
@@ -212,6 +201,9 @@ StoreInfo Store::info() {
                  "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()");
   size.step();
   info.bytes = size.integer(0);
+  std::error_code none;
+  const auto log_bytes = std::filesystem::file_size(info.path + "-wal", none);
+  info.log_bytes = none ? 0 : static_cast<int64_t>(log_bytes);
   Statement version(*database_, "PRAGMA user_version");
   version.step();
   info.schema_version = static_cast<int>(version.integer(0));

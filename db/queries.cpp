@@ -24,10 +24,80 @@ WHERE kernel_revision = (SELECT value FROM json_each(:kernels) WHERE key = kerne
   AND (evaluator NOT GLOB 'sim/*' OR evaluator IN (SELECT value FROM json_each(:evaluators)))
 ORDER BY machine, kernel, dtype, n, k, epilogue, m, problem, evaluator
 )sql"},
-      {"failures", "tries that gave no time, with the reason, newest first",
+      {"coverage", "problems that were served or measured and have no winner of current revisions",
+       R"sql(
+WITH wanted AS (
+  SELECT kernel, dtype, m, n, k, epilogue, machine, fingerprint, calls, problem
+  FROM served_problems
+  UNION ALL
+  SELECT kernel, dtype, m, n, k, epilogue, machine, fingerprint, 0, problem
+  FROM best_measurements)
+SELECT kernel, dtype, m, n, k, epilogue, machine, sum(calls) AS calls, problem FROM wanted
+WHERE (problem, fingerprint) NOT IN (
+  SELECT problem, fingerprint FROM winners
+  WHERE kernel_revision = (SELECT value FROM json_each(:kernels) WHERE key = kernel)
+    AND (evaluator NOT GLOB 'sim/*' OR evaluator IN (SELECT value FROM json_each(:evaluators))))
+GROUP BY problem, fingerprint
+ORDER BY sum(calls) DESC, machine, kernel, dtype, n, k, epilogue, m, problem
+)sql"},
+      {"failed", "tries that gave no time, with the reason, newest first",
        R"sql(
 SELECT run, kernel, dtype, m, n, k, config, status, reason, machine, date
 FROM attempts WHERE status <> 'ok' ORDER BY id DESC
+)sql"},
+      {"failures", "configs that gave no time, counted by their reason, most frequent first",
+       R"sql(
+WITH tried AS (
+  SELECT kernel, machine, evaluator, count(*) AS configs FROM measurement
+  GROUP BY kernel, machine, evaluator),
+failed AS (
+  SELECT kernel, machine, evaluator, status, reason, count(*) AS failures, max(id) AS last
+  FROM measurement WHERE time_us IS NULL GROUP BY kernel, machine, evaluator, status, reason)
+SELECT failed.kernel, status, reason, failures, 1.0 * failures / configs AS share, machine.name AS machine,
+       evaluator, config AS last_config, problem.text AS last_problem
+FROM failed JOIN tried USING (kernel, machine, evaluator)
+JOIN machine ON machine.fingerprint = failed.machine
+JOIN (SELECT id, problem_id, config FROM measurement) AS newest ON newest.id = failed.last
+JOIN problem ON problem.id = newest.problem_id
+ORDER BY failures DESC, last DESC
+)sql"},
+      {"gain", "newest winner of each shape and machine by its gain over the baseline",
+       R"sql(
+WITH ranked AS (
+  SELECT *, row_number() OVER (PARTITION BY problem, fingerprint, evaluator ORDER BY run DESC)
+    AS place
+  FROM winners)
+SELECT kernel, op, m, n, k, dtype, epilogue, config, time_us, baseline_config, baseline_us, gain,
+       100 * (gain - 1) AS gain_percent, confidence, machine, evaluator, run, problem
+FROM ranked WHERE place = 1 AND gain IS NOT NULL ORDER BY gain DESC, machine, problem, evaluator
+)sql"},
+      {"regressions", "configs that became slower by more than 1 % with a revision",
+       R"sql(
+WITH revised AS (  -- problems with results of several revisions
+  SELECT problem_id, kernel, machine FROM best GROUP BY problem_id, kernel, machine
+  HAVING count(*) > 1),
+dated AS (
+  SELECT measurement.*,
+    CASE WHEN evaluator GLOB 'sim/*'
+      THEN 'sim/' || substr(substr(evaluator, 5), instr(substr(evaluator, 5), '/') + 1)
+      ELSE evaluator END AS family,
+    CASE WHEN evaluator GLOB 'sim/*' THEN CAST(substr(evaluator, 5) AS INTEGER) ELSE 0 END
+      AS timing_revision
+  FROM revised JOIN measurement USING (problem_id, kernel, machine) WHERE time_us IS NOT NULL),
+compared AS (
+  SELECT *, lag(time_us) OVER earlier AS previous_us,
+    lag(kernel_revision) OVER earlier AS previous_revision,
+    lag(evaluator) OVER earlier AS previous_evaluator
+  FROM dated
+  WINDOW earlier AS (PARTITION BY problem_id, kernel, machine, config, family
+                     ORDER BY kernel_revision, timing_revision))
+SELECT compared.kernel, dtype, m, n, k, problem.epilogue, config, time_us, previous_us,
+       100 * (time_us / previous_us - 1) AS slower_percent, kernel_revision, previous_revision,
+       evaluator, previous_evaluator, machine.name AS machine, problem.text AS problem
+FROM compared JOIN problem ON problem.id = problem_id
+JOIN machine ON machine.fingerprint = compared.machine
+WHERE time_us > 1.01 * previous_us
+ORDER BY time_us / previous_us DESC, problem.text, config, machine.name
 )sql"},
       {"runs", "everything that was executed and kept, newest first",
        R"sql(
@@ -36,11 +106,16 @@ FROM runs ORDER BY id DESC
 )sql"},
       {"slowest", "problems by the time of their best config, slowest first",
        R"sql(
-SELECT kernel, dtype, m, n, k, epilogue, min(time_us) AS time_us, config, count(*) AS measured,
-       machine, evaluator
-FROM measurements WHERE status = 'ok'
-GROUP BY problem, kernel, kernel_revision, fingerprint, evaluator
-ORDER BY min(time_us) DESC, problem, machine, evaluator, kernel_revision
+WITH counted AS (
+  SELECT problem_id, kernel, kernel_revision, machine, evaluator, count(*) AS measured
+  FROM measurement WHERE time_us IS NOT NULL
+  GROUP BY problem_id, kernel, kernel_revision, machine, evaluator)
+SELECT best.kernel, dtype, m, n, k, problem.epilogue, best.time_us, config, measured,
+       machine.name AS machine, best.evaluator
+FROM best JOIN counted USING (problem_id, kernel, kernel_revision, machine, evaluator)
+JOIN problem ON problem.id = best.problem_id JOIN machine ON machine.fingerprint = best.machine
+JOIN (SELECT id, config FROM measurement) AS fastest ON fastest.id = best.measurement_id
+ORDER BY best.time_us DESC, problem.text, machine.name, best.evaluator, best.kernel_revision
 )sql"},
       {"stale", "measurements of kernel or simulator revisions that are not current",
        R"sql(
@@ -52,6 +127,26 @@ WHERE kernel_revision IS NOT (SELECT value FROM json_each(:kernels) WHERE key = 
    OR (evaluator GLOB 'sim/*' AND evaluator NOT IN (SELECT value FROM json_each(:evaluators)))
 GROUP BY kernel, kernel_revision, evaluator, fingerprint
 ORDER BY kernel, kernel_revision, evaluator, machine
+)sql"},
+      {"transfer",
+       "the best config of one machine on another, as a share of what is possible there",
+       R"sql(
+SELECT here.kernel, dtype, m, n, k, problem.epilogue, fastest.config, home.name AS machine,
+       away.name AS other_machine, tried.status, tried.time_us, there.time_us AS best_us,
+       there.time_us / tried.time_us AS share, there.evaluator, problem.text AS problem
+FROM best AS here
+JOIN best AS there ON there.problem_id = here.problem_id AND there.kernel = here.kernel
+  AND there.kernel_revision = here.kernel_revision AND there.machine <> here.machine
+  AND CASE WHEN here.evaluator GLOB 'table/*' THEN there.evaluator GLOB 'table/*'
+      ELSE there.evaluator = here.evaluator END
+JOIN measurement AS fastest ON fastest.id = here.measurement_id
+JOIN measurement AS tried ON tried.problem_id = here.problem_id AND tried.config = fastest.config
+  AND tried.kernel = here.kernel AND tried.kernel_revision = here.kernel_revision
+  AND tried.machine = there.machine AND tried.evaluator = there.evaluator
+JOIN problem ON problem.id = here.problem_id
+JOIN machine AS home ON home.fingerprint = here.machine
+JOIN machine AS away ON away.fingerprint = there.machine
+ORDER BY home.name, away.name, share, problem.text, there.evaluator
 )sql"},
       {"winners", "which tile won for each shape, newest tuning of each shape and machine",
        R"sql(

@@ -133,7 +133,8 @@ struct SavedSession {
 /// What is in the file.
 struct StoreInfo {
   std::string path;
-  int64_t bytes = 0;  ///< of the file, without its log
+  int64_t bytes = 0;      ///< of the file, without its log
+  int64_t log_bytes = 0;  ///< of the log beside it (FILE-wal)
   int schema_version = 0;
   std::vector<std::pair<std::string, int64_t>> rows;  ///< by table
 };
@@ -157,7 +158,7 @@ struct MergeCounts {
 /// database.
 class Store {
  public:
-  static constexpr int kBusyTimeoutMs = 10'000;
+  static constexpr int kBusyTimeoutMs = 30'000;
 
   /// Opens, creates or migrates; Error (not found) when a file to be read does not exist.
   static Store open(const std::string& path, OpenMode mode, int busy_timeout_ms = kBusyTimeoutMs);

@@ -58,6 +58,13 @@ class QueriesTest : public StoreTest {
 TEST_F(QueriesTest, EverySavedQueryRunsOnAnEmptyAndAFilledDatabase) {
   Store empty = open("empty.db");
   Store store = filled();
+  store.save_machine("npu-b", "bbbb", "{}");
+  MeasurementKey away = key(512);
+  away.machine_fingerprint = "bbbb";
+  store.record(away, ok(50), 1, 0, "d");
+  MeasurementKey slower = key(16, "tile_m=32");
+  slower.evaluator = "sim/2/composed";
+  store.record(slower, ok(2.5), 1, 0, "d");
   for (const SavedQuery& saved : saved_queries()) {
     EXPECT_TRUE(ask(empty, saved.name).rows.empty()) << saved.name;
     EXPECT_FALSE(ask(store, saved.name).rows.empty()) << saved.name;
@@ -92,6 +99,88 @@ TEST_F(QueriesTest, WinnersSayWhichTileWonForEachShape) {
   EXPECT_EQ(cell(winners, 0, "config"), "tile_m=32");
   EXPECT_EQ(cell(winners, 0, "gain"), "1.5");
   EXPECT_EQ(cell(winners, 0, "machine"), "npu-a");
+}
+
+TEST_F(QueriesTest, CoverageListsWhatHasNoCurrentWinnerMostCalledFirst) {
+  Store store = filled();
+  store.save_served_problems(
+      1, std::vector<ServedProblem>{
+             {key(16).problem, 5}, {key(512).problem, 9}, {key(64).problem, 20}});
+  const QueryResult coverage = ask(store, "coverage");
+  ASSERT_EQ(coverage.rows.size(), 2u) << "16 has a winner";
+  EXPECT_EQ(cell(coverage, 0, "m"), "64");
+  EXPECT_EQ(cell(coverage, 0, "calls"), "20");
+  EXPECT_EQ(cell(coverage, 1, "m"), "512");
+  store.database().execute("UPDATE winner SET kernel_revision = 2");
+  EXPECT_EQ(ask(store, "coverage").rows.size(), 3u) << "a stale winner is none";
+}
+
+TEST_F(QueriesTest, FailuresAreCountedByReason) {
+  Store store = filled();
+  for (const char* config : {"a", "b"}) {
+    store.record(key(16, config), {AttemptStatus::kTimeout, "60 s", 0, 0, {}}, 1, 0, "d");
+  }
+  const QueryResult failures = ask(store, "failures");
+  ASSERT_EQ(failures.rows.size(), 2u);
+  EXPECT_EQ(cell(failures, 0, "reason"), "60 s");
+  EXPECT_EQ(cell(failures, 0, "failures"), "2");
+  EXPECT_EQ(cell(failures, 0, "last_config"), "b");
+  EXPECT_EQ(cell(failures, 1, "status"), "infeasible");
+  // 7 configs of this kernel, machine and evaluator; revision 2 is among them.
+  EXPECT_EQ(cell(failures, 0, "share"), to_text(2.0 / 7));
+}
+
+TEST_F(QueriesTest, GainComparesTheNewestWinnersWithTheirBaselines) {
+  Store store = filled();
+  const QueryResult gain = ask(store, "gain");
+  ASSERT_EQ(gain.rows.size(), 1u);
+  EXPECT_EQ(cell(gain, 0, "gain_percent"), "50");
+}
+
+TEST_F(QueriesTest, RegressionsCompareTheSameConfigWithTheRevisionBefore) {
+  Store store = with_run();
+  const auto record = [&](int revision, const char* evaluator, const char* config, double time) {
+    MeasurementKey at = key(16, config);
+    at.kernel_revision = revision;
+    at.evaluator = evaluator;
+    store.record(at, ok(time), 1, 0, "d");
+  };
+  record(2, "sim/1/composed", "a", 10);
+  record(3, "sim/9/composed", "a", 12);
+  record(3, "sim/10/composed", "a", 15);  // against sim/9, which is older as a number
+  record(3, "sim/10/detailed", "a", 99);  // another fidelity is another time
+  record(2, "sim/1/composed", "b", 10);
+  record(3, "sim/10/composed", "b", 10.05);  // within 1 %
+  record(3, "sim/10/composed", "c", 99);     // new
+  const QueryResult regressions = ask(store, "regressions");
+  ASSERT_EQ(regressions.rows.size(), 2u);
+  EXPECT_EQ(cell(regressions, 0, "slower_percent"), "25");
+  EXPECT_EQ(cell(regressions, 0, "previous_evaluator"), "sim/9/composed");
+  EXPECT_EQ(cell(regressions, 1, "previous_revision"), "2");
+  EXPECT_EQ(cell(regressions, 1, "previous_us"), "10");
+}
+
+TEST_F(QueriesTest, TransferSaysWhatAWinnerIsWorthElsewhere) {
+  Store store = with_run();
+  store.save_machine("npu-b", "bbbb", "{}");
+  const auto record = [&](const char* machine, const char* evaluator, const char* config,
+                          double time) {
+    MeasurementKey at = key(16, config);
+    at.machine_fingerprint = machine;
+    at.evaluator = evaluator;
+    store.record(at, ok(time), 1, 0, "d");
+  };
+  record("aaaa", "table/1", "a", 1);
+  record("aaaa", "table/1", "b", 2);
+  record("bbbb", "table/2", "a", 8);
+  record("bbbb", "table/2", "b", 4);
+  record("bbbb", "cmd/3", "a", 1);  // another way to measure
+  const QueryResult transfer = ask(store, "transfer");
+  ASSERT_EQ(transfer.rows.size(), 2u);
+  for (size_t row = 0; row < 2; ++row) EXPECT_EQ(cell(transfer, row, "share"), "0.5");
+  EXPECT_EQ(cell(transfer, 0, "machine"), "npu-a");
+  EXPECT_EQ(cell(transfer, 0, "config"), "a");
+  EXPECT_EQ(cell(transfer, 1, "other_machine"), "npu-a");
 }
 
 TEST_F(QueriesTest, PublicViewsKeepTheirColumns) {

@@ -114,14 +114,17 @@ int db_info(Context& context, Names) {
     Json json = output_object();
     json["path"] = info.path;
     json["bytes"] = info.bytes;
+    json["log_bytes"] = info.log_bytes;
     json["schema_version"] = info.schema_version;
     Json& rows = json["rows"] = Json::object();
     for (const auto& [table, count] : info.rows) rows[table] = count;
     context.print_json(json);
     return kExitOk;
   }
-  context.print(fmt::format("{}: {}, schema {}\n\n", context.heading(info.path),
-                            format_bytes(static_cast<double>(info.bytes)), info.schema_version));
+  context.print(fmt::format("{}: {}, log {}, schema {}\n\n", context.heading(info.path),
+                            format_bytes(static_cast<double>(info.bytes)),
+                            format_bytes(static_cast<double>(info.log_bytes)),
+                            info.schema_version));
   QueryResult table;
   table.columns = {"table", "rows"};
   for (const auto& [name, count] : info.rows) table.rows.push_back({name, count});

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "db/database.h"
+
+namespace tilewright {
+
+/// What contradicts itself in the results, beyond what SQLite knows of: texts that are not
+/// canonical, the table `best`, gaps in what runs tried, measurements that nobody tried and winners
+/// that nobody measured. Empty when nothing does; at most a few lines for each kind.
+std::vector<std::string> check_results(Database& database);
+
+}  // namespace tilewright
