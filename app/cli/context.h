@@ -91,6 +91,8 @@ class RunRecord {
             const RunIdentity& identity);
   RunRecord(const RunOrigin& origin, Store& store, const Machine& machine,
             const RunIdentity& identity);
+  /// Goes on with a run that was begun before.
+  RunRecord(Store& store, const Run& begun);
   ~RunRecord();
   RunRecord(const RunRecord&) = delete;
   RunRecord& operator=(const RunRecord&) = delete;
@@ -104,6 +106,7 @@ class RunRecord {
   Store& store_;
   int64_t id_ = 0;
   double started_;
+  double before_ms_ = 0;  ///< of earlier parts of the run
   bool is_finished_ = false;
 };
 

@@ -25,24 +25,16 @@ int64_t most_evaluations(const TuneOptions& options) {
                                      : std::numeric_limits<int64_t>::max();
 }
 
-WinnerChoice choice_for(const TuneProblem& problem, const TuneHooks& hooks) {
-  if (!hooks.footprint) return WinnerChoice({});
-  return WinnerChoice(
-      [&](const Config& config) { return hooks.footprint(problem.problem, config); });
-}
-
 }  // namespace
 
 ProblemSearch::ProblemSearch(const TuneProblem& problem, std::unique_ptr<SpaceIndex> space,
-                             const TuneOptions& options, const TuneHooks& hooks,
-                             Foreknowledge foreknowledge)
+                             const TuneOptions& options, Foreknowledge foreknowledge)
     : problem_(problem),
       options_(options),
-      hooks_(hooks),
       foreknowledge_(std::move(foreknowledge)),
       index_(std::move(space)),
       limited_(problem.limited),
-      winner_(choice_for(problem, hooks)) {
+      winner_(problem.footprint) {
   plan_first();
   begin_strategy();
 }
@@ -206,7 +198,7 @@ bool ProblemSearch::change(const TuneOptions& options, const SpaceLimits& limits
   outside_texts_.clear();
   handed_out_ = 0;
   for (const Tried& tried : history_) mark(tried.config);
-  winner_ = choice_for(problem_, hooks_);
+  winner_ = WinnerChoice(problem_.footprint);
   best_after_.clear();
   complete_ = false;
   begin_strategy();
@@ -240,6 +232,23 @@ TunedProblem ProblemSearch::result() const {
   result.confidence = verdict->confidence;
   if (verdict->runner_up) result.runner_up_us = verdict->runner_up->time_us;
   return result;
+}
+
+std::vector<Config> ProblemSearch::near_winners(double within) const {
+  const auto verdict = winner_.verdict();
+  if (!verdict) return {};
+  std::vector<const Tried*> near;
+  for (const Tried& tried : history_) {
+    const bool counts = tried.status == AttemptStatus::kOk && tried.is_exact &&
+                        may_win(tried.config) && tried.config != verdict->winner.config;
+    if (counts && tried.time_us <= verdict->winner.time_us * (1 + within)) near.push_back(&tried);
+  }
+  std::ranges::stable_sort(near, {}, &Tried::time_us);
+  std::vector<Config> configs = {verdict->winner.config};
+  for (size_t i = 0; i < near.size() && configs.size() < kNear; ++i) {
+    configs.push_back(near[i]->config);
+  }
+  return configs;
 }
 
 SearchAnalysis ProblemSearch::analysis() const {

@@ -46,7 +46,7 @@ class ProblemSearch {
  public:
   /// `space` is that of the problem.
   ProblemSearch(const TuneProblem& problem, std::unique_ptr<SpaceIndex> space,
-                const TuneOptions& options, const TuneHooks& hooks, Foreknowledge foreknowledge);
+                const TuneOptions& options, Foreknowledge foreknowledge);
 
   /// At most `at_most` trials that were not handed out before: baseline, hints, seeds, then the
   /// strategy's, at the end the incumbent if nobody else proposed it. Empty when the search has
@@ -77,6 +77,10 @@ class ProblemSearch {
 
   /// What was found so far.
   TunedProblem result() const;
+  /// The winner, and the fastest of the other configs that are slower by at most `within`, kNear in
+  /// all.
+  std::vector<Config> near_winners(double within) const;
+  static constexpr size_t kNear = 3;
   /// What its trials say of the parameters and of the estimate.
   SearchAnalysis analysis() const;
   double best_us() const { return winner_.best_us(); }
@@ -104,7 +108,6 @@ class ProblemSearch {
 
   const TuneProblem& problem_;
   TuneOptions options_;
-  const TuneHooks& hooks_;
   Foreknowledge foreknowledge_;
   int64_t planned_ = 0;
   std::unique_ptr<SpaceIndex> index_;

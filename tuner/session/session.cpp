@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/base/error.h"
+#include "tuner/session/family.h"
 #include "tuner/session/fidelity_ladder.h"
 #include "tuner/session/problem_search.h"
 #include "tuner/session/session_history.h"
@@ -49,6 +50,7 @@ class Session {
     transfer_.emplace(store, problems, evaluators());
     history_.emplace(store, options.resumed_run, options.earlier_run);
     result_.problems.resize(problems.size());
+    near_.resize(problems.size());
     for (size_t i = 0; i < problems.size(); ++i) {
       result_.problems[i].problem = &problems[i];
       progress_.total += estimate(problems[i]);
@@ -59,6 +61,7 @@ class Session {
     for (size_t first = 0; first < problems_.size() && !stopped(); first += kProblemsSideBySide) {
       search_side_by_side(first, std::min(first + kProblemsSideBySide, problems_.size()));
     }
+    if (options_.max_regret && !stopped()) unify_families();
     save_winners();
     return std::move(result_);
   }
@@ -118,8 +121,8 @@ class Session {
       known.elsewhere = transfer_->failures(series);
     }
     Active& active = active_[index];
-    active.search = std::make_unique<ProblemSearch>(problem, std::move(space), options_, hooks_,
-                                                    std::move(known));
+    active.search =
+        std::make_unique<ProblemSearch>(problem, std::move(space), options_, std::move(known));
     if (!limits_.empty()) active.search->change(options_, limits_);
     replay(active, series);
     progress_.total += active.search->planned() - estimate(problem);
@@ -159,8 +162,36 @@ class Session {
   void finish(size_t index, Active& active) {
     active.has_ended = true;
     result_.problems[index] = active.search->result();
+    if (options_.max_regret) near_[index] = active.search->near_winners(*options_.max_regret);
     if (options_.analyse) result_.problems[index].analysis = active.search->analysis();
     report(event(index, TuneEventKind::kProblemEnd));
+  }
+
+  /// Gives problems that differ in m alone as few configs as will do.
+  void unify_families() {
+    const FamilyTimer time = [&](const std::vector<FamilyTrial>& trials) {
+      std::vector<AskedTrial> asked;
+      for (const FamilyTrial& trial : trials) {
+        asked.push_back({trial.problem, trial.config, "family"});
+      }
+      std::vector<double> times_us;
+      runner_.run(
+          asked,
+          [&](size_t, const Measurement& measurement, bool from_cache) {
+            (from_cache ? result_.cache_hits : result_.evaluations) += 1;
+            times_us.push_back(measurement.time_us);
+          },
+          [&] { return stopped(); });
+      return times_us;
+    };
+    for (const std::vector<size_t>& family : families_of(problems_)) {
+      TuneEvent phase;
+      phase.kind = TuneEventKind::kPhase;
+      phase.text = "sharing configs between numbers of rows";
+      report(phase);
+      FamilyTable table = unify(family, near_, *options_.max_regret, time, result_.problems);
+      if (!table.ranges.empty()) result_.families.push_back(std::move(table));
+    }
   }
 
   std::vector<AskedTrial> ask_round() {
@@ -358,7 +389,8 @@ class Session {
   std::optional<TrialRunner> screener_;
   std::optional<Transfer> transfer_;
   std::optional<SessionHistory> history_;
-  SpaceLimits limits_;  // that commands gave
+  std::vector<std::vector<Config>> near_;  // of each problem, with max_regret
+  SpaceLimits limits_;                     // that commands gave
   double started_;
 
   TuneResult result_;
@@ -385,6 +417,7 @@ Winner winner_row(const TunedProblem& tuned, const MeasurementKey& key) {
   winner.complete = tuned.complete;
   winner.confidence = tuned.confidence;
   winner.worst_regret = tuned.regret;
+  if (tuned.problem->footprint) winner.footprint = tuned.problem->footprint(tuned.config);
   return winner;
 }
 

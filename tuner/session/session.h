@@ -26,6 +26,8 @@ struct TuneProblem {
   std::vector<Config> seeds;     ///< tried after the baseline and what like problems suggest
   /// First-order time of a config in us, to rank by; empty where there is none.
   std::function<double(const Config&)> estimate = {};
+  /// On-chip bytes of a config, to prefer the smaller of two equally fast ones; may be empty.
+  std::function<int64_t(const Config&)> footprint = {};
   /// A user narrowed the space: what is outside it may be measured, but never wins.
   bool limited = false;
 };
@@ -54,6 +56,10 @@ struct TuneOptions {
   /// A cheaper evaluator of the same problems, which decides what is worth the pool (docs/tuner.md,
   /// "Fidelity"); null: everything is. It outlives the session.
   EvaluationPool* screening = nullptr;
+  /// Problems that differ in m alone share configs: the winners become the smallest table of ranges
+  /// in which none is slower than with the best config known for it by more than this fraction
+  /// (docs/tuner.md, "Families"). Empty: every problem keeps its own winner.
+  std::optional<double> max_regret = std::nullopt;
   bool analyse = false;  ///< fill TunedProblem::analysis in
 };
 
@@ -69,8 +75,6 @@ struct TuneHooks {
   /// What is wanted of the session, asked for before each round. While it is paused (`paused`) it
   /// asks again and again, so this may wait for the next command.
   std::function<std::vector<TuneCommand>(bool paused)> control;
-  /// On-chip bytes of a config, to prefer the smaller of two equally fast ones.
-  std::function<int64_t(const Problem&, const Config&)> footprint;
 };
 
 struct TunedProblem {
@@ -101,8 +105,27 @@ struct TunedProblem {
   double margin() const { return runner_up_us > 0 ? runner_up_us / time_us - 1 : 0; }
 };
 
+/// One config for all rows within [m_min, m_max].
+struct FamilyRangeResult {
+  int64_t m_min = 1;
+  int64_t m_max = 1;
+  Config config;
+  double time_us = 0;       ///< at m_max
+  double worst_regret = 0;  ///< of its members
+};
+
+/// The smallest table of ranges for problems that differ in m alone.
+struct FamilyTable {
+  Problem problem;  ///< the first of them
+  size_t members = 0;
+  std::vector<FamilyRangeResult> ranges;  ///< ascending, without gaps from m = 1 on
+  double worst_regret = 0;
+  double mean_regret = 0;
+};
+
 struct TuneResult {
   std::vector<TunedProblem> problems;  ///< in the given order
+  std::vector<FamilyTable> families;   ///< with TuneOptions::max_regret
   int64_t evaluations = 0;
   int64_t cache_hits = 0;
   int64_t screened = 0;

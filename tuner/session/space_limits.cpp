@@ -6,7 +6,8 @@
 
 #include "core/base/error.h"
 #include "core/base/text.h"
-#include "core/space/space_index.h"
+#include "core/space/empty_space.h"
+#include "core/space/space_expression.h"
 
 namespace tilewright {
 
@@ -50,7 +51,7 @@ void SpaceLimits::add(const SpaceLimits& more) {
 Space limited(const Space& space, const SpaceLimits& limits) {
   std::vector<Parameter> parameters = space.parameters();
   std::vector<Constraint> constraints = space.constraints();
-  const auto rule = [&](const std::string& name, std::string text,
+  const auto rule = [&](const std::string& name, const std::string& text,
                         std::function<bool(int64_t)> allowed) {
     constraints.push_back({text, {name}, [text, allowed](std::span<const int64_t> values) {
                              return allowed(values[0]) ? std::string() : text + " excludes it";
@@ -64,7 +65,18 @@ Space limited(const Space& space, const SpaceLimits& limits) {
     const int64_t value = value_of(parameter_of(parameters, name, "ban"), text, "ban");
     rule(name, fmt::format("--ban {}={}", name, text), [=](int64_t v) { return v != value; });
   }
+  for (const std::string& text : limits.constraints) {
+    constraints.push_back(expression_constraint(text, parameters));
+    constraints.back().name = fmt::format("--constraint '{}'", text);
+  }
   return Space(std::move(parameters), std::move(constraints));
+}
+
+void refuse_empty_space(const Space& space, const std::string& problem) {
+  const std::string why = why_empty(space);
+  if (why.empty()) return;
+  throw Error(ErrorKind::kInfeasible,
+              fmt::format("no config of {} is left: {}", printable(problem, 160), why));
 }
 
 }  // namespace tilewright

@@ -69,9 +69,9 @@ bool Transfer::is_own(const MeasurementKey& key, const Series& series) const {
          std::ranges::find(evaluators_, key.evaluator) != evaluators_.end();
 }
 
-std::vector<Transfer::Hint>& Transfer::hints_for(const Series& series) {
+const std::vector<Transfer::Hint>& Transfer::earlier(const Series& series) {
   const auto [known, is_new] =
-      hints_.try_emplace(fmt::format("{}/{}", series.kernel, series.kernel_revision));
+      earlier_.try_emplace(fmt::format("{}/{}", series.kernel, series.kernel_revision));
   std::vector<Hint>& hints = known->second;
   if (!is_new) return hints;
   for (const EarlierConfig& earlier : store_.earlier_configs(series, kHintsPerProblem)) {
@@ -85,11 +85,7 @@ std::vector<Transfer::Hint>& Transfer::hints_for(const Series& series) {
 }
 
 void Transfer::add(const Problem& problem, const Config& config) {
-  for (auto& [kernel, hints] : hints_) {
-    if (kernel.starts_with(problem.kernel + "/")) {
-      hints.push_back({problem, config, true, true, 0});
-    }
-  }
+  found_.push_back({problem, config, true, true, 0});
 }
 
 std::vector<Candidate> Transfer::hints(const Problem& problem, const Series& series,
@@ -99,11 +95,12 @@ std::vector<Candidate> Transfer::hints(const Problem& problem, const Series& ser
     const Hint* hint;
   };
   std::vector<Ranked> ranked;
-  for (const Hint& hint : hints_for(series)) {
-    ranked.push_back({distance(problem, hint.problem), &hint});
+  for (const std::vector<Hint>* hints : {&found_, &earlier(series)}) {
+    for (const Hint& hint : *hints) {
+      if (hint.problem.kernel != problem.kernel) continue;
+      ranked.push_back({distance(problem, hint.problem), &hint});
+    }
   }
-  // The second-fastest of a near problem say more than the fastest of a far one only where they are
-  // of another kind; so the places alternate only behind equal distances.
   std::ranges::stable_sort(ranked, [](const Ranked& a, const Ranked& b) {
     return std::tuple(a.distance, !a.hint->is_current, a.hint->place) <
            std::tuple(b.distance, !b.hint->is_current, b.hint->place);

@@ -62,15 +62,16 @@ class Transfer {
     bool is_own = false;     ///< of this session
     int place = 0;           ///< 0: the fastest of its problem
   };
-  std::vector<Hint>& hints_for(const Series& series);
+  const std::vector<Hint>& earlier(const Series& series);
   bool is_own(const std::string& problem) const;
   /// Whether the session itself makes measurements with such a key.
   bool is_own(const MeasurementKey& key, const Series& series) const;
 
   Store& store_;
   std::vector<std::string> evaluators_;
-  std::vector<std::string> own_;                    // texts of the session's problems, sorted
-  std::map<std::string, std::vector<Hint>> hints_;  // by kernel and its revision
+  std::vector<std::string> own_;                      // texts of the session's problems, sorted
+  std::map<std::string, std::vector<Hint>> earlier_;  // by kernel and its revision
+  std::vector<Hint> found_;                           // by this session
 };
 
 }  // namespace tilewright
