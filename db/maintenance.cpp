@@ -172,6 +172,13 @@ class Attached {
 std::vector<std::string> Store::check() {
   std::vector<std::string> findings;
   try {
+    // SQLite reads zeros behind the end. While there is a log, the file may be behind it.
+    const StoreInfo size = info();
+    std::error_code none;
+    const auto bytes = std::filesystem::file_size(size.path, none);
+    if (!none && size.log_bytes == 0 && static_cast<int64_t>(bytes) < size.bytes) {
+      findings.push_back(fmt::format("the file ends after {} of {} bytes", bytes, size.bytes));
+    }
     Statement integrity(*database_, "PRAGMA integrity_check");
     while (integrity.step()) {
       if (std::string finding = integrity.text(0); finding != "ok") findings.push_back(finding);

@@ -396,6 +396,8 @@ int schema_version() {
 
 void prepare_schema(Database& database, OpenMode mode) {
   const bool ours = is_ours(database);
+  // What a long session goes through at random; SQLite's own 2 MiB would be read again and again.
+  database.execute("PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY");
   if (mode == OpenMode::kReadOnly) {
     if (!ours) refuse(database, "empty, nothing was recorded yet");
     const int64_t version = user_version(database);
@@ -416,8 +418,7 @@ void prepare_schema(Database& database, OpenMode mode) {
   if (version < schema_version()) migrate(database);
   // Few checkpoints: each one waits for the disk twice, and a commit only appends to the log.
   database.execute(
-      "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000;"
-      "PRAGMA temp_store = MEMORY");
+      "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000");
 }
 
 }  // namespace tilewright

@@ -11,7 +11,7 @@
 
 namespace tilewright {
 
-/// What a row of a table in the log of a serving run is (docs/formats.md, "Log of a serving run").
+/// What a row of a table in the log of a serving run is (docs/database.md, "Log of a serving run").
 enum class LogKind : uint8_t {
   kRequest,  ///< a request, in the order of the workload
   kToken,    ///< steps in a row that gave a request tokens

@@ -257,7 +257,7 @@ Command query_entry() {
   command.examples = {
       {"tilewright query winners", "which tile won for each shape"},
       {"tilewright query \"SELECT problem, min(time_us) FROM measurements GROUP BY problem\"",
-       "views: runs, measurements, attempts, winners"},
+       "views: runs, trials, measurements, winners and more (docs/database.md)"},
   };
   command.has_csv = true;
   command.run = run_query;

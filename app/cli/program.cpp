@@ -133,6 +133,8 @@ int guarded(const Console& console, Work work) {
 int run_program(int argc, char** argv) {
   // A parent may have left it ignored; a reader that went away ends us without a word.
   std::signal(SIGPIPE, SIG_DFL);
+  // A file that may not grow is an error like a full disk, which the database survives.
+  std::signal(SIGXFSZ, SIG_IGN);
   Console console;
   console.out().set_color(wants_color("auto", console.out().is_terminal()));
   console.err().set_color(wants_color("auto", console.err().is_terminal()));

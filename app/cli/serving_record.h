@@ -21,7 +21,7 @@ struct ServingRecord {
   std::vector<std::string> ops;  ///< whose times are StepRecord::op_ns
 };
 
-/// The log of a run as tables of the database (docs/formats.md, "Log of a serving run").
+/// The log of a run as tables of the database (docs/database.md, "Log of a serving run").
 std::vector<LogTable> log_tables(const ServingResult& result);
 
 /// The log of a run; nothing when none was kept, as of a run without steps or of an older program.

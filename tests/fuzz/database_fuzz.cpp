@@ -77,6 +77,13 @@ void read_everything(const std::string& path) {
   accepted([&] { store.load_run(1); });
   accepted([&] { store.latest_run(RunKind::kTune); });
   accepted([&] { store.load_winners(1); });
+  accepted([&] { store.trials(1); });
+  const Series series{kKey.kernel, kKey.kernel_revision, kKey.problem, kKey.machine_fingerprint,
+                      kKey.evaluator};
+  accepted([&] { store.known(series); });
+  accepted([&] { store.best(series); });
+  accepted([&] { store.earlier_configs(series, 3); });
+  accepted([&] { store.failures(kKey.kernel, 10); });
   for (const LogKind kind : kLogKinds) accepted([&] { store.serving_log(1, kind); });
   const CurrentRevisions current{{{"gemm", 1}}, {"sim/1/detailed"}};
   QueryLimits limits;

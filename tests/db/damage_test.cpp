@@ -1,0 +1,169 @@
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+
+#include "core/base/error.h"
+#include "core/base/file.h"
+#include "db/queries.h"
+#include "db/store.h"
+#include "tests/db/store_fixture.h"
+
+namespace tilewright {
+namespace {
+
+class DamageTest : public StoreTest {
+ protected:
+  /// A database with something in every table, as one file at rest.
+  std::string whole_file() const {
+    Store store = with_run("whole.db");
+    const int64_t serving = store.begin_run(tuning_run());
+    for (int m = 1; m <= 60; ++m) {
+      store.record_trials(1, std::vector<TrialRow>{{key(m, "tile_m=64"), "seed", ok(m), 1, "d"},
+                                                   {key(m), "random", ok(m + 1), 1, "d"}});
+    }
+    const Winner winner{
+        "gemm", 3,   key(5).problem, {"qkv"}, "sim/1/composed", "tile_m=64", 5, "", 20, 0, 5,
+        2,      true};
+    store.save_winners(1, std::vector{winner});
+    store.save_session({"main", "d", "lab", "{}"});
+    store.save_served_problems(serving, std::vector<ServedProblem>{{key(5).problem, 3}});
+    store.finish_run(serving, RunStatus::kDone, 1, "{}",
+                     std::vector{LogTable{LogKind::kStepEnd, {{"end_ns", {1, 2, 3}}}}});
+    store.vacuum();
+    EXPECT_TRUE(store.check().empty());
+    return read_file(path("whole.db"));
+  }
+
+  /// Everything a program may ask; Errors are answers, too.
+  void read_everything(Store& store) const {
+    const auto tolerant = [](const auto& action) {
+      try {
+        action();
+      } catch (const Error&) {
+      }
+    };
+    tolerant([&] { store.load_run(1); });
+    tolerant([&] { store.trials(1); });
+    tolerant([&] { store.keys_of_run(1); });
+    tolerant([&] { store.load_winners(1); });
+    tolerant([&] { store.serving_log(2, LogKind::kStepEnd); });
+    tolerant([&] { store.failures("gemm", 100); });
+    tolerant([&] { store.sessions(); });
+    tolerant([&] { store.info(); });
+    for (int m = 1; m <= 60; m += 10) {
+      const MeasurementKey at = key(m);
+      const Series series{at.kernel, 3, at.problem, "aaaa", at.evaluator};
+      tolerant([&] { store.find(at); });
+      tolerant([&] { store.known(series); });
+      tolerant([&] { store.best(series); });
+      tolerant([&] { store.earlier_configs(series, 3); });
+    }
+    for (const SavedQuery& saved : saved_queries()) tolerant([&] { query(store, saved.name, {}); });
+  }
+
+  /// The findings of a damaged file, which is then read and written as far as it goes.
+  std::vector<std::string> use_damaged() const {
+    std::vector<std::string> findings;
+    try {
+      Store store = open("damaged.db");
+      findings = store.check();
+      read_everything(store);
+      store.record(key(999), ok(1), 1, 0, "d");
+    } catch (const Error& error) {
+      if (findings.empty()) findings.push_back(error.message());
+    }
+    return findings;
+  }
+};
+
+TEST_F(DamageTest, SlowDamagedPagesAreReportedAndNeverACrash) {
+  const std::string whole = whole_file();
+  constexpr size_t kPage = 4096;
+  std::mt19937_64 random(1);
+  int reported = 0;
+  constexpr int kCases = 500;
+  for (int i = 0; i < kCases; ++i) {
+    std::string damaged = whole;
+    const size_t page = random() % (whole.size() / kPage);
+    // A sector of noise, as of a disk that mixed something up; the first page keeps its header.
+    const size_t begin = page * kPage + (page == 0 ? 100 : 512 * (random() % 8));
+    for (size_t at = begin; at < begin + 412; ++at) damaged[at] = static_cast<char>(random());
+    write_file(path("damaged.db"), damaged);
+    const bool is_used = damaged != whole;
+    ASSERT_TRUE(is_used);
+    reported += use_damaged().empty() ? 0 : 1;
+    for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(path("damaged.db") + end);
+  }
+  // What lies in the unused middle of a page says nothing, so that its damage does no harm.
+  EXPECT_GT(reported, kCases / 2);
+}
+
+TEST_F(DamageTest, SlowFlippedBytesAreNeverACrash) {
+  const std::string whole = whole_file();
+  std::mt19937_64 random(2);
+  for (int i = 0; i < 500; ++i) {
+    std::string damaged = whole;
+    for (int flips = 0; flips < 3; ++flips) {
+      damaged[random() % damaged.size()] ^= static_cast<char>(1U << random() % 8);
+    }
+    write_file(path("damaged.db"), damaged);
+    use_damaged();
+    for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(path("damaged.db") + end);
+  }
+}
+
+TEST_F(DamageTest, ACutFileIsReported) {
+  const std::string whole = whole_file();
+  for (const size_t size : {whole.size() / 2, whole.size() - 1, size_t{4096}, size_t{4095},
+                            size_t{100}, size_t{99}, size_t{20}, size_t{1}}) {
+    write_file(path("damaged.db"), whole.substr(0, size));
+    EXPECT_FALSE(use_damaged().empty()) << size;
+    for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(path("damaged.db") + end);
+  }
+}
+
+TEST_F(DamageTest, ACutLogLosesItsEndAndNothingElse) {
+  Store store = with_run();
+  for (int m = 1; m <= 20; ++m) store.record(key(m), ok(m), 1, 0, "d");
+  const std::string file = read_file(path());
+  const std::string log = read_file(path() + "-wal");
+  size_t last = 21;
+  for (const size_t size : {log.size() - 1, log.size() / 2, log.size() / 4, size_t{0}}) {
+    write_file(path("damaged.db"), file);
+    write_file(path("damaged.db") + "-wal", log.substr(0, size));
+    Store cut = open("damaged.db");
+    EXPECT_TRUE(cut.check().empty());
+    size_t found = 0;
+    while (cut.find(key(static_cast<int>(found) + 1))) ++found;
+    EXPECT_LT(found, last);
+    last = found;
+  }
+}
+
+TEST_F(DamageTest, ResultsThatContradictEachOtherAreReported) {
+  const struct {
+    const char* sql;
+    const char* part;
+  } cases[] = {
+      {"UPDATE best SET time_us = 0.5", "best config of problem 1"},
+      {"DELETE FROM best WHERE problem_id = 7", "best config of problem 7"},
+      {"DELETE FROM trial WHERE place = 3", "run 1 misses"},
+      {"DELETE FROM attempt WHERE measurement_id = 4", "measurement 4 has fewer attempts"},
+      {"UPDATE winner SET config = 'tile_m=1'", "winner 1 was not measured"},
+      {"UPDATE problem SET m = 3 WHERE id = 9", "problem 9: its columns"},
+      {"UPDATE problem SET text = 'gemm' WHERE id = 9", "problem 9: "},
+  };
+  const std::string whole = whole_file();
+  for (const auto& [sql, part] : cases) {
+    write_file(path("damaged.db"), whole);
+    Store store = open("damaged.db");
+    store.database().execute(sql);
+    const std::vector<std::string> findings = store.check();
+    ASSERT_FALSE(findings.empty()) << sql;
+    EXPECT_NE(findings[0].find(part), std::string::npos) << findings[0];
+  }
+}
+
+}  // namespace
+}  // namespace tilewright
