@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "app/cli/options.h"
@@ -11,9 +10,6 @@
 #include "tuner/session/space_limits.h"
 
 namespace tilewright {
-
-/// Searches whatever the space is like.
-constexpr std::string_view kDefaultStrategy = "random";
 
 /// --budget, as far as it was given.
 struct TuneBudget {

@@ -162,7 +162,7 @@ class RuleWalk {
     }
     for (Level& level : levels_) {
       std::ranges::sort(level.live_places);
-      level.live_places.erase(std::ranges::unique(level.live_places).begin(),
+      level.live_places.erase(std::unique(level.live_places.begin(), level.live_places.end()),
                               level.live_places.end());
     }
   }

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "core/base/error.h"
@@ -17,6 +19,9 @@ namespace {
 using Kind = SyntaxNode::Kind;
 using Shape = ExpressionFunction::Shape;
 
+/// Each conjunct has registers of its own for all inputs.
+constexpr size_t kMostConjuncts = 256;
+
 /// What the constants of an expression point to.
 struct Storage {
   ExpressionSyntax syntax;
@@ -25,12 +30,12 @@ struct Storage {
 
 /// Which nodes name a parameter, themselves or below.
 std::vector<char> nodes_with_names(const ExpressionSyntax& syntax,
-                                   std::span<const std::string> names) {
+                                   const std::map<std::string_view, size_t>& names) {
   std::vector<char> named;
   for (const SyntaxNode& node : syntax.nodes) {
     const auto is_named = [&](size_t child) { return named[child] != 0; };
     bool found = std::ranges::any_of(node.children, is_named) ||
-                 (node.kind == Kind::kName && std::ranges::count(names, node.name) > 0);
+                 (node.kind == Kind::kName && names.contains(node.name));
     for (const SyntaxNode::Clause& clause : node.clauses) {
       found = found || is_named(clause.list) || std::ranges::any_of(clause.conditions, is_named);
     }
@@ -194,19 +199,22 @@ Expression::Expression(std::string_view text, std::span<const std::string> names
   const auto storage = std::make_shared<Storage>();
   storage->syntax = parse_expression(text);
   const ExpressionSyntax& syntax = storage->syntax;
-  const std::vector<char> named = nodes_with_names(syntax, names);
-  for (size_t i = 0; i < names.size(); ++i) {
-    const bool used = std::ranges::any_of(syntax.nodes, [&](const SyntaxNode& node) {
-      return node.kind == Kind::kName && node.name == names[i];
-    });
-    if (used) inputs_.push_back(i);
+  std::map<std::string_view, size_t> positions;
+  for (size_t i = 0; i < names.size(); ++i) positions.emplace(names[i], i);
+  const std::vector<char> named = nodes_with_names(syntax, positions);
+  std::set<size_t> used;
+  for (const SyntaxNode& node : syntax.nodes) {
+    const auto found = positions.find(node.name);
+    if (node.kind == Kind::kName && found != positions.end()) used.insert(found->second);
   }
+  inputs_.assign(used.begin(), used.end());
   const auto compiled = [&](size_t root) {
     return Compiler(*storage, names, named, inputs_).compile(root);
   };
   whole_ = compiled(syntax.root);
   const SyntaxNode& root = syntax.node(syntax.root);
-  if (root.kind == Kind::kBinary && root.op == Operator::kAnd) {
+  if (root.kind == Kind::kBinary && root.op == Operator::kAnd &&
+      root.children.size() <= kMostConjuncts) {
     for (const size_t part : root.children) conjuncts_.push_back(compiled(part));
   } else {
     conjuncts_.push_back(whole_);

@@ -24,7 +24,7 @@ Space listed_space(std::vector<Parameter> parameters, std::vector<std::vector<in
     }
   }
   std::ranges::sort(rows);
-  rows.erase(std::ranges::unique(rows).begin(), rows.end());
+  rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
   const auto listed = std::make_shared<const std::vector<std::vector<int64_t>>>(std::move(rows));
   Constraint constraint{"listed", {}, [listed](std::span<const int64_t> values) -> std::string {
                           const std::vector<int64_t> row(values.begin(), values.end());

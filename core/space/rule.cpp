@@ -1,10 +1,10 @@
 #include "core/space/rule.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "core/base/error.h"
+#include "core/space/space_expression.h"
 #include "core/space/tuple_table.h"
 
 namespace tilewright {
@@ -17,8 +17,6 @@ using Table = std::vector<int32_t>;
 /// predicates, which may format a text each.
 constexpr size_t kMostStagedEvaluations = size_t{1} << 22;
 constexpr size_t kMostPredicateCalls = size_t{1} << 16;
-
-constexpr size_t kWordsPerValue = 3;
 
 /// Merges states with equal continuations and removes those without any. False when nothing is
 /// left.
@@ -162,74 +160,12 @@ bool prepare(Rule& rule, const Space& space) {
   }
   rule.next = rule.staged ? staged_tables(*rule.staged) : predicate_tables(rule, space, values);
   if (!rule.is_table()) return true;
+  rule.staged.reset();
   rule.never = !minimise(rule.next, values);
   return rule.never || !always_holds(rule.next);
 }
 
 }  // namespace
-
-StagedExpression::StagedExpression(const ExpressionProgram& program, std::span<const size_t> order,
-                                   std::vector<std::vector<ExpressionValue>> domains)
-    : domains_(std::move(domains)),
-      code_(domains_.size()),
-      live_(domains_.size()),
-      registers_(program.registers),
-      result_(program.result) {
-  constexpr int kConstant = -1;
-  std::vector<int> stage(registers_.size(), kConstant);
-  for (size_t k = 0; k < order.size(); ++k) {
-    inputs_.push_back(static_cast<uint32_t>(order[k]));
-    stage[order[k]] = static_cast<int>(k);
-  }
-  std::vector<int> last_use(registers_.size(), kConstant);
-  for (const auto& instruction : program.code) {
-    const auto& [op, out, a, b, c] = instruction;
-    stage[out] = std::max(stage[a], stage[b]);
-    if (op == Operator::kSelect) stage[out] = std::max(stage[out], stage[c]);
-    if (stage[out] == kConstant) {
-      run(instruction, registers_);
-      continue;
-    }
-    code_[static_cast<size_t>(stage[out])].push_back(instruction);
-    last_use[a] = std::max(last_use[a], stage[out]);
-    last_use[b] = std::max(last_use[b], stage[out]);
-    if (op == Operator::kSelect) last_use[c] = std::max(last_use[c], stage[out]);
-  }
-  // The result of a conjunct that ignores its last inputs is needed to the end.
-  last_use[result_] = static_cast<int>(domains_.size());
-  for (uint32_t i = 0; i < registers_.size(); ++i) {
-    if (stage[i] == kConstant) continue;
-    for (int k = stage[i]; k < last_use[i] && k < static_cast<int>(live_.size()); ++k) {
-      live_[static_cast<size_t>(k)].push_back(i);
-    }
-  }
-}
-
-void StagedExpression::set(size_t stage, size_t place) {
-  registers_[inputs_[stage]] = domains_[stage][place];
-  for (const auto& instruction : code_[stage]) run(instruction, registers_);
-}
-
-void StagedExpression::save(size_t stage, std::vector<uint32_t>& words) const {
-  words.clear();
-  for (const uint32_t live : live_[stage]) {
-    uint64_t bits = 0;  // of whichever member of the union there is
-    std::memcpy(&bits, &registers_[live].integer, sizeof bits);
-    words.push_back(static_cast<uint32_t>(registers_[live].kind));
-    words.push_back(static_cast<uint32_t>(bits));
-    words.push_back(static_cast<uint32_t>(bits >> 32));
-  }
-}
-
-void StagedExpression::restore(size_t stage, std::span<const uint32_t> words) {
-  for (size_t i = 0; i < live_[stage].size(); ++i) {
-    const std::span<const uint32_t> value = words.subspan(i * kWordsPerValue, kWordsPerValue);
-    ExpressionValue& target = registers_[live_[stage][i]];
-    target.kind = static_cast<ExpressionValue::Kind>(value[0]);
-    const uint64_t bits = value[1] | (uint64_t{value[2]} << 32);
-    std::memcpy(&target.integer, &bits, sizeof bits);
-  }
-}
 
 std::vector<Rule> rules_of(const Space& space) {
   std::vector<Rule> rules;
@@ -241,7 +177,7 @@ std::vector<Rule> rules_of(const Space& space) {
     rule.constraint = i;
     rule.inputs = positions;
     std::ranges::sort(rule.inputs);
-    rule.inputs.erase(std::ranges::unique(rule.inputs).begin(), rule.inputs.end());
+    rule.inputs.erase(std::unique(rule.inputs.begin(), rule.inputs.end()), rule.inputs.end());
     if (!constraint.expression) {
       rule.predicate = &constraint;
       for (const size_t position : positions) {

@@ -22,6 +22,8 @@ namespace {
 using Kind = ExpressionValue::Kind;
 
 constexpr size_t kMaxParameters = 1000;
+/// Values of all parameters together.
+constexpr int64_t kMaxValues = 4 * kMaxListValues;
 
 /// Values as their file has them, texts kept beside.
 struct RawValues {
@@ -240,8 +242,11 @@ T1Problem read_t1(std::string_view text, const std::string& where) {
   if (list.items().size() > kMaxParameters) {
     list.fail(fmt::format("more than {} parameters", kMaxParameters));
   }
+  int64_t values = 0;
   for (const JsonReader& item : list.items()) {
     parameters.push_back(read_parameter(item, parameters));
+    values += std::ssize(parameters.back().values);
+    if (values > kMaxValues) list.fail(fmt::format("more than {} values in all", kMaxValues));
     if (!item.has("Default")) continue;
     if (const auto value = default_of(parameters.back(), item.at("Default"))) {
       problem.defaults.values.emplace_back(parameters.back().name, *value);
@@ -266,7 +271,7 @@ std::string write_t1(const T1Problem& problem) {
       values.push_back(python_text(parameter, i));
     Json json = {{"Name", parameter.name},
                  {"Type", type_of(parameter)},
-                 {"Values", "[" + join(values, ", ") + "]"}};
+                 {"Values", fmt::format("[{}]", join(values, ", "))}};
     if (problem.defaults.has(parameter.name)) {
       json["Default"] = default_json(parameter, problem.defaults.at(parameter.name));
     }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/space/measurement.h"
@@ -31,6 +32,9 @@ struct TuneProblem {
   /// A user narrowed the space: what is outside it may be measured, but never wins.
   bool limited = false;
 };
+
+/// Of `tune`: does well whatever the space is like.
+constexpr std::string_view kDefaultStrategy = "random";
 
 struct TuneOptions {
   std::string strategy = "exhaustive";
