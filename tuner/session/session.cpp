@@ -6,9 +6,8 @@
 #include <optional>
 #include <utility>
 
-#include "core/base/error.h"
+#include "tuner/session/active_search.h"
 #include "tuner/session/family.h"
-#include "tuner/session/fidelity_ladder.h"
 #include "tuner/session/problem_search.h"
 #include "tuner/session/session_history.h"
 #include "tuner/session/transfer.h"
@@ -22,16 +21,6 @@ namespace {
 /// threads wait for each other. The next ones begin when all of these have ended, so that what they
 /// learn from them does not depend on how fast each was.
 constexpr size_t kProblemsSideBySide = 8;
-
-/// Who proposes what a cheaper evaluator is to look at.
-constexpr std::string_view kScreening = "screening";
-
-/// A problem under search.
-struct Active {
-  std::unique_ptr<ProblemSearch> search;
-  FidelityLadder ladder;
-  bool has_ended = false;
-};
 
 class Session {
  public:
@@ -120,46 +109,27 @@ class Session {
       known.hints = std::move(*hints);
       known.elsewhere = transfer_->failures(series);
     }
-    Active& active = active_[index];
+    ActiveSearch& active = active_[index];
     active.search =
         std::make_unique<ProblemSearch>(problem, std::move(space), options_, std::move(known));
     if (!limits_.empty()) active.search->change(options_, limits_);
-    replay(active, series);
+    const ReplayCounts replayed = replay(active, history_->trials(series, evaluators()));
+    result_.cache_hits += replayed.measured;
+    result_.screened += replayed.screened;
+    result_.replayed += replayed.measured + replayed.screened;
+    progress_.done += replayed.measured + replayed.screened;
     progress_.total += active.search->planned() - estimate(problem);
     report(event(index, TuneEventKind::kProblemBegin));
   }
 
-  /// Tells a search what the resumed run tried for its problem.
-  void replay(Active& active, const Series& series) {
-    for (const ReplayedTrial& trial : history_->trials(series, evaluators())) {
-      Measurement measurement = *trial.measurement;
-      const std::string text = trial.config.text();
-      if (trial.proposer == kScreening) {
-        if (measurement.time_us > 0) active.ladder.screened(text, measurement.time_us);
-        continue;
-      }
-      const bool screened = trial.evaluator != 0;
-      if (screened) measurement.time_us = active.ladder.predicted(measurement.time_us);
-      const int64_t before = active.search->tried();
-      active.search->replay({trial.config, trial.proposer}, measurement,
-                            screened ? ResultKind::kScreened : ResultKind::kCached);
-      if (!screened && measurement.time_us > 0) active.ladder.measured(text, measurement.time_us);
-      const int64_t told = active.search->tried() - before;
-      result_.replayed += told;
-      progress_.done += told;
-      if (!screened) result_.cache_hits += told;
-      if (screened) result_.screened += told;
-    }
-  }
-
   void end(size_t index) {
-    Active& active = active_.at(index);
+    ActiveSearch& active = active_.at(index);
     if (!active.has_ended) finish(index, active);
     const TunedProblem& tuned = result_.problems[index];
     if (tuned.found) transfer_->add(problems_[index].problem, tuned.config);
   }
 
-  void finish(size_t index, Active& active) {
+  void finish(size_t index, ActiveSearch& active) {
     active.has_ended = true;
     result_.problems[index] = active.search->result();
     if (options_.max_regret) near_[index] = active.search->near_winners(*options_.max_regret);
@@ -230,30 +200,15 @@ class Session {
     screener_->run(
         looks, [&](size_t, const Measurement& m, bool) { found.push_back(m); }, stop);
     if (found.size() < asked.size()) return false;
-    std::map<size_t, double> best;
-    for (const auto& [index, active] : active_) best[index] = active.search->best_us();
-    for (size_t i = 0; i < asked.size(); ++i) {
-      if (found[i].status != AttemptStatus::kOk) continue;
-      FidelityLadder& ladder = active_.at(asked[i].problem).ladder;
-      ladder.screened(asked[i].config.text(), found[i].time_us);
-      double& least = best[asked[i].problem];
-      const double time_us = ladder.predicted(found[i].time_us);
-      if (least == 0 || time_us < least) least = time_us;
-    }
-    for (size_t i = 0; i < asked.size(); ++i) {
-      const FidelityLadder& ladder = active_.at(asked[i].problem).ladder;
-      const double limit = best[asked[i].problem] * (1 + ladder.slack());
-      const bool is_worth_it =
-          found[i].status == AttemptStatus::kOk && ladder.predicted(found[i].time_us) <= limit;
-      const bool is_known = runner_.find(asked[i].problem, asked[i].config.text()) != nullptr;
-      if (is_worth_it || is_known || asked[i].proposer == "baseline") continue;
-      asked[i].screened = {found[i], screener_->evaluator_id()};
-    }
+    tilewright::screen(active_, asked, found, screener_->evaluator_id(),
+                       [&](const AskedTrial& trial) {
+                         return runner_.find(trial.problem, trial.config.text()) != nullptr;
+                       });
     return true;
   }
 
   void tell(const AskedTrial& trial, Measurement measurement, bool from_cache) {
-    Active& active = active_.at(trial.problem);
+    ActiveSearch& active = active_.at(trial.problem);
     ProblemSearch& search = *active.search;
     const double best_before = search.best_us();
     ResultKind kind = from_cache ? ResultKind::kCached : ResultKind::kMeasured;
@@ -283,16 +238,7 @@ class Session {
   }
 
   TuneEvent event(size_t index, TuneEventKind kind) const {
-    const ProblemSearch& search = *active_.at(index).search;
-    TuneEvent event;
-    event.kind = kind;
-    event.place = index;
-    event.problem = &problems_[index].problem;
-    event.best_us = search.best_us();
-    event.baseline_us = search.baseline_us();
-    event.tried = search.tried();
-    event.planned = search.planned();
-    return event;
+    return event_of(active_.at(index), index, problems_[index].problem, kind);
   }
 
   void report_trial(const AskedTrial& trial, const Measurement& measurement, bool from_cache,
@@ -324,41 +270,32 @@ class Session {
   }
 
   void obey(const TuneCommand& command) {
-    std::string text;
-    try {
-      if (command.kind == TuneCommand::Kind::kBudget) {
-        options_.max_evaluations = command.evaluations;
-        text = change_all({});
-      } else if (command.kind == TuneCommand::Kind::kStrategy) {
-        check_strategy(command.text);
-        options_.strategy = command.text;
-        text = change_all({});
-      } else if (command.kind == TuneCommand::Kind::kLimit) {
-        text = change_all(command.limits);
-        if (text.empty()) limits_.add(command.limits);
-      }
-    } catch (const Error& error) {
-      text = error.message();
-    }
+    TuneOptions options = options_;
+    if (command.kind == TuneCommand::Kind::kBudget) options.max_evaluations = command.evaluations;
+    if (command.kind == TuneCommand::Kind::kStrategy) options.strategy = command.text;
+    const bool changes = command.kind == TuneCommand::Kind::kBudget ||
+                         command.kind == TuneCommand::Kind::kStrategy ||
+                         command.kind == TuneCommand::Kind::kLimit;
     TuneEvent answer;
     answer.kind = TuneEventKind::kControl;
-    answer.text = text;
+    std::string refusal;
+    if (changes) {
+      const int64_t before = planned();
+      refusal = change(active_, options, command.limits);
+      progress_.total += planned() - before;
+      answer.text = refusal;
+    }
+    if (changes && refusal.empty()) {
+      options_ = options;
+      limits_.add(command.limits);
+    }
     report(answer);
   }
 
-  /// Why it was not done; empty when it was.
-  std::string change_all(const SpaceLimits& limits) {
-    for (const auto& [index, active] : active_) {
-      const SpaceIndex narrowed(limited(active.search->space().space(), limits));
-      if (narrowed.size() == 0) return "nothing of the space would be left; the limit is ignored";
-    }
-    for (auto& [index, active] : active_) {
-      if (active.has_ended) continue;
-      const int64_t planned = active.search->planned();
-      active.search->change(options_, limits);
-      progress_.total += active.search->planned() - planned;
-    }
-    return "";
+  int64_t planned() const {
+    int64_t sum = 0;
+    for (const auto& [index, active] : active_) sum += active.search->planned();
+    return sum;
   }
 
   void save_winners() {
@@ -395,7 +332,7 @@ class Session {
 
   TuneResult result_;
   TuneProgress progress_;
-  std::map<size_t, Active> active_;  // by index, so in a fixed order
+  ActiveSearches active_;
 };
 
 }  // namespace

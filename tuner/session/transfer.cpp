@@ -95,7 +95,8 @@ std::vector<Candidate> Transfer::hints(const Problem& problem, const Series& ser
     const Hint* hint;
   };
   std::vector<Ranked> ranked;
-  for (const std::vector<Hint>* hints : {&found_, &earlier(series)}) {
+  const std::vector<Hint>* const sources[] = {&found_, &earlier(series)};
+  for (const std::vector<Hint>* hints : sources) {
     for (const Hint& hint : *hints) {
       if (hint.problem.kernel != problem.kernel) continue;
       ranked.push_back({distance(problem, hint.problem), &hint});
