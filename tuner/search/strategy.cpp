@@ -3,58 +3,44 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
-#include <utility>
+#include <array>
 
 #include "core/base/error.h"
-#include "core/base/random.h"
 #include "core/base/text.h"
+#include "tuner/search/annealing.h"
+#include "tuner/search/bayesian.h"
+#include "tuner/search/forest_search.h"
+#include "tuner/search/genetic.h"
+#include "tuner/search/plain_strategies.h"
+#include "tuner/search/portfolio.h"
 
 namespace tilewright {
 
 namespace {
 
-/// Walks a list of configs from front to back, past those that were told meanwhile.
-class ListStrategy : public Strategy {
- public:
-  ListStrategy(std::vector<int64_t> ranks, std::string_view name)
-      : ranks_(std::move(ranks)), name_(name), known_(ranks_.size()) {}
+template <typename T>
+std::unique_ptr<Strategy> make(const SearchContext& context) {
+  return std::make_unique<T>(context);
+}
 
-  std::vector<Proposal> ask(size_t at_most) override {
-    std::vector<Proposal> batch;
-    for (; batch.size() < at_most && next_ < ranks_.size(); ++next_) {
-      if (!known_[static_cast<size_t>(ranks_[next_])]) batch.push_back({ranks_[next_], name_});
-    }
-    return batch;
-  }
-  void tell(const Observation& observation, std::string_view) override {
-    known_[static_cast<size_t>(observation.rank)] = true;
-  }
-
- private:
-  std::vector<int64_t> ranks_;
-  std::string_view name_;
-  std::vector<bool> known_;
-  size_t next_ = 0;
+struct Entry {
+  std::string_view name;
+  std::unique_ptr<Strategy> (*make)(const SearchContext&);
 };
 
-std::vector<int64_t> all_ranks(const SpaceIndex& space) {
-  std::vector<int64_t> ranks(static_cast<size_t>(space.size()));
-  std::iota(ranks.begin(), ranks.end(), int64_t{0});
-  return ranks;
-}
-
-/// Fisher-Yates.
-std::vector<int64_t> shuffled(std::vector<int64_t> ranks, uint64_t seed) {
-  Random random(seed);
-  for (size_t i = ranks.size(); i > 1; --i) std::swap(ranks[i - 1], ranks[random.below(i)]);
-  return ranks;
-}
+constexpr std::array kStrategies = {
+    Entry{"annealing", make<Annealing>},   Entry{"bayesian", make<Bayesian>},
+    Entry{"exhaustive", make<Exhaustive>}, Entry{"forest", make<ForestSearch>},
+    Entry{"genetic", make<Genetic>},       Entry{"portfolio", make<Portfolio>},
+    Entry{"random", make<RandomOrder>},
+};
 
 }  // namespace
 
 std::vector<std::string> strategy_names() {
-  return {"exhaustive", "random"};
+  std::vector<std::string> names;
+  for (const Entry& entry : kStrategies) names.emplace_back(entry.name);
+  return names;
 }
 
 void check_strategy(std::string_view name) {
@@ -67,11 +53,7 @@ void check_strategy(std::string_view name) {
 
 std::unique_ptr<Strategy> make_strategy(std::string_view name, SearchContext context) {
   check_strategy(name);
-  std::vector<int64_t> ranks = all_ranks(*context.space);
-  if (name == "exhaustive") {
-    return std::make_unique<ListStrategy>(std::move(ranks), "exhaustive");
-  }
-  return std::make_unique<ListStrategy>(shuffled(std::move(ranks), context.seed), "random");
+  return std::ranges::find(kStrategies, name, &Entry::name)->make(context);
 }
 
 }  // namespace tilewright

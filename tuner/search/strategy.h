@@ -61,8 +61,7 @@ std::vector<std::string> strategy_names();
 /// Error (usage) for an unknown name, suggesting the nearest.
 void check_strategy(std::string_view name);
 
-/// "exhaustive": every legal config in the order of the space; "random": every legal config once,
-/// in an order drawn from the seed. Error as check_strategy().
+/// docs/tuner.md, "Strategies", says what each does. Error as check_strategy().
 std::unique_ptr<Strategy> make_strategy(std::string_view name, SearchContext context);
 
 }  // namespace tilewright

@@ -34,7 +34,7 @@ struct TuneProblem {
 };
 
 /// Of `tune`: does well whatever the space is like.
-constexpr std::string_view kDefaultStrategy = "random";
+constexpr std::string_view kDefaultStrategy = "portfolio";
 
 struct TuneOptions {
   std::string strategy = "exhaustive";
