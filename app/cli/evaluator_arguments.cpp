@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <string_view>
 
 #include "app/cli/interrupt.h"
+#include "app/cli/settings.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "tuner/evaluate/command_evaluator.h"
@@ -18,21 +18,6 @@ namespace {
 
 constexpr std::string_view kCommandPrefix = "cmd ";
 constexpr int64_t kMiB = int64_t{1} << 20;
-
-/// What a command inherits: without what tells a process that it is a rank of this job, or it would
-/// take itself for one when it uses MPI.
-std::vector<std::string> child_environment() {
-  constexpr std::string_view kOfTheJob[] = {"OMPI_", "PMIX_", "PMI_", "PRTE_"};
-  std::vector<std::string> variables;
-  for (char** at = environ; at != nullptr && *at != nullptr; ++at) {
-    const std::string_view variable = *at;
-    if (std::ranges::none_of(kOfTheJob,
-                             [&](auto prefix) { return variable.starts_with(prefix); })) {
-      variables.emplace_back(variable);
-    }
-  }
-  return variables;
-}
 
 /// "3..30", or one number for both.
 RepetitionRule read_repetitions(const Arguments& arguments) {

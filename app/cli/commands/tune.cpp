@@ -4,13 +4,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
 
+#include "app/cli/batch_file.h"
 #include "app/cli/clock.h"
+#include "app/cli/cluster.h"
 #include "app/cli/command.h"
 #include "app/cli/commands/commands.h"
+#include "app/cli/commands/tune_target.h"
+#include "app/cli/evaluator_arguments.h"
 #include "app/cli/interrupt.h"
 #include "app/cli/problem_arguments.h"
 #include "app/cli/progress.h"
@@ -216,9 +223,19 @@ TuneOptions tune_options(const Context& context, const Target& target) {
   return options;
 }
 
-TuneResult search(Context& context, const Target& target, const TuneOptions& options, Store& store,
-                  int64_t run_id) {
-  const SimulatorEvaluator evaluator(target.machine);
+/// One tuning with all that there is to say of it.
+struct Tuning {
+  Target target;
+  TuneOptions options;
+  std::string evaluator;  ///< its id
+  int64_t run = 0;
+  TuneResult result;
+  TuneSummary summary;
+  double wall_ms = 0;
+};
+
+TuneResult search(Context& context, const TunePlace& place, const Target& target,
+                  const Evaluator& evaluator, const TuneOptions& options, int64_t run_id) {
   const KeyMaker key_of = [&](const Problem& problem, const Config& config) {
     return kernel_key(problem, config, target.machine);
   };
@@ -228,27 +245,28 @@ TuneResult search(Context& context, const Target& target, const TuneOptions& opt
   hooks.seconds = wall_seconds;
   hooks.date = iso_date;
   hooks.progress = [&](const TuneProgress& at) {
+    if (place.progress) return place.progress(at);
     progress.update([&] {
       return fmt::format("tuning: {}/{} configs, {} new, {}: {} (untuned {})", at.done, at.total,
                          at.evaluations, at.problem, format_us(at.best_us),
                          format_us(at.baseline_us));
     });
   };
-  ThreadEvaluation pool(evaluator, context.globals().jobs, wall_seconds);
-  return tune(target.problems, key_of, pool, store, run_id, options, hooks);
+  const auto pool = place.cluster.pool(evaluator, target.machine, context.globals().jobs);
+  return tune(target.problems, key_of, *pool, place.store, run_id, options, hooks);
 }
 
-Json json_of(const Target& target, const TuneOptions& options, int64_t session,
-             const TuneSummary& summary, bool with_winners, double wall_ms) {
+Json json_of(const Tuning& tuning, bool with_winners, double wall_ms) {
+  const Target& target = tuning.target;
   Json json = output_object();
-  json["session"] = session;
+  json["session"] = tuning.run;
   json["target"] = target.label;
   json["model"] = target.model.empty() ? Json(nullptr) : Json(target.model);
   json["workload"] = target.workload.empty() ? Json(nullptr) : Json(target.workload);
   json["machine"] = machine_identity(target.machine);
-  json["evaluator"] = simulator_evaluator_id();
-  json["strategy"] = options.strategy;
-  add_to_json(summary, with_winners, json);
+  json["evaluator"] = tuning.evaluator;
+  json["strategy"] = tuning.options.strategy;
+  add_to_json(tuning.summary, with_winners, json);
   json["wall_ms"] = wall_ms;
   return json;
 }
@@ -268,13 +286,14 @@ std::string coverage_line(const Target& target, const TuneResult& result) {
                          : fmt::format("; --within leaves {} to search", format_count(promising)));
 }
 
-void print_text(Context& context, const Target& target, int64_t session,
-                const TuneSummary& summary) {
-  const TuneResult& result = *summary.result;
+void print_text(Context& context, const Tuning& tuning) {
+  const Target& target = tuning.target;
+  const TuneSummary& summary = tuning.summary;
+  const TuneResult& result = tuning.result;
   context.print(fmt::format("{} on {} ({})\n", context.heading(target.label), target.machine.name,
                             target.machine.fingerprint()));
   context.print(fmt::format(
-      "run {}: {} problem{}, {} evaluations, {} cache hits{}\n", session, result.problems.size(),
+      "run {}: {} problem{}, {} evaluations, {} cache hits{}\n", tuning.run, result.problems.size(),
       result.problems.size() == 1 ? "" : "s", format_count(result.evaluations),
       format_count(result.cache_hits),
       summary.failures > 0 ? fmt::format(", {} configs failed", summary.failures) : ""));
@@ -313,41 +332,128 @@ void warn_early_end(const Context& context, const TuneResult& result) {
       result.interrupted ? "interrupted" : "the time is over", complete, result.problems.size()));
 }
 
+/// What a command line names, less what other shards have of it. Nothing when interrupted.
+std::optional<Target> read_target(Context& context, const Shard& shard) {
+  const std::string& name = context.arguments().positionals()[0];
+  check_known(name);
+  std::optional<Target> target =
+      is_kernel(name) ? kernel_target(context, name) : model_target(context, name);
+  if (target) shard.keep_own(target->problems);
+  return target;
+}
+
+/// Nothing when interrupted before anything was measured. The result refers to problems in it, so
+/// it stays where it is.
+std::unique_ptr<Tuning> run_tuning(Context& context, const TunePlace& place) {
+  std::optional<Target> target = read_target(context, place.shard);
+  if (!target || interrupted()) return nullptr;
+  auto tuning = std::make_unique<Tuning>();
+  tuning->target = std::move(*target);
+  const Target& what = tuning->target;
+  if (what.problems.empty() && !place.shard.is_whole()) return tuning;
+  tuning->options = tune_options(context, what);
+  const auto evaluator = make_evaluator(context.arguments(), what.machine, what.problems);
+  tuning->evaluator = evaluator->id();
+  RunRecord record(context, place.store, what.machine,
+                   {.kind = RunKind::kTune,
+                    .label = what.label,
+                    .model = what.model,
+                    .workload = what.workload});
+  tuning->run = record.id();
+  tuning->result = search(context, place, what, *evaluator, tuning->options, record.id());
+  tuning->summary = summarise(tuning->result, what.calls);
+  refuse_empty(tuning->summary);
+  tuning->wall_ms = record.wall_ms();
+  record.finish(tuning->result.interrupted ? RunStatus::kInterrupted : RunStatus::kDone,
+                json_of(*tuning, false, tuning->wall_ms));
+  return tuning;
+}
+
 }  // namespace
+
+TuneOutcome tune_target(Context& context, const TunePlace& place) {
+  const std::unique_ptr<Tuning> tuning = run_tuning(context, place);
+  TuneOutcome outcome;
+  outcome.interrupted = !tuning || tuning->result.interrupted;
+  if (!tuning) return outcome;
+  const TuneSummary& summary = tuning->summary;
+  outcome.run = tuning->run;
+  outcome.target = tuning->target.label;
+  outcome.problems = std::ssize(tuning->target.problems);
+  outcome.evaluations = tuning->result.evaluations;
+  outcome.cache_hits = tuning->result.cache_hits;
+  outcome.failures = summary.failures;
+  outcome.baseline_us = summary.baseline_us;
+  outcome.best_us = summary.best_us;
+  outcome.out_of_time = tuning->result.out_of_time;
+  return outcome;
+}
+
+TuneForecast forecast_target(Context& context, Store* store, const Shard& shard) {
+  constexpr int64_t kBaselinesTimed = 4;
+  const std::optional<Target> target = read_target(context, shard);
+  TuneForecast forecast;
+  if (!target || target->problems.empty()) return forecast;
+  const TuneOptions options = tune_options(context, *target);
+  const auto evaluator = make_evaluator(context.arguments(), target->machine, target->problems);
+  forecast.target = target->label;
+  double timed = 0;
+  for (const TuneProblem& each : target->problems) {
+    if (interrupted()) break;
+    const std::vector<Config> legal = each.space.enumerate();
+    const int64_t limit = options.max_evaluations > 0 ? options.max_evaluations : INT64_MAX;
+    const auto cached = std::ranges::count_if(legal, [&](const Config& config) {
+      if (!store) return false;
+      MeasurementKey key = kernel_key(each.problem, config, target->machine);
+      key.evaluator = evaluator->id();
+      return store->find(key).has_value();
+    });
+    const auto planned = std::min<int64_t>(limit, std::ssize(legal));
+    if (forecast.problems < kBaselinesTimed && evaluator->id().starts_with("sim/")) {
+      const double before = wall_seconds();
+      measured(*evaluator, each.problem, each.baseline);
+      timed += wall_seconds() - before;
+    }
+    ++forecast.problems;
+    forecast.legal += std::ssize(legal);
+    forecast.planned += planned;
+    forecast.cached += std::min<int64_t>(planned, cached);
+  }
+  const auto baselines = std::min(forecast.problems, kBaselinesTimed);
+  forecast.seconds = timed > 0 ? timed / static_cast<double>(baselines) *
+                                     static_cast<double>(forecast.planned - forecast.cached)
+                               : -1;
+  return forecast;
+}
 
 int run_tune(Context& context) {
   const InterruptGuard guard;
-  const std::string& name = context.arguments().positionals()[0];
-  check_known(name);
-  Store store = context.open_store();
-  const std::optional<Target> target =
-      is_kernel(name) ? kernel_target(context, name) : model_target(context, name);
-  if (!target || interrupted()) {
+  const Shard shard = read_shard(context.arguments());
+  Cluster cluster(context);
+  if (cluster.is_worker()) return cluster.work(context.arguments());
+  if (context.arguments().has("dry-run")) return run_tune_forecast(context, shard);
+  if (is_batch_file(context.arguments().positionals()[0])) {
+    return run_tune_batch(context, cluster, shard);
+  }
+  Store store = open_shard(context, shard);
+  const std::unique_ptr<Tuning> tuning = run_tuning(context, {store, cluster, shard, {}});
+  if (!tuning) {
     context.warn("interrupted before the tuning began; nothing was measured");
     return kExitInterrupted;
   }
-  const TuneOptions options = tune_options(context, *target);
-  RunRecord record(context, store, target->machine,
-                   {.kind = RunKind::kTune,
-                    .label = target->label,
-                    .model = target->model,
-                    .workload = target->workload});
-  const TuneResult result = search(context, *target, options, store, record.id());
-  const TuneSummary summary = summarise(result, target->calls);
-  refuse_empty(summary);
-  const auto json = [&](bool with_winners) {
-    return json_of(*target, options, record.id(), summary, with_winners, record.wall_ms());
-  };
-  record.finish(result.interrupted ? RunStatus::kInterrupted : RunStatus::kDone, json(false));
-  if (context.globals().json) {
-    context.print_json(json(true));
-  } else if (context.globals().csv) {
-    context.print_table(winner_table(summary));
-  } else {
-    print_text(context, *target, record.id(), summary);
+  if (tuning->run == 0) {
+    context.note(fmt::format("shard {} has none of the problems", shard.text()));
+    return kExitOk;
   }
-  warn_early_end(context, result);
-  return result.interrupted ? kExitInterrupted : kExitOk;
+  if (context.globals().json) {
+    context.print_json(json_of(*tuning, true, tuning->wall_ms));
+  } else if (context.globals().csv) {
+    context.print_table(winner_table(tuning->summary));
+  } else {
+    print_text(context, *tuning);
+  }
+  warn_early_end(context, tuning->result);
+  return tuning->result.interrupted ? kExitInterrupted : kExitOk;
 }
 
 }  // namespace tilewright
