@@ -400,7 +400,8 @@ TuneForecast forecast_target(Context& context, Store* store, const Shard& shard)
   double timed = 0;
   for (const TuneProblem& each : target->problems) {
     if (interrupted()) break;
-    const std::vector<Config> legal = each.space.enumerate();
+    std::vector<Config> legal = each.space.enumerate();
+    if (std::ranges::find(legal, each.baseline) == legal.end()) legal.push_back(each.baseline);
     const int64_t limit = options.max_evaluations > 0 ? options.max_evaluations : INT64_MAX;
     const auto cached = std::ranges::count_if(legal, [&](const Config& config) {
       if (!store) return false;
