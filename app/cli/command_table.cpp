@@ -108,16 +108,25 @@ Command tune_entry() {
   command.details =
       "A model is served once with untuned kernels to learn which numbers of rows its traffic\n"
       "makes; then each GEMM is tuned at every multiple of 16 rows that occurs. All results are\n"
-      "kept in the database and never measured again.\n";
+      "kept in the database and never measured again.\n"
+      "A batch file lists many such tunings, which run one after another. Under mpirun the\n"
+      "evaluations run on its processes (docs/cluster.md).\n";
   command.positionals = {{"TARGET",
-                          "a kernel, a model (see `tilewright model list`), or the path "
-                          "of a config.json"}};
+                          "a kernel, a model (see `tilewright model list`), the path of a "
+                          "config.json, or a batch file"}};
   command.options =
-      tune_options_list() + evaluator_options() + problem_options() + serving_options();
+      tune_options_list() +
+      std::vector<Option>{
+          {"dry-run", 0, "", "", "count problems, configs and evaluations, and do nothing"},
+          {"shard", 0, "I/N", "",
+           "tune only the I-th of N parts of the problems, into a database of its own beside --db"},
+      } +
+      evaluator_options() + problem_options() + serving_options();
   command.examples = {
       {"tilewright tune qwen2-7b --workload chat", "tune a model for its traffic"},
       {"tilewright tune gemm --shape m=512,n=4096,k=4096", "tune one problem"},
       {"tilewright tune gemm --shape m=1..4096,n=4096,k=4096", "tune all numbers of rows"},
+      {"tilewright tune batch.json --dry-run", "count the work of a batch"},
   };
   command.has_csv = true;
   command.run = run_tune;

@@ -55,9 +55,9 @@ Machine Context::machine() const {
   return load_machine(globals_.machine);
 }
 
-Store Context::open_store() const {
+Store Context::open_store(const std::string& path) const {
   make_default_folder(globals_);
-  return Store::open(globals_.db, OpenMode::kReadWrite);
+  return Store::open(path, OpenMode::kReadWrite);
 }
 
 Store Context::open_existing_store(OpenMode mode) const {

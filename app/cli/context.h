@@ -38,7 +38,9 @@ class Context {
   Machine machine() const;
 
   /// The results database, created when it does not exist.
-  Store open_store() const;
+  Store open_store() const { return open_store(globals_.db); }
+  /// The same at another path.
+  Store open_store(const std::string& path) const;
   /// The results database, which must exist (Error, not found).
   Store open_existing_store(OpenMode mode) const;
 

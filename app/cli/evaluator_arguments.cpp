@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <string_view>
 
 #include "app/cli/interrupt.h"
+#include "app/cli/settings.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "tuner/evaluate/command_evaluator.h"
@@ -18,21 +18,6 @@ namespace {
 
 constexpr std::string_view kCommandPrefix = "cmd ";
 constexpr int64_t kMiB = int64_t{1} << 20;
-
-/// What a command inherits: without what tells a process that it is a rank of this job, or it would
-/// take itself for one when it uses MPI.
-std::vector<std::string> child_environment() {
-  constexpr std::string_view kOfTheJob[] = {"OMPI_", "PMIX_", "PMI_", "PRTE_"};
-  std::vector<std::string> variables;
-  for (char** at = environ; at != nullptr && *at != nullptr; ++at) {
-    const std::string_view variable = *at;
-    if (std::ranges::none_of(kOfTheJob,
-                             [&](auto prefix) { return variable.starts_with(prefix); })) {
-      variables.emplace_back(variable);
-    }
-  }
-  return variables;
-}
 
 /// "3..30", or one number for both.
 RepetitionRule read_repetitions(const Arguments& arguments) {
@@ -101,6 +86,9 @@ std::unique_ptr<Evaluator> make_evaluator(const Arguments& arguments, const Mach
                                           std::span<const TuneProblem> problems) {
   const std::string what = arguments.text("evaluator");
   if (what.starts_with(kCommandPrefix)) {
+    if (arguments.has("fidelity")) {
+      throw Error(ErrorKind::kUsage, "--fidelity is of the simulator; leave it or --evaluator out");
+    }
     return command_evaluator(arguments, std::string_view(what).substr(kCommandPrefix.size()),
                              problems);
   }
@@ -109,7 +97,11 @@ std::unique_ptr<Evaluator> make_evaluator(const Arguments& arguments, const Mach
     throw Error(ErrorKind::kUsage,
                 fmt::format("--{} makes sense only with --evaluator 'cmd ...'", option));
   }
-  if (what == "sim") return std::make_unique<SimulatorEvaluator>(machine);
+  if (what == "sim") {
+    const bool composed = arguments.text("fidelity") == "composed";
+    return std::make_unique<SimulatorEvaluator>(
+        machine, composed ? Fidelity::kComposed : Fidelity::kDetailed);
+  }
   throw Error(ErrorKind::kUsage,
               fmt::format("--evaluator '{}' is unknown (it is sim, or 'cmd PROGRAM ...')",
                           printable(what)));

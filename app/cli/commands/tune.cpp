@@ -4,13 +4,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
 
+#include "app/cli/batch_file.h"
 #include "app/cli/clock.h"
+#include "app/cli/cluster.h"
 #include "app/cli/command.h"
 #include "app/cli/commands/commands.h"
+#include "app/cli/commands/tune_target.h"
 #include "app/cli/evaluator_arguments.h"
 #include "app/cli/interrupt.h"
 #include "app/cli/progress.h"
@@ -32,28 +37,6 @@ namespace {
 constexpr int64_t kMemberEvaluations = 16;   // for each problem of a model or of a family
 constexpr int64_t kKernelEvaluations = 200;  // for the one problem of a kernel
 
-/// What times the configs of a session.
-struct Timing {
-  std::unique_ptr<Evaluator> evaluator;
-  std::unique_ptr<Evaluator> screening;  ///< null: none
-};
-
-Timing make_timing(const Arguments& arguments, const TuneTarget& target) {
-  const TuneFidelity fidelity = read_tune_fidelity(arguments);
-  Timing timing;
-  timing.evaluator = make_evaluator(arguments, target.machine, target.problems);
-  if (arguments.text("evaluator") != "sim") {
-    if (arguments.has("fidelity")) {
-      throw Error(ErrorKind::kUsage, "--fidelity is of the simulator; leave it or --evaluator out");
-    }
-    return timing;
-  }
-  if (fidelity == TuneFidelity::kDetailed) return timing;
-  auto composed = std::make_unique<SimulatorEvaluator>(target.machine, Fidelity::kComposed);
-  (fidelity == TuneFidelity::kLadder ? timing.screening : timing.evaluator) = std::move(composed);
-  return timing;
-}
-
 /// The run that --resume names; empty without it.
 std::optional<Run> resumed_run(const Arguments& arguments, const TuneTarget& target, Store& store) {
   if (!arguments.has("resume")) return std::nullopt;
@@ -69,7 +52,7 @@ std::optional<Run> resumed_run(const Arguments& arguments, const TuneTarget& tar
                                              target.label, printable(run.label, 160)));
 }
 
-TuneOptions tune_options(const Context& context, const TuneTarget& target, Store& store) {
+TuneOptions tune_options(const Context& context, const TuneTarget& target, Store* store) {
   const Arguments& arguments = context.arguments();
   const TuneBudget budget = read_budget(arguments);
   const bool is_one = !target.is_model() && !target.is_family();
@@ -93,54 +76,77 @@ TuneOptions tune_options(const Context& context, const TuneTarget& target, Store
     const SpaceIndex space(target.problems.front().space);
     if (space.size() <= options.max_evaluations) options.strategy = "exhaustive";
   }
-  if (const auto earlier = store.latest_run_labelled(target.label)) {
+  if (store == nullptr) return options;
+  if (const auto earlier = store->latest_run_labelled(target.label)) {
     if (earlier->kind == RunKind::kTune) options.earlier_run = earlier->id;
   }
   return options;
 }
 
-TuneResult search(Context& context, TuneTarget& target, TuneOptions options, const Timing& timing,
-                  Store& store, int64_t run_id) {
-  const KeyMaker key_of = [&](const Problem& problem, const Config& config) {
-    return kernel_key(problem, config, target.machine);
-  };
-  Progress progress(context.console().err(), context.globals().quiet);
+/// One tuning with all that there is to say of it.
+struct Tuning {
+  TuneTarget target;
+  TuneOptions options;
+  std::string evaluator;  ///< its id
+  int64_t run = 0;
+  TuneResult result;
+  TuneSummary summary;
+  double wall_ms = 0;
+};
+
+TuneHooks hooks_of(const TunePlace& place, Progress& progress) {
   TuneHooks hooks;
   hooks.stop = interrupted;
   hooks.seconds = wall_seconds;
   hooks.date = iso_date;
   hooks.progress = [&](const TuneProgress& at) {
+    if (place.progress) return place.progress(at);
     progress.update([&] {
       return fmt::format("tuning: {}/{} configs, {} new, {}: {} (untuned {})", at.done, at.total,
                          at.evaluations, at.problem, format_us(at.best_us),
                          format_us(at.baseline_us));
     });
   };
-  const int jobs = context.globals().jobs;
-  ThreadEvaluation pool(*timing.evaluator, jobs, wall_seconds);
-  std::optional<ThreadEvaluation> screening;
-  if (timing.screening) {
-    screening.emplace(*timing.screening, jobs, wall_seconds);
-    options.screening = &*screening;
-  }
-  if (target.is_family() && target.range->values.empty()) {
-    return tune_family(target.problems, target.member, key_of, pool, store, run_id, options, hooks);
-  }
-  return tune(target.problems, key_of, pool, store, run_id, options, hooks);
+  return hooks;
 }
 
-Json json_of(const TuneTarget& target, const TuneOptions& options, const std::string& evaluator,
-             int64_t session, const TuneSummary& summary, bool with_winners, double wall_ms) {
+TuneResult search(Context& context, const TunePlace& place, Tuning& tuning,
+                  const Evaluator& evaluator) {
+  TuneTarget& target = tuning.target;
+  const KeyMaker key_of = [&](const Problem& problem, const Config& config) {
+    return kernel_key(problem, config, target.machine);
+  };
+  Progress progress(context.console().err(), context.globals().quiet);
+  const TuneHooks hooks = hooks_of(place, progress);
+  const int jobs = context.globals().jobs;
+  const auto pool = place.cluster.pool(evaluator, target.machine, jobs);
+  // The cheaper evaluator is not worth sending anything to other processes.
+  const SimulatorEvaluator composed(target.machine, Fidelity::kComposed);
+  ThreadEvaluation screening(composed, jobs, wall_seconds);
+  TuneOptions options = tuning.options;
+  if (read_tune_fidelity(context.arguments()) == TuneFidelity::kLadder) {
+    options.screening = &screening;
+  }
+  const bool has_range = target.is_family() && target.range->values.empty();
+  if (has_range && place.shard.is_whole()) {
+    return tune_family(target.problems, target.member, key_of, *pool, place.store, tuning.run,
+                       options, hooks);
+  }
+  return tune(target.problems, key_of, *pool, place.store, tuning.run, options, hooks);
+}
+
+Json json_of(const Tuning& tuning, bool with_winners, double wall_ms) {
+  const TuneTarget& target = tuning.target;
   Json json = output_object();
-  json["session"] = session;
+  json["session"] = tuning.run;
   json["target"] = target.label;
   json["model"] = target.model.empty() ? Json(nullptr) : Json(target.model);
   json["workload"] = target.workload.empty() ? Json(nullptr) : Json(target.workload);
   json["machine"] = machine_identity(target.machine);
-  json["evaluator"] = evaluator;
-  json["strategy"] = options.strategy;
-  json["resumed"] = options.resumed_run > 0;
-  add_to_json(summary, with_winners, json);
+  json["evaluator"] = tuning.evaluator;
+  json["strategy"] = tuning.options.strategy;
+  json["resumed"] = tuning.options.resumed_run > 0;
+  add_to_json(tuning.summary, with_winners, json);
   json["wall_ms"] = wall_ms;
   return json;
 }
@@ -183,50 +189,140 @@ void warn_early_end(const Context& context, const TuneResult& result, int64_t ru
                   result.problems.size(), run));
 }
 
+/// What a command line names, less what other shards have of it. Nothing when interrupted.
+std::optional<TuneTarget> read_target(Context& context, const Shard& shard) {
+  std::optional<TuneTarget> target = read_tune_target(context);
+  if (target) shard.keep_own(target->problems);
+  return target;
+}
+
+/// The row of a tuning: a new one, or that of the run which it continues.
+std::unique_ptr<RunRecord> begin_record(const Context& context, Store& store,
+                                        const TuneTarget& target,
+                                        const std::optional<Run>& resumed) {
+  if (resumed) return std::make_unique<RunRecord>(store, *resumed);
+  return std::make_unique<RunRecord>(context, store, target.machine,
+                                     RunIdentity{.kind = RunKind::kTune,
+                                                 .label = target.label,
+                                                 .model = target.model,
+                                                 .workload = target.workload});
+}
+
+/// Nothing when interrupted before anything was measured. The result refers to problems in it, so
+/// it stays where it is.
+std::unique_ptr<Tuning> run_tuning(Context& context, const TunePlace& place) {
+  std::optional<TuneTarget> target = read_target(context, place.shard);
+  if (!target || interrupted()) return nullptr;
+  auto tuning = std::make_unique<Tuning>();
+  tuning->target = std::move(*target);
+  const TuneTarget& what = tuning->target;
+  if (what.problems.empty() && !place.shard.is_whole()) return tuning;
+  tuning->options = tune_options(context, what, &place.store);
+  if (!place.shard.is_whole()) tuning->options.max_regret.reset();  // not all rows are here
+  const std::optional<Run> resumed = resumed_run(context.arguments(), what, place.store);
+  if (resumed) tuning->options.resumed_run = resumed->id;
+  const auto evaluator = make_evaluator(context.arguments(), what.machine, what.problems);
+  tuning->evaluator = evaluator->id();
+  const auto record = begin_record(context, place.store, what, resumed);
+  tuning->run = record->id();
+  tuning->result = search(context, place, *tuning, *evaluator);
+  tuning->summary = summarise(tuning->result, what.calls);
+  refuse_empty(tuning->summary);
+  tuning->wall_ms = record->wall_ms();
+  record->finish(tuning->result.interrupted ? RunStatus::kInterrupted : RunStatus::kDone,
+                 json_of(*tuning, false, tuning->wall_ms));
+  return tuning;
+}
+
 }  // namespace
+
+TuneOutcome tune_target(Context& context, const TunePlace& place) {
+  const std::unique_ptr<Tuning> tuning = run_tuning(context, place);
+  TuneOutcome outcome;
+  outcome.interrupted = !tuning || tuning->result.interrupted;
+  if (!tuning) return outcome;
+  const TuneSummary& summary = tuning->summary;
+  outcome.run = tuning->run;
+  outcome.target = tuning->target.label;
+  outcome.problems = std::ssize(tuning->target.problems);
+  outcome.evaluations = tuning->result.evaluations;
+  outcome.cache_hits = tuning->result.cache_hits;
+  outcome.failures = summary.failures;
+  outcome.baseline_us = summary.baseline_us;
+  outcome.best_us = summary.best_us;
+  outcome.out_of_time = tuning->result.out_of_time;
+  return outcome;
+}
+
+TuneForecast forecast_target(Context& context, Store* store, const Shard& shard) {
+  constexpr int64_t kBaselinesTimed = 4;
+  const std::optional<TuneTarget> target = read_target(context, shard);
+  TuneForecast forecast;
+  if (!target || target->problems.empty()) return forecast;
+  const TuneOptions options = tune_options(context, *target, store);
+  const auto evaluator = make_evaluator(context.arguments(), target->machine, target->problems);
+  forecast.target = target->label;
+  double timed = 0;
+  for (const TuneProblem& each : target->problems) {
+    if (interrupted()) break;
+    std::vector<Config> legal = each.space.enumerate();
+    if (std::ranges::find(legal, each.baseline) == legal.end()) legal.push_back(each.baseline);
+    const int64_t limit = options.max_evaluations > 0 ? options.max_evaluations : INT64_MAX;
+    const auto cached = std::ranges::count_if(legal, [&](const Config& config) {
+      if (!store) return false;
+      MeasurementKey key = kernel_key(each.problem, config, target->machine);
+      key.evaluator = evaluator->id();
+      return store->find(key).has_value();
+    });
+    const auto planned = std::min<int64_t>(limit, std::ssize(legal));
+    if (forecast.problems < kBaselinesTimed && evaluator->id().starts_with("sim/")) {
+      const double before = wall_seconds();
+      measured(*evaluator, each.problem, each.baseline);
+      timed += wall_seconds() - before;
+    }
+    ++forecast.problems;
+    forecast.legal += std::ssize(legal);
+    forecast.planned += planned;
+    forecast.cached += std::min<int64_t>(planned, cached);
+  }
+  const auto baselines = std::min(forecast.problems, kBaselinesTimed);
+  forecast.seconds = timed > 0 ? timed / static_cast<double>(baselines) *
+                                     static_cast<double>(forecast.planned - forecast.cached)
+                               : -1;
+  return forecast;
+}
 
 int run_tune(Context& context) {
   const InterruptGuard guard;
-  const Arguments& arguments = context.arguments();
-  Store store = context.open_store();
-  std::optional<TuneTarget> target = read_tune_target(context);
-  if (!target || interrupted()) {
+  const Shard shard = read_shard(context.arguments());
+  Cluster cluster(context);
+  if (cluster.is_worker()) return cluster.work(context.arguments());
+  if (context.arguments().has("dry-run")) return run_tune_forecast(context, shard);
+  if (is_batch_file(context.arguments().positionals()[0])) {
+    return run_tune_batch(context, cluster, shard);
+  }
+  Store store = open_shard(context, shard);
+  const std::unique_ptr<Tuning> tuning = run_tuning(context, {store, cluster, shard, {}});
+  if (!tuning) {
     context.warn("interrupted before the tuning began; nothing was measured");
     return kExitInterrupted;
   }
-  const Timing timing = make_timing(arguments, *target);
-  TuneOptions options = tune_options(context, *target, store);
-  const std::optional<Run> resumed = resumed_run(arguments, *target, store);
-  if (resumed) options.resumed_run = resumed->id;
-  const RunIdentity identity = {.kind = RunKind::kTune,
-                                .label = target->label,
-                                .model = target->model,
-                                .workload = target->workload};
-  std::optional<RunRecord> record;
-  if (resumed) {
-    record.emplace(store, *resumed);
-  } else {
-    record.emplace(context, store, target->machine, identity);
+  if (tuning->run == 0) {
+    context.note(fmt::format("shard {} has none of the problems", shard.text()));
+    return kExitOk;
   }
-  const TuneResult result = search(context, *target, options, timing, store, record->id());
-  const TuneSummary summary = summarise(result, target->calls);
-  refuse_empty(summary);
-  const auto json = [&](bool with_winners) {
-    return json_of(*target, options, timing.evaluator->id(), record->id(), summary, with_winners,
-                   record->wall_ms());
-  };
-  record->finish(result.interrupted ? RunStatus::kInterrupted : RunStatus::kDone, json(false));
   if (context.globals().json) {
-    context.print_json(json(true));
+    context.print_json(json_of(*tuning, true, tuning->wall_ms));
   } else if (context.globals().csv) {
-    context.print_table(winner_table(summary));
+    context.print_table(winner_table(tuning->summary));
   } else {
-    context.print(fmt::format("{} on {} ({})\n", context.heading(target->label),
-                              target->machine.name, target->machine.fingerprint()));
-    context.print(tune_text(summary, record->id(), coverage_line(*target, result)));
+    const TuneTarget& target = tuning->target;
+    context.print(fmt::format("{} on {} ({})\n", context.heading(target.label), target.machine.name,
+                              target.machine.fingerprint()));
+    context.print(tune_text(tuning->summary, tuning->run, coverage_line(target, tuning->result)));
   }
-  warn_early_end(context, result, record->id());
-  return result.interrupted ? kExitInterrupted : kExitOk;
+  warn_early_end(context, tuning->result, tuning->run);
+  return tuning->result.interrupted ? kExitInterrupted : kExitOk;
 }
 
 }  // namespace tilewright
