@@ -164,8 +164,9 @@ std::vector<Option> tune_options_list() {
                    join(strategy_names(), ", "), kDefaultStrategy)},
       {"budget", 0, "evaluations=N,seconds=S,gain=P", "",
        "configs tried for each problem; seconds for all; end a search that is expected to gain "
-       "less than P percent (default: 16 configs for each of a model's problems and of a range, "
-       "200 for a kernel's; all with --strategy exhaustive)",
+       "less than P percent (default: 16 configs for each of a model's problems, 64 for each "
+       "number "
+       "of rows of a range, 200 for a kernel's problem; all with --strategy exhaustive)",
        true},
       {"within", 0, "X", fmt::format("{}", kDefaultWithin),
        "try GEMM configs whose first-order estimate is up to X (1 or more) times the least; 0: "

@@ -34,7 +34,8 @@ namespace tilewright {
 
 namespace {
 
-constexpr int64_t kMemberEvaluations = 16;   // for each problem of a model or of a family
+constexpr int64_t kModelEvaluations = 16;    // for each problem of a model
+constexpr int64_t kMemberEvaluations = 64;   // for each number of rows of a range
 constexpr int64_t kKernelEvaluations = 200;  // for the one problem of a kernel
 
 /// The run that --resume names; empty without it.
