@@ -71,6 +71,8 @@ std::optional<std::vector<Candidate>> SessionHistory::hints(const Series& series
 
 std::optional<Config> SessionHistory::incumbent(const Series& series) const {
   for (const Winner& winner : winners_) {
+    // The config of a family's range need not have been tried by the search of this problem.
+    if (winner.worst_regret) continue;
     if (winner.problem == series.problem && winner.kernel == series.kernel &&
         winner.kernel_revision == series.kernel_revision && winner.evaluator == series.evaluator &&
         machine_ == series.machine_fingerprint) {
