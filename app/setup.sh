@@ -8,6 +8,7 @@ packages=(
   build-essential cmake ninja-build ccache
   libfmt-dev nlohmann-json3-dev libsqlite3-dev zlib1g-dev libeigen3-dev libboost-program-options-dev
   libncurses-dev libvterm-dev
+  libopenmpi-dev openmpi-bin
   libgtest-dev libbenchmark-dev
 )
 

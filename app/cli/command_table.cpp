@@ -3,10 +3,11 @@
 #include "app/cli/command.h"
 #include "app/cli/commands/commands.h"
 #include "app/cli/engine_arguments.h"
+#include "app/cli/evaluator_arguments.h"
+#include "app/cli/tune_arguments.h"
 #include "app/cli/workload_arguments.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
-#include "tuner/session/model_tuning.h"
 
 namespace tilewright {
 
@@ -107,28 +108,25 @@ Command tune_entry() {
   command.details =
       "A model is served once with untuned kernels to learn which numbers of rows its traffic\n"
       "makes; then each GEMM is tuned at every multiple of 16 rows that occurs. All results are\n"
-      "kept in the database and never measured again.\n";
+      "kept in the database and never measured again.\n"
+      "A batch file lists many such tunings, which run one after another. Under mpirun the\n"
+      "evaluations run on its processes (docs/cluster.md).\n";
   command.positionals = {{"TARGET",
-                          "a kernel, a model (see `tilewright model list`), or the path "
-                          "of a config.json"}};
+                          "a kernel, a model (see `tilewright model list`), the path of a "
+                          "config.json, or a batch file"}};
   command.options =
+      tune_options_list() +
       std::vector<Option>{
-          {"for", 0, "WHAT", "gemm", "what to tune of a model: gemm"},
-          {"strategy", 0, "NAME", "",
-           "random or exhaustive (default: random; for a kernel exhaustive where it fits the "
-           "budget)"},
-          {"budget", 0, "evaluations=N,seconds=S", "",
-           "configs tried for each problem, and seconds for all (default: 16 of each of a model's "
-           "problems, 200 of a kernel's; all with --strategy exhaustive)",
-           true},
-          {"within", 0, "X", fmt::format("{}", kDefaultWithin),
-           "try GEMM configs whose first-order estimate is up to X (1 or more) times the least; 0: "
-           "all"},
+          {"dry-run", 0, "", "", "count problems, configs and evaluations, and do nothing"},
+          {"shard", 0, "I/N", "",
+           "tune only the I-th of N parts of the problems, into a database of its own beside --db"},
       } +
-      problem_options() + serving_options();
+      evaluator_options() + problem_options() + serving_options();
   command.examples = {
       {"tilewright tune qwen2-7b --workload chat", "tune a model for its traffic"},
       {"tilewright tune gemm --shape m=512,n=4096,k=4096", "tune one problem"},
+      {"tilewright tune gemm --shape m=1..4096,n=4096,k=4096", "tune all numbers of rows"},
+      {"tilewright tune batch.json --dry-run", "count the work of a batch"},
   };
   command.has_csv = true;
   command.run = run_tune;

@@ -55,9 +55,9 @@ Machine Context::machine() const {
   return load_machine(globals_.machine);
 }
 
-Store Context::open_store() const {
+Store Context::open_store(const std::string& path) const {
   make_default_folder(globals_);
-  return Store::open(globals_.db, OpenMode::kReadWrite);
+  return Store::open(path, OpenMode::kReadWrite);
 }
 
 Store Context::open_existing_store(OpenMode mode) const {
@@ -132,6 +132,9 @@ RunRecord::RunRecord(const RunOrigin& origin, Store& store, const Machine& machi
   id_ = store.begin_run(run);
 }
 
+RunRecord::RunRecord(Store& store, const Run& begun)
+    : store_(store), id_(begun.id), started_(wall_seconds()), before_ms_(begun.wall_ms) {}
+
 RunRecord::~RunRecord() {
   if (is_finished_) return;
   try {
@@ -142,7 +145,7 @@ RunRecord::~RunRecord() {
 }
 
 double RunRecord::wall_ms() const {
-  return (wall_seconds() - started_) * 1e3;
+  return before_ms_ + (wall_seconds() - started_) * 1e3;
 }
 
 void RunRecord::finish(RunStatus status, const Json& result, std::span<const LogTable> log) {

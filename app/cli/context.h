@@ -38,7 +38,9 @@ class Context {
   Machine machine() const;
 
   /// The results database, created when it does not exist.
-  Store open_store() const;
+  Store open_store() const { return open_store(globals_.db); }
+  /// The same at another path.
+  Store open_store(const std::string& path) const;
   /// The results database, which must exist (Error, not found).
   Store open_existing_store(OpenMode mode) const;
 
@@ -91,6 +93,8 @@ class RunRecord {
             const RunIdentity& identity);
   RunRecord(const RunOrigin& origin, Store& store, const Machine& machine,
             const RunIdentity& identity);
+  /// Goes on with a run that was begun before.
+  RunRecord(Store& store, const Run& begun);
   ~RunRecord();
   RunRecord(const RunRecord&) = delete;
   RunRecord& operator=(const RunRecord&) = delete;
@@ -104,6 +108,7 @@ class RunRecord {
   Store& store_;
   int64_t id_ = 0;
   double started_;
+  double before_ms_ = 0;  ///< of earlier parts of the run
   bool is_finished_ = false;
 };
 

@@ -23,9 +23,13 @@ constexpr int64_t kMaxInstructions = 2'000'000'000;
 }  // namespace
 
 ProblemRequest read_request(const Arguments& arguments) {
+  return read_request(arguments, arguments.text("shape"));
+}
+
+ProblemRequest read_request(const Arguments& arguments, const std::string& shape) {
   ProblemRequest request;
-  if (arguments.has("shape")) {
-    for (const auto& [name, value] : parse_assignments(arguments.text("shape"), "--shape")) {
+  if (!shape.empty()) {
+    for (const auto& [name, value] : parse_assignments(shape, "--shape")) {
       request.sizes[name] = parse_int(value, fmt::format("--shape {}", printable(name)));
     }
   }

@@ -15,6 +15,8 @@ namespace tilewright {
 
 /// --shape, --dtype, --layout, --epilogue, --out-dtype and --mask as a request. Error (usage).
 ProblemRequest read_request(const Arguments& arguments);
+/// The same with `shape` in place of --shape.
+ProblemRequest read_request(const Arguments& arguments, const std::string& shape);
 
 /// The problem of a request. Error (usage), also where its product of sizes is beyond what can be
 /// simulated.

@@ -1,12 +1,16 @@
 #include "app/cli/settings.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <climits>
 #include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
+#include <string_view>
 
 #include "core/base/error.h"
 #include "core/base/file.h"
@@ -47,6 +51,18 @@ std::optional<std::string> xdg_folder(const char* name, const char* below_home) 
   const std::optional<std::string> home = variable("HOME");
   if (!home) return std::nullopt;
   return *home + "/" + below_home;
+}
+
+/// As the launcher says: Open MPI, MPICH and Slurm's pmi2, Slurm's pmix. A plain srun without any
+/// of them starts processes that know nothing of each other.
+int processes_started() {
+  const bool has_pmix = variable("PMIX_RANK").has_value();
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}) {
+    const std::optional<std::string> size = variable(name);
+    if (!size || (std::string_view(name).starts_with("SLURM") && !has_pmix)) continue;
+    return static_cast<int>(std::clamp<int64_t>(parse_int(*size, name), 1, INT_MAX));
+  }
+  return 1;
 }
 
 using Values = std::map<std::string, Setting>;
@@ -136,6 +152,17 @@ bool wants_color(const std::string& when, bool is_terminal) {
   return is_terminal && variable("TERM").value_or("dumb") != "dumb";
 }
 
+std::vector<std::string> child_environment() {
+  constexpr std::string_view kOfTheJob[] = {"OMPI_", "PMIX_", "PMI_"};
+  std::vector<std::string> variables;
+  for (char** at = environ; at != nullptr && *at != nullptr; ++at) {
+    const std::string_view text = *at;
+    const auto names = [&](std::string_view prefix) { return text.starts_with(prefix); };
+    if (std::ranges::none_of(kOfTheJob, names)) variables.emplace_back(text);
+  }
+  return variables;
+}
+
 Globals resolve_globals(const Arguments& arguments, bool out_is_terminal, bool err_is_terminal) {
   Globals globals;
   globals.settings = gather(arguments);
@@ -146,6 +173,7 @@ Globals resolve_globals(const Arguments& arguments, bool out_is_terminal, bool e
     globals.data = data->second.value;
   globals.seed = whole(globals.settings, "seed", 0, INT64_MAX);
   globals.jobs = static_cast<int>(whole(globals.settings, "jobs", 1, kMaxJobs));
+  globals.processes = processes_started();
   globals.json = arguments.has("json");
   globals.csv = arguments.has("csv");
   globals.quiet = arguments.has("quiet");

@@ -27,6 +27,7 @@ struct Globals {
   bool verbose = false;
   int64_t seed = 0;
   int jobs = 1;
+  int processes = 1;  ///< that mpirun or srun started together, this one included
   bool color_out = false;
   bool color_err = false;
   std::map<std::string, Setting> settings;  ///< db, machine, color, seed, jobs, data
@@ -36,9 +37,13 @@ struct Globals {
 const std::vector<Option>& global_options();
 
 /// Applies the precedence flag > TILEWRIGHT_* > ./tilewright.json > the user's config file >
-/// built-in. The only place that reads the environment. Error for values that make no sense, with
-/// their source, and for damaged config files.
+/// built-in. This file is the only place that reads the environment. Error for values that make no
+/// sense, with their source, and for damaged config files.
 Globals resolve_globals(const Arguments& arguments, bool out_is_terminal, bool err_is_terminal);
+
+/// The environment that a program we start inherits, "NAME=value" each: ours without what tells a
+/// process that it is a rank of an MPI job, which it would otherwise take itself for.
+std::vector<std::string> child_environment();
 
 /// Whether NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE and TERM want colour, for messages about a command
 /// line that could not be parsed.

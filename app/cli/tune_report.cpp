@@ -39,8 +39,125 @@ Json json_of(const TunedProblem& tuned, int64_t calls) {
           {"baseline_us", tuned.baseline_us},
           {"gain", tuned.gain()},
           {"margin", tuned.margin()},
+          {"spread_us", tuned.spread_us},
+          {"confidence", tuned.confidence},
+          {"regret", tuned.regret ? Json(*tuned.regret) : Json(nullptr)},
           {"calls", calls},
           {"complete", tuned.complete}};
+}
+
+Json json_of(const FamilyTable& family) {
+  Json ranges = Json::array();
+  for (const FamilyRangeResult& range : family.ranges) {
+    ranges.push_back({{"m_min", range.m_min},
+                      {"m_max", range.m_max},
+                      {"config", to_json(range.config)},
+                      {"time_us", range.time_us},
+                      {"worst_regret", range.worst_regret}});
+  }
+  return {{"problem", family.problem.text()},
+          {"members", family.members},
+          {"worst_regret", family.worst_regret},
+          {"mean_regret", family.mean_regret},
+          {"ranges", std::move(ranges)}};
+}
+
+Json json_of(const SearchAnalysis& analysis) {
+  Json parameters = Json::array();
+  for (const ParameterSummary& parameter : analysis.parameters) {
+    Json values = Json::array();
+    for (const ValueSummary& value : parameter.values) {
+      values.push_back({{"value", value.value},
+                        {"tried", value.tried},
+                        {"best_us", value.best_us},
+                        {"median_us", value.median_us}});
+    }
+    parameters.push_back(
+        {{"name", parameter.name}, {"share", parameter.share}, {"values", std::move(values)}});
+  }
+  Json top = Json::array();
+  for (const AnalysedTrial& trial : analysis.top) {
+    top.push_back({{"config", to_json(trial.config)},
+                   {"time_us", trial.time_us},
+                   {"estimate_us", trial.estimate_us > 0 ? Json(trial.estimate_us) : Json(nullptr)},
+                   {"proposer", trial.proposer}});
+  }
+  const auto& correlation = analysis.estimate_correlation;
+  return {{"trials", analysis.trials},
+          {"parameters", std::move(parameters)},
+          {"together", analysis.together},
+          {"top", std::move(top)},
+          {"estimate_rank_correlation", correlation ? Json(*correlation) : Json(nullptr)}};
+}
+
+/// The winners that take the most time.
+std::string top_winners(const TuneSummary& summary, size_t rows) {
+  QueryResult table;
+  table.columns = {"op", "sizes", "calls", "untuned", "tuned", "gain", "config"};
+  const std::vector<const TunedProblem*> winners = by_time(summary);
+  for (const TunedProblem* tuned : std::span(winners).first(std::min(rows, winners.size()))) {
+    const bool has_baseline = tuned->baseline_us > 0;
+    table.rows.push_back(
+        {tuned->problem->ops.empty() ? "-" : join(tuned->problem->ops, ","),
+         Config{tuned->problem->problem.sizes}.text(), summary.calls_of(*tuned),
+         has_baseline ? format_us(tuned->baseline_us) : "failed", format_us(tuned->time_us),
+         has_baseline ? fmt::format("{:.3f}x", tuned->gain()) : "-", tuned->config.text()});
+  }
+  return to_table(table);
+}
+
+std::string family_text(const FamilyTable& family) {
+  QueryResult table;
+  table.columns = {"m", "time", "regret", "config"};
+  for (const FamilyRangeResult& range : family.ranges) {
+    table.rows.push_back({fmt::format("{}..{}", range.m_min, range.m_max), format_us(range.time_us),
+                          format_share(range.worst_regret), range.config.text()});
+  }
+  return fmt::format("\n{} ranges for {} numbers of rows; worst regret {}, mean {}\n{}",
+                     family.ranges.size(), family.members, format_share(family.worst_regret),
+                     format_share(family.mean_regret), to_table(table));
+}
+
+/// What matters, and whether the estimate can be trusted.
+std::string analysis_text(const SearchAnalysis& analysis) {
+  if (analysis.parameters.empty()) return "";
+  QueryResult matters;
+  matters.columns = {"parameter", "share", "best value", "worst value", "costs"};
+  for (const ParameterSummary& parameter : analysis.parameters) {
+    const auto by_best = [](const ValueSummary& a, const ValueSummary& b) {
+      return a.best_us < b.best_us;
+    };
+    const auto [best, worst] = std::ranges::minmax_element(parameter.values, by_best);
+    matters.rows.push_back({parameter.name, format_share(parameter.share), best->value,
+                            worst->value, fmt::format("{:.3f}x", worst->best_us / best->best_us)});
+  }
+  std::string text = fmt::format(
+      "\nwhat matters (share of the variance of log time in {} trials; {} by parameters "
+      "together)\n{}",
+      format_count(analysis.trials), format_share(analysis.together), to_table(matters));
+  QueryResult top;
+  top.columns = {"time", "estimate", "proposer", "config"};
+  for (const AnalysedTrial& trial : analysis.top) {
+    top.rows.push_back({format_us(trial.time_us),
+                        trial.estimate_us > 0 ? format_us(trial.estimate_us) : "-", trial.proposer,
+                        trial.config.text()});
+  }
+  text += fmt::format("\nfastest\n{}", to_table(top));
+  if (analysis.estimate_correlation) {
+    text += fmt::format("rank correlation of estimate and time: {:.2f}\n",
+                        *analysis.estimate_correlation);
+  }
+  return text;
+}
+
+/// How sure the winner of a single problem is.
+std::string verdict_line(const TunedProblem& tuned) {
+  if (!tuned.found || tuned.runner_up_us <= 0) return "";
+  if (tuned.spread_us <= 0) {
+    return fmt::format("the runner-up is {} slower\n", format_share(tuned.margin()));
+  }
+  return fmt::format("the runner-up is {} slower; faster than it with a confidence of {}\n",
+                     format_share(tuned.margin()), format_share(tuned.confidence));
 }
 
 }  // namespace
@@ -94,12 +211,19 @@ void add_to_json(const TuneSummary& summary, bool with_winners, Json& json) {
   json["best_us"] = summary.best_us;
   json["gain"] = summary.gain();
   json["gain_percent"] = summary.best_us > 0 ? 100 * (summary.gain() - 1) : 0.0;
+  json["screened"] = result.screened;
+  json["replayed"] = result.replayed;
   json["interrupted"] = result.interrupted;
   json["out_of_time"] = result.out_of_time;
   if (!with_winners) return;
   Json& winners = json["winners"] = Json::array();
   for (const TunedProblem* tuned : by_time(summary)) {
     winners.push_back(json_of(*tuned, summary.calls_of(*tuned)));
+  }
+  Json& families = json["families"] = Json::array();
+  for (const FamilyTable& family : result.families) families.push_back(json_of(family));
+  if (result.problems.size() == 1 && result.problems.front().found) {
+    json["analysis"] = json_of(result.problems.front().analysis);
   }
 }
 
@@ -114,23 +238,44 @@ QueryResult winner_table(const TuneSummary& summary) {
   return table;
 }
 
-std::string top_winners(const TuneSummary& summary, size_t rows) {
-  QueryResult table;
-  table.columns = {"op", "sizes", "calls", "untuned", "tuned", "gain", "config"};
-  const std::vector<const TunedProblem*> winners = by_time(summary);
-  for (const TunedProblem* tuned : std::span(winners).first(std::min(rows, winners.size()))) {
-    std::vector<std::string> sizes;
-    for (const auto& [name, value] : tuned->problem->problem.sizes) {
-      sizes.push_back(fmt::format("{}={}", name, value));
-    }
-    const bool has_baseline = tuned->baseline_us > 0;
-    table.rows.push_back(
-        {tuned->problem->ops.empty() ? "-" : join(tuned->problem->ops, ","), join(sizes, " "),
-         summary.calls_of(*tuned), has_baseline ? format_us(tuned->baseline_us) : "failed",
-         format_us(tuned->time_us), has_baseline ? fmt::format("{:.3f}x", tuned->gain()) : "-",
-         tuned->config.text()});
+std::string tune_text(const TuneSummary& summary, int64_t run, const std::string& coverage) {
+  constexpr size_t kRowsShown = 12;
+  constexpr size_t kFamiliesShown = 6;
+  const TuneResult& result = *summary.result;
+  std::string text = fmt::format(
+      "run {}: {} problem{}, {} evaluations, {} cache hits{}{}\n", run, result.problems.size(),
+      result.problems.size() == 1 ? "" : "s", format_count(result.evaluations),
+      format_count(result.cache_hits),
+      result.screened > 0
+          ? fmt::format(", {} left at the cheaper fidelity", format_count(result.screened))
+          : "",
+      summary.failures > 0 ? fmt::format(", {} configs failed", summary.failures) : "");
+  text += coverage;
+  if (summary.best_us > 0) {
+    text += fmt::format(
+        "{}untuned {}, tuned {}: gain {:.3f}x ({:+.1f} %)\n",
+        summary.calls.empty() ? "" : "all calls of the workload: ", format_us(summary.baseline_us),
+        format_us(summary.best_us), summary.gain(), 100 * (summary.gain() - 1));
   }
-  return to_table(table);
+  const bool is_one = result.problems.size() == 1;
+  if (is_one) text += verdict_line(result.problems.front());
+  text += "\n" + top_winners(summary, kRowsShown);
+  if (const int64_t more = summary.found - static_cast<int64_t>(kRowsShown); more > 0) {
+    text += fmt::format("... and {} more: tilewright query winners\n", more);
+  }
+  if (result.families.size() <= kFamiliesShown && summary.calls.empty()) {
+    for (const FamilyTable& family : result.families) text += family_text(family);
+  } else if (!result.families.empty()) {
+    size_t ranges = 0;
+    double worst = 0;
+    for (const FamilyTable& family : result.families) {
+      ranges += family.ranges.size();
+      worst = std::max(worst, family.worst_regret);
+    }
+    text += fmt::format("{} ranges of rows; worst regret {}\n", ranges, format_share(worst));
+  }
+  if (is_one) text += analysis_text(result.problems.front().analysis);
+  return text;
 }
 
 }  // namespace tilewright

@@ -40,7 +40,9 @@ void add_to_json(const TuneSummary& summary, bool with_winners, Json& json);
 /// Every winner, those that take the most time first.
 QueryResult winner_table(const TuneSummary& summary);
 
-/// The first `rows` of them for people.
-std::string top_winners(const TuneSummary& summary, size_t rows);
+/// For people: what was done, the gain, the winners that take the most time, the ranges of
+/// families, and what the trials of a single problem say. `run`: its number; `coverage`: a line
+/// on how much was tried, or "".
+std::string tune_text(const TuneSummary& summary, int64_t run, const std::string& coverage);
 
 }  // namespace tilewright

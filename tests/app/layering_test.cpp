@@ -142,6 +142,7 @@ TEST(Layering, LibrariesLeaveTheProcessAlone) {
       R"((^|[^\w.])(std::)?(getenv|printf|fprintf|puts|exit|_exit|quick_exit|system)\s*\(|std::c(out|err)\b|system_clock|steady_clock)");
   for (const SourceFile& source : sources()) {
     if (folder_of(source.path) == "app" || source.path == "core/base/error.cpp") continue;
+    if (source.path == "tuner/evaluate/child_process.cpp") continue;  // a forked child may only _exit
     std::ifstream file(fs::path(TILEWRIGHT_SOURCE_DIR) / source.path);
     int number = 0;
     for (std::string line; std::getline(file, line);) {

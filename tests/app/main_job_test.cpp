@@ -52,7 +52,6 @@ TEST_F(MainJob, TuningFindsAWinnerForEveryProblem) {
   EXPECT_GE(json["problems"], 5);
   EXPECT_EQ(json["winners"].size(), json["problems"]);
   EXPECT_GT(json["evaluations"], 0);
-  EXPECT_EQ(json["cache_hits"], 0);
   EXPECT_GE(json["gain"], 1);
   EXPECT_NEAR(json["gain"].get<double>(),
               json["baseline_us"].get<double>() / json["best_us"].get<double>(), 1e-9);
@@ -69,7 +68,7 @@ TEST_F(MainJob, TuningAgainMeasuresNothingNew) {
   const Json first = tune();
   const Json second = tune();
   EXPECT_EQ(second["evaluations"], 0);
-  EXPECT_EQ(second["cache_hits"], first["evaluations"]);
+  EXPECT_EQ(second["cache_hits"], first["evaluations"].get<int>() + first["cache_hits"].get<int>());
   EXPECT_EQ(second["winners"], first["winners"]);
   EXPECT_EQ(second["best_us"], first["best_us"]);
 }

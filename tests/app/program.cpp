@@ -84,12 +84,13 @@ void Sandbox::become_program(const std::vector<std::string>& arguments) const {
   }
   if (::chdir(folder_.path().c_str()) != 0) ::_exit(99);
   ::alarm(kLimitSeconds);
-  std::string program = TILEWRIGHT_BINARY;
-  std::vector<std::string> copies = arguments;
-  std::vector<char*> pointers = {program.data()};
+  std::vector<std::string> copies = launcher;
+  copies.emplace_back(TILEWRIGHT_BINARY);
+  copies.insert(copies.end(), arguments.begin(), arguments.end());
+  std::vector<char*> pointers;
   for (std::string& copy : copies) pointers.push_back(copy.data());
   pointers.push_back(nullptr);
-  ::execv(program.c_str(), pointers.data());
+  ::execvp(pointers.front(), pointers.data());
   ::_exit(99);
 }
 

@@ -31,6 +31,9 @@ class Sandbox {
   }
   std::string read(const std::string& name) const;
 
+  /// Words before the program, such as mpirun with its options; empty: it is started directly.
+  std::vector<std::string> launcher;
+
   /// Environment variables of the runs that follow; an empty value removes one.
   std::map<std::string, std::string> environment;
   /// Where standard output goes instead of into Outcome::out, when not empty.

@@ -2,6 +2,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <chrono>
 #include <string>
 #include <utility>
 
@@ -48,13 +49,25 @@ int64_t begin_run(Store& store) {
   return store.begin_run(run);
 }
 
-TuneResult tune_whole_space(Store& store, const TuneProblem& problem) {
+double seconds() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double>(now).count();
+}
+
+TuneResult tune_with(Store& store, const TuneProblem& problem, const TuneOptions& options,
+                     int64_t run) {
   const KeyMaker key_of = [](const Problem& p, const Config& c) {
     return kernel_key(p, c, bench_machine());
   };
   const NullEvaluator evaluator;
-  ThreadEvaluation pool(evaluator, 1, {});
-  return tune({&problem, 1}, key_of, pool, store, begin_run(store), {}, {});
+  ThreadEvaluation pool(evaluator, 1, seconds);
+  TuneHooks hooks;
+  hooks.seconds = seconds;
+  return tune({&problem, 1}, key_of, pool, store, run, options, hooks);
+}
+
+TuneResult tune_whole_space(Store& store, const TuneProblem& problem) {
+  return tune_with(store, problem, {}, begin_run(store));
 }
 
 TuneProblem gemm_problem_4096() {
@@ -89,6 +102,28 @@ void SessionCacheHits(benchmark::State& state) {
   state.SetItemsProcessed(hits);
 }
 BENCHMARK(SessionCacheHits)->Unit(benchmark::kMillisecond);
+
+/// A session of 100,000 trials goes on: nothing is left to try.
+void SessionResume(benchmark::State& state) {
+  TuneProblem problem = gemm_problem_4096();
+  Parameter x{"tile_x", "", {}};
+  for (int64_t value = 0; value < 400; ++value) x.values.push_back(value);
+  Parameter y = x;
+  y.name = "tile_y";
+  problem.space = Space({x, y}, {});
+  problem.baseline = parse_config("tile_x=0,tile_y=0");
+  TuneOptions options;
+  options.strategy = "random";
+  options.max_evaluations = 100'000;
+  TemporaryStore database;
+  const int64_t run = begin_run(database.store());
+  tune_with(database.store(), problem, options, run);
+  options.resumed_run = run;
+  int64_t replayed = 0;
+  for (auto _ : state) replayed += tune_with(database.store(), problem, options, run).replayed;
+  state.SetItemsProcessed(replayed);
+}
+BENCHMARK(SessionResume)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace tilewright

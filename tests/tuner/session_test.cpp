@@ -7,113 +7,15 @@
 #include <cmath>
 #include <functional>
 #include <limits>
-#include <mutex>
-#include <set>
 #include <string>
 
 #include "core/base/error.h"
 #include "db/queries.h"
-#include "tests/temp_folder.h"
+#include "tests/tuner/session_fixture.h"
 #include "tuner/session/plan_maker.h"
 
 namespace tilewright {
 namespace {
-
-/// The time of (problem, config) by a formula; counts, and remembers what it was asked.
-class FormulaEvaluator : public Evaluator {
- public:
-  using Formula = std::function<Measurement(const Problem&, const Config&)>;
-  explicit FormulaEvaluator(Formula formula) : formula_(std::move(formula)) {}
-
-  std::string id() const override { return "sim/1/composed"; }
-  Measurement evaluate(const Problem& problem, const Config& config) const override {
-    {
-      std::lock_guard lock(mutex_);
-      EXPECT_TRUE(asked_.insert(problem.text() + "|" + config.text()).second) << "evaluated twice";
-    }
-    return formula_(problem, config);
-  }
-  size_t evaluations() const { return asked_.size(); }
-
- private:
-  Formula formula_;
-  mutable std::mutex mutex_;
-  mutable std::set<std::string> asked_;  // guarded by mutex_
-};
-
-Measurement ok(double time_us) {
-  return {AttemptStatus::kOk, "", time_us, 0, {}};
-}
-
-/// Has its one minimum at x = m mod 40, y = 3.
-Measurement bowl(const Problem& problem, const Config& config) {
-  const auto dx = static_cast<double>(config.at("x") - problem.size("m") % 40);
-  const auto dy = static_cast<double>(config.at("y") - 3);
-  return ok(10 + dx * dx + dy * dy);
-}
-
-class SessionTest : public testing::Test {
- protected:
-  Store open(const std::string& name = "a.db") const {
-    Store store = Store::open(folder_.path(name), OpenMode::kReadWrite);
-    store.save_machine("npu-a", "aaaa", "{}");
-    return store;
-  }
-
-  static int64_t begin(Store& store) {
-    tilewright::Run run;
-    run.kind = RunKind::kTune;
-    run.model = "qwen2-7b";
-    run.workload = "chat";
-    run.machine_fingerprint = "aaaa";
-    run.date = "2026-01-02";
-    run.tool = "test";
-    return store.begin_run(run);
-  }
-
-  static Problem gemm(int64_t m) {
-    return parse_problem(fmt::format("gemm f16 f16 f16 nd nz nd m={} n=64 k=32 epilogue=none", m));
-  }
-
-  /// 41 x 7 configs; the baseline is x=20,y=0.
-  static TuneProblem problem(int64_t m) {
-    std::vector<int64_t> x(41);
-    for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<int64_t>(i);
-    Space space({{"x", "", x}, {"y", "", {0, 1, 2, 3, 4, 5, 6}}}, {});
-    return {gemm(m), std::move(space), parse_config("x=20,y=0"), {"qkv"}, {}};
-  }
-
-  static std::vector<TuneProblem> problems(int count) {
-    std::vector<TuneProblem> list;
-    for (int i = 1; i <= count; ++i) list.push_back(problem(i));
-    return list;
-  }
-
-  static MeasurementKey key_of(const Problem& problem, const Config& config) {
-    return {"gemm", 1, problem.text(), config.text(), "aaaa", ""};
-  }
-
-  static TuneResult tune_all(Store& store, const std::vector<TuneProblem>& list,
-                             const Evaluator& evaluator, const TuneOptions& options = {},
-                             const TuneHooks& hooks = {}, int jobs = 1) {
-    ThreadEvaluation pool(evaluator, jobs, hooks.seconds);
-    return tune(list, key_of, pool, store, begin(store), options, hooks);
-  }
-
-  /// Everything that was written and may not depend on the number of threads.
-  static std::string rows_of(Store& store) {
-    std::string rows;
-    for (const char* sql :
-         {"SELECT * FROM measurement ORDER BY id", "SELECT * FROM winner ORDER BY id",
-          "SELECT id, measurement_id, run_id, repetition, status, reason, time_us FROM attempt "
-          "ORDER BY id"}) {
-      rows += to_csv(query(store, sql, {}));
-    }
-    return rows;
-  }
-
-  TempFolder folder_;
-};
 
 TEST_F(SessionTest, ExhaustiveFindsTheOptimumOfEveryProblem) {
   Store store = open();
@@ -281,33 +183,28 @@ TEST_F(SessionTest, NothingFoundWhenEverythingFails) {
   EXPECT_TRUE(store.load_winners(1).empty());
 }
 
-TEST_F(SessionTest, TiesGoToBaselineThenSeedsThenFootprintThenValues) {
+TEST_F(SessionTest, TiesGoToTheBaselineThenFootprintThenValues) {
   const FormulaEvaluator::Formula flat = [](const Problem&, const Config&) { return ok(5); };
   const FormulaEvaluator::Formula slow_baseline = [](const Problem&, const Config& config) {
     return ok(config.text() == "x=20,y=0" ? 6 : 5);
   };
-  TuneHooks small_y;
-  small_y.footprint = [](const Problem&, const Config& config) { return -config.at("y"); };
+  const auto small_y = [](const Config& config) { return 6 - config.at("y"); };
   const struct {
     FormulaEvaluator::Formula formula;
-    std::vector<Config> seeds;
-    TuneHooks hooks;
+    std::function<int64_t(const Config&)> footprint;
     const char* winner;
-  } cases[] = {
-      {flat, {parse_config("x=7,y=1")}, {}, "x=20,y=0"},
-      {slow_baseline, {parse_config("x=7,y=1"), parse_config("x=6,y=1")}, small_y, "x=7,y=1"},
-      {slow_baseline, {}, small_y, "x=0,y=6"},
-      {slow_baseline, {}, {}, "x=0,y=0"},
-  };
+  } cases[] = {{flat, small_y, "x=20,y=0"},
+               {slow_baseline, small_y, "x=0,y=6"},
+               {slow_baseline, {}, "x=0,y=0"}};
   for (size_t i = 0; i < std::size(cases); ++i) {
     for (const char* strategy : {"exhaustive", "random"}) {
       Store store = open(fmt::format("{}{}.db", strategy, i));
       std::vector<TuneProblem> list = problems(1);
-      list[0].seeds = cases[i].seeds;
+      list[0].seeds = {parse_config("x=7,y=1")};
+      list[0].footprint = cases[i].footprint;
       TuneOptions options;
       options.strategy = strategy;
-      const TuneResult result =
-          tune_all(store, list, FormulaEvaluator(cases[i].formula), options, cases[i].hooks);
+      const TuneResult result = tune_all(store, list, FormulaEvaluator(cases[i].formula), options);
       EXPECT_EQ(result.problems[0].config.text(), cases[i].winner) << i << strategy;
       EXPECT_EQ(result.problems[0].runner_up_us, 5);
       EXPECT_EQ(result.evaluations, 41 * 7);  // seeds and baseline are not tried again

@@ -8,6 +8,10 @@
 
 namespace tilewright {
 
+/// Thrown by an evaluator that was told to stop before it had a result: nothing was measured, and
+/// nothing is to be kept. No Error, since the config has not failed.
+struct EvaluationStopped {};
+
 /// What turns a problem and a config into a measurement, on one machine. evaluate() is called from
 /// several threads at once, and its result depends on its arguments alone.
 class Evaluator {

@@ -26,7 +26,8 @@ MeasurementKey kernel_key(const Problem& problem, const Config& config, const Ma
 
 Measurement SimulatorEvaluator::evaluate(const Problem& problem, const Config& config) const {
   const Launch launch = find_kernel(problem.kernel).build(problem, config, machine_);
-  const TimingResult timing = time_detailed(launch, machine_);
+  const TimingResult timing = fidelity_ == Fidelity::kComposed ? time_composed(launch, machine_)
+                                                               : time_detailed(launch, machine_);
   Measurement measurement;
   measurement.time_ticks = timing.ticks;
   measurement.time_us = machine_.us_of_ticks(timing.ticks);

@@ -19,17 +19,19 @@ std::vector<std::string> simulator_evaluator_ids();
 /// The key of a kernel's config on a machine, but for the evaluator.
 MeasurementKey kernel_key(const Problem& problem, const Config& config, const Machine& machine);
 
-/// Builds the launch of a registered kernel's config and times it in detail. Thread-safe.
+/// Builds the launch of a registered kernel's config and times it. Thread-safe.
 class SimulatorEvaluator : public Evaluator {
  public:
-  /// The machine must outlive the evaluator.
-  explicit SimulatorEvaluator(const Machine& machine) : machine_(machine) {}
+  /// The machine must outlive the evaluator; the fidelity is not kAuto.
+  explicit SimulatorEvaluator(const Machine& machine, Fidelity fidelity = Fidelity::kDetailed)
+      : machine_(machine), fidelity_(fidelity) {}
 
-  std::string id() const override { return simulator_evaluator_id(); }
+  std::string id() const override { return simulator_evaluator_id(fidelity_); }
   Measurement evaluate(const Problem& problem, const Config& config) const override;
 
  private:
   const Machine& machine_;
+  Fidelity fidelity_;
 };
 
 }  // namespace tilewright

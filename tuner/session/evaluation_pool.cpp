@@ -57,8 +57,16 @@ size_t ThreadEvaluation::run(std::span<const EvaluationTask> tasks,
     results[i].measurement = measured(evaluator_, *tasks[i].problem, tasks[i].config);
     results[i].wall_us = (now() - before) * 1e6;
   };
-  return parallel_in_order(
-      tasks.size(), jobs_, work, [&](size_t i) { done(i, results[i]); }, stop);
+  size_t count = 0;
+  const auto deliver = [&](size_t i) {
+    done(i, results[i]);
+    count = i + 1;
+  };
+  try {
+    parallel_in_order(tasks.size(), jobs_, work, deliver, stop);
+  } catch (const EvaluationStopped&) {  // by the same wish that stop() tells
+  }
+  return count;
 }
 
 }  // namespace tilewright

@@ -34,8 +34,8 @@ class EvaluationPool {
 
   /// Evaluates the tasks and calls done(i, ...) on the calling thread in the order of the tasks, as
   /// soon as it and all before it have finished. Once stop() says true nothing new starts, what is
-  /// in flight finishes. Returns how many were done. A task that throws an Error is a failed
-  /// measurement (measured()).
+  /// in flight finishes, unless its evaluator gives up (EvaluationStopped). Returns how many were
+  /// done. A task that throws an Error is a failed measurement (measured()).
   virtual size_t run(std::span<const EvaluationTask> tasks,
                      const std::function<void(size_t, const Evaluated&)>& done,
                      const std::function<bool()>& stop) = 0;

@@ -1,13 +1,12 @@
 #include "tuner/session/model_tuning.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <numeric>
 #include <set>
 #include <span>
 
 #include "core/model/ops.h"
+#include "core/space/listed_space.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/kernel.h"
 #include "kernels/model_executor.h"
@@ -17,12 +16,6 @@ namespace tilewright {
 namespace {
 
 constexpr size_t kSeeds = 8;
-
-/// What of a config decides its first-order estimate for the most part: the traffic of its tiles.
-std::vector<int64_t> traffic_of(const Config& config) {
-  return {config.at("tile_m"),  config.at("tile_n"),    config.at("tile_k"),
-          config.at("swizzle"), config.at("core_rows"), config.at("split_k")};
-}
 
 std::vector<int64_t> tile_of(const Config& config) {
   return {config.at("tile_m"), config.at("tile_n")};
@@ -34,12 +27,11 @@ int64_t cores_of(const Config& config) {
   return cores == 0 ? INT64_MAX : cores;
 }
 
-/// The `count` configs with the least estimates, one for each `kind`, so that they differ in what
+/// The `count` configs with the least estimates, one for each tile, so that they differ in what
 /// matters. Of equal estimates the one with the deepest steps goes first: fewest instructions for
 /// the same work, and the fewest to simulate; then the one with the most cores.
 std::vector<Config> promising(const std::vector<Config>& configs,
-                              const std::vector<double>& estimates, size_t count,
-                              std::vector<int64_t> (*kind)(const Config&)) {
+                              const std::vector<double>& estimates, size_t count) {
   std::vector<size_t> order(configs.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
@@ -54,7 +46,7 @@ std::vector<Config> promising(const std::vector<Config>& configs,
   for (size_t i : order) {
     if (chosen.size() == count) break;
     if (configs[i].at("swizzle") == 0) continue;  // at best as good as 1, which turns around
-    if (seen.insert(kind(configs[i])).second) chosen.push_back(configs[i]);
+    if (seen.insert(tile_of(configs[i])).second) chosen.push_back(configs[i]);
   }
   return chosen;
 }
@@ -70,26 +62,22 @@ std::vector<double> estimates_of(const Problem& problem, const std::vector<Confi
 
 /// Narrows a GEMM's space to the configs that may win and adds seeds.
 void use_estimates(TuneProblem& tune, const Machine& machine, double within) {
+  tune.estimate = [machine, problem = tune.problem](const Config& config) {
+    return gemm_estimate_us(problem, config, machine);
+  };
   const std::vector<Config> configs = tune.space.enumerate();
   if (configs.empty()) return;
   const std::vector<double> estimates = estimates_of(tune.problem, configs, machine);
-  tune.seeds = promising(configs, estimates, kSeeds, traffic_of);
+  tune.seeds = promising(configs, estimates, kSeeds);
   if (within <= 0) return;
-
-  std::vector<std::string> names;
-  for (const Parameter& parameter : tune.space.parameters()) names.push_back(parameter.name);
   const double limit = within * *std::min_element(estimates.begin(), estimates.end());
-  const auto violation = [names, limit, machine,
-                          problem = tune.problem](std::span<const int64_t> values) -> std::string {
-    Config config;
-    for (size_t i = 0; i < names.size(); ++i) config.values.emplace_back(names[i], values[i]);
-    const double estimate = gemm_estimate_us(problem, config, machine);
-    if (estimate <= limit) return "";
-    return fmt::format("its first-order estimate of {:.2f} us is above {:.2f} us", estimate, limit);
-  };
-  std::vector<Constraint> constraints = tune.space.constraints();
-  constraints.push_back({"promise", names, violation});
-  tune.space = Space(tune.space.parameters(), std::move(constraints));
+  std::vector<std::vector<int64_t>> rows;
+  for (size_t i = 0; i < configs.size(); ++i) {
+    if (estimates[i] > limit) continue;
+    std::vector<int64_t>& row = rows.emplace_back();
+    for (const auto& [name, value] : configs[i].values) row.push_back(value);
+  }
+  tune.space = listed_space(tune.space.parameters(), std::move(rows));
 }
 
 std::set<int64_t> row_multiples(const std::map<int64_t, int64_t>& steps) {
@@ -102,22 +90,27 @@ std::set<int64_t> row_multiples(const std::map<int64_t, int64_t>& steps) {
 
 }  // namespace
 
-std::vector<Config> promising_configs(const Problem& problem, const Space& space,
-                                      const Machine& machine) {
-  const std::vector<Config> configs = space.enumerate();
-  return promising(configs, estimates_of(problem, configs, machine), kSeeds, traffic_of);
-}
-
 std::vector<Config> promising_tiles(const Problem& problem, const Space& space,
                                     const Machine& machine, size_t count) {
   const std::vector<Config> configs = space.enumerate();
-  return promising(configs, estimates_of(problem, configs, machine), count, tile_of);
+  return promising(configs, estimates_of(problem, configs, machine), count);
 }
 
-TuneProblem kernel_problem(const Problem& problem, const Machine& machine, double within) {
+TuneProblem kernel_problem(const Problem& problem, const Machine& machine, double within,
+                           const SpaceLimits& limits) {
   const Kernel& kernel = find_kernel(problem.kernel);
-  TuneProblem tune{
-      problem, kernel.space(problem, machine), kernel.default_config(problem, machine), {}, {}};
+  Space legal = kernel.space(problem, machine);
+  TuneProblem tune{problem, legal, kernel.default_config(problem, machine), {}, {}};
+  tune.footprint = [legal = std::move(legal)](const Config& config) {
+    int64_t bytes = 0;
+    for (const ResourceUse& use : legal.uses(config)) bytes += use.needed;
+    return bytes;
+  };
+  tune.limited = !limits.empty();
+  if (tune.limited) {
+    tune.space = limited(tune.space, limits);
+    refuse_empty_space(tune.space, problem.text());
+  }
   if (problem.kernel == "gemm") use_estimates(tune, machine, within);
   return tune;
 }
@@ -125,7 +118,8 @@ TuneProblem kernel_problem(const Problem& problem, const Machine& machine, doubl
 std::vector<TuneProblem> gemm_problems(const ModelConfig& model, const Machine& machine,
                                        const std::map<int64_t, int64_t>& step_tokens,
                                        const std::map<int64_t, int64_t>& step_samples,
-                                       const RankLayout& layout, double within) {
+                                       const RankLayout& layout, double within,
+                                       const SpaceLimits& limits) {
   std::vector<TuneProblem> problems;
   const auto add = [&](int64_t tokens, int64_t samples, bool head) {
     for (const ModelOp& op : decoder_ops(model, tokens, samples, layout)) {
@@ -134,7 +128,7 @@ std::vector<TuneProblem> gemm_problems(const ModelConfig& model, const Machine& 
       const auto known = std::find_if(problems.begin(), problems.end(),
                                       [&](const TuneProblem& p) { return p.problem == problem; });
       if (known == problems.end()) {
-        problems.push_back(kernel_problem(problem, machine, within));
+        problems.push_back(kernel_problem(problem, machine, within, limits));
         problems.back().ops.push_back(op.name);
       } else if (std::find(known->ops.begin(), known->ops.end(), op.name) == known->ops.end()) {
         known->ops.push_back(op.name);

@@ -15,19 +15,16 @@ namespace tilewright {
 /// tried: tiny tiles that cannot win, and whose launches have many times more instructions.
 constexpr double kDefaultWithin = 1.5;
 
-/// The configs of a GEMM's space with the least first-order estimates, at most eight, no two with
-/// the same traffic.
-std::vector<Config> promising_configs(const Problem& problem, const Space& space,
-                                      const Machine& machine);
-
-/// Like promising_configs, but at most `count` and no two with the same tile (tile_m x tile_n).
+/// The configs of a GEMM's space with the least first-order estimates, at most `count`, no two with
+/// the same tile (tile_m x tile_n).
 std::vector<Config> promising_tiles(const Problem& problem, const Space& space,
                                     const Machine& machine, size_t count);
 
 /// One problem of a kernel with its seeds (the configs with the least first-order estimates), as
-/// `tune KERNEL` searches it. `within`: as kDefaultWithin; 0 keeps the whole space.
+/// `tune KERNEL` searches it. `within`: as kDefaultWithin; 0 keeps the whole space. Errors of the
+/// limits: as limited() and refuse_empty_space().
 TuneProblem kernel_problem(const Problem& problem, const Machine& machine,
-                           double within = kDefaultWithin);
+                           double within = kDefaultWithin, const SpaceLimits& limits = {});
 
 /// The GEMM problems that traffic makes of a model: one for each of the model's linears and each
 /// multiple of kRowMultiple rows that occurs. `step_tokens` and `step_samples` count steps by rows
@@ -37,6 +34,7 @@ std::vector<TuneProblem> gemm_problems(const ModelConfig& model, const Machine& 
                                        const std::map<int64_t, int64_t>& step_tokens,
                                        const std::map<int64_t, int64_t>& step_samples,
                                        const RankLayout& layout = {},
-                                       double within = kDefaultWithin);
+                                       double within = kDefaultWithin,
+                                       const SpaceLimits& limits = {});
 
 }  // namespace tilewright

@@ -1,47 +1,45 @@
 #include "tuner/session/session.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
-#include <tuple>
 #include <utility>
 
+#include "tuner/session/active_search.h"
+#include "tuner/session/family.h"
 #include "tuner/session/problem_search.h"
+#include "tuner/session/session_history.h"
+#include "tuner/session/transfer.h"
+#include "tuner/session/trial_runner.h"
 
 namespace tilewright {
 
 namespace {
 
 /// Problems searched side by side: with the batch of each the work between two points where all
-/// threads wait for each other.
+/// threads wait for each other. The next ones begin when all of these have ended, so that what they
+/// learn from them does not depend on how fast each was.
 constexpr size_t kProblemsSideBySide = 8;
-
-/// One asked config of a round, with what is known of it.
-struct Trial {
-  size_t problem;  // index into the session's problems
-  Candidate candidate;
-  MeasurementKey key;
-  std::optional<Measurement> measurement;
-  bool from_cache = false;
-  size_t evaluation = 0;  // index into the round's evaluations unless it comes from the cache
-};
 
 class Session {
  public:
-  Session(std::span<const TuneProblem> problems, const KeyMaker& key_of, EvaluationPool& pool, Store& store, int64_t run_id, const TuneOptions& options, const TuneHooks& hooks)
+  Session(std::span<const TuneProblem> problems, const KeyMaker& key_of, EvaluationPool& pool,
+          Store& store, int64_t run_id, const TuneOptions& options, const TuneHooks& hooks)
       : problems_(problems),
-        key_of_(key_of),
-        pool_(pool),
-        evaluator_id_(pool.evaluator_id()),
         store_(store),
         run_id_(run_id),
         options_(options),
         hooks_(hooks),
+        runner_(problems, key_of, pool, store, run_id, hooks),
         started_(seconds()) {
+    if (options.screening) {
+      screener_.emplace(problems, key_of, *options.screening, store, run_id, hooks);
+    }
+    transfer_.emplace(store, problems, evaluators());
+    history_.emplace(store, options.resumed_run, options.earlier_run);
     result_.problems.resize(problems.size());
+    near_.resize(problems.size());
     for (size_t i = 0; i < problems.size(); ++i) {
       result_.problems[i].problem = &problems[i];
       progress_.total += estimate(problems[i]);
@@ -49,18 +47,22 @@ class Session {
   }
 
   TuneResult run() {
-    while (!stopped()) {
-      std::vector<Trial> trials = ask_round();
-      if (trials.empty()) break;
-      run_round(trials);
+    for (size_t first = 0; first < problems_.size() && !stopped(); first += kProblemsSideBySide) {
+      search_side_by_side(first, std::min(first + kProblemsSideBySide, problems_.size()));
     }
-    for (auto& [index, search] : active_) result_.problems[index] = search->take_result();
+    if (options_.max_regret && !stopped()) unify_families();
     save_winners();
     return std::move(result_);
   }
 
  private:
   double seconds() const { return hooks_.seconds ? hooks_.seconds() : 0; }
+
+  std::vector<std::string> evaluators() const {
+    std::vector<std::string> ids = {runner_.evaluator_id()};
+    if (screener_) ids.push_back(screener_->evaluator_id());
+    return ids;
+  }
 
   /// Also notes why. Called by one thread at a time.
   bool stopped() {
@@ -80,149 +82,281 @@ class Session {
     return options_.max_evaluations > 0 ? std::min(options_.max_evaluations, all) : all;
   }
 
-  MeasurementKey key_of(size_t problem, const Config& config) const {
-    MeasurementKey key = key_of_(problems_[problem].problem, config);
-    key.evaluator = evaluator_id_;
-    return key;
-  }
-
-  /// The next problems take the places of those that have ended.
-  void activate() {
-    while (active_.size() < kProblemsSideBySide && next_problem_ < problems_.size()) {
-      const size_t index = next_problem_++;
-      auto search = std::make_unique<ProblemSearch>(problems_[index], options_, hooks_);
-      progress_.total += search->planned() - estimate(problems_[index]);
-      active_.emplace(index, std::move(search));
+  void search_side_by_side(size_t first, size_t last) {
+    for (size_t i = first; i < last; ++i) begin(i);
+    while (obey(), !stopped()) {
+      const std::vector<AskedTrial> asked = ask_round();
+      if (asked.empty()) break;
+      run_round(asked);
+      report({.kind = TuneEventKind::kRoundEnd});
     }
+    for (size_t i = first; i < last; ++i) end(i);
+    active_.clear();
   }
 
-  std::vector<Trial> ask_round() {
-    std::vector<Trial> trials;
-    do {
-      activate();
-      for (auto it = active_.begin(); it != active_.end();) {
-        const size_t index = it->first;
-        ProblemSearch& search = *it->second;
-        const int64_t planned = search.planned();
-        const std::vector<Candidate> candidates = search.next(options_.batch);
-        for (const Candidate& candidate : candidates) {
-          trials.push_back(
-              {index, candidate, key_of(index, candidate.config), std::nullopt, false, 0});
-        }
-        progress_.total += search.planned() - planned;
-        if (candidates.empty()) result_.problems[index] = search.take_result();
-        it = candidates.empty() ? active_.erase(it) : std::next(it);
+  void begin(size_t index) {
+    const TuneProblem& problem = problems_[index];
+    const Series series = runner_.series(index);
+    Foreknowledge known;
+    known.incumbent = history_->incumbent(series);
+    if (known.incumbent && !runner_.find(index, known.incumbent->text())) known.incumbent.reset();
+    auto space = std::make_unique<SpaceIndex>(problem.space);
+    if (options_.transfer) {
+      auto hints = history_->hints(series);
+      if (!hints) {
+        hints = transfer_->hints(problem.problem, series, *space, options_.max_evaluations);
       }
-    } while (trials.empty() && next_problem_ < problems_.size());
-    return trials;
-  }
-
-  /// Answers trials from the store; returns the first trial of every key that is new.
-  std::vector<size_t> look_up(std::vector<Trial>& trials) {
-    using Key = std::tuple<std::string, int, std::string, std::string, std::string>;
-    std::map<Key, size_t> pending;
-    std::vector<size_t> evaluations;
-    for (size_t i = 0; i < trials.size(); ++i) {
-      Trial& trial = trials[i];
-      const MeasurementKey& key = trial.key;
-      const auto [found, is_new] = pending.try_emplace(
-          {key.kernel, key.kernel_revision, key.problem, key.config, key.machine_fingerprint},
-          evaluations.size());
-      trial.measurement = is_new ? store_.find(key) : std::nullopt;
-      if (trial.measurement) {
-        trial.from_cache = true;
-        pending.erase(found);
-      } else {
-        trial.from_cache = !is_new;
-        trial.evaluation = found->second;
-        if (is_new) evaluations.push_back(i);
-      }
+      known.hints = std::move(*hints);
+      known.elsewhere = transfer_->failures(series);
     }
-    return evaluations;
+    ActiveSearch& active = active_[index];
+    active.search =
+        std::make_unique<ProblemSearch>(problem, std::move(space), options_, std::move(known));
+    if (!limits_.empty()) active.search->change(options_, limits_);
+    const ReplayCounts replayed = replay(active, history_->trials(series, evaluators()));
+    result_.cache_hits += replayed.measured;
+    result_.screened += replayed.screened;
+    result_.replayed += replayed.measured + replayed.screened;
+    progress_.done += replayed.measured + replayed.screened;
+    progress_.total += active.search->planned() - estimate(problem);
+    report(event(index, TuneEventKind::kProblemBegin));
   }
 
-  /// Evaluates what is new, and tells the searches of everything in the order asked, as far as the
-  /// round gets.
-  void run_round(std::vector<Trial>& trials) {
-    const std::vector<size_t> evaluations = look_up(trials);
-    std::vector<EvaluationTask> tasks;
-    for (const size_t i : evaluations) {
-      tasks.push_back({&problems_[trials[i].problem].problem, trials[i].candidate.config});
-    }
-    std::vector<Measurement> finished;
-    size_t told = 0;
-    const auto tell_ready = [&] {
-      for (; told < trials.size(); ++told) {
-        Trial& trial = trials[told];
-        if (!trial.measurement) {
-          if (trial.evaluation >= finished.size()) return;
-          trial.measurement = finished[trial.evaluation];
-        }
-        tell(trial);
+  void end(size_t index) {
+    ActiveSearch& active = active_.at(index);
+    if (!active.has_ended) finish(index, active);
+    const TunedProblem& tuned = result_.problems[index];
+    if (tuned.found) transfer_->add(problems_[index].problem, tuned.config);
+  }
+
+  void finish(size_t index, ActiveSearch& active) {
+    active.has_ended = true;
+    result_.problems[index] = active.search->result();
+    if (options_.max_regret) near_[index] = active.search->near_winners(*options_.max_regret);
+    if (options_.analyse) result_.problems[index].analysis = active.search->analysis();
+    report(event(index, TuneEventKind::kProblemEnd));
+  }
+
+  /// Gives problems that differ in m alone as few configs as will do.
+  void unify_families() {
+    const FamilyTimer time = [&](const std::vector<FamilyTrial>& trials) {
+      std::vector<AskedTrial> asked;
+      for (const FamilyTrial& trial : trials) {
+        asked.push_back({trial.problem, trial.config, "family"});
       }
+      std::vector<double> times_us;
+      runner_.run(
+          asked,
+          [&](size_t, const Measurement& measurement, bool from_cache) {
+            (from_cache ? result_.cache_hits : result_.evaluations) += 1;
+            times_us.push_back(measurement.time_us);
+          },
+          [&] { return stopped(); });
+      return times_us;
     };
-    const auto done = [&](size_t i, const Evaluated& evaluated) {
-      store_.record(trials[evaluations[i]].key, evaluated.measurement, run_id_, evaluated.wall_us,
-                    hooks_.date ? hooks_.date() : "");
-      finished.push_back(evaluated.measurement);
-      tell_ready();
-    };
-    tell_ready();
-    pool_.run(tasks, done, [&] { return stopped(); });
+    for (const std::vector<size_t>& family : families_of(problems_)) {
+      TuneEvent phase;
+      phase.kind = TuneEventKind::kPhase;
+      phase.text = "sharing configs between numbers of rows";
+      report(phase);
+      FamilyTable table = unify(family, near_, *options_.max_regret, time, result_.problems);
+      if (!table.ranges.empty()) result_.families.push_back(std::move(table));
+    }
   }
 
-  void tell(const Trial& trial) {
-    ProblemSearch& search = *active_.at(trial.problem);
-    search.tell(trial.candidate, *trial.measurement, trial.from_cache);
-    (trial.from_cache ? result_.cache_hits : result_.evaluations) += 1;
+  std::vector<AskedTrial> ask_round() {
+    std::vector<AskedTrial> asked;
+    for (auto& [index, active] : active_) {
+      if (active.has_ended) continue;
+      ProblemSearch& search = *active.search;
+      const int64_t planned = search.planned();
+      const std::vector<Candidate> candidates = search.next(options_.batch);
+      for (const Candidate& candidate : candidates) {
+        asked.push_back({index, candidate.config, candidate.proposer});
+      }
+      progress_.total += search.planned() - planned;
+      if (candidates.empty()) finish(index, active);
+    }
+    return asked;
+  }
+
+  void run_round(std::vector<AskedTrial> asked) {
+    const auto stop = [&] { return stopped(); };
+    if (screener_ && !screen(asked, stop)) return;
+    runner_.run(
+        asked,
+        [&](size_t i, const Measurement& measurement, bool from_cache) {
+          tell(asked[i], measurement, from_cache);
+        },
+        stop);
+  }
+
+  /// Lets the cheaper evaluator answer what is too slow by it. False when stopped before all was
+  /// looked at.
+  bool screen(std::vector<AskedTrial>& asked, const std::function<bool()>& stop) {
+    std::vector<AskedTrial> looks = asked;
+    for (AskedTrial& look : looks) look.proposer = kScreening;
+    std::vector<Measurement> found;
+    screener_->run(
+        looks, [&](size_t, const Measurement& m, bool) { found.push_back(m); }, stop);
+    if (found.size() < asked.size()) return false;
+    tilewright::screen(active_, asked, found, screener_->evaluator_id(),
+                       [&](const AskedTrial& trial) {
+                         return runner_.find(trial.problem, trial.config.text()) != nullptr;
+                       });
+    return true;
+  }
+
+  void tell(const AskedTrial& trial, Measurement measurement, bool from_cache) {
+    ActiveSearch& active = active_.at(trial.problem);
+    ProblemSearch& search = *active.search;
+    const double best_before = search.best_us();
+    ResultKind kind = from_cache ? ResultKind::kCached : ResultKind::kMeasured;
+    if (trial.screened) {
+      kind = ResultKind::kScreened;
+      measurement.time_us = active.ladder.predicted(measurement.time_us);
+    } else if (screener_ && measurement.status == AttemptStatus::kOk) {
+      active.ladder.measured(trial.config.text(), measurement.time_us);
+    }
+    search.tell({trial.config, trial.proposer}, measurement, kind);
+    (trial.screened ? result_.screened
+     : from_cache   ? result_.cache_hits
+                    : result_.evaluations) += 1;
+    report_trial(trial, measurement, from_cache, search.best_us() != best_before);
     if (!hooks_.progress) return;
-    ++progress_.done;
     progress_.evaluations = result_.evaluations;
     progress_.cache_hits = result_.cache_hits;
-    progress_.problem = trial.key.problem;
-    progress_.best_us = search.result().time_us;
-    progress_.baseline_us = search.result().baseline_us;
+    progress_.problem = problems_[trial.problem].problem.text();
+    progress_.best_us = search.best_us();
+    progress_.baseline_us = search.baseline_us();
+    ++progress_.done;
     hooks_.progress(progress_);
+  }
+
+  void report(const TuneEvent& event) const {
+    if (hooks_.event) hooks_.event(event);
+  }
+
+  TuneEvent event(size_t index, TuneEventKind kind) const {
+    return event_of(active_.at(index), index, problems_[index].problem, kind);
+  }
+
+  void report_trial(const AskedTrial& trial, const Measurement& measurement, bool from_cache,
+                    bool is_best) const {
+    if (!hooks_.event) return;
+    TuneEvent told = event(trial.problem, TuneEventKind::kTrial);
+    told.config = &trial.config;
+    told.proposer = trial.proposer;
+    told.measurement = &measurement;
+    told.from_cache = from_cache;
+    told.screened = trial.screened.has_value();
+    report(told);
+    told.kind = TuneEventKind::kNewBest;
+    if (is_best) report(told);
+  }
+
+  /// Does what somebody who watches wants; waits while the session is paused.
+  void obey() {
+    if (!hooks_.control) return;
+    bool paused = false;
+    do {
+      for (const TuneCommand& command : hooks_.control(paused)) {
+        if (command.kind == TuneCommand::Kind::kPause) paused = true;
+        if (command.kind == TuneCommand::Kind::kResume) paused = false;
+        if (command.kind == TuneCommand::Kind::kStop) result_.interrupted = true;
+        obey(command);
+      }
+    } while (paused && !stopped());
+  }
+
+  void obey(const TuneCommand& command) {
+    TuneOptions options = options_;
+    if (command.kind == TuneCommand::Kind::kBudget) options.max_evaluations = command.evaluations;
+    if (command.kind == TuneCommand::Kind::kStrategy) options.strategy = command.text;
+    const bool changes = command.kind == TuneCommand::Kind::kBudget ||
+                         command.kind == TuneCommand::Kind::kStrategy ||
+                         command.kind == TuneCommand::Kind::kLimit;
+    TuneEvent answer;
+    answer.kind = TuneEventKind::kControl;
+    std::string refusal;
+    if (changes) {
+      const int64_t before = planned();
+      refusal = change(active_, options, command.limits);
+      progress_.total += planned() - before;
+      answer.text = refusal;
+    }
+    if (changes && refusal.empty()) {
+      options_ = options;
+      limits_.add(command.limits);
+    }
+    report(answer);
+  }
+
+  int64_t planned() const {
+    int64_t sum = 0;
+    for (const auto& [index, active] : active_) sum += active.search->planned();
+    return sum;
   }
 
   void save_winners() {
     std::vector<Winner> winners;
     std::map<std::pair<std::string, std::string>, size_t> saved;
-    for (const TunedProblem& tuned : result_.problems) {
+    for (size_t i = 0; i < problems_.size(); ++i) {
+      const TunedProblem& tuned = result_.problems[i];
       if (!tuned.found) continue;
-      const MeasurementKey key =
-          key_of(static_cast<size_t>(tuned.problem - problems_.data()), tuned.config);
-      const auto [same, is_new] = saved.try_emplace({key.kernel, key.problem}, winners.size());
-      if (!is_new) {  // the same problem for other ops of the model
+      Winner winner = winner_row(tuned, runner_.key(i, tuned.config));
+      const auto [same, is_new] =
+          saved.try_emplace({winner.kernel, winner.problem}, winners.size());
+      if (is_new) {
+        winners.push_back(std::move(winner));
+      } else {  // the same problem for other ops of the model
         std::vector<std::string>& ops = winners[same->second].ops;
-        ops.insert(ops.end(), tuned.problem->ops.begin(), tuned.problem->ops.end());
-        continue;
+        ops.insert(ops.end(), winner.ops.begin(), winner.ops.end());
       }
-      winners.push_back({key.kernel, key.kernel_revision, key.problem, tuned.problem->ops,
-                         key.evaluator, key.config, tuned.time_us, tuned.problem->baseline.text(),
-                         tuned.baseline_us, tuned.runner_up_us, tuned.evaluations, tuned.cache_hits,
-                         tuned.complete});
     }
     store_.save_winners(run_id_, winners);
   }
 
   std::span<const TuneProblem> problems_;
-  const KeyMaker& key_of_;
-  EvaluationPool& pool_;
-  std::string evaluator_id_;
   Store& store_;
   int64_t run_id_;
-  const TuneOptions& options_;
+  TuneOptions options_;
   const TuneHooks& hooks_;
+  TrialRunner runner_;
+  std::optional<TrialRunner> screener_;
+  std::optional<Transfer> transfer_;
+  std::optional<SessionHistory> history_;
+  std::vector<std::vector<Config>> near_;  // of each problem, with max_regret
+  SpaceLimits limits_;                     // that commands gave
   double started_;
 
   TuneResult result_;
   TuneProgress progress_;
-  std::map<size_t, std::unique_ptr<ProblemSearch>> active_;  // by index, so in a fixed order
-  size_t next_problem_ = 0;
+  ActiveSearches active_;
 };
 
 }  // namespace
+
+Winner winner_row(const TunedProblem& tuned, const MeasurementKey& key) {
+  Winner winner;
+  winner.kernel = key.kernel;
+  winner.kernel_revision = key.kernel_revision;
+  winner.problem = key.problem;
+  winner.ops = tuned.problem->ops;
+  winner.evaluator = key.evaluator;
+  winner.config = key.config;
+  winner.time_us = tuned.time_us;
+  winner.baseline_config = tuned.problem->baseline.text();
+  winner.baseline_us = tuned.baseline_us;
+  winner.runner_up_us = tuned.runner_up_us;
+  winner.evaluations = tuned.evaluations;
+  winner.cache_hits = tuned.cache_hits;
+  winner.complete = tuned.complete;
+  winner.confidence = tuned.confidence;
+  winner.worst_regret = tuned.regret;
+  if (tuned.problem->footprint) winner.footprint = tuned.problem->footprint(tuned.config);
+  return winner;
+}
 
 TuneResult tune(std::span<const TuneProblem> problems, const KeyMaker& key_of, EvaluationPool& pool,
                 Store& store, int64_t run_id, const TuneOptions& options, const TuneHooks& hooks) {

@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/space/measurement.h"
@@ -11,6 +13,8 @@
 #include "core/space/space.h"
 #include "db/store.h"
 #include "tuner/session/evaluation_pool.h"
+#include "tuner/session/search_analysis.h"
+#include "tuner/session/tune_events.h"
 
 namespace tilewright {
 
@@ -20,8 +24,17 @@ struct TuneProblem {
   Space space;
   Config baseline;               ///< tried first, always
   std::vector<std::string> ops;  ///< names of the model's ops that have this problem
-  std::vector<Config> seeds;     ///< tried right after the baseline
+  std::vector<Config> seeds;     ///< tried after the baseline and what like problems suggest
+  /// First-order time of a config in us, to rank by; empty where there is none.
+  std::function<double(const Config&)> estimate = {};
+  /// On-chip bytes of a config, to prefer the smaller of two equally fast ones; may be empty.
+  std::function<int64_t(const Config&)> footprint = {};
+  /// A user narrowed the space: what is outside it may be measured, but never wins.
+  bool limited = false;
 };
+
+/// Of `tune`: does well whatever the space is like.
+constexpr std::string_view kDefaultStrategy = "portfolio";
 
 struct TuneOptions {
   std::string strategy = "exhaustive";
@@ -29,21 +42,29 @@ struct TuneOptions {
   /// the same tuning tries the same configs. 0: no limit.
   int64_t max_evaluations = 0;
   double max_seconds = 0;  ///< of the whole session, by TuneHooks::seconds; 0: no limit
+  /// A search ends when as many trials again as in the last half of it are expected to gain less
+  /// than this fraction (ProblemSearch::expected_gain); 0: it does not.
+  double min_gain = 0;
   uint64_t seed = 0;
   /// Configs asked of one problem at once. It decides what an adaptive strategy knows when it is
   /// asked, so it is a property of the session and never of the number of threads.
   size_t batch = 8;
-};
-
-/// How far a session is.
-struct TuneProgress {
-  int64_t done = 0;
-  int64_t total = 0;  ///< an upper bound until every space has been walked
-  int64_t evaluations = 0;
-  int64_t cache_hits = 0;
-  std::string problem;  ///< of the last result
-  double best_us = 0;   ///< best of that problem so far; 0 when nothing worked
-  double baseline_us = 0;
+  /// Start with configs that were fast for like problems (docs/tuner.md, "Transfer").
+  bool transfer = false;
+  /// A run of which the session is the continuation: what it tried counts as tried here, in the
+  /// same order, as far as it is still in the spaces; 0: none.
+  int64_t resumed_run = 0;
+  /// The last run of the same session: its winners are the incumbents, where they still hold; 0:
+  /// none.
+  int64_t earlier_run = 0;
+  /// A cheaper evaluator of the same problems, which decides what is worth the pool (docs/tuner.md,
+  /// "Fidelity"); null: everything is. It outlives the session.
+  EvaluationPool* screening = nullptr;
+  /// Problems that differ in m alone share configs: the winners become the smallest table of ranges
+  /// in which none is slower than with the best config known for it by more than this fraction
+  /// (docs/tuner.md, "Families"). Empty: every problem keeps its own winner.
+  std::optional<double> max_regret = std::nullopt;
+  bool analyse = false;  ///< fill TunedProblem::analysis in
 };
 
 /// What the session asks and reports on its way. Every one may be empty. All are called on the
@@ -54,8 +75,10 @@ struct TuneHooks {
   std::function<double()> seconds;    ///< a clock for max_seconds
   std::function<std::string()> date;  ///< for the rows
   std::function<void(const TuneProgress&)> progress;
-  /// On-chip bytes of a config, to prefer the smaller of two equally fast ones.
-  std::function<int64_t(const Problem&, const Config&)> footprint;
+  std::function<void(const TuneEvent&)> event;
+  /// What is wanted of the session, asked for before each round. While it is paused (`paused`) it
+  /// asks again and again, so this may wait for the next command.
+  std::function<std::vector<TuneCommand>(bool paused)> control;
 };
 
 struct TunedProblem {
@@ -65,25 +88,58 @@ struct TunedProblem {
   double time_us = 0;
   double baseline_us = 0;   ///< 0 when the baseline failed
   double runner_up_us = 0;  ///< best time of another config; 0 when there is none
+  double spread_us = 0;     ///< standard error of time_us; 0 where it is exact
+  double confidence = 1;    ///< that the winner is faster than the runner-up (confidence_of)
+  /// Of a member of a family: how much slower its config is than the best known for it, as a
+  /// fraction; time_us is then that of the family's config.
+  std::optional<double> regret = std::nullopt;
   int64_t evaluations = 0;  ///< new ones
   int64_t cache_hits = 0;
+  int64_t screened = 0;   ///< too slow by a cheaper evaluator
   int64_t failures = 0;   ///< tried configs without a time
   std::string failure;    ///< reason of the first of them
   bool complete = false;  ///< the search ended by itself or by max_evaluations
 
   /// Baseline time / best time; 0 when either failed.
   double gain() const { return found && time_us > 0 ? baseline_us / time_us : 0; }
-  /// How much slower the runner-up is, as a fraction of the best time; 0 when there is none.
+  SearchAnalysis analysis;  ///< empty unless asked for
+
+  /// How much slower the runner-up is, as a fraction of the best time; 0 when there is none, below
+  /// 0 when an incumbent won because noise does not tell them apart.
   double margin() const { return runner_up_us > 0 ? runner_up_us / time_us - 1 : 0; }
+};
+
+/// One config for all rows within [m_min, m_max].
+struct FamilyRangeResult {
+  int64_t m_min = 1;
+  int64_t m_max = 1;
+  Config config;
+  double time_us = 0;       ///< at m_max
+  double worst_regret = 0;  ///< of its members
+};
+
+/// The smallest table of ranges for problems that differ in m alone.
+struct FamilyTable {
+  Problem problem;  ///< the first of them
+  size_t members = 0;
+  std::vector<FamilyRangeResult> ranges;  ///< ascending, without gaps from m = 1 on
+  double worst_regret = 0;
+  double mean_regret = 0;
 };
 
 struct TuneResult {
   std::vector<TunedProblem> problems;  ///< in the given order
+  std::vector<FamilyTable> families;   ///< with TuneOptions::max_regret
   int64_t evaluations = 0;
   int64_t cache_hits = 0;
+  int64_t screened = 0;
+  int64_t replayed = 0;      ///< trials of the run that was resumed
   bool interrupted = false;  ///< stop() said so
   bool out_of_time = false;  ///< max_seconds were over
 };
+
+/// The row of a problem's winner; `key` is that of its config.
+Winner winner_row(const TunedProblem& tuned, const MeasurementKey& key);
 
 /// The key of a measurement but for the evaluator, which the session fills in.
 using KeyMaker = std::function<MeasurementKey(const Problem&, const Config&)>;
@@ -93,8 +149,8 @@ using KeyMaker = std::function<MeasurementKey(const Problem&, const Config&)>;
 /// asked before it are there, and saves the winners under `run_id` (begun by the caller, who also
 /// ends it). Results and rows do not depend on the pool.
 ///
-/// The winner is the config with the least time. Among equal times the baseline wins, then a seed
-/// (the earlier one), then the smaller footprint, then the config that comes first by its values.
+/// The winner is chosen by WinnerChoice: the least time; of equal times the incumbent, then the
+/// smaller footprint, then the config that comes first by its values.
 TuneResult tune(std::span<const TuneProblem> problems, const KeyMaker& key_of, EvaluationPool& pool,
                 Store& store, int64_t run_id, const TuneOptions& options, const TuneHooks& hooks);
 

@@ -1,0 +1,110 @@
+#include "app/cli/evaluator_arguments.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <string_view>
+
+#include "app/cli/interrupt.h"
+#include "app/cli/settings.h"
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "tuner/evaluate/command_evaluator.h"
+#include "tuner/evaluate/simulator_evaluator.h"
+
+namespace tilewright {
+
+namespace {
+
+constexpr std::string_view kCommandPrefix = "cmd ";
+constexpr int64_t kMiB = int64_t{1} << 20;
+
+/// "3..30", or one number for both.
+RepetitionRule read_repetitions(const Arguments& arguments) {
+  constexpr int64_t kMost = 10'000;
+  const std::string text = arguments.text("repetitions");
+  const size_t dots = text.find("..");
+  const int64_t min = parse_int(std::string_view(text).substr(0, dots), "--repetitions");
+  const int64_t max = dots == std::string::npos
+                          ? min
+                          : parse_int(std::string_view(text).substr(dots + 2), "--repetitions");
+  if (min < 1 || max < min || max > kMost) {
+    throw Error(ErrorKind::kUsage, fmt::format("--repetitions {} is no range MIN..MAX within 1..{}",
+                                               printable(text), kMost));
+  }
+  RepetitionRule rule;
+  rule.min = static_cast<int>(min);
+  rule.max = static_cast<int>(max);
+  return rule;
+}
+
+CommandOptions read_options(const Arguments& arguments) {
+  CommandOptions options;
+  options.limits.seconds = arguments.number("eval-timeout", 0.001, 1e6);
+  options.limits.memory_bytes = arguments.integer("eval-memory", 0, int64_t{1} << 40) * kMiB;
+  options.limits.output_bytes = arguments.integer("eval-output", 1, 1 << 10) * kMiB;
+  options.repetitions = read_repetitions(arguments);
+  options.environment = child_environment();
+  options.stop = interrupted;
+  return options;
+}
+
+std::unique_ptr<Evaluator> command_evaluator(const Arguments& arguments, std::string_view text,
+                                             std::span<const TuneProblem> problems) {
+  CommandTemplate command(text);
+  for (const TuneProblem& problem : problems) {
+    command.check(problem.problem, problem.space.parameters());
+  }
+  CommandOptions options = read_options(arguments);
+  const std::string program = command.fixed_program();
+  if (!program.empty()) {
+    const std::string file = find_program(program, options.environment);
+    if (file.empty() || ::access(file.c_str(), X_OK) != 0) {
+      throw Error(ErrorKind::kNotFound,
+                  fmt::format("--evaluator: there is no program '{}'", printable(program)));
+    }
+  }
+  return std::make_unique<CommandEvaluator>(std::move(command), std::move(options));
+}
+
+}  // namespace
+
+std::vector<Option> evaluator_options() {
+  return {
+      {"evaluator", 0, "WHAT", "sim",
+       "what times a config: sim, the simulator, or 'cmd PROGRAM {tile_m} ...', a program that "
+       "prints the time in us"},
+      {"eval-timeout", 0, "S", "60", "seconds that one run of the command may take"},
+      {"eval-memory", 0, "MIB", "0", "address space of each of its processes; 0: no limit"},
+      {"eval-output", 0, "MIB", "1", "what one run of it may write"},
+      {"repetitions", 0, "MIN..MAX", "3..30",
+       "how often it is run: until the standard error of the time is below 1 %"},
+  };
+}
+
+std::unique_ptr<Evaluator> make_evaluator(const Arguments& arguments, const Machine& machine,
+                                          std::span<const TuneProblem> problems) {
+  const std::string what = arguments.text("evaluator");
+  if (what.starts_with(kCommandPrefix)) {
+    if (arguments.has("fidelity")) {
+      throw Error(ErrorKind::kUsage, "--fidelity is of the simulator; leave it or --evaluator out");
+    }
+    return command_evaluator(arguments, std::string_view(what).substr(kCommandPrefix.size()),
+                             problems);
+  }
+  for (const char* option : {"eval-timeout", "eval-memory", "eval-output", "repetitions"}) {
+    if (!arguments.has(option)) continue;
+    throw Error(ErrorKind::kUsage,
+                fmt::format("--{} makes sense only with --evaluator 'cmd ...'", option));
+  }
+  if (what == "sim") {
+    const bool composed = arguments.text("fidelity") == "composed";
+    return std::make_unique<SimulatorEvaluator>(
+        machine, composed ? Fidelity::kComposed : Fidelity::kDetailed);
+  }
+  throw Error(ErrorKind::kUsage,
+              fmt::format("--evaluator '{}' is unknown (it is sim, or 'cmd PROGRAM ...')",
+                          printable(what)));
+}
+
+}  // namespace tilewright

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "app/cli/command.h"
+#include "app/cli/options.h"
+#include "core/machine/machine.h"
+#include "tuner/evaluate/evaluator.h"
+#include "tuner/session/session.h"
+
+namespace tilewright {
+
+/// --evaluator, --eval-timeout, --eval-memory, --eval-output and --repetitions, for every command
+/// that has something timed.
+std::vector<Option> evaluator_options();
+
+/// The evaluator that --evaluator names: 'sim', or 'cmd ...', an external command whose
+/// placeholders the problems must give. The machine must outlive it. Error (usage), also for
+/// --eval-* and --repetitions without a command; Error (not found) when the command's program does
+/// not exist.
+std::unique_ptr<Evaluator> make_evaluator(const Arguments& arguments, const Machine& machine,
+                                          std::span<const TuneProblem> problems);
+
+}  // namespace tilewright

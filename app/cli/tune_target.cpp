@@ -1,0 +1,162 @@
+#include "app/cli/tune_target.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "app/cli/interrupt.h"
+#include "app/cli/problem_arguments.h"
+#include "app/cli/progress.h"
+#include "app/cli/serving_setup.h"
+#include "core/base/error.h"
+#include "core/base/format.h"
+#include "core/base/text.h"
+#include "core/serving/engine.h"
+#include "kernels/gemm/gemm.h"
+#include "kernels/kernel.h"
+#include "tuner/session/family.h"
+#include "tuner/session/model_tuning.h"
+
+namespace tilewright {
+
+namespace {
+
+void check_for(const Arguments& arguments) {
+  const std::string list = arguments.text("for");
+  for (const std::string_view what : split(list, ',')) {
+    if (what == "gemm") continue;
+    throw Error(ErrorKind::kUsage,
+                fmt::format("--for '{}' is not something that can be tuned (known: gemm)",
+                            printable(what)));
+  }
+}
+
+/// Refuses options that say nothing about this kind of target.
+void refuse_options(const Arguments& arguments, std::initializer_list<const char*> options,
+                    const char* kind) {
+  for (const char* option : options) {
+    if (!arguments.has(option)) continue;
+    throw Error(ErrorKind::kUsage, fmt::format("--{} makes no sense for a {}", option, kind));
+  }
+}
+
+bool is_kernel(const std::string& name) {
+  return std::ranges::any_of(all_kernels(), [&](const Kernel* k) { return k->name() == name; });
+}
+
+/// A name that is neither kernel nor model gets suggestions from both.
+void check_known(const std::string& name) {
+  const bool looks_like_path =
+      name.find('/') != std::string::npos || name.ends_with(".json") || name == ".";
+  if (is_kernel(name) || looks_like_path) return;
+  std::vector<std::string> names = model_names();
+  if (std::ranges::find(names, name) != names.end()) return;
+  for (const Kernel* kernel : all_kernels()) names.push_back(kernel->name());
+  const std::string suggestion = did_you_mean(name, names);
+  throw Error(
+      ErrorKind::kNotFound,
+      fmt::format("'{}' is neither a kernel nor a model{} (see `tilewright kernel list` and "
+                  "`tilewright model list`)",
+                  printable(name), suggestion));
+}
+
+TuneTarget kernel_target(const Context& context, const std::string& name) {
+  const Arguments& arguments = context.arguments();
+  refuse_options(arguments,
+                 {"workload", "limit", "offset", "window", "rate", "arrivals", "trace", "kv-blocks",
+                  "max-model-len", "host-us", "tp", "pp", "quantization", "lowering",
+                  "enforce-eager", "cudagraph-capture-sizes", "all-reduce-parts", "expert-skew"},
+                 "kernel");
+  const Kernel& kernel = find_kernel(name);
+  TuneTarget target;
+  target.machine = context.machine();
+  target.range = read_size_range(arguments);
+  if (!target.range) {
+    const Problem problem = read_problem(kernel, read_request(arguments));
+    target.problems.push_back(
+        kernel_problem(problem, target.machine, read_within(arguments), read_limits(arguments)));
+    target.label = problem.text();
+    return target;
+  }
+  const SizeRange& range = *target.range;
+  target.member = [&kernel, &arguments, range, machine = target.machine](int64_t m) {
+    const Problem problem =
+        read_problem(kernel, read_request(arguments, shape_with(arguments, range, m)));
+    return kernel_problem(problem, machine, read_within(arguments), read_limits(arguments));
+  };
+  const std::vector<int64_t> members =
+      range.values.empty() ? family_members(range.min, range.max) : range.values;
+  for (const int64_t m : members) target.problems.push_back(target.member(m));
+  target.label = fmt::format("{} for {} to {} rows", target.problems.front().problem.text(),
+                             range.min, range.max);
+  return target;
+}
+
+/// Serves the workload with untuned kernels, to learn the numbers of rows of its steps.
+ServingResult learn_rows(const Context& context, Console& console, const ServingSetup& setup) {
+  context.note(fmt::format(
+      "serving {} requests of {} on untuned {} to learn the numbers of rows of their steps",
+      format_count(std::ssize(setup.workload.requests)), setup.workload.name, setup.model.name));
+  ModelExecutor executor(setup.model, setup.machine, setup.executor);
+  Progress progress(console.err(), context.globals().quiet);
+  ServingCallbacks callbacks;
+  callbacks.stop = interrupted;
+  callbacks.progress = [&](const ServingProgress& at) {
+    progress.update([&] {
+      return fmt::format("serving: {}/{} requests, step {}", at.finished, at.requests,
+                         format_count(at.steps));
+    });
+  };
+  return serve(setup.workload, executor, setup.options, callbacks);
+}
+
+/// Puts problems first that take much time of the workload for the time that a trial of them takes
+/// to simulate (about their multiply-adds), so that a session cut short has spent its time well.
+void order_by_worth(TuneTarget& target) {
+  std::map<std::string, double> worth;
+  for (const TuneProblem& each : target.problems) {
+    const Problem& problem = each.problem;
+    const auto calls = static_cast<double>(target.calls.at(problem.text()));
+    double work = 1;
+    for (const auto& [name, value] : problem.sizes) work *= static_cast<double>(value);
+    worth[problem.text()] = calls * gemm_estimate_us(problem, each.baseline, target.machine) / work;
+  }
+  std::ranges::stable_sort(target.problems, [&](const TuneProblem& a, const TuneProblem& b) {
+    return worth.at(a.problem.text()) > worth.at(b.problem.text());
+  });
+}
+
+/// Nothing when interrupted.
+std::optional<TuneTarget> model_target(Context& context, const std::string& name) {
+  const Arguments& arguments = context.arguments();
+  refuse_options(arguments, {"shape", "dtype", "layout", "epilogue", "out-dtype", "mask"}, "model");
+  check_for(arguments);
+  const ServingSetup setup = read_serving_setup(context, name);
+  const ServingResult served = learn_rows(context, context.console(), setup);
+  if (served.interrupted) return std::nullopt;
+  TuneTarget target;
+  target.machine = setup.machine;
+  target.model = setup.model.name;
+  target.workload = setup.workload.name;
+  target.label = fmt::format("{} {}", target.model, target.workload);
+  target.problems =
+      gemm_problems(setup.model, setup.machine, served.step_tokens, served.step_samples,
+                    setup.layout, read_within(arguments), read_limits(arguments));
+  target.calls = count_calls(setup.model, served.step_tokens, served.step_samples, setup.layout);
+  order_by_worth(target);
+  context.note(fmt::format("{} steps, {} GEMM problems",
+                           format_count(std::ssize(served.step_end_ns)), target.problems.size()));
+  return target;
+}
+
+}  // namespace
+
+std::optional<TuneTarget> read_tune_target(Context& context) {
+  const std::string& name = context.arguments().positionals()[0];
+  check_known(name);
+  if (is_kernel(name)) return kernel_target(context, name);
+  return model_target(context, name);
+}
+
+}  // namespace tilewright

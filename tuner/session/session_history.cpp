@@ -1,0 +1,85 @@
+#include "tuner/session/session_history.h"
+
+#include <algorithm>
+
+namespace tilewright {
+
+namespace {
+
+bool is_of(const MeasurementKey& key, const Series& series) {
+  return key.kernel == series.kernel && key.kernel_revision == series.kernel_revision &&
+         key.machine_fingerprint == series.machine_fingerprint;
+}
+
+/// Proposers whose trials come before the strategy is asked.
+bool is_hint(std::string_view proposer) {
+  return proposer == "earlier" || proposer == "neighbour";
+}
+
+bool is_before_strategy(std::string_view proposer) {
+  return is_hint(proposer) || proposer == "baseline" || proposer == "screening";
+}
+
+}  // namespace
+
+SessionHistory::SessionHistory(Store& store, int64_t resumed_run, int64_t earlier_run) {
+  if (resumed_run > 0) load(store, resumed_run, resumed_);
+  if (earlier_run > 0) {
+    load(store, earlier_run, earlier_);
+    winners_ = store.load_winners(earlier_run);
+    machine_ = store.load_run(earlier_run).machine_fingerprint;
+  }
+}
+
+void SessionHistory::load(Store& store, int64_t run,
+                          std::map<std::string, std::vector<StoredTrial>>& into) {
+  for (StoredTrial& trial : store.trials(run)) {
+    into[trial.key.problem].push_back(std::move(trial));
+  }
+}
+
+std::vector<ReplayedTrial> SessionHistory::trials(const Series& series,
+                                                  const std::vector<std::string>& evaluators) {
+  std::vector<ReplayedTrial> replayed;
+  const auto found = resumed_.find(series.problem);
+  if (found == resumed_.end()) return replayed;
+  for (const StoredTrial& trial : found->second) {
+    const auto evaluator = std::ranges::find(evaluators, trial.key.evaluator);
+    if (!is_of(trial.key, series) || evaluator == evaluators.end()) continue;
+    replayed.push_back({parse_config(trial.key.config), kept(trial.proposer), &trial.measurement,
+                        static_cast<size_t>(evaluator - evaluators.begin())});
+  }
+  return replayed;
+}
+
+std::optional<std::vector<Candidate>> SessionHistory::hints(const Series& series) {
+  for (const auto* run : {&resumed_, &earlier_}) {
+    const auto found = run->find(series.problem);
+    if (found == run->end()) continue;
+    const std::vector<StoredTrial>& trials = found->second;
+    const auto past = [](const StoredTrial& trial) { return !is_before_strategy(trial.proposer); };
+    if (std::ranges::none_of(trials, past)) continue;
+    std::vector<Candidate> hints;
+    for (const StoredTrial& trial : trials) {
+      if (!is_of(trial.key, series) || !is_hint(trial.proposer)) continue;
+      hints.push_back({parse_config(trial.key.config), kept(trial.proposer)});
+    }
+    return hints;
+  }
+  return std::nullopt;
+}
+
+std::optional<Config> SessionHistory::incumbent(const Series& series) const {
+  for (const Winner& winner : winners_) {
+    // The config of a family's range need not have been tried by the search of this problem.
+    if (winner.worst_regret) continue;
+    if (winner.problem == series.problem && winner.kernel == series.kernel &&
+        winner.kernel_revision == series.kernel_revision && winner.evaluator == series.evaluator &&
+        machine_ == series.machine_fingerprint) {
+      return parse_config(winner.config);
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace tilewright
