@@ -17,16 +17,15 @@ Json to_json(const Evaluated& evaluated) {
   const Measurement& measurement = evaluated.measurement;
   Json counters = Json::array();
   for (const auto& [name, value] : measurement.counters) counters.push_back({name, value});
-  return Json::array({static_cast<int>(measurement.status), measurement.reason, measurement.time_us,
-                      measurement.time_ticks, std::move(counters), measurement.times_us,
-                      measurement.spread_us, evaluated.wall_us});
+  return Json::array({std::string(name_of(measurement.status)), measurement.reason,
+                      measurement.time_us, measurement.time_ticks, std::move(counters),
+                      measurement.times_us, measurement.spread_us, evaluated.wall_us});
 }
 
 Evaluated read_evaluated(const Json& json) {
   Evaluated evaluated;
   Measurement& measurement = evaluated.measurement;
-  measurement.status = static_cast<AttemptStatus>(json.at(0).get<int>());
-  name_of(measurement.status);  // one that exists
+  measurement.status = parse_attempt_status(json.at(0).get<std::string>());
   measurement.reason = json.at(1).get<std::string>();
   measurement.time_us = json.at(2).get<double>();
   measurement.time_ticks = json.at(3).get<int64_t>();
@@ -55,7 +54,12 @@ EvaluationMessage decode_evaluation_message(std::string_view bytes) {
   EvaluationMessage message;
   try {
     const Json json = Json::from_cbor(bytes.begin(), bytes.end());
-    message.kind = static_cast<Kind>(json.at(0).get<int>());
+    const int kind = json.at(0).get<int>();
+    if (kind < 0 || kind > static_cast<int>(Kind::kRefused)) {
+      throw Error(ErrorKind::kFailed,
+                  "another process of the job sent a message of another version");
+    }
+    message.kind = static_cast<Kind>(kind);
     message.number = json.at(1).get<int64_t>();
     message.task = json.at(2).get<int64_t>();
     message.id = json.at(3).get<std::string>();

@@ -82,7 +82,7 @@ class Round {
     } else if (message.kind == Kind::kAnswer) {
       team_.add_duration(message.evaluated.wall_us * 1e-6);
       const int64_t task = message.task - first_;
-      if (task < 0) return;  // of an earlier round
+      if (task < 0 || task >= std::ssize(tasks_)) return;  // of an earlier round
       settle(static_cast<size_t>(task), message.evaluated);
     }
   }
