@@ -35,6 +35,9 @@ class Kernel {
   double additive() const { return additive_; }
   double noise() const { return noise_; }
 
+  /// Logarithm of the correlation of two codes of a feature at a length scale.
+  double log_correlation(size_t feature, size_t a, size_t b, double length) const;
+
   void set_length(size_t feature, double length);
   void set_additive(double share) { additive_ = share; }
   void set_noise(double variance) { noise_ = variance; }
@@ -48,7 +51,7 @@ class Kernel {
   const FeatureSet* features_;
   Roughness roughness_;
   std::vector<double> lengths_;
-  double additive_ = 0.3;
+  double additive_ = 0.5;
   double noise_ = 1e-3;
   std::vector<std::vector<float>> tables_;  ///< by feature: [code][code]
 };
