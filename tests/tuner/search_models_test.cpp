@@ -60,9 +60,9 @@ TEST(Kernel, IsOneOfAConfigWithItselfAndFallsWithDistance) {
   const auto at = [&](int64_t rank) { return codes_of(space, features, rank); };
   EXPECT_DOUBLE_EQ(kernel(at(0), at(0)), 1);
   EXPECT_GT(kernel(at(0), at(2)), kernel(at(0), at(4)));
-  // x from 0 to 1 is a quarter of its range at length 4, so exp(-1/16); main effects are half.
+  // x from 0 to 1 is a quarter of its range at length 4, so exp(-1/16); main effects are a third.
   const double one = std::exp(-0.25 / 4);
-  EXPECT_NEAR(kernel(at(0), at(2)), 0.5 * one + 0.5 * (one + 1) / 2, 1e-6);
+  EXPECT_NEAR(kernel(at(0), at(2)), 0.7 * one + 0.3 * (one + 1) / 2, 1e-6);
 }
 
 TEST(GaussianProcess, PredictsASortedPoolAsItsKernelSays) {

@@ -51,7 +51,7 @@ class Kernel {
   const FeatureSet* features_;
   Roughness roughness_;
   std::vector<double> lengths_;
-  double additive_ = 0.5;
+  double additive_ = 0.3;
   double noise_ = 1e-3;
   std::vector<std::vector<float>> tables_;  ///< by feature: [code][code]
 };

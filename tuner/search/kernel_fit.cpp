@@ -231,7 +231,7 @@ class CoordinateSearch {
   }
 
   double posterior() {
-    constexpr double kLengthSpread = 0.6;  // of logarithms: a tenth are 2.2 times the usual or more
+    constexpr double kLengthSpread = 0.5;  // of logarithms: a tenth are 1.9 times the usual or more
     double value = likelihood_.scale().log_likelihood;
     for (size_t f = 0; f < start_.features(); ++f) {
       value += log_normal_prior(likelihood_.length(f), start_.length(f), kLengthSpread);
