@@ -87,7 +87,8 @@ DamagedError::DamagedError(const std::string& path, const std::string& finding)
                         path, finding)),
       finding_(finding) {}
 
-Statement::Statement(const Database& database, std::string_view sql) : database_(&database) {
+Statement::Statement(const Database& database, std::string_view sql, SqlAuthor author)
+    : database_(&database), author_(author) {
   const char* tail = nullptr;
   check(sqlite3_prepare_v3(database.handle(), sql.data(), static_cast<int>(sql.size()),
                            SQLITE_PREPARE_PERSISTENT, &statement_, &tail));
@@ -103,10 +104,12 @@ Statement::~Statement() {
 }
 
 Statement::Statement(Statement&& other) noexcept
-    : database_(other.database_), statement_(std::exchange(other.statement_, nullptr)) {}
+    : database_(other.database_),
+      author_(other.author_),
+      statement_(std::exchange(other.statement_, nullptr)) {}
 
 void Statement::check(int code) const {
-  if (code != SQLITE_OK) database_->fail(code);
+  if (code != SQLITE_OK) database_->fail(code, author_);
 }
 
 Statement& Statement::bind(int parameter, int64_t value) {
@@ -152,7 +155,7 @@ bool Statement::step() {
   if (code != SQLITE_DONE) {
     // The message belongs to the connection and is gone after a reset.
     try {
-      database_->fail(code);
+      database_->fail(code, author_);
     } catch (...) {
       sqlite3_reset(statement_);
       throw;
@@ -210,6 +213,11 @@ Database::Database(const std::string& path, OpenMode mode, int busy_timeout_ms) 
   // URIs are on; "./" keeps a path from being taken for one.
   const std::string plain = path.starts_with("file:") ? "./" + path : path;
   const std::string name = mode == OpenMode::kReadOnly ? read_only_uri(path) : plain;
+  std::error_code none;
+  if (std::filesystem::is_directory(path, none)) {
+    throw Error(ErrorKind::kFailed,
+                fmt::format("database {}: is a folder; name a file with --db", path));
+  }
   sqlite3* connection = nullptr;
   const int code = sqlite3_open_v2(name.c_str(), &connection,
                                    access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI, nullptr);
@@ -256,13 +264,16 @@ std::string Database::header(int size) const {
   return bytes;
 }
 
-void Database::fail(int code) const {
+void Database::fail(int code, SqlAuthor author) const {
   const char* message = connection_ ? sqlite3_errmsg(handle()) : sqlite3_errstr(code);
   const std::string text = printable(message ? message : "", 400);
   const int primary = code & 0xff;
   // A file without SQLite's magic is refused before SQLite reads it (schema.cpp), so that NOTADB
   // says the same as CORRUPT.
-  if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB) throw DamagedError(path_, text);
+  const bool contradicts_us = primary == SQLITE_ERROR && author == SqlAuthor::kProgram;
+  if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB || contradicts_us) {
+    throw DamagedError(path_, text);
+  }
   throw error_of(code, path_, text);
 }
 

@@ -22,6 +22,9 @@ enum class OpenMode {
 
 class Database;
 
+/// Who wrote the text of a statement: one of ours can only be wrong where the schema is not ours.
+enum class SqlAuthor { kProgram, kUser };
+
 /// The file is damaged: what SQLite found is no database, or contradicts itself.
 class DamagedError : public Error {
  public:
@@ -37,8 +40,9 @@ class DamagedError : public Error {
 /// as SQLite has them. All errors are Error with the path of the database.
 class Statement {
  public:
-  /// Prepares the one statement in `sql`; Error (usage) when the SQL is wrong or there are several.
-  Statement(const Database& database, std::string_view sql);
+  /// Prepares the one statement in `sql`. SQL that is wrong, then or in a step, is an Error (usage)
+  /// where the user wrote it, else a DamagedError; so is more than one statement.
+  Statement(const Database& database, std::string_view sql, SqlAuthor author = SqlAuthor::kProgram);
   ~Statement();
   Statement(Statement&& other) noexcept;
   Statement(const Statement&) = delete;
@@ -74,6 +78,7 @@ class Statement {
   void check(int code) const;
 
   const Database* database_;
+  SqlAuthor author_;
   sqlite3_stmt* statement_ = nullptr;
 };
 
@@ -108,7 +113,7 @@ class Database {
   std::string header(int size) const;
 
   /// Throws what SQLite's result code means to the user.
-  [[noreturn]] void fail(int code) const;
+  [[noreturn]] void fail(int code, SqlAuthor author = SqlAuthor::kProgram) const;
 
  private:
   struct Close {

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "core/base/error.h"
+#include "core/base/text.h"
 #include "db/result_check.h"
 #include "db/schema.h"
 #include "db/store.h"
@@ -129,11 +130,13 @@ constexpr const char* kCopyServingChunks =
     "c.data FROM other.serving_chunk AS c JOIN temp.run_map ON run_map.theirs = c.run_id "
     "WHERE run_map.ours NOT IN (SELECT run_id FROM main.serving_chunk) ORDER BY c.id";
 
-/// Finds damage while the file is read by itself: once it is attached, SQLite no longer says which
-/// of the two files is damaged.
-void refuse_damaged(Database& database) {
-  Statement check(database, "PRAGMA quick_check(1)");
-  if (check.step() && check.text(0) != "ok") throw DamagedError(database.path(), check.text(0));
+/// SQLite's findings come several to a row, below a title.
+void add_findings(std::vector<std::string>& findings, const std::string& text) {
+  for (const std::string_view line : split(text, '\n')) {
+    if (line != "ok" && !line.empty() && !line.starts_with("***")) {
+      findings.push_back(printable(line, 200));
+    }
+  }
 }
 
 /// Logs are only understood when they are unpacked. A transaction that ends here leaves nothing of
@@ -180,13 +183,13 @@ std::vector<std::string> Store::check() {
       findings.push_back(fmt::format("the file ends after {} of {} bytes", bytes, size.bytes));
     }
     Statement integrity(*database_, "PRAGMA integrity_check");
-    while (integrity.step()) {
-      if (std::string finding = integrity.text(0); finding != "ok") findings.push_back(finding);
-    }
+    while (integrity.step()) add_findings(findings, integrity.text(0));
     Statement keys(*database_, "PRAGMA foreign_key_check");
     while (keys.step()) {
-      findings.push_back(fmt::format("row {} of {} refers to a row of {} that does not exist",
-                                     keys.text(1), keys.text(0), keys.text(2)));
+      // Tables without row ids have no number to tell.
+      const std::string row = keys.is_null(1) ? "a row" : "row " + keys.text(1);
+      findings.push_back(fmt::format("{} of {} refers to a row of {} that does not exist", row,
+                                     keys.text(0), keys.text(2)));
     }
     std::ranges::move(check_results(*database_), std::back_inserter(findings));
     std::ranges::move(check_serving_logs(*database_), std::back_inserter(findings));
@@ -250,7 +253,10 @@ MergeCounts Store::merge(const std::string& other_path) {
   }
   // Opening it as a store of its own refuses what is not a results database of this schema.
   Store other = Store::open(other_path, OpenMode::kReadOnly);
-  refuse_damaged(other.database());
+  // Damage is found while the file is read by itself: once it is attached, SQLite no longer says
+  // which of the two files is damaged.
+  const std::vector<std::string> findings = other.check();
+  if (!findings.empty()) throw DamagedError(other_path, findings.front());
   try {
     const Attached attached(*database_, other_path);
     Transaction transaction(*database_);

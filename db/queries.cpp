@@ -308,7 +308,8 @@ QueryResult query(Store& store, std::string_view name_or_sql, const CurrentRevis
   if (!is_saved && text.find_first_of(" \t\r\n(;") == std::string_view::npos) no_such_query(text);
 
   const Restricted restricted(store.database(), limits);
-  Statement statement(store.database(), is_saved ? std::string_view(saved->sql) : text);
+  Statement statement(store.database(), is_saved ? std::string_view(saved->sql) : text,
+                      is_saved ? SqlAuthor::kProgram : SqlAuthor::kUser);
   bind_revisions(statement, current);
   return collect(statement, limits);
 }

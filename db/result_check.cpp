@@ -5,6 +5,7 @@
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/space/problem.h"
+#include "core/space/space.h"
 
 namespace tilewright {
 
@@ -87,12 +88,37 @@ void check_problems(Database& database, std::vector<std::string>& findings) {
   }
 }
 
+/// Columns: the number of a row, its config.
+void check_configs(Database& database, const char* table, const char* rows,
+                   std::vector<std::string>& findings) {
+  Statement row(database, rows);
+  for (int count = 0; count < kMaxOfAKind && row.step();) {
+    try {
+      check_config(database, table, row.integer(0), row.text(1));
+    } catch (const DamagedError& error) {
+      findings.push_back(error.finding());
+      ++count;
+    }
+  }
+}
+
 }  // namespace
+
+void check_config(const Database& database, std::string_view table, int64_t id,
+                  std::string_view config) {
+  try {
+    parse_config(config);
+  } catch (const Error& error) {
+    throw DamagedError(database.path(), fmt::format("{} {}: {}", table, id, error.message()));
+  }
+}
 
 std::vector<std::string> check_results(Database& database) {
   std::vector<std::string> findings;
   for (const Rule& rule : kRules) check_rule(database, rule, findings);
   check_problems(database, findings);
+  check_configs(database, "measurement", "SELECT id, config FROM measurement", findings);
+  check_configs(database, "winner", "SELECT id, baseline_config FROM winner", findings);
   return findings;
 }
 

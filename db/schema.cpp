@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <iterator>
+#include <set>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -376,6 +378,77 @@ int64_t user_version(Database& database) {
   return read.integer(0);
 }
 
+/// A view of the database that no other process changes.
+class ReadTransaction {
+ public:
+  explicit ReadTransaction(Database& database) : database_(database) { database_.execute("BEGIN"); }
+  ~ReadTransaction() {
+    try {
+      database_.execute("ROLLBACK");
+    } catch (const Error&) {
+      // Some errors have ended it; the one to tell led here.
+    }
+  }
+  ReadTransaction(const ReadTransaction&) = delete;
+  ReadTransaction& operator=(const ReadTransaction&) = delete;
+
+ private:
+  Database& database_;
+};
+
+/// "table run", "column run.id", "view runs", ... of a schema; what SQLite makes itself is left
+/// out.
+std::set<std::string> objects_of(Database& database) {
+  Statement row(database,
+                "SELECT type || ' ' || name FROM sqlite_schema WHERE name NOT LIKE 'sqlite~_%' "
+                "ESCAPE '~' UNION ALL SELECT 'column ' || t.name || '.' || c.name "
+                "FROM sqlite_schema AS t JOIN pragma_table_info(t.name) AS c "
+                "WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite~_%' ESCAPE '~'");
+  std::set<std::string> objects;
+  while (row.step()) objects.insert(row.text(0));
+  return objects;
+}
+
+/// The objects of a database that was never anything but of that version.
+std::set<std::string> objects_of_version(int64_t version) {
+  Database fresh(":memory:", OpenMode::kReadWrite, 0);
+  for (int64_t v = 0; v < version; ++v) fresh.execute(kMigrations[v]);
+  return objects_of(fresh);
+}
+
+/// Throws DamagedError where the file is not what its version says: it must have all of that
+/// version and nothing of later ones. Views and indexes of the user's own are none of our business.
+void check_objects(Database& database, int64_t version) {
+  static const std::set<std::string> kCurrent = objects_of_version(schema_version());
+  const bool is_current = version == schema_version();
+  const std::set<std::string> expected = is_current ? kCurrent : objects_of_version(version);
+  const std::set<std::string> found = objects_of(database);
+  const auto refuse_first = [&](const std::set<std::string>& wanted, const auto& is_wrong,
+                                const char* what) {
+    const auto wrong = std::ranges::find_if(wanted, is_wrong);
+    if (wrong == wanted.end()) return;
+    throw DamagedError(database.path(),
+                       fmt::format("its schema is not version {}: {} {}", version, *wrong, what));
+  };
+  refuse_first(
+      expected, [&](const std::string& object) { return !found.contains(object); }, "is missing");
+  refuse_first(
+      kCurrent,
+      [&](const std::string& object) {
+        return found.contains(object) && !expected.contains(object);
+      },
+      "is of a later one");
+}
+
+/// The version of a file of ours, whose schema is what that version says.
+int64_t checked_version(Database& database) {
+  const ReadTransaction reading(database);
+  const int64_t version = user_version(database);
+  refuse_newer(database, version);
+  check_objects(database, version);
+  return version;
+}
+
 /// Another process may migrate at the same time, so the version is read again inside.
 void migrate(Database& database) {
   Transaction transaction(database);
@@ -400,8 +473,7 @@ void prepare_schema(Database& database, OpenMode mode) {
   database.execute("PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY");
   if (mode == OpenMode::kReadOnly) {
     if (!ours) refuse(database, "empty, nothing was recorded yet");
-    const int64_t version = user_version(database);
-    refuse_newer(database, version);
+    const int64_t version = checked_version(database);
     if (version < schema_version()) {
       refuse(database,
              fmt::format("has the older schema {}; `tilewright db info` with write access "
@@ -411,8 +483,7 @@ void prepare_schema(Database& database, OpenMode mode) {
     return;
   }
   database.execute("PRAGMA foreign_keys = ON");
-  const int64_t version = user_version(database);
-  refuse_newer(database, version);
+  const int64_t version = checked_version(database);
   // The schema is complete in the file itself before WAL begins: a crash in between can not leave a
   // file whose header says nothing and whose content is all in the log.
   if (version < schema_version()) migrate(database);

@@ -8,6 +8,7 @@
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/space/problem.h"
+#include "db/result_check.h"
 #include "db/schema.h"
 
 namespace tilewright {
@@ -15,8 +16,8 @@ namespace tilewright {
 namespace {
 
 RunKind parse_run_kind(const std::string& name) {
-  for (const RunKind kind : {RunKind::kKernel, RunKind::kTune, RunKind::kServe, RunKind::kPlan,
-                             RunKind::kImport}) {
+  for (const RunKind kind :
+       {RunKind::kKernel, RunKind::kTune, RunKind::kServe, RunKind::kPlan, RunKind::kImport}) {
     if (name_of(kind) == name) return kind;
   }
   throw Error(ErrorKind::kFailed,
@@ -253,7 +254,8 @@ std::vector<Winner> Store::load_winners(int64_t run_id) {
   Statement& row = database_->cached(
       "SELECT winner.kernel, kernel_revision, problem.text, op, evaluator, config, time_us, "
       "baseline_config, baseline_us, runner_up_us, evaluations, cache_hits, complete, confidence, "
-      "footprint, worst_regret FROM winner JOIN problem ON problem.id = problem_id WHERE run_id = "
+      "footprint, worst_regret, winner.id FROM winner JOIN problem ON problem.id = problem_id "
+      "WHERE run_id = "
       "?1 ORDER BY winner.id");
   const Pending pending(row);
   row.bind(1, run_id);
@@ -269,8 +271,10 @@ std::vector<Winner> Store::load_winners(int64_t run_id) {
     }
     winner.evaluator = row.text(4);
     winner.config = row.text(5);
+    check_config(*database_, "winner", row.integer(16), winner.config);
     winner.time_us = row.real(6);
     winner.baseline_config = row.text(7);
+    check_config(*database_, "winner", row.integer(16), winner.baseline_config);
     winner.baseline_us = row.real(8);
     winner.runner_up_us = row.real(9);
     winner.evaluations = row.integer(10);

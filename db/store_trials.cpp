@@ -8,6 +8,7 @@
 #include "core/base/error.h"
 #include "core/base/json.h"
 #include "core/base/text.h"
+#include "db/result_check.h"
 #include "db/store.h"
 
 namespace tilewright {
@@ -211,27 +212,34 @@ void Store::record(const MeasurementKey& key, const Measurement& measurement, in
 
 std::vector<MeasurementKey> Store::keys_of_run(int64_t run_id) {
   Statement& row = database_->cached(
-      "SELECT measurement.kernel, kernel_revision, problem.text, config, machine, evaluator "
-      "FROM (SELECT measurement_id, min(place) AS first FROM trial WHERE run_id = ?1 "
+      "SELECT measurement.kernel, kernel_revision, problem.text, config, machine, evaluator, "
+      "measurement.id FROM (SELECT measurement_id, min(place) AS first FROM trial WHERE run_id = "
+      "?1 "
       "GROUP BY measurement_id) JOIN measurement ON measurement.id = measurement_id "
       "JOIN problem ON problem.id = problem_id ORDER BY first");
   const Pending pending(row);
   row.bind(1, run_id);
   std::vector<MeasurementKey> keys;
-  while (row.step()) keys.push_back(read_key(row, 0));
+  while (row.step()) {
+    keys.push_back(read_key(row, 0));
+    check_config(*database_, "measurement", row.integer(6), keys.back().config);
+  }
   return keys;
 }
 
 std::vector<StoredTrial> Store::trials(int64_t run_id) {
   Statement& row = database_->cached(
       "SELECT m.kernel, m.kernel_revision, problem.text, m.config, m.machine, m.evaluator, "
-      "m.status, m.reason, m.time_us, m.time_ticks, m.spread_us, trial.proposer "
+      "m.status, m.reason, m.time_us, m.time_ticks, m.spread_us, trial.proposer, m.id "
       "FROM trial JOIN measurement AS m ON m.id = trial.measurement_id "
       "JOIN problem ON problem.id = m.problem_id WHERE trial.run_id = ?1 ORDER BY trial.place");
   const Pending pending(row);
   row.bind(1, run_id);
   std::vector<StoredTrial> trials;
-  while (row.step()) trials.push_back({read_key(row, 0), row.text(11), read_measurement(row, 6)});
+  while (row.step()) {
+    trials.push_back({read_key(row, 0), row.text(11), read_measurement(row, 6)});
+    check_config(*database_, "measurement", row.integer(12), trials.back().key.config);
+  }
   return trials;
 }
 

@@ -236,9 +236,37 @@ TEST(BadInput, DamagedDatabasesAreReported) {
   EXPECT_EQ(check.status, 4) << check.err;
   EXPECT_NE(check.out.find("damaged; restore a copy"), std::string::npos) << check.out;
   EXPECT_EQ((check.out + check.err).find("db check"), std::string::npos) << check.err;
+  EXPECT_EQ(check.out.find("***"), std::string::npos) << check.out;
   const Outcome query = sandbox.run({"query", "winners"});
   EXPECT_EQ(query.status, 1);
   EXPECT_NE(query.err.find("damaged"), std::string::npos) << query.err;
+}
+
+TEST(BadInput, DamagedSchemasAreDamageForEveryCommand) {
+  Sandbox sandbox;
+  ASSERT_EQ(sandbox.run({"tune", "gemm", "--shape", "m=256,n=256,k=256", "-q"}).status, 0);
+  ASSERT_EQ(sandbox.run({"db", "vacuum"}).status, 0);
+  const std::string whole = sandbox.read("results.db");
+  for (const char* sql : {"DROP TABLE trial", "DROP VIEW trials", "PRAGMA user_version = 3"}) {
+    sandbox.file("bad.db", whole);
+    sqlite3* connection = nullptr;
+    ASSERT_EQ(sqlite3_open(sandbox.path("bad.db").c_str(), &connection), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(connection, sql, nullptr, nullptr, nullptr), SQLITE_OK) << sql;
+    sqlite3_close(connection);
+    const Outcome check = sandbox.run({"db", "check", "--db", "bad.db"});
+    EXPECT_EQ(check.status, 4) << check.err;
+    EXPECT_NE(check.out.find("bad.db: damaged; restore a copy"), std::string::npos) << check.out;
+    const Arguments commands[] = {{"tune", "gemm", "--shape", "m=16,n=16,k=16"},
+                                  {"query", "SELECT * FROM trials"},
+                                  {"db", "info"},
+                                  {"db", "vacuum"},
+                                  {"export", "-o", "-"}};
+    for (Arguments tokens : commands) {
+      tokens.insert(tokens.end(), {"--db", "bad.db"});
+      expect_refused(sandbox, {tokens, 1, {"bad.db", "damaged", "restore a copy"}});
+    }
+    expect_refused(sandbox, {{"db", "merge", "bad.db"}, 1, {"bad.db", "damaged"}});
+  }
 }
 
 TEST(BadInput, MergeNamesTheDamagedFile) {

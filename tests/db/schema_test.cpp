@@ -169,10 +169,12 @@ TEST_F(SchemaTest, ReadingWhatDoesNotExistIsNotFound) {
 }
 
 TEST_F(SchemaTest, SaysWhenTheFolderDoesNotExistOrThePathIsAFolder) {
-  for (const std::string& name : {std::string("no/such/folder.db"), std::string(".")}) {
-    const Error error = error_of([&] { open(name); });
+  const std::pair<std::string, std::string> cases[] = {{"no/such/folder.db", "cannot be opened"},
+                                                       {".", "is a folder; name a file"}};
+  for (const auto& [name, part] : cases) {
+    const Error error = error_of([&, file = name] { open(file); });
     EXPECT_EQ(error.kind(), ErrorKind::kFailed);
-    EXPECT_NE(error.message().find("cannot be opened"), std::string::npos) << error.message();
+    EXPECT_NE(error.message().find(part), std::string::npos) << error.message();
   }
 }
 
