@@ -46,7 +46,7 @@ TEST(Config, TextRoundTrips) {
 
 TEST(Config, RefusesMalformedTextAsUsage) {
   for (const std::string text : {"a", "a=", "=1", "a=1,", ",a=1", "a=1,a=2", "a=1.5", "a=1=2",
-                                 "A=1", "a=9223372036854775808", "a\x01=1", "a b=1"}) {
+                                 "a=9223372036854775808", "a\x01=1", "a b=1"}) {
     EXPECT_EQ(kind_thrown([&] { parse_config(text); }), ErrorKind::kUsage) << text;
   }
   EXPECT_EQ(kind_thrown([&] { parse_config(std::string(1 << 20, 'a')); }), ErrorKind::kUsage);

@@ -155,7 +155,7 @@ TEST_F(DamageTest, ResultsThatContradictEachOtherAreReported) {
       {"UPDATE problem SET m = 3 WHERE id = 9", "problem 9: its columns"},
       {"UPDATE problem SET text = 'gemm' WHERE id = 9", "problem 9: "},
       {"UPDATE winner SET baseline_config = 'tile_m'", "winner 1: config 'tile_m'"},
-      {"UPDATE measurement SET config = 'x=y' WHERE id = 4", "measurement 4: config value of x"},
+      {"UPDATE measurement SET config = 'x=1,y' WHERE id = 4", "measurement 4: config 'x=1,y'"},
       {"PRAGMA foreign_keys = OFF; DELETE FROM measurement WHERE id = 4", "a row of trial refers"},
   };
   const std::string whole = whole_file();
@@ -211,8 +211,8 @@ TEST_F(DamageTest, ViewsOfTheUsersOwnAreNoDamage) {
 TEST_F(DamageTest, StoredConfigsThatAreNoneNameTheirRow) {
   write_file(path("damaged.db"), whole_file());
   Store store = open("damaged.db");
-  store.database().execute("UPDATE winner SET config = 'tile_m=big'");
-  store.database().execute("UPDATE measurement SET config = 'x=y' WHERE id = 4");
+  store.database().execute("UPDATE winner SET config = 'tile_m'");
+  store.database().execute("UPDATE measurement SET config = 'x=1,y' WHERE id = 4");
   const Error winner = error_of([&] { store.load_winners(1); });
   EXPECT_EQ(winner.kind(), ErrorKind::kFailed);
   EXPECT_NE(winner.message().find("damaged.db: the file is damaged (winner 1: "), std::string::npos)
