@@ -164,9 +164,8 @@ std::vector<Option> tune_options_list() {
                    join(strategy_names(), ", "), kDefaultStrategy)},
       {"budget", 0, "evaluations=N,seconds=S,gain=P", "",
        "configs tried for each problem; seconds for all; end a search that is expected to gain "
-       "less than P percent (default: 16 configs for each of a model's problems, 64 for each "
-       "number "
-       "of rows of a range, 200 for a kernel's problem; all with --strategy exhaustive)",
+       "less than P percent (default: 24 configs for each of a model's problems, 64 for each "
+       "number of rows of a range, 200 for a kernel's problem; all with --strategy exhaustive)",
        true},
       {"within", 0, "X", fmt::format("{}", kDefaultWithin),
        "try GEMM configs whose first-order estimate is up to X (1 or more) times the least; 0: "
@@ -175,11 +174,11 @@ std::vector<Option> tune_options_list() {
       {"ban", 0, "a=1,a=2", "", "try no config with one of these values", true},
       {"constraint", 0, "EXPRESSION", "",
        "try only configs for which it holds, such as 'tile_m*tile_n <= 32768'"},
-      {"fidelity", 0, "NAME", "detailed",
-       "detailed (every instruction), composed (work merged), or ladder: composed first, and in "
-       "detail what may win by it"},
       {"device", 0, "NAME", "",
        "what a FILE's problem is tuned for, where no machine file describes it"},
+      {"fidelity", 0, "NAME", "ladder",
+       "detailed (every instruction), composed (work merged), or ladder: composed first where that "
+       "takes less, and in detail what may win by it"},
       {"batch", 0, "N", "8", "configs asked for at once, whatever --jobs is"},
       {"no-transfer", 0, "", "", "begin without the configs that won for like problems"},
       {"resume", 0, "RUN", "",

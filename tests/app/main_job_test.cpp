@@ -236,9 +236,10 @@ TEST_F(MainJob, TheWholeSpaceIsSearchedWhenAskedFor) {
 }
 
 TEST_F(MainJob, AnInterruptKeepsWhatWasMeasured) {
-  const Arguments tokens = {"tune",       "gemm",   "--shape",  "m=512,n=2048,k=2048",
-                            "--strategy", "random", "--budget", "evaluations=100000",
-                            "--within",   "0",      "--json"};
+  const Arguments tokens = {"tune",       "gemm",   "--shape",    "m=512,n=2048,k=2048",
+                            "--strategy", "random", "--budget",   "evaluations=100000",
+                            "--within",   "0",      "--fidelity", "detailed",
+                            "--json"};
   for (const int signal : {SIGINT, SIGTERM}) {
     const int64_t before = std::max<int64_t>(0, count_measurements(sandbox_.path("results.db")));
     const pid_t process = sandbox_.start(tokens);

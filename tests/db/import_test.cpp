@@ -52,7 +52,7 @@ TEST_F(ImportTest, RowsBecomeMeasurementsOfAnImportRun) {
   EXPECT_EQ(run.kind, RunKind::kImport);
   EXPECT_EQ(run.status, RunStatus::kDone);
   const auto measured = store.find(
-      {"conv", 0, "conv epilogue=none", "a=1,mode=0", counts.fingerprint, "table/" + file.hash});
+      {"conv", 0, "conv epilogue=none", "a=1,mode=x", counts.fingerprint, "table/" + file.hash});
   ASSERT_TRUE(measured.has_value());
   EXPECT_EQ(measured->time_us, 2.5);
   EXPECT_EQ(measured->times_us, (std::vector<double>{3, 2, 2.5}));

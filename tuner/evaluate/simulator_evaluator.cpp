@@ -35,4 +35,10 @@ Measurement SimulatorEvaluator::evaluate(const Problem& problem, const Config& c
   return measurement;
 }
 
+bool SimulatorEvaluator::is_cheaper(const Problem& problem, const Config& config) const {
+  const Launch launch = find_kernel(problem.kernel).build(problem, config, machine_);
+  return fidelity_ == Fidelity::kComposed &&
+         resolve(Fidelity::kAuto, launch, machine_) == Fidelity::kComposed;
+}
+
 }  // namespace tilewright

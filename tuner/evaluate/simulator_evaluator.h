@@ -29,6 +29,9 @@ class SimulatorEvaluator : public Evaluator {
   std::string id() const override { return simulator_evaluator_id(fidelity_); }
   Measurement evaluate(const Problem& problem, const Config& config) const override;
 
+  /// Whether the composed timing of this config can be had, and takes less than the detailed one.
+  bool is_cheaper(const Problem& problem, const Config& config) const;
+
  private:
   const Machine& machine_;
   Fidelity fidelity_;

@@ -25,25 +25,23 @@ ReplayCounts replay(ActiveSearch& active, std::span<const ReplayedTrial> trials)
 }
 
 void screen(ActiveSearches& searches, std::vector<AskedTrial>& asked,
-            std::span<const Measurement> found, const std::string& evaluator,
-            const std::function<bool(const AskedTrial&)>& known) {
+            std::span<const std::optional<Measurement>> found, const std::string& evaluator) {
+  const auto timed = [&](size_t i) { return found[i] && found[i]->status == AttemptStatus::kOk; };
   std::map<size_t, double> best;
   for (const auto& [place, active] : searches) best[place] = active.search->best_us();
   for (size_t i = 0; i < asked.size(); ++i) {
-    if (found[i].status != AttemptStatus::kOk) continue;
+    if (!timed(i)) continue;
     FidelityLadder& ladder = searches.at(asked[i].problem).ladder;
-    ladder.screened(asked[i].config.text(), found[i].time_us);
+    ladder.screened(asked[i].config.text(), found[i]->time_us);
     double& least = best[asked[i].problem];
-    const double time_us = ladder.predicted(found[i].time_us);
+    const double time_us = ladder.predicted(found[i]->time_us);
     if (least == 0 || time_us < least) least = time_us;
   }
   for (size_t i = 0; i < asked.size(); ++i) {
+    if (!timed(i) || asked[i].proposer == "baseline") continue;
     const FidelityLadder& ladder = searches.at(asked[i].problem).ladder;
     const double limit = best[asked[i].problem] * (1 + ladder.slack());
-    const bool may_win =
-        found[i].status == AttemptStatus::kOk && ladder.predicted(found[i].time_us) <= limit;
-    if (may_win || asked[i].proposer == "baseline" || known(asked[i])) continue;
-    asked[i].screened = {found[i], evaluator};
+    if (ladder.predicted(found[i]->time_us) > limit) asked[i].screened = {*found[i], evaluator};
   }
 }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,12 +39,12 @@ struct ReplayCounts {
 /// Tells a search what an interrupted run tried for its problem, in order.
 ReplayCounts replay(ActiveSearch& active, std::span<const ReplayedTrial> trials);
 
-/// What may not win by the times of a cheaper evaluator, `found` (one for each that is asked), gets
-/// them as its answer: `screened`, from `evaluator`. The baseline and what is `known` exactly does
-/// not.
+/// What may not win by the times of a cheaper evaluator, `found` (one for each that is asked, empty
+/// where it was not looked at), gets them as its answer: `screened`, from `evaluator`. The baseline
+/// does not, nor what it could not time. Whether the exact time is known already does not count:
+/// a session must go the same way when it is run again.
 void screen(ActiveSearches& searches, std::vector<AskedTrial>& asked,
-            std::span<const Measurement> found, const std::string& evaluator,
-            const std::function<bool(const AskedTrial&)>& known);
+            std::span<const std::optional<Measurement>> found, const std::string& evaluator);
 
 /// An event about a problem as its search stands.
 TuneEvent event_of(const ActiveSearch& active, size_t place, const Problem& problem,

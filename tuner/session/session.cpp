@@ -196,16 +196,26 @@ class Session {
   /// Lets the cheaper evaluator answer what is too slow by it. False when stopped before all was
   /// looked at.
   bool screen(std::vector<AskedTrial>& asked, const std::function<bool()>& stop) {
-    std::vector<AskedTrial> looks = asked;
-    for (AskedTrial& look : looks) look.proposer = kScreening;
-    std::vector<Measurement> found;
+    std::vector<AskedTrial> looks;
+    std::vector<size_t> looked_at;
+    for (size_t i = 0; i < asked.size(); ++i) {
+      const Problem& problem = problems_[asked[i].problem].problem;
+      if (options_.can_screen && !options_.can_screen(problem, asked[i].config)) continue;
+      looks.push_back(asked[i]);
+      looks.back().proposer = kScreening;
+      looked_at.push_back(i);
+    }
+    std::vector<std::optional<Measurement>> found(asked.size());
+    size_t answers = 0;
     screener_->run(
-        looks, [&](size_t, const Measurement& m, bool) { found.push_back(m); }, stop);
-    if (found.size() < asked.size()) return false;
-    tilewright::screen(active_, asked, found, screener_->evaluator_id(),
-                       [&](const AskedTrial& trial) {
-                         return runner_.find(trial.problem, trial.config) != nullptr;
-                       });
+        looks,
+        [&](size_t i, const Measurement& measurement, bool) {
+          found[looked_at[i]] = measurement;
+          ++answers;
+        },
+        stop);
+    if (answers < looks.size()) return false;
+    tilewright::screen(active_, asked, found, screener_->evaluator_id());
     return true;
   }
 

@@ -60,6 +60,8 @@ struct TuneOptions {
   /// A cheaper evaluator of the same problems, which decides what is worth the pool (docs/tuner.md,
   /// "Fidelity"); null: everything is. It outlives the session.
   EvaluationPool* screening = nullptr;
+  /// Whether the cheaper evaluator can time a config, and for less; empty: always.
+  std::function<bool(const Problem&, const Config&)> can_screen = {};
   /// Problems that differ in m alone share configs: the winners become the smallest table of ranges
   /// in which none is slower than with the best config known for it by more than this fraction
   /// (docs/tuner.md, "Families"). Empty: every problem keeps its own winner.

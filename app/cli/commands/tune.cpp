@@ -34,7 +34,7 @@ namespace tilewright {
 
 namespace {
 
-constexpr int64_t kModelEvaluations = 16;    // for each problem of a model
+constexpr int64_t kModelEvaluations = 24;    // for each problem of a model
 constexpr int64_t kMemberEvaluations = 64;   // for each number of rows of a range
 constexpr int64_t kKernelEvaluations = 200;  // for the one problem of a kernel
 
@@ -59,9 +59,10 @@ TuneOptions tune_options(const Context& context, const TuneTarget& target, Store
   const bool is_one = target.is_one();
   TuneOptions options;
   const bool wants_all = arguments.text("strategy") == "exhaustive";
-  options.max_evaluations = budget.evaluations.value_or(wants_all ? 0
-                                                        : is_one  ? kKernelEvaluations
-                                                                  : kMemberEvaluations);
+  options.max_evaluations = budget.evaluations.value_or(wants_all            ? 0
+                                                        : is_one             ? kKernelEvaluations
+                                                        : target.is_family() ? kMemberEvaluations
+                                                                             : kModelEvaluations);
   options.max_seconds = budget.seconds;
   options.min_gain = budget.gain;
   options.seed = static_cast<uint64_t>(context.globals().seed);
@@ -125,8 +126,12 @@ TuneResult search(Context& context, const TunePlace& place, Tuning& tuning,
   const SimulatorEvaluator composed(target.machine, Fidelity::kComposed);
   ThreadEvaluation screening(composed, jobs, wall_seconds);
   TuneOptions options = tuning.options;
-  if (read_tune_fidelity(context.arguments()) == TuneFidelity::kLadder) {
+  const bool exact = evaluator.id() == simulator_evaluator_id(Fidelity::kDetailed);
+  if (exact && read_tune_fidelity(context.arguments()) == TuneFidelity::kLadder) {
     options.screening = &screening;
+    options.can_screen = [&](const Problem& problem, const Config& config) {
+      return composed.is_cheaper(problem, config);
+    };
   }
   const bool has_range = target.is_family() && target.range->values.empty();
   if (has_range && place.shard.is_whole()) {
