@@ -20,7 +20,7 @@ const std::vector<SavedQuery>& all_saved_queries() {
        R"sql(
 SELECT kernel, dtype, m, n, k, epilogue, config, time_us, machine, evaluator, problem
 FROM best_measurements
-WHERE kernel_revision = (SELECT value FROM json_each(:kernels) WHERE key = kernel)
+WHERE kernel_revision = ifnull((SELECT value FROM json_each(:kernels) WHERE key = kernel), 0)
   AND (evaluator NOT GLOB 'sim/*' OR evaluator IN (SELECT value FROM json_each(:evaluators)))
 ORDER BY machine, kernel, dtype, n, k, epilogue, m, problem, evaluator
 )sql"},
@@ -35,7 +35,7 @@ WITH wanted AS (
 SELECT kernel, dtype, m, n, k, epilogue, machine, sum(calls) AS calls, problem FROM wanted
 WHERE (problem, fingerprint) NOT IN (
   SELECT problem, fingerprint FROM winners
-  WHERE kernel_revision = (SELECT value FROM json_each(:kernels) WHERE key = kernel)
+  WHERE kernel_revision = ifnull((SELECT value FROM json_each(:kernels) WHERE key = kernel), 0)
     AND (evaluator NOT GLOB 'sim/*' OR evaluator IN (SELECT value FROM json_each(:evaluators))))
 GROUP BY problem, fingerprint
 ORDER BY sum(calls) DESC, machine, kernel, dtype, n, k, epilogue, m, problem
@@ -120,10 +120,10 @@ ORDER BY best.time_us DESC, problem.text, machine.name, best.evaluator, best.ker
       {"stale", "measurements of kernel or simulator revisions that are not current",
        R"sql(
 SELECT kernel, kernel_revision,
-       (SELECT value FROM json_each(:kernels) WHERE key = kernel) AS current_revision, evaluator,
+       ifnull((SELECT value FROM json_each(:kernels) WHERE key = kernel), 0) AS current_revision, evaluator,
        machine, count(*) AS measurements
 FROM measurements
-WHERE kernel_revision IS NOT (SELECT value FROM json_each(:kernels) WHERE key = kernel)
+WHERE kernel_revision <> ifnull((SELECT value FROM json_each(:kernels) WHERE key = kernel), 0)
    OR (evaluator GLOB 'sim/*' AND evaluator NOT IN (SELECT value FROM json_each(:evaluators)))
 GROUP BY kernel, kernel_revision, evaluator, fingerprint
 ORDER BY kernel, kernel_revision, evaluator, machine

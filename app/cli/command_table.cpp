@@ -109,11 +109,13 @@ Command tune_entry() {
       "A model is served once with untuned kernels to learn which numbers of rows its traffic\n"
       "makes; then each GEMM is tuned at every multiple of 16 rows that occurs. All results are\n"
       "kept in the database and never measured again.\n"
+      "A file is a problem in the T1 format, which needs --evaluator, or a table of results,\n"
+      "which replays itself (docs/tuner.md).\n"
       "A batch file lists many such tunings, which run one after another. Under mpirun the\n"
       "evaluations run on its processes (docs/cluster.md).\n";
   command.positionals = {{"TARGET",
                           "a kernel, a model (see `tilewright model list`), the path of a "
-                          "config.json, or a batch file"}};
+                          "config.json, a file of another tool, or a batch file"}};
   command.options =
       tune_options_list() +
       std::vector<Option>{
@@ -126,6 +128,7 @@ Command tune_entry() {
       {"tilewright tune qwen2-7b --workload chat", "tune a model for its traffic"},
       {"tilewright tune gemm --shape m=512,n=4096,k=4096", "tune one problem"},
       {"tilewright tune gemm --shape m=1..4096,n=4096,k=4096", "tune all numbers of rows"},
+      {"tilewright tune conv.json --evaluator 'cmd ./conv {MWG}'", "tune a T1 problem"},
       {"tilewright tune batch.json --dry-run", "count the work of a batch"},
   };
   command.has_csv = true;

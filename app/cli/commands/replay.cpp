@@ -18,6 +18,7 @@
 #include "app/cli/replay_report.h"
 #include "app/cli/serving_record.h"
 #include "app/cli/serving_setup.h"
+#include "app/cli/tune_report.h"
 #include "core/base/error.h"
 #include "core/base/file.h"
 #include "core/base/format.h"
@@ -272,6 +273,15 @@ std::unique_ptr<RunRecord> begin_record(const Context& context, Store& store,
                                                  .workload = setup.workload.name});
 }
 
+/// The GEMMs of a run's steps, so that the database can say which of them have no tuned config.
+std::vector<ServedProblem> served_problems(const ServingSetup& setup, const ServingResult& served) {
+  std::vector<ServedProblem> problems;
+  const CallCounts calls =
+      count_calls(setup.model, served.step_tokens, served.step_samples, setup.layout);
+  for (const auto& [problem, count] : calls) problems.push_back({problem, count});
+  return problems;
+}
+
 /// Serves all and keeps them, each as soon as it and those before it have ended; true when they
 /// were interrupted.
 bool execute_all(Context& context, const ServingSetup& setup, const MetricsOptions& measured,
@@ -289,6 +299,7 @@ bool execute_all(Context& context, const ServingSetup& setup, const MetricsOptio
       [&](size_t i) {
         const bool ended = !replays[i].result.interrupted;
         stopped = stopped || !ended;
+        store.save_served_problems(records[i]->id(), served_problems(setup, replays[i].result));
         records[i]->finish(ended ? RunStatus::kDone : RunStatus::kInterrupted,
                            to_json(replays[i], setup), log_tables(replays[i].result));
       },

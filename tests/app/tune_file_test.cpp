@@ -1,0 +1,191 @@
+// `tilewright tune FILE`: problems and tables of other tools, and tables as evaluators.
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/app/program.h"
+#include "tests/packed.h"
+
+namespace tilewright {
+namespace {
+
+using Json = nlohmann::json;
+
+/// 22 legal configs; the fastest is MWG=64, scale=2.5, mode "col a".
+const std::string kProblem = R"json({
+  "General": {"BenchmarkName": "conv"},
+  "ConfigurationSpace": {
+    "TuningParameters": [
+      {"Name": "MWG", "Type": "int", "Values": "[16,32,64,128]", "Default": 32},
+      {"Name": "scale", "Type": "float", "Values": "[0.5,1.0,2.5]", "Default": 1.0},
+      {"Name": "mode", "Type": "string", "Values": "['row','col a']", "Default": "row"}],
+    "Conditions": [{"Expression": "MWG * scale <= 200", "Parameters": ["MWG", "scale"]}]},
+  "KernelSpecification": {"KernelName": "Conv2D", "ProblemSize": [64, 32]}})json";
+
+/// Prints a time; fails to give a right result for three of the configs.
+const std::string kProgram =
+    "if [ \"$3\" = 'col a' ] && [ \"$1\" = 16 ]; then exit 4; fi\n"
+    "exec awk -v m=\"$1\" -v s=\"$2\" -v o=\"$3\" 'BEGIN { d = m > 64 ? m - 64 : 64 - m\n"
+    "  print 10 + d + (2.5 - s) * 5 + (o == \"row\" ? 1 : 0) }'\n";
+
+const std::string kCommand = "cmd /bin/sh time.sh {MWG} {scale} {mode}";
+
+const std::string kCache =
+    R"({"device_name": "A4000", "kernel_name": "conv", "problem_size": [64, 32],
+ "tune_params_keys": ["MWG", "mode"],
+ "tune_params": {"MWG": [16, 32, 64], "mode": ["row", "col"]},
+ "cache": {
+  "16,row": {"MWG": 16, "mode": "row", "time": 0.5},
+  "16,col": {"MWG": 16, "mode": "col", "time": "CompilationFailedConfig"},
+  "32,row": {"MWG": 32, "mode": "row", "time": 0.25},
+  "64,col": {"MWG": 64, "mode": "col", "time": 0.125}}})";
+
+class TuneFile : public testing::Test {
+ protected:
+  TuneFile() {
+    sandbox_.file("conv.json", kProblem);
+    sandbox_.file("time.sh", kProgram);
+    sandbox_.file("cache.json", kCache);
+  }
+
+  Json json_of(std::vector<std::string> arguments) {
+    arguments.push_back("--json");
+    const Outcome outcome = sandbox_.run(arguments);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return Json::parse(outcome.out, nullptr, false);
+  }
+
+  Json tune_by_command(std::vector<std::string> more = {}) {
+    std::vector<std::string> arguments = {"tune",   "conv.json",     "--evaluator",
+                                          kCommand, "--repetitions", "1"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return json_of(arguments);
+  }
+
+  Sandbox sandbox_;
+};
+
+TEST_F(TuneFile, CommandTimesAT1ProblemAndItsFailuresAreKept) {
+  const Json json = tune_by_command();
+  EXPECT_EQ(json["target"], "conv2d x=64 y=32 epilogue=none");
+  EXPECT_EQ(json["evaluations"], 22);
+  EXPECT_EQ(json["failures"], 3);
+  EXPECT_EQ(json["baseline_us"], 50.5);  // of the defaults
+  const Json& winner = json["winners"][0];
+  EXPECT_EQ(winner["config"], Json({{"MWG", 64}, {"scale", "2.5"}, {"mode", "col a"}}));
+  EXPECT_EQ(winner["time_us"], 10);
+  const Outcome failed = sandbox_.run({"query", "failed"});
+  EXPECT_NE(failed.out.find("wrong_result"), std::string::npos) << failed.out;
+  // Nothing is left to tune of it.
+  EXPECT_EQ(sandbox_.run({"query", "coverage"}).out.find("conv2d"), std::string::npos);
+}
+
+TEST_F(TuneFile, IsResumedWithALargerBudgetAndAnotherSpace) {
+  const Json first = tune_by_command({"--budget", "evaluations=8", "--strategy", "random"});
+  EXPECT_EQ(first["evaluations"], 8);
+  const Json more = tune_by_command({"--resume", "latest", "--strategy", "exhaustive"});
+  EXPECT_EQ(more["session"], first["session"]);
+  EXPECT_EQ(more["replayed"], 8);
+  EXPECT_EQ(more["evaluations"], 14);
+  const Json pinned = tune_by_command({"--resume", "latest", "--pin", "mode=row,scale=2.5"});
+  EXPECT_EQ(pinned["evaluations"], 0);
+  EXPECT_EQ(pinned["winners"][0]["time_us"], 11);
+}
+
+TEST_F(TuneFile, ExportsWhatItMeasuredWithItsLabels) {
+  tune_by_command();
+  ASSERT_EQ(sandbox_.run({"export", "--format", "csv", "-o", "out__dev.csv"}).status, 0);
+  EXPECT_NE(sandbox_.read("out__dev.csv").find("64,2.5,col a,10,ok"), std::string::npos)
+      << sandbox_.read("out__dev.csv");
+  // The exported table times the same problem, and the same config wins.
+  const Json json = json_of({"tune", "conv.json", "--evaluator", "table:out__dev.csv"});
+  EXPECT_EQ(json["evaluations"], 22);
+  EXPECT_EQ(json["failures"], 3);
+  EXPECT_EQ(json["winners"][0]["time_us"], 10);
+}
+
+TEST_F(TuneFile, IsTunedForADeviceThatNoMachineFileDescribes) {
+  const Json json = tune_by_command({"--device", "my GPU"});
+  EXPECT_EQ(json["machine"]["name"], "my GPU");
+  EXPECT_EQ(sandbox_.run({"tune", "gemm", "--shape", "m=16,n=16,k=16", "--device", "x"}).status, 2);
+}
+
+TEST_F(TuneFile, FirstLegalConfigIsTheBaselineWhereTheDefaultsAreNone) {
+  std::string text = kProblem;
+  text.replace(text.find("<= 200"), 6, "<= 20 ");
+  sandbox_.file("conv.json", text);
+  const Outcome outcome = sandbox_.run({"tune", "conv.json", "--evaluator", kCommand});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_NE(outcome.err.find("the baseline is the first legal config, MWG=16,scale=0.5,mode=row"),
+            std::string::npos)
+      << outcome.err;
+}
+
+TEST_F(TuneFile, ConstraintThatLeavesNothingIsNamed) {
+  std::string text = kProblem;
+  text.replace(text.find("<= 200"), 6, "<= 2  ");
+  sandbox_.file("conv.json", text);
+  const Outcome outcome = sandbox_.run({"tune", "conv.json", "--evaluator", kCommand});
+  EXPECT_EQ(outcome.status, 5);
+  EXPECT_NE(outcome.err.find("MWG * scale <= 2"), std::string::npos) << outcome.err;
+}
+
+TEST_F(TuneFile, NeedsAnEvaluatorThatKnowsTheProblem) {
+  EXPECT_EQ(sandbox_.run({"tune", "conv.json"}).status, 2);
+  const Outcome other = sandbox_.run({"tune", "conv.json", "--evaluator", "table:cache.json"});
+  EXPECT_EQ(other.status, 2);
+  EXPECT_NE(other.err.find("MWG, mode"), std::string::npos) << other.err;
+  EXPECT_EQ(sandbox_.run({"tune", "conv.json", "--shape", "m=1", "--evaluator", kCommand}).status,
+            2);
+}
+
+TEST_F(TuneFile, PackedCacheReplaysItselfAndSharesWhatImportKept) {
+  sandbox_.file("packed.json.gz", packed(kCache));
+  const Json first = json_of({"tune", "packed.json.gz"});
+  EXPECT_EQ(first["machine"]["name"], "A4000");
+  EXPECT_EQ(first["evaluations"], 4);
+  EXPECT_EQ(first["failures"], 1);
+  EXPECT_EQ(first["baseline_us"], 500);
+  EXPECT_EQ(first["winners"][0]["time_us"], 125);
+  EXPECT_EQ(first["winners"][0]["config"], Json({{"MWG", 64}, {"mode", "col"}}));
+  const Json imported = json_of({"import", "packed.json.gz"});
+  EXPECT_EQ(imported["known"], 4);
+  EXPECT_EQ(imported["measurements"], 0);
+  EXPECT_EQ(imported["machine"], first["machine"]);
+}
+
+TEST_F(TuneFile, TableTimesAKernelWhoseParametersItHas) {
+  const std::vector<std::string> tune = {"tune",       "silu_mul",  "--shape", "rows=64,cols=1024",
+                                         "--strategy", "exhaustive"};
+  ASSERT_EQ(sandbox_.run(tune).status, 0);
+  ASSERT_EQ(sandbox_.run({"export", "--format", "t4", "-o", "t4.json"}).status, 0);
+  std::vector<std::string> replayed = tune;
+  replayed.insert(replayed.end(), {"--evaluator", "table:t4.json"});
+  const Json table = json_of(replayed);
+  const Json simulated = json_of(tune);
+  EXPECT_GT(table["evaluations"], 1);
+  EXPECT_EQ(table["winners"][0]["config"], simulated["winners"][0]["config"]);
+  EXPECT_DOUBLE_EQ(table["best_us"].get<double>(), simulated["best_us"].get<double>());
+}
+
+TEST(ServedProblems, AreListedByCoverageUntilTheyAreTuned) {
+  Sandbox sandbox;
+  sandbox.file("config.json", kSmallModel);
+  const std::vector<std::string> serve = {"replay", "config.json", "--workload",
+                                          "chat",   "--limit",     "2"};
+  ASSERT_EQ(sandbox.run(serve).status, 0);
+  const std::string untuned = sandbox.run({"query", "coverage"}).out;
+  EXPECT_NE(untuned.find("gemm"), std::string::npos) << untuned;
+  std::vector<std::string> tune = serve;
+  tune[0] = "tune";
+  tune.insert(tune.end(), {"--budget", "evaluations=2"});
+  ASSERT_EQ(sandbox.run(tune).status, 0);
+  const std::string tuned = sandbox.run({"query", "coverage"}).out;
+  EXPECT_EQ(tuned.find("gemm"), std::string::npos) << tuned;
+}
+
+}  // namespace
+}  // namespace tilewright
