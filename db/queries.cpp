@@ -20,7 +20,8 @@ const std::vector<SavedQuery>& all_saved_queries() {
        R"sql(
 SELECT kernel, dtype, m, n, k, epilogue, config, time_us, machine, evaluator, problem
 FROM best_measurements
-WHERE kernel_revision = (SELECT value FROM json_each(:kernels) WHERE key = kernel)
+WHERE (kernel_revision = (SELECT value FROM json_each(:kernels) WHERE key = kernel)
+    OR (evaluator GLOB 'table/*' AND kernel NOT IN (SELECT key FROM json_each(:kernels))))
   AND (evaluator NOT GLOB 'sim/*' OR evaluator IN (SELECT value FROM json_each(:evaluators)))
 ORDER BY machine, kernel, dtype, n, k, epilogue, m, problem, evaluator
 )sql"},
@@ -123,7 +124,8 @@ SELECT kernel, kernel_revision,
        (SELECT value FROM json_each(:kernels) WHERE key = kernel) AS current_revision, evaluator,
        machine, count(*) AS measurements
 FROM measurements
-WHERE kernel_revision IS NOT (SELECT value FROM json_each(:kernels) WHERE key = kernel)
+WHERE (kernel_revision IS NOT (SELECT value FROM json_each(:kernels) WHERE key = kernel)
+       AND NOT (evaluator GLOB 'table/*' AND kernel NOT IN (SELECT key FROM json_each(:kernels))))
    OR (evaluator GLOB 'sim/*' AND evaluator NOT IN (SELECT value FROM json_each(:evaluators)))
 GROUP BY kernel, kernel_revision, evaluator, fingerprint
 ORDER BY kernel, kernel_revision, evaluator, machine
