@@ -156,6 +156,13 @@ struct MergeCounts {
 /// used by one thread at a time; any number of processes may have the same file open, one writes at
 /// a time. All calls throw Error (failed) for a damaged, foreign, locked, read-only or full
 /// database.
+/// A machine as the database keeps it.
+struct MachineRow {
+  std::string name;
+  std::string fingerprint;
+  std::string description;  ///< JSON
+};
+
 class Store {
  public:
   static constexpr int kBusyTimeoutMs = 30'000;

@@ -7,6 +7,7 @@
 #include "app/cli/clock.h"
 #include "app/cli/command.h"
 #include "app/cli/evaluator_arguments.h"
+#include "app/cli/foreign_target.h"
 #include "app/cli/interrupt.h"
 #include "core/base/error.h"
 #include "tuner/session/remote_evaluation.h"
@@ -19,7 +20,8 @@ namespace {
 class EvaluatorWithMachine : public Evaluator {
  public:
   EvaluatorWithMachine(const Arguments& arguments, Machine machine)
-      : machine_(std::move(machine)), evaluator_(make_evaluator(arguments, machine_, {})) {}
+      : machine_(std::move(machine)),
+        evaluator_(make_evaluator(arguments, machine_, problems_of(arguments))) {}
 
   std::string id() const override { return evaluator_->id(); }
   Measurement evaluate(const Problem& problem, const Config& config) const override {
@@ -27,6 +29,16 @@ class EvaluatorWithMachine : public Evaluator {
   }
 
  private:
+  /// Only those of files have values that are no numbers.
+  static std::vector<TuneProblem> problems_of(const Arguments& arguments) {
+    std::vector<TuneProblem> problems;
+    if (!is_foreign_file(arguments.positionals()[0])) return problems;
+    for (ForeignProblem& each : read_foreign_target(arguments).problems) {
+      problems.push_back(std::move(each.problem));
+    }
+    return problems;
+  }
+
   Machine machine_;
   std::unique_ptr<Evaluator> evaluator_;
 };
@@ -73,7 +85,9 @@ int Cluster::work(const Arguments& arguments) {
 
 std::unique_ptr<EvaluationPool> Cluster::pool(const Evaluator& evaluator, const Machine& machine,
                                               int jobs) {
-  if (!team_) return std::make_unique<ThreadEvaluation>(evaluator, jobs, wall_seconds);
+  // What stands in a table is not worth sending to other processes.
+  const bool is_local = !team_ || evaluator.id().starts_with("table/");
+  if (is_local) return std::make_unique<ThreadEvaluation>(evaluator, jobs, wall_seconds);
   return std::make_unique<RemoteEvaluation>(*team_, evaluator, machine_json(machine));
 }
 

@@ -116,16 +116,20 @@ RunRecord::RunRecord(const Context& context, Store& store, const Machine& machin
 
 RunRecord::RunRecord(const RunOrigin& origin, Store& store, const Machine& machine,
                      const RunIdentity& identity)
+    : RunRecord(origin, store,
+                MachineRow{machine.name, machine.fingerprint(), machine_json(machine)}, identity) {}
+
+RunRecord::RunRecord(const RunOrigin& origin, Store& store, const MachineRow& machine,
+                     const RunIdentity& identity)
     : store_(store), started_(wall_seconds()) {
-  const std::string fingerprint = machine.fingerprint();
-  store.save_machine(machine.name, fingerprint, machine_json(machine));
+  store.save_machine(machine.name, machine.fingerprint, machine.description);
   Run run;
   run.kind = identity.kind;
   run.label = identity.label;
   run.model = identity.model;
   run.workload = identity.workload;
   run.command = origin.command_line;
-  run.machine_fingerprint = fingerprint;
+  run.machine_fingerprint = machine.fingerprint;
   run.seed = origin.seed;
   run.date = iso_date();
   run.tool = tool_name();

@@ -93,6 +93,8 @@ class RunRecord {
             const RunIdentity& identity);
   RunRecord(const RunOrigin& origin, Store& store, const Machine& machine,
             const RunIdentity& identity);
+  RunRecord(const RunOrigin& origin, Store& store, const MachineRow& machine,
+            const RunIdentity& identity);
   /// Goes on with a run that was begun before.
   RunRecord(Store& store, const Run& begun);
   ~RunRecord();

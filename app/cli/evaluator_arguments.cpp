@@ -3,22 +3,28 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <map>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
+#include "app/cli/foreign_target.h"
 #include "app/cli/interrupt.h"
 #include "app/cli/settings.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "tuner/evaluate/command_evaluator.h"
 #include "tuner/evaluate/simulator_evaluator.h"
+#include "tuner/evaluate/table_evaluator.h"
 
 namespace tilewright {
 
 namespace {
 
 constexpr std::string_view kCommandPrefix = "cmd ";
+constexpr std::string_view kTablePrefix = "table:";
 constexpr int64_t kMiB = int64_t{1} << 20;
 
 /// "3..30", or one number for both.
@@ -58,6 +64,8 @@ std::unique_ptr<Evaluator> command_evaluator(const Arguments& arguments, std::st
     command.check(problem.problem, problem.space.parameters());
   }
   CommandOptions options = read_options(arguments);
+  // Labels are of files of other tools, all of whose problems have the same parameters.
+  if (!problems.empty()) options.space = problems.front().space;
   const std::string program = command.fixed_program();
   if (!program.empty()) {
     const std::string file = find_program(program, options.environment);
@@ -74,13 +82,33 @@ std::unique_ptr<Evaluator> command_evaluator(const Arguments& arguments, std::st
   return std::make_unique<CommandEvaluator>(std::move(command), std::move(options));
 }
 
+/// The table of a file for each problem: that of an equal problem, or the only one.
+std::unique_ptr<Evaluator> table_evaluator(const std::string& path,
+                                           std::span<const TuneProblem> problems) {
+  const ResultFile file = read_results(path);
+  std::map<std::string, ResultTable> tables;
+  for (const TuneProblem& each : problems) {
+    const std::string text = each.problem.text();
+    const auto equal = std::ranges::find_if(
+        file.tables, [&](const ResultTable& table) { return table.problem.text() == text; });
+    const bool is_only = file.tables.size() == 1 && problems.size() == 1;
+    if (equal == file.tables.end() && !is_only) {
+      throw Error(ErrorKind::kUsage, fmt::format("--evaluator table:{} has no results of {}",
+                                                 printable(path, 200), printable(text, 160)));
+    }
+    const ResultTable& table = is_only ? file.tables.front() : *equal;
+    tables.emplace(text, matched_table(table, each.space));
+  }
+  return std::make_unique<TablesEvaluator>(std::move(tables), file.hash);
+}
+
 }  // namespace
 
 std::vector<Option> evaluator_options() {
   return {
       {"evaluator", 0, "WHAT", "sim",
-       "what times a config: sim, the simulator, or 'cmd PROGRAM {tile_m} ...', a program that "
-       "prints the time in us"},
+       "what times a config: sim, the simulator; 'cmd PROGRAM {tile_m} ...', a program that prints "
+       "the time in us; or table:FILE, results of another tool"},
       {"eval-timeout", 0, "S", "60", "seconds that one run of the command may take"},
       {"eval-memory", 0, "MIB", "0", "address space of each of its processes; 0: no limit"},
       {"eval-output", 0, "MIB", "1", "what one run of it may write"},
@@ -104,14 +132,30 @@ std::unique_ptr<Evaluator> make_evaluator(const Arguments& arguments, const Mach
     throw Error(ErrorKind::kUsage,
                 fmt::format("--{} makes sense only with --evaluator 'cmd ...'", option));
   }
+  const bool is_file = is_foreign_file(arguments.positionals()[0]);
+  const bool replays = is_table_file(arguments.positionals()[0]) && !arguments.has("evaluator");
+  if (what.starts_with(kTablePrefix) || replays) {
+    if (arguments.has("fidelity")) {
+      throw Error(ErrorKind::kUsage, "--fidelity is of the simulator; leave it or --evaluator out");
+    }
+    return table_evaluator(replays ? arguments.positionals()[0] : what.substr(kTablePrefix.size()),
+                           problems);
+  }
+  if (is_file) {
+    throw Error(ErrorKind::kUsage,
+                fmt::format("the simulator cannot time {}: give --evaluator 'cmd PROGRAM ...' or "
+                            "--evaluator table:FILE",
+                            printable(arguments.positionals()[0], 200)));
+  }
   if (what == "sim") {
     const bool composed = arguments.text("fidelity") == "composed";
     return std::make_unique<SimulatorEvaluator>(
         machine, composed ? Fidelity::kComposed : Fidelity::kDetailed);
   }
-  throw Error(ErrorKind::kUsage,
-              fmt::format("--evaluator '{}' is unknown (it is sim, or 'cmd PROGRAM ...')",
-                          printable(what)));
+  throw Error(
+      ErrorKind::kUsage,
+      fmt::format("--evaluator '{}' is unknown (it is sim, 'cmd PROGRAM ...' or table:FILE)",
+                  printable(what)));
 }
 
 }  // namespace tilewright

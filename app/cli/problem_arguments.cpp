@@ -131,4 +131,15 @@ Json to_json(const Config& config) {
   return json;
 }
 
+Json to_json(const Config& config, const Space& space) {
+  Json json = Json::object();
+  for (const auto& [name, value] : config.values) json[name] = json_value(space, name, value);
+  return json;
+}
+
+Json json_value(const Space& space, const std::string& parameter, int64_t value) {
+  std::string text = space.value_text(parameter, value);
+  return text == std::to_string(value) ? Json(value) : Json(std::move(text));
+}
+
 }  // namespace tilewright

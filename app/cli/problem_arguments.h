@@ -37,5 +37,9 @@ std::vector<std::string> run_arguments(const Problem& problem, const Config& con
 
 /// {name: value, ...}.
 Json to_json(const Config& config);
+/// The same with labels for values that are no numbers.
+Json to_json(const Config& config, const Space& space);
+/// One value of a parameter: its label, or the number.
+Json json_value(const Space& space, const std::string& parameter, int64_t value);
 
 }  // namespace tilewright

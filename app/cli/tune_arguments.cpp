@@ -177,6 +177,8 @@ std::vector<Option> tune_options_list() {
       {"fidelity", 0, "NAME", "ladder",
        "detailed (every instruction), composed (work merged), or ladder: composed first where that "
        "takes less, and in detail what may win by it"},
+      {"device", 0, "NAME", "",
+       "what a FILE's problem is tuned for, where no machine file describes it"},
       {"batch", 0, "N", "8", "configs asked for at once, whatever --jobs is"},
       {"no-transfer", 0, "", "", "begin without the configs that won for like problems"},
       {"resume", 0, "RUN", "",

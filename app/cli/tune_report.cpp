@@ -34,7 +34,7 @@ Json json_of(const TunedProblem& tuned, int64_t calls) {
   return {{"kernel", tuned.problem->problem.kernel},
           {"ops", tuned.problem->ops},
           {"problem", tuned.problem->problem.text()},
-          {"config", to_json(tuned.config)},
+          {"config", to_json(tuned.config, tuned.problem->space)},
           {"time_us", tuned.time_us},
           {"baseline_us", tuned.baseline_us},
           {"gain", tuned.gain()},
@@ -62,12 +62,12 @@ Json json_of(const FamilyTable& family) {
           {"ranges", std::move(ranges)}};
 }
 
-Json json_of(const SearchAnalysis& analysis) {
+Json json_of(const SearchAnalysis& analysis, const Space& space) {
   Json parameters = Json::array();
   for (const ParameterSummary& parameter : analysis.parameters) {
     Json values = Json::array();
     for (const ValueSummary& value : parameter.values) {
-      values.push_back({{"value", value.value},
+      values.push_back({{"value", json_value(space, parameter.name, value.value)},
                         {"tried", value.tried},
                         {"best_us", value.best_us},
                         {"median_us", value.median_us}});
@@ -77,7 +77,7 @@ Json json_of(const SearchAnalysis& analysis) {
   }
   Json top = Json::array();
   for (const AnalysedTrial& trial : analysis.top) {
-    top.push_back({{"config", to_json(trial.config)},
+    top.push_back({{"config", to_json(trial.config, space)},
                    {"time_us", trial.time_us},
                    {"estimate_us", trial.estimate_us > 0 ? Json(trial.estimate_us) : Json(nullptr)},
                    {"proposer", trial.proposer}});
@@ -101,7 +101,7 @@ std::string top_winners(const TuneSummary& summary, size_t rows) {
         {tuned->problem->ops.empty() ? "-" : join(tuned->problem->ops, ","),
          Config{tuned->problem->problem.sizes}.text(), summary.calls_of(*tuned),
          has_baseline ? format_us(tuned->baseline_us) : "failed", format_us(tuned->time_us),
-         has_baseline ? fmt::format("{:.3f}x", tuned->gain()) : "-", tuned->config.text()});
+         has_baseline ? fmt::format("{:.3f}x", tuned->gain()) : "-", tuned->config_text()});
   }
   return to_table(table);
 }
@@ -119,7 +119,7 @@ std::string family_text(const FamilyTable& family) {
 }
 
 /// What matters, and whether the estimate can be trusted.
-std::string analysis_text(const SearchAnalysis& analysis) {
+std::string analysis_text(const SearchAnalysis& analysis, const Space& space) {
   if (analysis.parameters.empty()) return "";
   QueryResult matters;
   matters.columns = {"parameter", "share", "best value", "worst value", "costs"};
@@ -128,8 +128,10 @@ std::string analysis_text(const SearchAnalysis& analysis) {
       return a.best_us < b.best_us;
     };
     const auto [best, worst] = std::ranges::minmax_element(parameter.values, by_best);
-    matters.rows.push_back({parameter.name, format_share(parameter.share), best->value,
-                            worst->value, fmt::format("{:.3f}x", worst->best_us / best->best_us)});
+    matters.rows.push_back({parameter.name, format_share(parameter.share),
+                            space.value_text(parameter.name, best->value),
+                            space.value_text(parameter.name, worst->value),
+                            fmt::format("{:.3f}x", worst->best_us / best->best_us)});
   }
   std::string text = fmt::format(
       "\nwhat matters (share of the variance of log time in {} trials; {} by parameters "
@@ -140,7 +142,7 @@ std::string analysis_text(const SearchAnalysis& analysis) {
   for (const AnalysedTrial& trial : analysis.top) {
     top.rows.push_back({format_us(trial.time_us),
                         trial.estimate_us > 0 ? format_us(trial.estimate_us) : "-", trial.proposer,
-                        trial.config.text()});
+                        space.text(trial.config)});
   }
   text += fmt::format("\nfastest\n{}", to_table(top));
   if (analysis.estimate_correlation) {
@@ -223,7 +225,8 @@ void add_to_json(const TuneSummary& summary, bool with_winners, Json& json) {
   Json& families = json["families"] = Json::array();
   for (const FamilyTable& family : result.families) families.push_back(json_of(family));
   if (result.problems.size() == 1 && result.problems.front().found) {
-    json["analysis"] = json_of(result.problems.front().analysis);
+    json["analysis"] =
+        json_of(result.problems.front().analysis, result.problems.front().problem->space);
   }
 }
 
@@ -232,7 +235,7 @@ QueryResult winner_table(const TuneSummary& summary) {
   table.columns = {"op", "problem", "calls", "config", "time_us", "baseline_us", "gain", "margin"};
   for (const TunedProblem* tuned : by_time(summary)) {
     table.rows.push_back({join(tuned->problem->ops, ","), tuned->problem->problem.text(),
-                          summary.calls_of(*tuned), tuned->config.text(), tuned->time_us,
+                          summary.calls_of(*tuned), tuned->config_text(), tuned->time_us,
                           tuned->baseline_us, tuned->gain(), tuned->margin()});
   }
   return table;
@@ -274,7 +277,8 @@ std::string tune_text(const TuneSummary& summary, int64_t run, const std::string
     }
     text += fmt::format("{} ranges of rows; worst regret {}\n", ranges, format_share(worst));
   }
-  if (is_one) text += analysis_text(result.problems.front().analysis);
+  if (is_one)
+    text += analysis_text(result.problems.front().analysis, result.problems.front().problem->space);
   return text;
 }
 

@@ -15,6 +15,7 @@
 #include "core/serving/engine.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/kernel.h"
+#include "tuner/evaluate/simulator_evaluator.h"
 #include "tuner/session/family.h"
 #include "tuner/session/model_tuning.h"
 
@@ -32,8 +33,28 @@ void check_for(const Arguments& arguments) {
   }
 }
 
+/// Options that say something about models alone.
+const std::vector<const char*> kServingOnly = {"workload",
+                                               "limit",
+                                               "offset",
+                                               "window",
+                                               "rate",
+                                               "arrivals",
+                                               "trace",
+                                               "kv-blocks",
+                                               "max-model-len",
+                                               "host-us",
+                                               "tp",
+                                               "pp",
+                                               "quantization",
+                                               "lowering",
+                                               "enforce-eager",
+                                               "cudagraph-capture-sizes",
+                                               "all-reduce-parts",
+                                               "expert-skew"};
+
 /// Refuses options that say nothing about this kind of target.
-void refuse_options(const Arguments& arguments, std::initializer_list<const char*> options,
+void refuse_options(const Arguments& arguments, const std::vector<const char*>& options,
                     const char* kind) {
   for (const char* option : options) {
     if (!arguments.has(option)) continue;
@@ -63,11 +84,7 @@ void check_known(const std::string& name) {
 
 TuneTarget kernel_target(const Context& context, const std::string& name) {
   const Arguments& arguments = context.arguments();
-  refuse_options(arguments,
-                 {"workload", "limit", "offset", "window", "rate", "arrivals", "trace", "kv-blocks",
-                  "max-model-len", "host-us", "tp", "pp", "quantization", "lowering",
-                  "enforce-eager", "cudagraph-capture-sizes", "all-reduce-parts", "expert-skew"},
-                 "kernel");
+  refuse_options(arguments, kServingOnly, "kernel");
   const Kernel& kernel = find_kernel(name);
   TuneTarget target;
   target.machine = context.machine();
@@ -90,6 +107,31 @@ TuneTarget kernel_target(const Context& context, const std::string& name) {
   for (const int64_t m : members) target.problems.push_back(target.member(m));
   target.label = fmt::format("{} for {} to {} rows", target.problems.front().problem.text(),
                              range.min, range.max);
+  return target;
+}
+
+/// What is timed by a command is timed for --machine, unless it is something that no machine file
+/// describes (--device); what a table holds was measured on the device of the table.
+TuneTarget file_target(const Context& context) {
+  const Arguments& arguments = context.arguments();
+  std::vector<const char*> refused = kServingOnly;
+  refused.insert(refused.end(), {"shape", "dtype", "layout", "epilogue", "out-dtype", "mask", "for",
+                                 "within", "fidelity", "regret"});
+  refuse_options(arguments, refused, "file");
+  TuneTarget target;
+  target.machine = context.machine();
+  target.foreign = read_foreign_target(arguments);
+  const ForeignTarget& foreign = *target.foreign;
+  const bool replays = !arguments.has("evaluator") && foreign.device;
+  if (arguments.has("device")) {
+    target.device = foreign_device(arguments.text("device"));
+  } else if (replays) {
+    target.device = foreign.device;
+  }
+  for (const std::string& note : foreign.notes) context.note(note);
+  for (const ForeignProblem& each : foreign.problems) target.problems.push_back(each.problem);
+  target.label = target.problems.size() == 1 ? target.problems[0].problem.text()
+                                             : printable(name_of_file(foreign.path), 200);
   return target;
 }
 
@@ -152,8 +194,17 @@ std::optional<TuneTarget> model_target(Context& context, const std::string& name
 
 }  // namespace
 
+MeasurementKey TuneTarget::key(const Problem& problem, const Config& config) const {
+  return foreign ? foreign_key(problem, config, fingerprint())
+                 : kernel_key(problem, config, machine);
+}
+
 std::optional<TuneTarget> read_tune_target(Context& context) {
   const std::string& name = context.arguments().positionals()[0];
+  if (is_foreign_file(name)) return file_target(context);
+  if (context.arguments().has("device")) {
+    throw Error(ErrorKind::kUsage, "--device is of files of other tools; use --machine");
+  }
   check_known(name);
   if (is_kernel(name)) return kernel_target(context, name);
   return model_target(context, name);

@@ -26,8 +26,9 @@ const std::pair<std::string, int64_t>* find_value(const Config& config, std::str
 }
 
 bool is_name(std::string_view text) {
-  return !text.empty() &&
-         text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string_view::npos;
+  return !text.empty() && text.find_first_not_of(
+                              "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") ==
+                              std::string_view::npos;
 }
 
 /// What a value is called; `value` need not be in the list.

@@ -29,6 +29,9 @@ struct Config {
 /// for a name twice, for a missing number.
 Config parse_config(std::string_view text);
 
+/// A label as it stands in a config's text, as it was before it was written there (Space::text).
+std::string unescaped_label(std::string_view text);
+
 class SpaceExpression;
 
 /// A named axis of a space with its legal values, in ascending order.
@@ -106,9 +109,13 @@ class Space {
   /// "tile_m=128,precision=f32": Config::text() with the labels of values that have them, in which
   /// ',' '=' '%', control characters and spaces are written as %2C and so on.
   std::string text(const Config& config) const;
+  /// What one value is called: its label as it is, or the number.
+  std::string value_text(std::string_view name, int64_t value) const;
   /// Reads what text() writes, for some or all of the parameters, in any order. Error (usage) for
   /// an unknown name or label (suggesting the nearest), a missing or malformed value, a name twice.
   Config parse(std::string_view text) const;
+  /// The same; nothing where that throws, as texts of a database may come from another version.
+  std::optional<Config> try_parse(std::string_view text) const;
 
   /// Empty when the config is legal, otherwise what is wrong (first violation in order; other
   /// parameters than the space's, or in another order, are one). The config

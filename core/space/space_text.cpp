@@ -35,6 +35,16 @@ std::string escaped(std::string_view label) {
   return fmt::to_string(out);
 }
 
+/// Null for a value that is a number, or that no parameter has.
+const std::string* label_of(const std::vector<Parameter>& parameters, std::string_view name,
+                            int64_t value) {
+  const auto parameter = std::ranges::find(parameters, name, &Parameter::name);
+  if (parameter == parameters.end() || value < 0 || value >= std::ssize(parameter->labels)) {
+    return nullptr;
+  }
+  return &parameter->labels[static_cast<size_t>(value)];
+}
+
 /// The value behind a label as text() writes it.
 std::optional<int64_t> labelled_value(const Parameter& parameter, std::string_view label) {
   for (size_t i = 0; i < parameter.labels.size(); ++i) {
@@ -57,15 +67,35 @@ int64_t parse_value(const Parameter& parameter, std::string_view text) {
 
 }  // namespace
 
+std::string unescaped_label(std::string_view text) {
+  const auto digit = [](char c) {
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+  };
+  std::string label;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const bool escape = text[at] == '%' && at + 2 < text.size() && digit(text[at + 1]) >= 0 &&
+                        digit(text[at + 2]) >= 0;
+    label += escape ? static_cast<char>(digit(text[at + 1]) * 16 + digit(text[at + 2])) : text[at];
+    if (escape) at += 2;
+  }
+  return label;
+}
+
+std::string Space::value_text(std::string_view name, int64_t value) const {
+  const std::string* label = label_of(parameters_, name, value);
+  return label != nullptr ? *label : std::to_string(value);
+}
+
 std::string Space::text(const Config& config) const {
   fmt::memory_buffer out;
   for (const auto& [name, value] : config.values) {
-    const auto parameter = std::ranges::find(parameters_, name, &Parameter::name);
-    const bool labelled =
-        parameter != parameters_.end() && value >= 0 && value < std::ssize(parameter->labels);
-    fmt::format_to(
-        std::back_inserter(out), "{}{}={}", out.size() == 0 ? "" : ",", name,
-        labelled ? escaped(parameter->labels[static_cast<size_t>(value)]) : std::to_string(value));
+    const std::string* label = label_of(parameters_, name, value);
+    fmt::format_to(std::back_inserter(out), "{}{}=", out.size() == 0 ? "" : ",", name);
+    if (label != nullptr) {
+      fmt::format_to(std::back_inserter(out), "{}", escaped(*label));
+    } else {
+      fmt::format_to(std::back_inserter(out), "{}", value);
+    }
   }
   return fmt::to_string(out);
 }
@@ -99,6 +129,14 @@ Config Space::parse(std::string_view text) const {
     config.values.emplace_back(name, parse_value(*parameter, trim(part.substr(equals + 1))));
   }
   return config;
+}
+
+std::optional<Config> Space::try_parse(std::string_view text) const {
+  try {
+    return parse(text);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
 }
 
 }  // namespace tilewright

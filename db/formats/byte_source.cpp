@@ -208,6 +208,18 @@ std::string ByteSource::where() const {
                      column + 1);
 }
 
+std::string text_of_file(const std::string& path, int64_t max_bytes) {
+  ByteLimits limits;
+  limits.max_bytes = max_bytes;
+  ByteSource source(path, limits);
+  std::string text;
+  for (; !source.at_end(); source.advance()) {
+    text += source.peek();
+    source.begin_piece();
+  }
+  return text;
+}
+
 std::string head_of(const std::string& path, size_t bytes) {
   ByteSource source(path);
   std::string head;

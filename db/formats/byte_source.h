@@ -81,6 +81,9 @@ class ByteSource {
   std::string line_;
 };
 
+/// All of a file, unpacked. Errors as ByteSource.
+std::string text_of_file(const std::string& path, int64_t max_bytes);
+
 /// The first bytes of a file, unpacked; fewer than asked for in a shorter file. Errors as
 /// ByteSource.
 std::string head_of(const std::string& path, size_t bytes);

@@ -17,63 +17,11 @@ constexpr size_t kBatchRows = 1024;
 constexpr size_t kMaxNameBytes = 200;
 constexpr const char* kUnknownDevice = "unknown";
 
-const char* name_of(ValueKind kind) {
-  switch (kind) {
-    case ValueKind::kInteger:
-      return "integer";
-    case ValueKind::kNumber:
-      return "number";
-    case ValueKind::kBoolean:
-      return "boolean";
-    case ValueKind::kText:
-      return "text";
-  }
-  TW_CHECK(false, "a kind outside its enumeration");
-  return "";
-}
-
 std::string checked_name(const std::string& name, std::string_view what) {
   if (name.empty() || printable(name, kMaxNameBytes) != name) {
     throw Error(ErrorKind::kUsage, fmt::format("{} '{}' is no name", what, printable(name)));
   }
   return name;
-}
-
-/// The machine that stands for a device of which nothing but the name is known.
-std::string device_description(const std::string& device) {
-  Json description;
-  description["device"] = device;
-  return description.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-/// What the configs of a table mean.
-Json description_of(const ResultTable& table) {
-  Json parameters = Json::array();
-  for (size_t i = 0; i < table.parameters.size(); ++i) {
-    Json parameter;
-    parameter["name"] = table.parameters[i].name;
-    parameter["kind"] = name_of(table.kinds[i]);
-    if (!table.parameters[i].labels.empty()) parameter["labels"] = table.parameters[i].labels;
-    parameters.push_back(std::move(parameter));
-  }
-  Json json;
-  json["kernel"] = table.kernel;
-  json["problem"] = table.problem.text();
-  json["parameters"] = std::move(parameters);
-  return json;
-}
-
-Measurement measurement_of(const ResultRow& row) {
-  Measurement measurement;
-  measurement.status = row.status;
-  measurement.reason = row.reason;
-  measurement.time_us = row.time_us;
-  measurement.counters = row.metrics;
-  if (row.status == AttemptStatus::kOk) measurement.times_us = row.times_us;
-  for (const auto& [name, cost] : row.costs()) {
-    if (cost != 0) measurement.counters.emplace_back(name, cost);
-  }
-  return measurement;
 }
 
 class Import {
@@ -82,8 +30,9 @@ class Import {
       : store_(store), file_(file), origin_(origin) {
     counts_.evaluator = "table/" + file.hash;
     counts_.problems = std::ssize(file.tables);
-    counts_.device = device();
-    counts_.fingerprint = Hasher().add(device_description(counts_.device)).hex();
+    device_ = origin.device.empty() ? device_of(file) : foreign_device(origin.device);
+    counts_.device = device_.name;
+    counts_.fingerprint = device_.fingerprint;
     if (!origin.kernel.empty() && file.tables.size() != 1) {
       throw Error(ErrorKind::kUsage,
                   fmt::format("{} has {} problems, so one kernel name does not fit", file.path,
@@ -94,9 +43,10 @@ class Import {
   ImportCounts run(const std::function<bool()>& stop) {
     bool stopped = false;
     for (const ResultTable& table : file_.tables) {
+      const Space space(table.parameters, {});
       for (const ResultRow& row : table.rows) {
         if ((stopped = stop())) break;
-        add(table, row);
+        add(table, space, row);
       }
     }
     flush();
@@ -109,14 +59,6 @@ class Import {
   }
 
  private:
-  std::string device() const {
-    if (!origin_.device.empty()) return checked_name(origin_.device, "--device");
-    const std::string named = file_.moe              ? file_.moe->device
-                              : file_.tables.empty() ? ""
-                                                     : file_.tables.front().device;
-    return named.empty() ? kUnknownDevice : printable(named, kMaxNameBytes);
-  }
-
   std::string label() const {
     return fmt::format("{} {}", printable(name_of_file(file_.path), kMaxNameBytes),
                        counts_.evaluator);
@@ -130,12 +72,12 @@ class Import {
     return problem;
   }
 
-  void add(const ResultTable& table, const ResultRow& row) {
+  void add(const ResultTable& table, const Space& space, const ResultRow& row) {
     TrialRow trial;
     const Problem problem = problem_of(table);
     trial.key.kernel = problem.kernel;
     trial.key.problem = problem.text();
-    trial.key.config = table.config(row).text();
+    trial.key.config = space.text(table.config(row));
     trial.key.machine_fingerprint = counts_.fingerprint;
     trial.key.evaluator = counts_.evaluator;
     if (store_.find(trial.key)) {
@@ -162,7 +104,7 @@ class Import {
 
   void begin() {
     if (counts_.run != 0) return;
-    store_.save_machine(counts_.device, counts_.fingerprint, device_description(counts_.device));
+    store_.save_machine(device_.name, device_.fingerprint, device_.description);
     Run run;
     run.kind = RunKind::kImport;
     run.label = label();
@@ -181,9 +123,8 @@ class Import {
     json["notes"] = file_.notes;
     json["tables"] = Json::array();
     for (const ResultTable& table : file_.tables) {
-      Json described = description_of(table);
-      described["problem"] = problem_of(table).text();
-      json["tables"].push_back(std::move(described));
+      json["tables"].push_back(
+          describe_configs(table.kernel, problem_of(table).text(), table.parameters, table.kinds));
     }
     if (file_.moe) json["moe"] = to_json(*file_.moe);
     return json;
@@ -192,11 +133,47 @@ class Import {
   Store& store_;
   const ResultFile& file_;
   const ImportOrigin& origin_;
+  MachineRow device_;
   ImportCounts counts_;
   std::vector<TrialRow> batch_;
 };
 
 }  // namespace
+
+MachineRow foreign_device(const std::string& name) {
+  MachineRow device;
+  device.name = checked_name(name, "--device");
+  Json description;
+  description["device"] = name;
+  device.description = description.dump(-1, ' ', false, Json::error_handler_t::replace);
+  device.fingerprint = Hasher().add(device.description).hex();
+  return device;
+}
+
+MachineRow device_of(const ResultFile& file) {
+  const std::string named = file.moe              ? file.moe->device
+                            : file.tables.empty() ? ""
+                                                  : file.tables.front().device;
+  return foreign_device(named.empty() ? kUnknownDevice : printable(named, kMaxNameBytes));
+}
+
+Json describe_configs(const std::string& kernel, const std::string& problem,
+                      const std::vector<Parameter>& parameters,
+                      const std::vector<ValueKind>& kinds) {
+  Json described = Json::array();
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    Json parameter;
+    parameter["name"] = parameters[i].name;
+    parameter["kind"] = name_of(kinds[i]);
+    if (!parameters[i].labels.empty()) parameter["labels"] = parameters[i].labels;
+    described.push_back(std::move(parameter));
+  }
+  Json json;
+  json["kernel"] = kernel;
+  json["problem"] = problem;
+  json["parameters"] = std::move(described);
+  return json;
+}
 
 ImportCounts import_results(Store& store, const ResultFile& file, const ImportOrigin& origin,
                             const std::function<bool()>& stop) {

@@ -4,10 +4,23 @@
 #include <functional>
 #include <string>
 
+#include "core/base/json.h"
 #include "db/formats/reader.h"
 #include "db/store.h"
 
 namespace tilewright {
+
+/// The machine that stands for a device of which nothing but the name is known. Error (usage) for a
+/// name that is none.
+MachineRow foreign_device(const std::string& name);
+/// What the file says, or "unknown".
+MachineRow device_of(const ResultFile& file);
+
+/// What the configs of a problem mean, for the result of a run: kernel (as a file called it),
+/// problem, and for each parameter name, kind and labels.
+Json describe_configs(const std::string& kernel, const std::string& problem,
+                      const std::vector<Parameter>& parameters,
+                      const std::vector<ValueKind>& kinds);
 
 /// Where a file of results comes from, as far as the file does not say, and who imports it.
 struct ImportOrigin {

@@ -17,7 +17,6 @@ constexpr double kUsInMs = 1000;
 constexpr double kMostMs = 1e15;
 /// What old versions store as the time of a config that failed.
 constexpr double kFailedTime = 1e20;
-constexpr const char* kDimensions[] = {"x", "y", "z"};
 
 class KernelTunerReader {
  public:
@@ -72,12 +71,12 @@ class KernelTunerReader {
   void read_problem_size(const JsonReader& json) {
     constexpr int64_t kMost = int64_t{1} << 62;
     if (json.is_number()) {
-      table_.problem.sizes = {{kDimensions[0], json.integer(0, kMost)}};
+      table_.problem.sizes = {{dimension_name(0), json.integer(0, kMost)}};
     } else if (json.is_array()) {
       const std::vector<JsonReader> sizes = json.items();
-      if (sizes.size() > std::size(kDimensions)) json.fail("more than three sizes");
+      if (sizes.size() > kMostDimensions) json.fail("more than three sizes");
       for (size_t i = 0; i < sizes.size(); ++i) {
-        table_.problem.sizes.emplace_back(kDimensions[i], sizes[i].integer(0, kMost));
+        table_.problem.sizes.emplace_back(dimension_name(i), sizes[i].integer(0, kMost));
       }
     } else {
       file_.notes.push_back(

@@ -103,19 +103,20 @@ std::string name_of_file(const std::string& path) {
   return name;
 }
 
-std::string detect_format(const std::string& path) {
+std::string content_format(const std::string& path) {
   const std::string head = head_of(path, kHeadBytes);
   std::string_view text = head;
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
   const std::string_view start = trim(text);
-  std::string format;
-  if (start.starts_with('{') || start.starts_with('/')) {
-    format = format_of_json(leading_keys(text));
-  } else if (!start.empty() && start.front() != '[') {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    const auto has = [&](std::string_view column) { return line.find(column) != line.npos; };
-    format = has("OP Type") && has("Task Duration(us)") ? "op-summary" : "csv";
-  }
+  if (start.starts_with('{') || start.starts_with('/')) return format_of_json(leading_keys(text));
+  if (start.empty() || start.front() == '[') return "";
+  const std::string_view line = text.substr(0, text.find('\n'));
+  const auto has = [&](std::string_view column) { return line.find(column) != line.npos; };
+  return has("OP Type") && has("Task Duration(us)") ? "op-summary" : "csv";
+}
+
+std::string detect_format(const std::string& path) {
+  const std::string format = content_format(path);
   if (format == "t1") {
     throw Error(ErrorKind::kFailed,
                 fmt::format("{} is a problem in the T1 format: it describes a space and has no "

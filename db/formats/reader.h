@@ -29,8 +29,12 @@ struct ResultFormat {
 
 std::vector<ResultFormat> result_formats();
 
-/// The format of a file by its first bytes. Error (failed) when it is none that is known; (not
-/// found), (failed) when it cannot be read.
+/// The format of a file by its first bytes: a name of result_formats(), "t1" for a problem without
+/// results, "" for none that is known. Errors: as of a ByteSource.
+std::string content_format(const std::string& path);
+
+/// The format of a file of results by its first bytes. Error (failed) when it is none that is
+/// known; (not found), (failed) when it cannot be read.
 std::string detect_format(const std::string& path);
 
 /// Reads a file of results, packed with gzip or not, as `format`, or as what detect_format() says

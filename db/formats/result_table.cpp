@@ -73,6 +73,21 @@ std::vector<size_t> ordered_ids(const std::vector<RawValue>& values, ValueKind k
 
 }  // namespace
 
+std::string_view name_of(ValueKind kind) {
+  switch (kind) {
+    case ValueKind::kInteger:
+      return "integer";
+    case ValueKind::kNumber:
+      return "number";
+    case ValueKind::kBoolean:
+      return "boolean";
+    case ValueKind::kText:
+      return "text";
+  }
+  TW_CHECK(false, "a kind outside its enumeration");
+  return "";
+}
+
 std::array<std::pair<std::string_view, double>, 5> ResultRow::costs() const {
   return {{{"compile_us", compile_us},
            {"benchmark_us", benchmark_us},
@@ -181,6 +196,24 @@ void ResultTableBuilder::finish(ResultTable& table) {
     table.kinds.push_back(kind);
   }
   table.rows = std::move(rows_);
+}
+
+Measurement measurement_of(const ResultRow& row) {
+  Measurement measurement;
+  measurement.status = row.status;
+  measurement.reason = row.reason;
+  measurement.time_us = row.time_us;
+  measurement.counters = row.metrics;
+  if (row.status == AttemptStatus::kOk) measurement.times_us = row.times_us;
+  for (const auto& [name, cost] : row.costs()) {
+    if (cost != 0) measurement.counters.emplace_back(name, cost);
+  }
+  return measurement;
+}
+
+std::string dimension_name(size_t place) {
+  TW_CHECK(place < kMostDimensions, "a dimension has a name");
+  return std::string(1, static_cast<char>('x' + place));
 }
 
 std::string identifier_of(std::string_view name) {

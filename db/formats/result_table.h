@@ -19,6 +19,9 @@ namespace tilewright {
 /// the others a config has the places in Parameter::labels.
 enum class ValueKind { kInteger, kNumber, kBoolean, kText };
 
+/// "integer", "number", "boolean", "text".
+std::string_view name_of(ValueKind kind);
+
 /// What was measured of one config. Times in us; those that the file does not state are 0.
 struct ResultRow {
   std::vector<int64_t> values;  ///< in the order of the parameters
@@ -94,6 +97,13 @@ class ResultTableBuilder {
   std::map<std::vector<int64_t>, size_t> known_;  // ids of rows
   int64_t repeated_ = 0;
 };
+
+/// What a row says, as a measurement; costs are counters "compile_us" and so on.
+Measurement measurement_of(const ResultRow& row);
+
+/// The sizes of problems that files give without names: "x", "y", "z".
+constexpr size_t kMostDimensions = 3;
+std::string dimension_name(size_t place);
 
 /// A name made fit for problem texts: lower case, anything but letters, digits and '_' replaced by
 /// '_'; "kernel" where nothing is left.

@@ -9,6 +9,7 @@
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "db/formats/import.h"
+#include "db/formats/table_readers.h"
 
 namespace tilewright {
 
@@ -21,7 +22,7 @@ struct Meaning {
 };
 using Meanings = std::map<std::string, Meaning>;  // by parameter
 
-/// Of each problem of an import run.
+/// Of each problem of a run that says so.
 struct Described {
   std::string kernel;  ///< as the file called it
   Meanings meanings;
@@ -29,9 +30,10 @@ struct Described {
 
 std::map<std::string, Described> described_by(const Run& run) {
   std::map<std::string, Described> found;
-  if (run.kind != RunKind::kImport || run.result.empty()) return found;
+  if (run.result.empty()) return found;
   const std::string where = fmt::format("result of run {}", run.id);
   const Json document = parse_json(run.result, where);
+  if (!document.is_object() || !document.contains("tables")) return found;
   for (const JsonReader& table : JsonReader(document, where).at("tables").items()) {
     Described described;
     described.kernel = table.at("kernel").string();
@@ -49,8 +51,9 @@ std::map<std::string, Described> described_by(const Run& run) {
 }
 
 RawValue meant(const Meaning& meaning, const std::string& label) {
-  if (meaning.kind == "boolean") return label == "true";
+  if (meaning.kind == "boolean") return lower_case(label) == "true";
   if (meaning.kind == "number") return parse_number(label, "label");
+  if (meaning.kind == "integer") return parse_int(label, "value");
   return label;
 }
 
@@ -93,12 +96,12 @@ class Collector {
   /// False when the config has other parameters.
   bool add(const std::string& config, ResultRow row) {
     std::vector<std::string> names;
-    std::vector<int64_t> values;
+    std::vector<std::string> values;
     for (const std::string_view part : split(std::string_view(config), ',')) {
       if (config.empty()) break;
       const size_t equals = std::min(part.find('='), part.size() - 1);
       names.emplace_back(part.substr(0, equals));
-      values.push_back(parse_int(part.substr(equals + 1), "value of " + names.back()));
+      values.push_back(unescaped_label(part.substr(equals + 1)));
     }
     if (!started_) begin(names);
     if (names != builder_.names()) return false;
@@ -126,12 +129,9 @@ class Collector {
     }
   }
 
-  RawValue value_of(const std::string& name, int64_t value) const {
+  RawValue value_of(const std::string& name, const std::string& value) const {
     const auto found = meanings_.find(name);
-    if (found == meanings_.end() || found->second.labels.empty()) return value;
-    const std::vector<std::string>& labels = found->second.labels;
-    if (value < 0 || value >= std::ssize(labels)) return value;
-    return meant(found->second, labels[static_cast<size_t>(value)]);
+    return found == meanings_.end() ? raw_value(value) : meant(found->second, value);
   }
 
   ResultTable table_;

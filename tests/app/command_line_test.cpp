@@ -115,6 +115,19 @@ TEST(Program, HelpIsDataAndNamesEveryCommand) {
   }
 }
 
+TEST(Program, HelpFitsEightyColumns) {
+  Sandbox sandbox;
+  std::string all = sandbox.run({"help"}).out;
+  for (const char* command :
+       {"tui", "run", "tune", "export", "import", "bench-tuner", "replay", "report", "diff",
+        "query", "machine", "calibrate", "model", "kernel", "workload", "db", "help"}) {
+    all += sandbox.run({"help", command}).out;
+  }
+  for (const std::string_view line : split(std::string_view(all), '\n')) {
+    EXPECT_LE(line.size(), 80u) << line;
+  }
+}
+
 TEST(Program, PrintsItsVersion) {
   Sandbox sandbox;
   EXPECT_TRUE(sandbox.run({"--version"}).out.starts_with("tilewright "));

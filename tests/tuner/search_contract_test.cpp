@@ -126,6 +126,57 @@ TEST_P(EveryStrategy, TakesEqualTimesAndAnEstimate) {
   }
 }
 
+TEST(Portfolio, AskedBatchesOfEightNeedHardlyMoreThanOneByOneSlow) {
+  std::vector<Parameter> parameters;
+  for (const char* name : {"a", "b", "c", "d"}) {
+    parameters.push_back({name, "", {1, 2, 3, 4, 6, 8, 12, 16}});
+  }
+  const SpaceIndex space{Space(parameters, {})};
+  const auto time_us = [&](int64_t rank) {
+    const std::vector<int> at = space.places(rank);
+    return std::exp(0.1 * std::abs(at[0] - 5) + 0.2 * std::abs(at[1] - at[2]) +
+                    0.1 * std::abs(at[2] - 3) + 0.3 * ((at[3] + at[0]) % 2));
+  };
+  // Until within 5 % of the optimum.
+  const auto evaluations = [&](uint64_t seed, size_t batch) {
+    const auto strategy = make_strategy("portfolio", {.space = &space, .seed = seed});
+    for (int count = 0;;) {
+      for (const Proposal& one : strategy->ask(batch)) {
+        ++count;
+        const double time = time_us(one.rank);
+        if (time < 1.05) return count;
+        strategy->tell({one.rank, AttemptStatus::kOk, time}, one.proposer);
+      }
+    }
+  };
+  double ratio = 0;
+  constexpr int kSeeds = 10;
+  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+    ratio += std::log(static_cast<double>(evaluations(seed, 8)) / evaluations(seed, 1)) / kSeeds;
+  }
+  EXPECT_LE(std::exp(ratio), 1.3);
+}
+
+TEST(Portfolio, ManyResultsOfALargeSpaceAreTakenInAndGoneOnFrom) {
+  const std::vector<int64_t> values{8, 16, 24, 32, 40, 48, 56, 64, 72, 80};
+  std::vector<Parameter> parameters;
+  for (const char* name : {"a", "b", "c", "d", "e", "f", "g", "h"}) {
+    parameters.push_back({name, "", values});
+  }
+  const SpaceIndex space{Space(parameters, {})};
+  const auto strategy = make_strategy("portfolio", {.space = &space, .seed = 1});
+  std::set<int64_t> told;
+  for (int64_t i = 0; i < 100'000; ++i) {
+    const int64_t rank = i * 997 % space.size();
+    const double time_us = 1.0 + static_cast<double>(rank % 1009);
+    strategy->tell({rank, AttemptStatus::kOk, time_us}, "seed");
+    told.insert(rank);
+  }
+  const std::vector<Proposal> batch = strategy->ask(3);
+  ASSERT_EQ(batch.size(), 3u);
+  for (const Proposal& one : batch) EXPECT_TRUE(told.insert(one.rank).second);
+}
+
 INSTANTIATE_TEST_SUITE_P(All, EveryStrategy, testing::ValuesIn(strategy_names()),
                          [](const auto& of) { return of.param; });
 

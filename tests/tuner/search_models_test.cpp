@@ -65,6 +65,27 @@ TEST(Kernel, IsOneOfAConfigWithItselfAndFallsWithDistance) {
   EXPECT_NEAR(kernel(at(0), at(2)), 0.7 * one + 0.3 * (one + 1) / 2, 1e-6);
 }
 
+TEST(GaussianProcess, PredictsASortedPoolAsItsKernelSays) {
+  // Names, sizes with odd parts and products, and a parameter with one value in between.
+  const SpaceIndex space{Space({{"m", "", {8, 24, 32, 64}},
+                                {"one", "", {7}},
+                                {"n", "", {8, 16, 48}},
+                                {"kind", "", {0, 1, 2}, {"x", "y", "z"}, false}},
+                               {})};
+  const FeatureSet features(space.space());
+  const CandidatePool whole(space, features, 0, {});
+  const std::array<size_t, 5> slots = {1, 2, 14, 20, 35};
+  const CandidatePool pool(whole, features, slots);
+  const Kernel kernel(features, Roughness::kRough);
+  GaussianProcess process(pool, kernel, {0, 1, 0}, std::vector<float>(pool.size(), 0));
+  process.add({codes_of(space, features, 5), 0, 1});
+  for (size_t slot = 0; slot < pool.size(); ++slot) {
+    const double alike =
+        kernel(codes_of(space, features, 5), codes_of(space, features, pool.rank(slot)));
+    EXPECT_NEAR(process.mean()[slot], alike / (1 + kernel.noise()), 1e-5);
+  }
+}
+
 TEST(GaussianProcess, AgreesWithTheFormulaForThreePoints) {
   const SpaceIndex space = line();
   const FeatureSet features(space.space());

@@ -106,7 +106,7 @@ std::string CommandEvaluator::id() const {
 }
 
 Measurement CommandEvaluator::evaluate(const Problem& problem, const Config& config) const {
-  const std::vector<std::string> words = command_.words(problem, config);
+  const std::vector<std::string> words = command_.words(problem, config, options_.space);
   Measurement measurement;
   while (!is_settled(measurement.times_us, options_.repetitions)) {
     if (options_.stop && options_.stop()) throw EvaluationStopped();

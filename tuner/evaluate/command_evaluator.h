@@ -17,6 +17,7 @@ struct CommandOptions {
   RepetitionRule repetitions;
   std::vector<std::string> environment;  ///< of the command, "NAME=value" each
   std::function<bool()> stop;            ///< thread-safe; true: kill what runs and give up
+  Space space = {};  ///< has the labels that values of configs stand for; none: they are numbers
 };
 
 /// Times configs with a program: real kernels on real devices. The command is run without a shell

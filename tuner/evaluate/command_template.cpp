@@ -56,12 +56,12 @@ std::vector<std::string> split_words(std::string_view text) {
 
 /// The value of a placeholder; nothing for an unknown name.
 std::optional<std::string> value_of(const std::string& name, const Problem& problem,
-                                    const Config& config) {
-  if (config.has(name)) return std::to_string(config.at(name));
+                                    const Config& config, const Space& space) {
+  if (config.has(name)) return space.value_text(name, config.at(name));
   if (problem.has(name)) return std::to_string(problem.size(name));
   if (name == "kernel") return problem.kernel;
   if (name == "problem") return problem.text();
-  if (name == "config") return config.text();
+  if (name == "config") return space.text(config);
   return std::nullopt;
 }
 
@@ -118,22 +118,22 @@ void CommandTemplate::check(const Problem& problem, std::span<const Parameter> p
   }
   for (const Word& word : words_) {
     for (const Piece& piece : word) {
-      if (piece.is_placeholder && !value_of(piece.text, problem, config)) {
+      if (piece.is_placeholder && !value_of(piece.text, problem, config, Space())) {
         refuse(piece.text, problem, names);
       }
     }
   }
 }
 
-std::vector<std::string> CommandTemplate::words(const Problem& problem,
-                                                const Config& config) const {
+std::vector<std::string> CommandTemplate::words(const Problem& problem, const Config& config,
+                                                const Space& space) const {
   std::vector<std::string> result;
   for (const Word& word : words_) {
     std::string& text = result.emplace_back();
     for (const Piece& piece : word) {
       if (!piece.is_placeholder) {
         text += piece.text;
-      } else if (const auto value = value_of(piece.text, problem, config)) {
+      } else if (const auto value = value_of(piece.text, problem, config, space)) {
         text += *value;
       } else {
         std::vector<std::string> names;

@@ -29,7 +29,9 @@ class CommandTemplate {
   void check(const Problem& problem, std::span<const Parameter> parameters) const;
 
   /// The words of the command; Error (usage) as check().
-  std::vector<std::string> words(const Problem& problem, const Config& config) const;
+  /// `space` has the labels that values stand for.
+  std::vector<std::string> words(const Problem& problem, const Config& config,
+                                 const Space& space = Space()) const;
 
   /// The first word, the program, where it has no placeholder; empty otherwise.
   std::string fixed_program() const;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -27,8 +28,25 @@ class TableEvaluator : public Evaluator {
   std::vector<size_t> order_;  // of the rows by their values
 };
 
-/// What a row says, as a measurement.
-Measurement measurement_of(const ResultRow& row);
+/// The table with the parameters of a space, so that it can be replayed there: values are found by
+/// what they are called, numbers by their value. Rows with values that the space does not have are
+/// left out. Error (usage) when the table has other parameters than the space, or no such row.
+ResultTable matched_table(const ResultTable& table, const Space& space);
+
+/// Replays the tables of several problems of one file.
+class TablesEvaluator : public Evaluator {
+ public:
+  /// By the texts of problems; all others are infeasible.
+  TablesEvaluator(std::map<std::string, ResultTable> tables, const std::string& file_hash);
+
+  std::string id() const override { return id_; }
+  Measurement evaluate(const Problem& problem, const Config& config) const override;
+
+ private:
+  std::map<std::string, ResultTable> tables_;
+  std::map<std::string, TableEvaluator> evaluators_;  // refer to the tables
+  std::string id_;
+};
 
 /// The space of a table: just the configs that it has a row for, failures among them.
 Space table_space(const ResultTable& table);

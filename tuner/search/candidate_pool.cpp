@@ -29,16 +29,27 @@ CandidatePool::CandidatePool(const SpaceIndex& space, const FeatureSet& features
     for (size_t f = 0; f < codes.size(); ++f) codes_[f * size() + slot] = codes[f];
     oddness_[slot] = static_cast<float>(features.oddness(places));
   }
+  find_changes(features);
 }
 
-CandidatePool::CandidatePool(const CandidatePool& from, std::span<const size_t> slots) {
-  const size_t features = from.size() == 0 ? 0 : from.codes_.size() / from.size();
+CandidatePool::CandidatePool(const CandidatePool& from, const FeatureSet& features,
+                             std::span<const size_t> slots) {
   for (const size_t slot : slots) {
     ranks_.push_back(from.ranks_[slot]);
     oddness_.push_back(from.oddness_[slot]);
   }
-  for (size_t f = 0; f < features; ++f) {
+  for (size_t f = 0; f < features.size(); ++f) {
     for (const size_t slot : slots) codes_.push_back(from.codes(f)[slot]);
+  }
+  find_changes(features);
+}
+
+void CandidatePool::find_changes(const FeatureSet& features) {
+  first_change_.assign(size(), 0);
+  for (size_t slot = 1; slot < size(); ++slot) {
+    size_t f = 0;
+    while (f + 1 < features.parameters() && codes(f)[slot] == codes(f)[slot - 1]) ++f;
+    first_change_[slot] = static_cast<uint16_t>(f);
   }
 }
 

@@ -25,7 +25,8 @@ class CandidatePool {
                 std::span<const int64_t> extra);
 
   /// Some slots of another, ascending.
-  CandidatePool(const CandidatePool& from, std::span<const size_t> slots);
+  CandidatePool(const CandidatePool& from, const FeatureSet& features,
+                std::span<const size_t> slots);
 
   size_t size() const { return ranks_.size(); }
   int64_t rank(size_t slot) const { return ranks_[slot]; }
@@ -36,11 +37,17 @@ class CandidatePool {
     return {codes_.data() + feature * size(), size()};
   }
   std::span<const float> oddness() const { return oddness_; }
+  /// By slot: the first feature of a parameter in which it differs from the slot before; 0 for the
+  /// first slot. Slots are sorted, so most share all but their last parameters.
+  std::span<const uint16_t> first_change() const { return first_change_; }
 
  private:
+  void find_changes(const FeatureSet& features);
+
   std::vector<int64_t> ranks_;  ///< ascending
   std::vector<uint8_t> codes_;  ///< [feature][slot]
   std::vector<float> oddness_;
+  std::vector<uint16_t> first_change_;
 };
 
 }  // namespace tilewright

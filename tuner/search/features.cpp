@@ -60,6 +60,12 @@ FeatureSet::FeatureSet(const Space& space) : oddness_of_(space.parameters().size
     for (size_t j = i + 1; j < magnitude.size(); ++j)
       add_product(space, magnitude[i], magnitude[j]);
   }
+  decided_.resize(parameters_);
+  for (size_t f = 0; f < features_.size(); ++f) {
+    const auto owner = std::ranges::find(
+        features_, std::max(features_[f].first, features_[f].second), &Feature::first);
+    decided_[static_cast<size_t>(owner - features_.begin())].push_back(f);
+  }
 }
 
 void FeatureSet::add_parameter(const Space& space, size_t parameter) {

@@ -42,6 +42,9 @@ class FeatureSet {
   const Feature& operator[](size_t index) const { return features_[index]; }
   /// Those that are parameters come first.
   size_t parameters() const { return parameters_; }
+  /// By parameter that has a feature: the features that are decided once this parameter and those
+  /// before it are.
+  std::span<const std::vector<size_t>> decided() const { return decided_; }
 
   /// Writes the code of each feature; `places` as of SpaceIndex.
   void codes(std::span<const int> places, std::span<uint8_t> out) const;
@@ -58,6 +61,7 @@ class FeatureSet {
 
   std::vector<Feature> features_;
   size_t parameters_ = 0;
+  std::vector<std::vector<size_t>> decided_;
   std::vector<std::vector<double>> oddness_of_;  ///< by parameter, by place; empty: never odd
 };
 

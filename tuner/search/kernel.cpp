@@ -22,26 +22,6 @@ double default_length(Feature::Kind kind, Roughness roughness) {
   return 1;
 }
 
-double correlation(const Feature& feature, Roughness roughness, size_t a, size_t b, double length) {
-  if (a == b) return 1;
-  if (!feature.ordered) return std::exp(-1 / length);
-  const double distance = std::abs(feature.coordinates[a] - feature.coordinates[b]) / length;
-  if (roughness == Roughness::kRough) return std::exp(-distance);
-  const double scaled = std::sqrt(3.0) * distance;
-  return (1 + scaled) * std::exp(-scaled);
-}
-
-std::vector<float> correlation_table(const Feature& feature, Roughness roughness, double length) {
-  const size_t count = feature.coordinates.size();
-  std::vector<float> table(count * count);
-  for (size_t a = 0; a < count; ++a) {
-    for (size_t b = 0; b < count; ++b) {
-      table[a * count + b] = static_cast<float>(correlation(feature, roughness, a, b, length));
-    }
-  }
-  return table;
-}
-
 }  // namespace
 
 Kernel::Kernel(const FeatureSet& features, Roughness roughness)
@@ -54,9 +34,28 @@ Kernel::Kernel(const FeatureSet& features, Roughness roughness)
   }
 }
 
+double Kernel::log_correlation(size_t feature, size_t a, size_t b, double length) const {
+  const Feature& of = (*features_)[feature];
+  if (a == b) return 0;
+  if (!of.ordered) return -1 / length;
+  const double distance = std::abs(of.coordinates[a] - of.coordinates[b]) / length;
+  if (roughness_ == Roughness::kRough) return -distance;
+  const double scaled = std::sqrt(3.0) * distance;
+  return std::log1p(scaled) - scaled;
+}
+
 void Kernel::set_length(size_t feature, double length) {
   lengths_[feature] = length;
-  tables_[feature] = correlation_table((*features_)[feature], roughness_, length);
+  const size_t count = (*features_)[feature].coordinates.size();
+  std::vector<float>& table = tables_[feature];
+  table.assign(count * count, 1.0F);
+  for (size_t a = 0; a < count; ++a) {
+    for (size_t b = 0; b < a; ++b) {
+      const double alike = std::exp(log_correlation(feature, a, b, length));
+      table[a * count + b] = static_cast<float>(alike);
+      table[b * count + a] = static_cast<float>(alike);
+    }
+  }
 }
 
 std::span<const float> Kernel::row(size_t feature, uint8_t code) const {

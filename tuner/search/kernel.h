@@ -35,6 +35,9 @@ class Kernel {
   double additive() const { return additive_; }
   double noise() const { return noise_; }
 
+  /// Logarithm of the correlation of two codes of a feature at a length scale.
+  double log_correlation(size_t feature, size_t a, size_t b, double length) const;
+
   void set_length(size_t feature, double length);
   void set_additive(double share) { additive_ = share; }
   void set_noise(double variance) { noise_ = variance; }

@@ -12,102 +12,127 @@ namespace {
 class Likelihood {
  public:
   Likelihood(const Kernel& kernel, std::span<const Sample> samples)
-      : kernel_(kernel), samples_(samples), product_(pairs()), sum_(pairs()), work_(pairs()) {
-    const double count = static_cast<double>(samples.size());
+      : shape_(&kernel), samples_(samples), additive_(kernel.additive()), noise_(kernel.noise()) {
+    const size_t n = samples.size();
+    const double count = static_cast<double>(n);
     double mean = 0;
     double square = 0;
     for (const Sample& sample : samples) mean += sample.value / count;
     for (const Sample& sample : samples) square += std::pow(sample.value - mean, 2) / count;
     spread_ = std::sqrt(std::max(square, 1e-12));
+    product_.resize(n * n);
+    sum_.resize(n * n);
+    work_.resize(n * n);
+    for (size_t f = 0; f < kernel.features(); ++f) {
+      lengths_.push_back(kernel.length(f));
+      tables_.push_back(logs(f, lengths_[f]));
+    }
     recompute();
   }
 
-  const Kernel& kernel() const { return kernel_; }
+  double length(size_t feature) const { return lengths_[feature]; }
+  double additive() const { return additive_; }
+  double noise() const { return noise_; }
 
   void set_length(size_t feature, double length) {
-    divide(feature);
-    kernel_.set_length(feature, length);
-    multiply(feature);
+    std::vector<double> table = logs(feature, length);
+    std::vector<double>& old = tables_[feature];
+    for (size_t i = 0; i < table.size(); ++i) old[i] = table[i] - old[i];
+    accumulate(feature, old, product_);
+    if (feature < shape_->feature_set().parameters()) {
+      // A sum of exponentials: the old ones are had back from the difference.
+      for (size_t i = 0; i < table.size(); ++i) {
+        old[i] = std::exp(table[i]) - std::exp(table[i] - old[i]);
+      }
+      accumulate(feature, old, sum_);
+    }
+    old = std::move(table);
+    lengths_[feature] = length;
   }
-  void set_additive(double share) { kernel_.set_additive(share); }
-  void set_noise(double variance) { kernel_.set_noise(variance); }
+  void set_additive(double share) { additive_ = share; }
+  void set_noise(double variance) { noise_ = variance; }
 
-  /// Rounding of the running products is swept out.
+  /// Rounding of the running sums is swept out.
   void recompute() {
     std::ranges::fill(product_, 0.0);
     std::ranges::fill(sum_, 0.0);
-    for (size_t f = 0; f < kernel_.features(); ++f) multiply(f);
+    for (size_t f = 0; f < lengths_.size(); ++f) {
+      accumulate(f, tables_[f], product_);
+      if (f >= shape_->feature_set().parameters()) continue;
+      std::vector<double> alike = tables_[f];
+      for (double& value : alike) value = std::exp(value);
+      accumulate(f, alike, sum_);
+    }
   }
 
   ProcessScale scale() {
     const size_t n = samples_.size();
-    const auto parameters = static_cast<double>(kernel_.feature_set().parameters());
-    const double additive = kernel_.additive();
-    for (size_t i = 0, at = 0; i < n; ++i) {
-      for (size_t j = 0; j < i; ++j, ++at) {
-        work_[at] = (1 - additive) * std::exp(product_[at]) +
-                    (parameters > 0 ? additive * sum_[at] / parameters : additive);
+    const auto parameters = static_cast<double>(shape_->feature_set().parameters());
+    for (size_t j = 0; j < n; ++j) {
+      work_[j * n + j] = 1 + noise_;
+      for (size_t i = j + 1; i < n; ++i) {
+        work_[j * n + i] = (1 - additive_) * std::exp(product_[j * n + i]) +
+                           (parameters > 0 ? additive_ * sum_[j * n + i] / parameters : additive_);
       }
-      work_[at++] = 1 + kernel_.noise();
     }
     return solved();
   }
 
  private:
-  size_t pairs() const { return samples_.size() * (samples_.size() + 1) / 2; }
-
-  void multiply(size_t feature) { change(feature, 1); }
-  void divide(size_t feature) { change(feature, -1); }
-  void change(size_t feature, double sign) {
-    const bool own = feature < kernel_.feature_set().parameters();
-    const size_t count = kernel_.feature_set()[feature].coordinates.size();
-    logs_.resize(count * count);
+  /// Of a feature, by pair of codes.
+  std::vector<double> logs(size_t feature, double length) const {
+    const size_t count = shape_->feature_set()[feature].coordinates.size();
+    std::vector<double> table(count * count);
     for (size_t a = 0; a < count; ++a) {
-      const std::span<const float> row = kernel_.row(feature, static_cast<uint8_t>(a));
-      for (size_t b = 0; b < count; ++b) {
-        logs_[a * count + b] = std::log(static_cast<double>(row[b]) + 1e-30);
+      for (size_t b = 0; b < a; ++b) {
+        table[a * count + b] = shape_->log_correlation(feature, a, b, length);
+        table[b * count + a] = table[a * count + b];
       }
     }
-    for (size_t i = 0, at = 0; i < samples_.size(); ++i) {
-      const size_t code = samples_[i].codes[feature];
-      const std::span<const float> row = kernel_.row(feature, static_cast<uint8_t>(code));
-      for (size_t j = 0; j <= i; ++j, ++at) {
-        const size_t other = samples_[j].codes[feature];
-        product_[at] += sign * logs_[code * count + other];
-        if (own) sum_[at] += sign * static_cast<double>(row[other]);
-      }
+    return table;
+  }
+
+  void accumulate(size_t feature, const std::vector<double>& table, std::vector<double>& into) {
+    const size_t n = samples_.size();
+    const size_t count = shape_->feature_set()[feature].coordinates.size();
+    codes_.resize(n);
+    for (size_t i = 0; i < n; ++i) codes_[i] = samples_[i].codes[feature];
+    for (size_t j = 0; j < n; ++j) {
+      const double* row = table.data() + codes_[j] * count;
+      for (size_t i = j + 1; i < n; ++i) into[j * n + i] += row[codes_[i]];
     }
   }
 
-  /// Cholesky of work_ in place, and the solves for the samples and for ones.
+  /// Cholesky of work_ in place, column by column so that the inner loop is of independent sums,
+  /// and the solves for the samples and for ones.
   ProcessScale solved() {
     const size_t n = samples_.size();
+    ones_.assign(n, 1.0);
+    values_.resize(n);
+    for (size_t i = 0; i < n; ++i) values_[i] = samples_[i].value - spread_ * samples_[i].trend;
     double log_determinant = 0;
     double ones_ones = 0;
     double ones_values = 0;
     double values_values = 0;
-    ones_.resize(n);
-    values_.resize(n);
-    for (size_t i = 0; i < n; ++i) {
-      double* row = work_.data() + i * (i + 1) / 2;
-      for (size_t j = 0; j <= i; ++j) {
-        const double* other = work_.data() + j * (j + 1) / 2;
-        double rest = row[j];
-        for (size_t k = 0; k < j; ++k) rest -= row[k] * other[k];
-        row[j] = i == j ? std::sqrt(std::max(rest, 1e-10)) : rest / other[j];
+    for (size_t k = 0; k < n; ++k) {
+      double* column = work_.data() + k * n;
+      const double pivot = std::sqrt(std::max(column[k], 1e-10));
+      for (size_t i = k + 1; i < n; ++i) column[i] /= pivot;
+      log_determinant += std::log(pivot);
+      const double one = ones_[k] / pivot;
+      const double value = values_[k] / pivot;
+      for (size_t i = k + 1; i < n; ++i) {
+        ones_[i] -= column[i] * one;
+        values_[i] -= column[i] * value;
       }
-      log_determinant += std::log(row[i]);
-      double one = 1;
-      double value = samples_[i].value - spread_ * samples_[i].trend;
-      for (size_t k = 0; k < i; ++k) {
-        one -= row[k] * ones_[k];
-        value -= row[k] * values_[k];
+      ones_ones += one * one;
+      ones_values += one * value;
+      values_values += value * value;
+      for (size_t j = k + 1; j < n; ++j) {
+        double* other = work_.data() + j * n;
+        const double weight = column[j];
+        for (size_t i = j; i < n; ++i) other[i] -= weight * column[i];
       }
-      ones_[i] = one / row[i];
-      values_[i] = value / row[i];
-      ones_ones += ones_[i] * ones_[i];
-      ones_values += ones_[i] * values_[i];
-      values_values += values_[i] * values_[i];
     }
     const double mean = ones_values / ones_ones;
     const double count = static_cast<double>(n);
@@ -116,13 +141,18 @@ class Likelihood {
     return {mean, std::sqrt(variance), -0.5 * count * std::log(variance) - log_determinant};
   }
 
-  Kernel kernel_;
+  const Kernel* shape_;
   std::span<const Sample> samples_;
+  std::vector<double> lengths_;
+  double additive_;
+  double noise_;
   double spread_ = 1;
-  std::vector<double> product_;  ///< logarithms, lower triangle by rows
+  std::vector<std::vector<double>> tables_;  ///< by feature: logarithms by pair of codes
+  // Matrices by columns, of which the part below the diagonal counts.
+  std::vector<double> product_;  ///< logarithms
   std::vector<double> sum_;
   std::vector<double> work_;
-  std::vector<double> logs_;
+  std::vector<size_t> codes_;
   std::vector<double> ones_;
   std::vector<double> values_;
 };
@@ -150,12 +180,20 @@ class CoordinateSearch {
     likelihood_.recompute();
     return changed;
   }
-  const Kernel& kernel() const { return likelihood_.kernel(); }
+  Kernel kernel() const {
+    Kernel found = start_;
+    for (size_t f = 0; f < start_.features(); ++f) {
+      if (likelihood_.length(f) != start_.length(f)) found.set_length(f, likelihood_.length(f));
+    }
+    found.set_noise(likelihood_.noise());
+    found.set_additive(likelihood_.additive());
+    return found;
+  }
 
  private:
   bool improve_length(size_t feature) {
     constexpr double kStep = 1.8;
-    const double length = kernel().length(feature);
+    const double length = likelihood_.length(feature);
     for (const double factor : {1 / kStep, kStep}) {
       likelihood_.set_length(feature, length * factor);
       if (accept()) return true;
@@ -165,7 +203,7 @@ class CoordinateSearch {
   }
 
   bool improve_noise() {
-    const double noise = kernel().noise();
+    const double noise = likelihood_.noise();
     for (const double factor : {0.4, 2.5}) {
       likelihood_.set_noise(std::clamp(noise * factor, 1e-6, 0.3));
       if (accept()) return true;
@@ -175,7 +213,7 @@ class CoordinateSearch {
   }
 
   bool improve_additive() {
-    const double additive = kernel().additive();
+    const double additive = likelihood_.additive();
     for (const double factor : {0.5, 2.0}) {
       const double changed = odds(additive) * factor;
       likelihood_.set_additive(changed / (1 + changed));
@@ -193,12 +231,13 @@ class CoordinateSearch {
   }
 
   double posterior() {
+    constexpr double kLengthSpread = 0.5;  // of logarithms: a tenth are 1.9 times the usual or more
     double value = likelihood_.scale().log_likelihood;
     for (size_t f = 0; f < start_.features(); ++f) {
-      value += log_normal_prior(kernel().length(f), start_.length(f), 1.0);
+      value += log_normal_prior(likelihood_.length(f), start_.length(f), kLengthSpread);
     }
-    value += log_normal_prior(kernel().noise(), start_.noise(), 1.5);
-    value += log_normal_prior(odds(kernel().additive()), odds(start_.additive()), 1.5);
+    value += log_normal_prior(likelihood_.noise(), start_.noise(), 1.5);
+    value += log_normal_prior(odds(likelihood_.additive()), odds(start_.additive()), 1.5);
     return value;
   }
 

@@ -13,11 +13,11 @@ namespace tilewright {
 namespace {
 
 /// Observations a process is fitted to and keeps: its time and memory grow with them.
-constexpr size_t kMaxFitted = 256;
+constexpr size_t kMaxFitted = 160;
 /// Of these, for the length scales, whose fit is cubic.
 constexpr size_t kMaxForKernel = 64;
 /// Configs that are predicted with more samples than these: the most promising of the pool.
-constexpr size_t kNarrow = 4096;
+constexpr size_t kNarrow = 2048;
 /// Expected logarithmic time of configs grows by this, in deviations of the process, with their
 /// oddness. Small: two observations outweigh it.
 constexpr double kOddTrend = 0.1;
@@ -64,7 +64,7 @@ double SurrogateModel::offset(int64_t rank) const {
 }
 
 /// The best two thirds of the room are for the best, as they matter most; the rest is for the
-/// others, evenly by time.
+/// others, evenly by when they were told.
 std::vector<size_t> SurrogateModel::chosen(size_t count) const {
   std::vector<size_t> order(count);
   std::iota(order.begin(), order.end(), size_t{0});
@@ -74,11 +74,13 @@ std::vector<size_t> SurrogateModel::chosen(size_t count) const {
     const bool works_a = told[a].status == AttemptStatus::kOk;
     const bool works_b = told[b].status == AttemptStatus::kOk;
     if (works_a != works_b) return works_a;
-    return works_a && told[a].time_us < told[b].time_us;
+    if (works_a && told[a].time_us != told[b].time_us) return told[a].time_us < told[b].time_us;
+    return a < b;
   };
-  std::ranges::stable_sort(order, better);
   constexpr size_t kBest = kMaxFitted * 2 / 3;
+  std::ranges::nth_element(order, order.begin() + kBest, better);
   std::vector<size_t> rest(order.begin() + kBest, order.end());
+  std::ranges::sort(rest);
   order.resize(kBest);
   for (const size_t i : thinned(rest, kMaxFitted - kBest)) order.push_back(i);
   std::ranges::sort(order);
@@ -138,9 +140,14 @@ void SurrogateModel::make_base(size_t count) {
   for (size_t i = 0; i < count; ++i) {
     if (told[i].status == AttemptStatus::kOk) best.push_back(told[i]);
   }
-  std::ranges::stable_sort(best, {}, &Observation::time_us);
+  const size_t centers = std::min(kCenters, best.size());
+  std::ranges::partial_sort(best, best.begin() + static_cast<std::ptrdiff_t>(centers),
+                            [](const Observation& a, const Observation& b) {
+                              return a.time_us != b.time_us ? a.time_us < b.time_us
+                                                            : a.rank < b.rank;
+                            });
   std::vector<int64_t> extra;
-  for (size_t i = 0; i < std::min(kCenters, best.size()); ++i) {
+  for (size_t i = 0; i < centers; ++i) {
     const std::vector<int64_t> near = context_.space->neighbours(best[i].rank, Neighbourhood::kAny);
     extra.insert(extra.end(), near.begin(), near.end());
   }
@@ -188,7 +195,7 @@ void SurrogateModel::narrow(const Kernel& kernel, ProcessScale scale,
   std::ranges::nth_element(slots, slots.begin() + kNarrow, better);
   slots.resize(kNarrow);
   std::ranges::sort(slots);
-  pool_.emplace(*base_, slots);
+  pool_.emplace(*base_, features_, slots);
 }
 
 void SurrogateModel::refit(size_t count) {

@@ -98,22 +98,23 @@ class Session {
     const TuneProblem& problem = problems_[index];
     const Series series = runner_.series(index);
     Foreknowledge known;
-    known.incumbent = history_->incumbent(series);
-    if (known.incumbent && !runner_.find(index, known.incumbent->text())) known.incumbent.reset();
+    known.incumbent = history_->incumbent(series, problem.space);
+    if (known.incumbent && !runner_.find(index, *known.incumbent)) known.incumbent.reset();
     auto space = std::make_unique<SpaceIndex>(problem.space);
     if (options_.transfer) {
-      auto hints = history_->hints(series);
+      auto hints = history_->hints(series, problem.space);
       if (!hints) {
         hints = transfer_->hints(problem.problem, series, *space, options_.max_evaluations);
       }
       known.hints = std::move(*hints);
-      known.elsewhere = transfer_->failures(series);
+      known.elsewhere = transfer_->failures(series, problem.space);
     }
     ActiveSearch& active = active_[index];
     active.search =
         std::make_unique<ProblemSearch>(problem, std::move(space), options_, std::move(known));
     if (!limits_.empty()) active.search->change(options_, limits_);
-    const ReplayCounts replayed = replay(active, history_->trials(series, evaluators()));
+    const ReplayCounts replayed =
+        replay(active, history_->trials(series, problem.space, evaluators()));
     result_.cache_hits += replayed.measured;
     result_.screened += replayed.screened;
     result_.replayed += replayed.measured + replayed.screened;
@@ -126,7 +127,8 @@ class Session {
     ActiveSearch& active = active_.at(index);
     if (!active.has_ended) finish(index, active);
     const TunedProblem& tuned = result_.problems[index];
-    if (tuned.found) transfer_->add(problems_[index].problem, tuned.config);
+    if (tuned.found)
+      transfer_->add(problems_[index].problem, problems_[index].space.text(tuned.config));
   }
 
   void finish(size_t index, ActiveSearch& active) {
@@ -356,7 +358,7 @@ Winner winner_row(const TunedProblem& tuned, const MeasurementKey& key) {
   winner.evaluator = key.evaluator;
   winner.config = key.config;
   winner.time_us = tuned.time_us;
-  winner.baseline_config = tuned.problem->baseline.text();
+  winner.baseline_config = tuned.problem->space.text(tuned.problem->baseline);
   winner.baseline_us = tuned.baseline_us;
   winner.runner_up_us = tuned.runner_up_us;
   winner.evaluations = tuned.evaluations;

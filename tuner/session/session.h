@@ -102,6 +102,9 @@ struct TunedProblem {
   std::string failure;    ///< reason of the first of them
   bool complete = false;  ///< the search ended by itself or by max_evaluations
 
+  /// The config with the labels of its values.
+  std::string config_text() const { return problem->space.text(config); }
+
   /// Baseline time / best time; 0 when either failed.
   double gain() const { return found && time_us > 0 ? baseline_us / time_us : 0; }
   SearchAnalysis analysis;  ///< empty unless asked for

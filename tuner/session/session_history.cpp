@@ -38,7 +38,7 @@ void SessionHistory::load(Store& store, int64_t run,
   }
 }
 
-std::vector<ReplayedTrial> SessionHistory::trials(const Series& series,
+std::vector<ReplayedTrial> SessionHistory::trials(const Series& series, const Space& space,
                                                   const std::vector<std::string>& evaluators) {
   std::vector<ReplayedTrial> replayed;
   const auto found = resumed_.find(series.problem);
@@ -46,13 +46,16 @@ std::vector<ReplayedTrial> SessionHistory::trials(const Series& series,
   for (const StoredTrial& trial : found->second) {
     const auto evaluator = std::ranges::find(evaluators, trial.key.evaluator);
     if (!is_of(trial.key, series) || evaluator == evaluators.end()) continue;
-    replayed.push_back({parse_config(trial.key.config), kept(trial.proposer), &trial.measurement,
+    const auto config = space.try_parse(trial.key.config);
+    if (!config) continue;
+    replayed.push_back({*config, kept(trial.proposer), &trial.measurement,
                         static_cast<size_t>(evaluator - evaluators.begin())});
   }
   return replayed;
 }
 
-std::optional<std::vector<Candidate>> SessionHistory::hints(const Series& series) {
+std::optional<std::vector<Candidate>> SessionHistory::hints(const Series& series,
+                                                            const Space& space) {
   for (const auto* run : {&resumed_, &earlier_}) {
     const auto found = run->find(series.problem);
     if (found == run->end()) continue;
@@ -62,21 +65,22 @@ std::optional<std::vector<Candidate>> SessionHistory::hints(const Series& series
     std::vector<Candidate> hints;
     for (const StoredTrial& trial : trials) {
       if (!is_of(trial.key, series) || !is_hint(trial.proposer)) continue;
-      hints.push_back({parse_config(trial.key.config), kept(trial.proposer)});
+      const auto config = space.try_parse(trial.key.config);
+      if (config) hints.push_back({*config, kept(trial.proposer)});
     }
     return hints;
   }
   return std::nullopt;
 }
 
-std::optional<Config> SessionHistory::incumbent(const Series& series) const {
+std::optional<Config> SessionHistory::incumbent(const Series& series, const Space& space) const {
   for (const Winner& winner : winners_) {
     // The config of a family's range need not have been tried by the search of this problem.
     if (winner.worst_regret) continue;
     if (winner.problem == series.problem && winner.kernel == series.kernel &&
         winner.kernel_revision == series.kernel_revision && winner.evaluator == series.evaluator &&
         machine_ == series.machine_fingerprint) {
-      return parse_config(winner.config);
+      return space.try_parse(winner.config);
     }
   }
   return std::nullopt;

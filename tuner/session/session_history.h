@@ -31,16 +31,18 @@ class SessionHistory {
 
   /// What the resumed run tried of a problem, by any of the evaluators, in order; only with what is
   /// current, so that every one still holds.
-  std::vector<ReplayedTrial> trials(const Series& series,
+  /// Configs that are none of `space` (the problem's, which may have changed) are left out, here as
+  /// below.
+  std::vector<ReplayedTrial> trials(const Series& series, const Space& space,
                                     const std::vector<std::string>& evaluators);
 
   /// What an earlier run of the session took over from other problems, when it came so far as to
   /// ask its strategy. The database may suggest more by now: but then the session would not do what
   /// it did before.
-  std::optional<std::vector<Candidate>> hints(const Series& series);
+  std::optional<std::vector<Candidate>> hints(const Series& series, const Space& space);
 
   /// The winner of the earlier run, where it still holds.
-  std::optional<Config> incumbent(const Series& series) const;
+  std::optional<Config> incumbent(const Series& series, const Space& space) const;
 
  private:
   void load(Store& store, int64_t run, std::map<std::string, std::vector<StoredTrial>>& into);

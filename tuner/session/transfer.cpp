@@ -16,10 +16,9 @@ namespace {
 constexpr int64_t kMostFailures = 2000;
 
 /// Texts in a database may come from anywhere, or from another version.
-template <class Parse>
-auto parsed(const Parse& parse, const std::string& text) -> std::optional<decltype(parse(text))> {
+std::optional<Problem> parsed(const std::string& text) {
   try {
-    return parse(text);
+    return parse_problem(text);
   } catch (const Error&) {
     return std::nullopt;
   }
@@ -76,16 +75,15 @@ const std::vector<Transfer::Hint>& Transfer::earlier(const Series& series) {
   if (!is_new) return hints;
   for (const EarlierConfig& earlier : store_.earlier_configs(series, kHintsPerProblem)) {
     if (is_own(earlier.key, series)) continue;
-    const auto problem = parsed(parse_problem, earlier.key.problem);
-    const auto config = parsed(parse_config, earlier.key.config);
-    if (!problem || !config) continue;
-    hints.push_back({*problem, *config, earlier.is_current, false, earlier.place});
+    const auto problem = parsed(earlier.key.problem);
+    if (!problem) continue;
+    hints.push_back({*problem, earlier.key.config, earlier.is_current, false, earlier.place});
   }
   return hints;
 }
 
-void Transfer::add(const Problem& problem, const Config& config) {
-  found_.push_back({problem, config, true, true, 0});
+void Transfer::add(const Problem& problem, std::string config) {
+  found_.push_back({problem, std::move(config), true, true, 0});
 }
 
 std::vector<Candidate> Transfer::hints(const Problem& problem, const Series& series,
@@ -110,19 +108,21 @@ std::vector<Candidate> Transfer::hints(const Problem& problem, const Series& ser
   std::vector<int64_t> ranks;
   for (const Ranked& each : ranked) {
     if (std::ssize(chosen) >= most_hints(budget)) break;
-    const auto rank = space.rank_of(each.hint->config);
+    const auto config = space.space().try_parse(each.hint->config);
+    const auto rank = config ? space.rank_of(*config) : std::nullopt;
     if (!rank || std::ranges::find(ranks, *rank) != ranks.end()) continue;
     ranks.push_back(*rank);
-    chosen.push_back({each.hint->config, each.hint->is_own ? "neighbour" : "earlier"});
+    chosen.push_back({*config, each.hint->is_own ? "neighbour" : "earlier"});
   }
   return chosen;
 }
 
-std::vector<std::pair<Config, AttemptStatus>> Transfer::failures(const Series& series) {
+std::vector<std::pair<Config, AttemptStatus>> Transfer::failures(const Series& series,
+                                                                 const Space& space) {
   std::vector<std::pair<Config, AttemptStatus>> failures;
   for (const EarlierFailure& failure : store_.failures(series.kernel, kMostFailures)) {
     if (is_own(failure.key, series)) continue;
-    if (const auto config = parsed(parse_config, failure.key.config)) {
+    if (const auto config = space.try_parse(failure.key.config)) {
       failures.emplace_back(*config, failure.status);
     }
   }

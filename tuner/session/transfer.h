@@ -43,7 +43,7 @@ class Transfer {
            std::vector<std::string> evaluators);
 
   /// A problem of the session is done.
-  void add(const Problem& problem, const Config& config);
+  void add(const Problem& problem, std::string config);
 
   /// The nearest first, at most `budget` * kHintShare (kMostHints where it is 0), without those
   /// that are not legal and without `problem` itself. Proposers are "earlier" and "neighbour".
@@ -51,13 +51,13 @@ class Transfer {
                                const SpaceIndex& space, int64_t budget);
 
   /// Configs of the kernel that failed for problems outside the session.
-  std::vector<std::pair<Config, AttemptStatus>> failures(const Series& series);
+  std::vector<std::pair<Config, AttemptStatus>> failures(const Series& series, const Space& space);
 
  private:
   /// A fast config of another problem.
   struct Hint {
     Problem problem;
-    Config config;
+    std::string config;      ///< text, which means something in the space that is searched
     bool is_current = true;  ///< same kernel revision, machine and evaluator
     bool is_own = false;     ///< of this session
     int place = 0;           ///< 0: the fastest of its problem

@@ -51,11 +51,15 @@ Series TrialRunner::series(size_t problem) {
 
 MeasurementKey TrialRunner::key(size_t problem, const Config& config) {
   MeasurementKey key = cache_of(problem).base;
-  key.config = config.text();
+  key.config = problems_[problem].space.text(config);
   return key;
 }
 
-const Measurement* TrialRunner::find(size_t problem, const std::string& config) {
+const Measurement* TrialRunner::find(size_t problem, const Config& config) {
+  return find_text(problem, problems_[problem].space.text(config));
+}
+
+const Measurement* TrialRunner::find_text(size_t problem, const std::string& config) {
   Known& known = *cache_of(problem).known;
   const auto found = known.find(config);
   if (found == known.end()) return nullptr;
@@ -77,8 +81,8 @@ std::vector<TrialRunner::Asked> TrialRunner::look_up(std::span<const AskedTrial>
       answers[i].known = asked[i].screened->measurement;
       continue;
     }
-    std::string text = asked[i].config.text();
-    const Measurement* known = find(asked[i].problem, text);
+    std::string text = problems_[asked[i].problem].space.text(asked[i].config);
+    const Measurement* known = find_text(asked[i].problem, text);
     if (known) {
       answers[i].known = *known;
       continue;

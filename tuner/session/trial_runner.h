@@ -53,7 +53,7 @@ class TrialRunner {
   Series series(size_t problem);
 
   /// What is known of a config; loads what the database has of the problem.
-  const Measurement* find(size_t problem, const std::string& config);
+  const Measurement* find(size_t problem, const Config& config);
 
  private:
   using Known = std::unordered_map<std::string, Measurement>;
@@ -63,6 +63,7 @@ class TrialRunner {
   };
   struct Asked;
   ProblemCache& cache_of(size_t problem);
+  const Measurement* find_text(size_t problem, const std::string& config);
   std::vector<Asked> look_up(std::span<const AskedTrial> asked);
   void keep(const AskedTrial& trial, const std::optional<Measurement>& fresh, double wall_us);
   void commit();

@@ -56,7 +56,7 @@ std::optional<Run> resumed_run(const Arguments& arguments, const TuneTarget& tar
 TuneOptions tune_options(const Context& context, const TuneTarget& target, Store* store) {
   const Arguments& arguments = context.arguments();
   const TuneBudget budget = read_budget(arguments);
-  const bool is_one = !target.is_model() && !target.is_family();
+  const bool is_one = target.is_one();
   TuneOptions options;
   const bool wants_all = arguments.text("strategy") == "exhaustive";
   options.max_evaluations = budget.evaluations.value_or(wants_all            ? 0
@@ -117,7 +117,7 @@ TuneResult search(Context& context, const TunePlace& place, Tuning& tuning,
                   const Evaluator& evaluator) {
   TuneTarget& target = tuning.target;
   const KeyMaker key_of = [&](const Problem& problem, const Config& config) {
-    return kernel_key(problem, config, target.machine);
+    return target.key(problem, config);
   };
   Progress progress(context.console().err(), context.globals().quiet);
   const TuneHooks hooks = hooks_of(place, progress);
@@ -142,6 +142,16 @@ TuneResult search(Context& context, const TunePlace& place, Tuning& tuning,
   return tune(target.problems, key_of, *pool, place.store, tuning.run, options, hooks);
 }
 
+/// What the configs of the rows mean, for exports.
+Json described_problems(const ForeignTarget& foreign) {
+  Json described = Json::array();
+  for (const ForeignProblem& each : foreign.problems) {
+    described.push_back(describe_configs(each.kernel, each.problem.problem.text(),
+                                         each.problem.space.parameters(), each.kinds));
+  }
+  return described;
+}
+
 Json json_of(const Tuning& tuning, bool with_winners, double wall_ms) {
   const TuneTarget& target = tuning.target;
   Json json = output_object();
@@ -149,9 +159,10 @@ Json json_of(const Tuning& tuning, bool with_winners, double wall_ms) {
   json["target"] = target.label;
   json["model"] = target.model.empty() ? Json(nullptr) : Json(target.model);
   json["workload"] = target.workload.empty() ? Json(nullptr) : Json(target.workload);
-  json["machine"] = machine_identity(target.machine);
+  json["machine"] = {{"name", target.machine_name()}, {"fingerprint", target.fingerprint()}};
   json["evaluator"] = tuning.evaluator;
   json["strategy"] = tuning.options.strategy;
+  if (target.foreign) json["tables"] = described_problems(*target.foreign);
   json["resumed"] = tuning.options.resumed_run > 0;
   add_to_json(tuning.summary, with_winners, json);
   json["wall_ms"] = wall_ms;
@@ -173,10 +184,12 @@ void refuse_empty(const TuneSummary& summary) {
 
 /// How much of a kernel's space was tried, where it is not all of it; "" for several problems.
 std::string coverage_line(const TuneTarget& target, const TuneResult& result) {
-  if (target.is_model() || target.is_family()) return "";
+  if (!target.is_one()) return "";
   const TuneProblem& searched = target.problems.front();
-  const Kernel& kernel = find_kernel(searched.problem.kernel);
-  const int64_t legal = SpaceIndex(kernel.space(searched.problem, target.machine)).size();
+  const Space whole =
+      target.foreign ? searched.space
+                     : find_kernel(searched.problem.kernel).space(searched.problem, target.machine);
+  const int64_t legal = SpaceIndex(whole).size();
   const int64_t tried = result.evaluations + result.cache_hits + result.screened;
   if (tried >= legal) return "";
   const int64_t searchable = SpaceIndex(searched.space).size();
@@ -208,11 +221,15 @@ std::unique_ptr<RunRecord> begin_record(const Context& context, Store& store,
                                         const TuneTarget& target,
                                         const std::optional<Run>& resumed) {
   if (resumed) return std::make_unique<RunRecord>(store, *resumed);
-  return std::make_unique<RunRecord>(context, store, target.machine,
-                                     RunIdentity{.kind = RunKind::kTune,
-                                                 .label = target.label,
-                                                 .model = target.model,
-                                                 .workload = target.workload});
+  const RunIdentity identity{.kind = RunKind::kTune,
+                             .label = target.label,
+                             .model = target.model,
+                             .workload = target.workload};
+  if (!target.device) {
+    return std::make_unique<RunRecord>(context, store, target.machine, identity);
+  }
+  const RunOrigin origin{context.command_line(), context.globals().seed};
+  return std::make_unique<RunRecord>(origin, store, *target.device, identity);
 }
 
 /// Nothing when interrupted before anything was measured. The result refers to problems in it, so
@@ -239,6 +256,17 @@ std::unique_ptr<Tuning> run_tuning(Context& context, const TunePlace& place) {
   record->finish(tuning->result.interrupted ? RunStatus::kInterrupted : RunStatus::kDone,
                  json_of(*tuning, false, tuning->wall_ms));
   return tuning;
+}
+
+/// Configs that a session would try and the database has results of.
+int64_t count_known(Store& store, const MeasurementKey& key, const std::string& evaluator,
+                    const TuneProblem& problem, const SpaceIndex& space) {
+  const Series series{key.kernel, key.kernel_revision, key.problem, key.machine_fingerprint,
+                      evaluator};
+  return std::ranges::count_if(store.known(series), [&](const KnownMeasurement& row) {
+    const auto config = problem.space.try_parse(row.config);
+    return config && (*config == problem.baseline || space.rank_of(*config));
+  });
 }
 
 }  // namespace
@@ -272,23 +300,20 @@ TuneForecast forecast_target(Context& context, Store* store, const Shard& shard)
   double timed = 0;
   for (const TuneProblem& each : target->problems) {
     if (interrupted()) break;
-    std::vector<Config> legal = each.space.enumerate();
-    if (std::ranges::find(legal, each.baseline) == legal.end()) legal.push_back(each.baseline);
+    const SpaceIndex space(each.space);
+    const int64_t legal = space.size() + (space.rank_of(each.baseline) ? 0 : 1);
     const int64_t limit = options.max_evaluations > 0 ? options.max_evaluations : INT64_MAX;
-    const auto cached = std::ranges::count_if(legal, [&](const Config& config) {
-      if (!store) return false;
-      MeasurementKey key = kernel_key(each.problem, config, target->machine);
-      key.evaluator = evaluator->id();
-      return store->find(key).has_value();
-    });
-    const auto planned = std::min<int64_t>(limit, std::ssize(legal));
+    const int64_t cached = store ? count_known(*store, target->key(each.problem, each.baseline),
+                                               evaluator->id(), each, space)
+                                 : 0;
+    const auto planned = std::min<int64_t>(limit, legal);
     if (forecast.problems < kBaselinesTimed && evaluator->id().starts_with("sim/")) {
       const double before = wall_seconds();
       measured(*evaluator, each.problem, each.baseline);
       timed += wall_seconds() - before;
     }
     ++forecast.problems;
-    forecast.legal += std::ssize(legal);
+    forecast.legal += legal;
     forecast.planned += planned;
     forecast.cached += std::min<int64_t>(planned, cached);
   }
@@ -330,8 +355,8 @@ int run_tune(Context& context) {
     context.print_table(winner_table(tuning->summary));
   } else {
     const TuneTarget& target = tuning->target;
-    context.print(fmt::format("{} on {} ({})\n", context.heading(target.label), target.machine.name,
-                              target.machine.fingerprint()));
+    context.print(fmt::format("{} on {} ({})\n", context.heading(target.label),
+                              target.machine_name(), target.fingerprint()));
     context.print(tune_text(tuning->summary, tuning->run, coverage_line(target, tuning->result)));
   }
   warn_early_end(context, tuning->result, tuning->run);
