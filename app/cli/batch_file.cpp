@@ -35,6 +35,11 @@ std::vector<int64_t> sizes_of(const JsonReader& size) {
     if (values.empty()) size.fail("is an empty list");
     return values;
   }
+  if (!size.is_object()) {
+    size.fail(
+        "expected a number, a list of numbers or a range, {\"from\": 16, \"to\": 64, "
+        "\"step\": 16} or with \"times\": 2");
+  }
   size.only({"from", "to", "step", "times"});
   const int64_t from = size.at("from").integer(1, kMaxSize);
   const int64_t to = size.at("to").integer(from, kMaxSize);
@@ -94,10 +99,18 @@ std::string budget_text(const JsonReader& budget) {
   return join(parts, ",");
 }
 
-std::string option_value(const JsonReader& value) {
-  if (value.is_string()) return value.string();
-  if (value.is_number()) return value.raw().dump();
-  value.fail("is neither text nor number");
+/// A switch is true, or false against defaults that set it.
+void add_option(std::vector<std::string>& tokens, const std::string& name,
+                const JsonReader& value) {
+  if (value.raw().is_boolean()) {
+    if (value.boolean()) tokens.push_back("--" + name);
+  } else if (value.is_string()) {
+    add(tokens, name, value.string());
+  } else if (value.is_number()) {
+    add(tokens, name, value.raw().dump());
+  } else {
+    value.fail("expected a text, a number, or true or false for a switch");
+  }
 }
 
 /// The job's own value of a key, or the default.
@@ -168,7 +181,7 @@ class BatchReader {
       if (!source || !source->has("options")) continue;
       const JsonReader options = source->at("options");
       for (const std::string& name : options.keys()) {
-        if (given.insert(name).second) add(tokens, name, option_value(options.at(name)));
+        if (given.insert(name).second) add_option(tokens, name, options.at(name));
       }
     }
   }
@@ -193,7 +206,14 @@ bool is_batch_file(const std::string& path) {
   std::error_code none;
   if (!path.ends_with(".json") || !std::filesystem::is_regular_file(path, none)) return false;
   const Json document = parse_json(read_file(path, kMaxBatchBytes), path);
-  return document.is_object() && document.contains("jobs");
+  if (document.is_object() && document.contains("jobs")) return true;
+  if (!document.is_object() || document.empty() || document.contains("defaults")) {
+    throw Error(ErrorKind::kFailed,
+                fmt::format("{}: neither a model's config.json nor a batch of tunings, which is "
+                            "{{\"schema\": 1, \"jobs\": [...]}}",
+                            path));
+  }
+  return false;
 }
 
 std::vector<BatchJob> read_batch(std::string_view text, const std::string& where) {

@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "app/cli/foreign_target.h"
@@ -67,9 +69,14 @@ std::unique_ptr<Evaluator> command_evaluator(const Arguments& arguments, std::st
   const std::string program = command.fixed_program();
   if (!program.empty()) {
     const std::string file = find_program(program, options.environment);
-    if (file.empty() || ::access(file.c_str(), X_OK) != 0) {
+    if (file.empty() || ::access(file.c_str(), F_OK) != 0) {
       throw Error(ErrorKind::kNotFound,
                   fmt::format("--evaluator: there is no program '{}'", printable(program)));
+    }
+    std::error_code none;
+    if (std::filesystem::is_directory(file, none) || ::access(file.c_str(), X_OK) != 0) {
+      throw Error(ErrorKind::kFailed,
+                  fmt::format("--evaluator: '{}' is not executable", printable(program)));
     }
   }
   return std::make_unique<CommandEvaluator>(std::move(command), std::move(options));

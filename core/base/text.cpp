@@ -31,6 +31,27 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return cost[a.size()][b.size()];
 }
 
+unsigned char byte_of(char c) {
+  return static_cast<unsigned char>(c);
+}
+
+/// Bytes of the UTF-8 character that `text` begins with; 0 where it begins with none (RFC 3629:
+/// nothing overlong, no surrogates, nothing above U+10FFFF).
+size_t character_size(std::string_view text) {
+  const unsigned char lead = byte_of(text[0]);
+  if (lead < 0x80) return 1;
+  const size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  if (lead < 0xc2 || lead > 0xf4 || text.size() < size) return 0;
+  const unsigned char second = byte_of(text[1]);
+  const unsigned char least = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+  const unsigned char most = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+  if (second < least || second > most) return 0;
+  for (const char c : text.substr(2, size - 2)) {
+    if ((byte_of(c) & 0xc0) != 0x80) return 0;
+  }
+  return size;
+}
+
 }  // namespace
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
@@ -146,15 +167,17 @@ std::string join(std::span<const std::string> parts, std::string_view separator)
 
 std::string printable(std::string_view text, size_t limit) {
   std::string shown;
-  unsigned char before = 0;
-  for (char c : text.substr(0, limit)) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool is_c1 = before == 0xc2 && byte >= 0x80 && byte < 0xa0;  // U+0080 to U+009F
-    if (is_c1) shown.pop_back();
-    shown += byte < 0x20 || byte == 0x7f || is_c1 ? '?' : c;
-    before = byte;
+  size_t at = 0;
+  while (at < text.size() && at < limit) {
+    const size_t size = character_size(text.substr(at));
+    if (size > limit - at && size > 0) break;
+    const std::string_view character = text.substr(at, std::max<size_t>(size, 1));
+    const bool is_c1 = size == 2 && character[0] == '\xc2' && byte_of(character[1]) < 0xa0;
+    const bool is_c0 = size == 1 && (byte_of(character[0]) < 0x20 || character[0] == 0x7f);
+    shown += size == 0 || is_c1 || is_c0 ? "?" : character;
+    at += character.size();
   }
-  if (text.size() > limit) shown += "...";
+  if (at < text.size()) shown += "...";
   return shown;
 }
 

@@ -95,8 +95,11 @@ class Parser {
     for (const std::string_view symbol : kSymbols) {
       if (source.substr(at_).starts_with(symbol)) return take(Token::Kind::kSymbol, symbol.size());
     }
-    throw syntax_.error(
-        at_, fmt::format("'{}' is no part of an expression", printable(source.substr(at_, 1))));
+    // The whole letter, where it has several bytes (UTF-8).
+    size_t length = 1;
+    while (at_ + length < source.size() && (source[at_ + length] & 0xc0) == 0x80) ++length;
+    throw syntax_.error(at_, fmt::format("'{}' is no part of an expression",
+                                         printable(source.substr(at_, length))));
   }
 
   void take(Token::Kind kind, size_t length) {

@@ -117,7 +117,7 @@ TEST(Advice, RefusesNumbersAndRunsThatHaveNone) {
       sandbox.run({"replay", "config.json", "--workload", "chat", "--limit", "2", "-q"}).status, 0);
   const Outcome serving = sandbox.run({"report", "2", "--apply", "1"});
   EXPECT_EQ(serving.status, 2);
-  EXPECT_TRUE(contains(serving.err, "run 2 is a serve run")) << serving.err;
+  EXPECT_TRUE(contains(serving.err, "run 2 is of kind serve")) << serving.err;
   EXPECT_FALSE(Json::parse(sandbox.run({"report", "2", "--json"}).out).contains("advice"));
 }
 

@@ -269,6 +269,17 @@ TEST(BadInput, DamagedSchemasAreDamageForEveryCommand) {
   }
 }
 
+TEST(BadInput, EvaluatorsThatCannotBeStartedAreToldBeforeAnythingRuns) {
+  Sandbox sandbox;
+  sandbox.file("plain", "text");
+  const auto with = [](const std::string& command) {
+    return Arguments{"tune", "gemm", "--shape", "m=16,n=16,k=16", "--evaluator", command};
+  };
+  expect_refused(sandbox, {with("cmd ./plain"), 1, {"'./plain' is not executable"}});
+  expect_refused(sandbox, {with("cmd ./absent"), 3, {"there is no program './absent'"}});
+  expect_refused(sandbox, {with("cmd /"), 1, {"'/' is not executable"}});
+}
+
 TEST(BadInput, MergeNamesTheDamagedFile) {
   Sandbox sandbox;
   ASSERT_EQ(sandbox.run({"tune", "gemm", "--shape", "m=256,n=256,k=256", "-q"}).status, 0);

@@ -80,6 +80,16 @@ TEST(BatchFile, JobWinsOverTheDefaults) {
             (Arguments{"m", "--workload=w", "--budget=seconds=3", "--within=5", "--tp=4"}));
 }
 
+TEST(BatchFile, SwitchesAreTrueOrFalse) {
+  const std::string defaults = R"({"options": {"no-transfer": true}})";
+  const auto jobs = jobs_of(
+      R"({"model": "m", "workload": "w"},
+         {"model": "m", "name": "n", "workload": "w", "options": {"no-transfer": false}})",
+      defaults);
+  EXPECT_EQ(jobs[0].tokens, (Arguments{"m", "--workload=w", "--no-transfer"}));
+  EXPECT_EQ(jobs[1].tokens, (Arguments{"m", "--workload=w"}));
+}
+
 TEST(BatchFile, ErrorsNameThePlaceAndTheNearestKey) {
   const struct {
     const char* job;
@@ -91,6 +101,8 @@ TEST(BatchFile, ErrorsNameThePlaceAndTheNearestKey) {
       {R"({"kernel": "gemm"})", "shape"},
       {R"({"kernel": "gemm", "shape": {"m": 0}})", "b.json: jobs[0].shape.m"},
       {R"({"kernel": "gemm", "shape": {"m": []}})", "empty list"},
+      {R"({"kernel": "gemm", "shape": {"m": "64"}})", "a number, a list of numbers or a range"},
+      {R"({"kernel": "gemm", "shape": {"m": 1}, "options": {"tp": [1]}})", "jobs[0].options.tp"},
       {R"({"kernel": "gemm", "shape": {"m": {"from": 1, "to": 9}}})", "one of step and times"},
       {R"({"kernel": "gemm", "shape": {"m": {"from": 1, "to": 1000000, "step": 1}}})", "values"},
       {R"({"kernel": "gemm", "shape": {"m": 1}, "budget": {}})", "neither evaluations"},
@@ -220,6 +232,64 @@ TEST_F(BatchTest, ShardsMergeToTheSameResults) {
   }
   EXPECT_EQ(rows("results.db"), rows("whole.db"));
   EXPECT_GT(rows("whole.db").size(), 1000u);
+}
+
+TEST_F(BatchTest, ShardsOfLikeProblemsFindWhatTheyFindTogether) {
+  sandbox_.file("like.json", R"({"schema": 1, "jobs": [
+    {"kernel": "gemm", "shape": {"m": [32, 48, 64, 80, 96], "n": 128, "k": 64},
+     "budget": {"evaluations": 12}}]})");
+  sandbox_.file("alone.json", R"({"schema": 1, "defaults": {"options": {"no-transfer": true}},
+    "jobs": [{"kernel": "gemm", "shape": {"m": [32, 48, 64, 80, 96], "n": 128, "k": 64},
+     "budget": {"evaluations": 12}}]})");
+  ASSERT_EQ(sandbox_.run({"tune", "alone.json", "-q", "--db", "whole.db"}).status, 0);
+  for (const int shard : {1, 2, 3}) {
+    ASSERT_EQ(
+        sandbox_.run({"tune", "like.json", "-q", "--shard", fmt::format("{}/3", shard)}).status, 0);
+    const Outcome merged =
+        sandbox_.run({"db", "merge", fmt::format("results.shard-{}-of-3.db", shard)});
+    ASSERT_EQ(merged.status, 0) << merged.err;
+  }
+  EXPECT_EQ(rows("results.db"), rows("whole.db"));
+  EXPECT_EQ(sandbox_.run({"query", "best", "--csv"}).out,
+            sandbox_.run({"query", "best", "--csv", "--db", "whole.db"}).out);
+}
+
+TEST_F(BatchTest, ShardWithoutProblemsPrintsAnObject) {
+  const Document none =
+      json({"tune", "gemm", "--shape", "m=16,n=16,k=16", "--shard", "2/2", "--json", "-q"});
+  EXPECT_TRUE(none["session"].is_null());
+  EXPECT_TRUE(none["problems"].empty());
+}
+
+TEST_F(BatchTest, DryRunCountsTheJobsThatCanRun) {
+  sandbox_.file("mixed.json", R"({"schema": 1, "defaults": {"budget": {"evaluations": 4}}, "jobs": [
+    {"name": "first", "kernel": "gemm", "shape": {"m": 16, "n": 16, "k": 16}},
+    {"name": "lost", "kernel": "gemm", "shape": {"m": 16, "n": 16}},
+    {"name": "last", "kernel": "gemm", "shape": {"m": 32, "n": 16, "k": 16}}]})");
+  const Outcome outcome = sandbox_.run({"tune", "mixed.json", "--dry-run", "--json"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_NE(outcome.err.find("job lost cannot run: mixed.json: jobs[1]"), std::string::npos)
+      << outcome.err;
+  const Document counted = Document::parse(outcome.out);
+  EXPECT_EQ(counted["failed"], 1);
+  EXPECT_EQ(counted["jobs"].size(), 2u);
+  EXPECT_EQ(counted["all"]["planned_evaluations"], 8);
+}
+
+TEST_F(BatchTest, WhatIsWrongInTheFileIsAFailureNotAUsageError) {
+  const auto told = [&](const std::string& text) {
+    const Outcome outcome = sandbox_.run({"tune", sandbox_.file("bad.json", text)});
+    EXPECT_EQ(outcome.status, 1) << text;
+    return outcome.err;
+  };
+  EXPECT_NE(told("{}").find("nor a batch of tunings"), std::string::npos);
+  EXPECT_NE(told("[]").find("nor a batch of tunings"), std::string::npos);
+  const std::string job = R"({"kernel": "gemm", "shape": {"m": 16, "n": 16, "k": 16}, )";
+  const std::string begin = R"({"schema": 1, "jobs": [)";
+  EXPECT_NE(told(begin + job + R"("optins": {}}]})").find("unknown key 'optins'"),
+            std::string::npos);
+  EXPECT_NE(told(begin + job + R"("options": {"wihtin": 2}}]})").find("jobs[0]: "),
+            std::string::npos);
 }
 
 TEST_F(BatchTest, InterruptKeepsWhatIsDoneAndSaysWhatIsNot) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "tests/app/program.h"
@@ -34,6 +35,13 @@ TEST(ImportCommand, KeepsATableOnceAndExportGivesItBack) {
   EXPECT_TRUE(again["run"].is_null());
   EXPECT_EQ(again["known"], 6);
 
+  // Kernels of others have no revision that could be out of date.
+  EXPECT_EQ(sandbox.run({"query", "stale", "--csv"}).out.find("conv"), std::string::npos);
+  EXPECT_NE(sandbox.run({"query", "best", "--csv"}).out.find("conv"), std::string::npos);
+  const Outcome catlass = sandbox.run({"export", "1", "--format", "catlass", "-o", "-"});
+  EXPECT_EQ(catlass.status, 3);
+  EXPECT_NE(catlass.err.find("no product of matrices"), std::string::npos) << catlass.err;
+
   EXPECT_EQ(sandbox.run({"export", "1", "--format", "t4", "-o", "t4.json"}).status, 0);
   EXPECT_EQ(sandbox.run({"export", "1", "--format", "csv", "-o", "a.csv"}).status, 0);
   const Json other = json_of(sandbox, {"import", "t4.json", "--db", "other.db"});
@@ -52,6 +60,9 @@ TEST(ImportCommand, TableOfConfigsWithoutTimesComesBackByteForByte) {
   const Json json = json_of(sandbox, {"import", name});
   EXPECT_EQ(json["configs_without_times"], 1);
   EXPECT_EQ(json["measurements"], 0);
+  // A later import of something else does not hide it.
+  sandbox.file("conv__GPU.csv", kTable);
+  ASSERT_EQ(sandbox.run({"import", "conv__GPU.csv"}).status, 0);
   const Outcome outcome = sandbox.run({"export", "--format", "vllm-moe", "-o", "out.json"});
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_NE(outcome.err.find(name), std::string::npos);
@@ -72,6 +83,19 @@ TEST(ImportCommand, TrialsOfATuningRunAreExportedForOtherTuners) {
   const Outcome catlass = sandbox.run({"export", "--format", "catlass", "-o", "-"});
   EXPECT_EQ(catlass.out.substr(0, 26), "case_id,task_duration(us),");
   EXPECT_NE(catlass.out.find(",64,256,256,fp16:row,"), std::string::npos) << catlass.out;
+}
+
+TEST(ExportCommand, TakesTheLastTuningThatHasWinners) {
+  Sandbox sandbox;
+  ASSERT_EQ(sandbox.run({"tune", "gemm", "--shape", "m=16,n=16,k=16", "-q"}).status, 0);
+  ASSERT_NE(
+      sandbox
+          .run({"tune", "gemm", "--shape", "m=32,n=16,k=16", "-q", "--evaluator", "cmd /bin/false"})
+          .status,
+      0);
+  const Outcome plan = sandbox.run({"export", "-o", "plan.json"});
+  EXPECT_EQ(plan.status, 0) << plan.err;
+  EXPECT_NE(plan.err.find("1 table with 1 range, from run 1"), std::string::npos) << plan.err;
 }
 
 TEST(ImportCommand, RefusesWhatItCannotDo) {
@@ -110,6 +134,33 @@ TEST(BenchTunerCommand, ComparesStrategiesOnTheTablesOfAFolder) {
   EXPECT_EQ(json["summary"][1]["strategy"], "exhaustive");
   EXPECT_EQ(json["summary"][1]["geomean_at"]["25"], 1);
   EXPECT_EQ(json["summary"][1]["worst_at_100"], 1);
+}
+
+TEST(BenchTunerCommand, ShowsNoColumnBeyondItsEvaluations) {
+  Sandbox sandbox;
+  sandbox.file("conv__GPU.csv", kTable);
+  const std::vector<std::string> line = {"bench-tuner", "--spaces",      "conv__GPU.csv",
+                                         "--strategy",  "random",        "--seeds",
+                                         "2",           "--evaluations", "30"};
+  const Outcome outcome = sandbox.run(line);
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("geometric mean over 1 space\n"), std::string::npos) << outcome.out;
+  EXPECT_EQ(outcome.out.find("_at_100"), std::string::npos) << outcome.out;
+  const Outcome twice =
+      sandbox.run({"bench-tuner", "--spaces", "conv__GPU.csv", "--strategy", "random,random"});
+  EXPECT_EQ(twice.status, 2);
+  EXPECT_NE(twice.err.find("names random twice"), std::string::npos) << twice.err;
+}
+
+TEST(BenchTunerCommand, SaysWhatAFolderMayHold) {
+  Sandbox sandbox;
+  std::filesystem::create_directory(sandbox.path("spaces"));
+  sandbox.file("spaces/notes.json", "{\"a\": 1}");
+  const Outcome outcome = sandbox.run({"bench-tuner", "--spaces", "spaces"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_NE(outcome.err.find("notes.json"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("holds nothing but results (kernel-tuner"), std::string::npos)
+      << outcome.err;
 }
 
 TEST(BenchTunerCommand, IsTheSameForAnyNumberOfJobs) {

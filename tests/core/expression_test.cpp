@@ -237,6 +237,8 @@ TEST(Expression, SaysWhereItIsMalformedAndWhatWasExpected) {
       {"not", "1:4: it ends where"},
       {"1 +* 2", "1:4: expected a number"},
       {"a.b", "'.' is no part of an expression"},
+      {"tile_m \xc3\xa4", "'\xc3\xa4' is no part of an expression"},
+      {"tile_m \xff\xff", "'?' is no part of an expression"},
   };
   for (const auto& [text, part] : cases) {
     EXPECT_TRUE(contains(message_of(text, names), part))

@@ -130,6 +130,31 @@ TEST(CommandEvaluator, EveryWayToFailHasItsStatusAndReason) {
   expect_failure(R"(echo {\"status\": \"wrong_result\", \"reason\": \"row 3\"})", kWrongResult,
                  "row 3");
   expect_failure(R"(echo {\"status\": \"compile\"}; exit 1)", kCompile, "says compile");
+  expect_failure("echo time_s=1e308", kRuntime, "gave a time of 1e+308, which is too large");
+  expect_failure(R"(echo {\"time_us\": \"x\"})", kRuntime,
+                 "the command printed an object that is not understood: time_us: expected a number "
+                 "or a list of numbers");
+  expect_failure(
+      R"(echo {\"status\": \"zzz\"})", kRuntime,
+      "the command printed an object that is not understood: status: 'zzz' is no status");
+}
+
+TEST(CommandEvaluator, BinaryOutputMakesAReasonOfUtf8) {
+  const TempFolder folder;
+  const auto reason_of = [&](const std::string& bytes) {
+    const std::string file = folder.file("bytes", bytes);
+    return run_script(fmt::format("cat {} >&2; exit 1", file)).reason;
+  };
+  const auto quoted = [](const std::string& text) {
+    return fmt::format("the command ended with exit status 1; stderr: '{}'", text);
+  };
+  // A letter of two bytes across the place where quotes are cut.
+  const std::string most(79, 'a');
+  EXPECT_EQ(reason_of(most + "\xc3\xa4"), quoted(most + "..."));
+  EXPECT_EQ(reason_of("x\xff\xc3"), quoted(std::string("x") + "?" + "?"));
+  EXPECT_EQ(reason_of("\xc3\xa4 \xc2\x85 \xed\xa0\x80"), quoted("\xc3\xa4 ? ?"
+                                                                "?"
+                                                                "?"));
 }
 
 TEST(CommandEvaluator, OneThatHangsIsKilledWithItsGroupAtTheLimit) {

@@ -26,6 +26,9 @@ constexpr Unit kUnits[] = {{"time_us", 1}, {"time_ms", 1e3}, {"time_s", 1e6}};
 
 void add_time(CommandOutput& output, double value, double unit_us) {
   const double time_us = value * unit_us;
+  if (std::isinf(time_us) && value > 0) {
+    throw Error(ErrorKind::kFailed, fmt::format("gave a time of {}, which is too large", value));
+  }
   if (!std::isfinite(time_us) || time_us <= 0) {
     throw Error(ErrorKind::kFailed, fmt::format("gave a time of {}, which is not above 0", value));
   }
@@ -64,6 +67,8 @@ void read_times(CommandOutput& output, const JsonReader& reader) {
     const JsonReader times = reader.at(unit.key);
     if (times.is_number()) {
       add_time(output, number_of(times), unit.us);
+    } else if (!times.is_array()) {
+      times.fail("expected a number or a list of numbers");
     } else {
       for (const JsonReader& time : times.items()) add_time(output, number_of(time), unit.us);
     }
@@ -71,12 +76,23 @@ void read_times(CommandOutput& output, const JsonReader& reader) {
   if (output.times_us.empty()) reader.fail("has no time_us, time_ms or time_s");
 }
 
+AttemptStatus status_of(const JsonReader& status) {
+  const std::string name = status.string();
+  try {
+    return parse_attempt_status(name);
+  } catch (const Error& error) {
+    status.fail(error.message());
+  }
+}
+
 CommandOutput read_object(std::string_view line) {
-  const Json document = parse_json_line(line, "its last line");
-  const JsonReader reader(document, "its last line");
+  // A refusal of the reader begins with its place, and the command is the subject of the sentence.
+  constexpr const char* kPlace = "printed an object that is not understood";
+  const Json document = parse_json_line(line, kPlace);
+  const JsonReader reader(document, kPlace);
   reader.only({"time_us", "time_ms", "time_s", "counters", "status", "reason"});
   CommandOutput output;
-  if (reader.has("status")) output.status = parse_attempt_status(reader.at("status").string());
+  if (reader.has("status")) output.status = status_of(reader.at("status"));
   if (reader.has("reason")) output.reason = reader.at("reason").string();
   if (output.status != AttemptStatus::kOk) return output;
   read_times(output, reader);

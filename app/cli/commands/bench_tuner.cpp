@@ -25,6 +25,7 @@ namespace tilewright {
 namespace {
 
 constexpr int64_t kMostSeeds = 100'000;
+constexpr int64_t kWithinAt = 100;  ///< evaluations after which the table asks for 5 %
 constexpr int64_t kMostEvaluations = 1'000'000;
 
 /// Files of a folder by name, hidden ones left out; or the one file.
@@ -46,10 +47,23 @@ std::vector<std::string> files_of(const std::string& path) {
 
 using Spaces = std::vector<std::unique_ptr<MeasuredSpace>>;
 
-Spaces read_spaces(const Context& context, const std::vector<std::string>& files) {
+/// A file of a folder is not one that the user named, so that the error says what it does there.
+ResultFile read_space(const std::string& path, bool is_of_folder) {
+  try {
+    return read_results(path);
+  } catch (const Error& error) {
+    if (!is_of_folder) throw;
+    std::vector<std::string> names;
+    for (const ResultFormat& format : result_formats()) names.push_back(format.name);
+    throw Error(error.kind(), fmt::format("{}; a folder of spaces holds nothing but results ({})",
+                                          error.message(), join(names, ", ")));
+  }
+}
+
+Spaces read_spaces(const Context& context, const std::string& folder_or_file) {
   Spaces spaces;
-  for (const std::string& path : files) {
-    const ResultFile file = read_results(path);
+  for (const std::string& path : files_of(folder_or_file)) {
+    const ResultFile file = read_space(path, path != folder_or_file);
     for (const std::string& note : file.notes) context.warn(note);
     const ResultTable* largest = nullptr;
     for (const ResultTable& table : file.tables) {
@@ -75,6 +89,9 @@ std::vector<std::string> chosen_strategies(const Arguments& arguments) {
   for (const std::string_view name : split(std::string_view(text), ',')) {
     names.emplace_back(trim(name));
     check_strategy(names.back());
+    if (std::ranges::count(names, names.back()) > 1) {
+      throw Error(ErrorKind::kUsage, fmt::format("--strategy names {} twice", names.back()));
+    }
   }
   return names;
 }
@@ -227,7 +244,9 @@ QueryResult table_of(const Bench& bench) {
   for (const auto& [at, value] : bench.cell(0, 0).score.median_at) {
     table.columns.push_back(std::to_string(at));
   }
-  for (const char* name : {"within_5%_at_100", "score", "time_score", "wall_ms_per_eval"}) {
+  const bool has_within = bench.cell(0, 0).score.within5_at.contains(kWithinAt);
+  if (has_within) table.columns.push_back(fmt::format("within_5%_at_{}", kWithinAt));
+  for (const char* name : {"score", "time_score", "wall_ms_per_eval"}) {
     table.columns.emplace_back(name);
   }
   for (size_t space = 0; space < bench.spaces().size(); ++space) {
@@ -235,9 +254,7 @@ QueryResult table_of(const Bench& bench) {
       const Outcome& cell = bench.cell(space, i);
       std::vector<Cell> row = {bench.spaces()[space]->name(), bench.strategies()[i]};
       for (const auto& [at, value] : cell.score.median_at) row.push_back(cell_of(value, kRatio));
-      const auto within = cell.score.within5_at.find(100);
-      row.push_back(within == cell.score.within5_at.end() ? Cell()
-                                                          : cell_of(within->second, kScore));
+      if (has_within) row.push_back(cell_of(cell.score.within5_at.at(kWithinAt), kScore));
       row.push_back(cell_of(cell.score.score, kScore));
       row.push_back(cell_of(cell.score.time_score, kScore));
       row.push_back(cell_of(cell.wall_ms_per_eval(), kMs));
@@ -253,12 +270,14 @@ QueryResult summary_table(const Bench& bench) {
   for (const auto& [at, value] : bench.cell(0, 0).score.median_at) {
     table.columns.push_back(std::to_string(at));
   }
-  for (const char* name : {"worst_at_100", "score", "time_score"}) table.columns.emplace_back(name);
+  const bool has_worst = bench.summary(0).worst_at_100.has_value();
+  if (has_worst) table.columns.emplace_back("worst_at_100");
+  for (const char* name : {"score", "time_score"}) table.columns.emplace_back(name);
   for (size_t i = 0; i < bench.strategies().size(); ++i) {
     const StrategySummary summary = bench.summary(i);
     std::vector<Cell> row = {bench.strategies()[i]};
     for (const auto& [at, value] : summary.geomean_at) row.push_back(cell_of(value, 1e3));
-    row.push_back(cell_of(summary.worst_at_100, 1e3));
+    if (has_worst) row.push_back(cell_of(summary.worst_at_100, 1e3));
     row.push_back(cell_of(summary.score, 1e2));
     row.push_back(cell_of(summary.time_score, 1e2));
     table.rows.push_back(std::move(row));
@@ -278,7 +297,7 @@ int run_bench_tuner(Context& context) {
   options.evaluations = arguments.integer("evaluations", 1, kMostEvaluations);
   options.batch = arguments.integer("batch", 1, kMostEvaluations);
   const std::vector<std::string> strategies = chosen_strategies(arguments);
-  Bench bench(read_spaces(context, files_of(arguments.text("spaces"))), strategies, options);
+  Bench bench(read_spaces(context, arguments.text("spaces")), strategies, options);
   {
     Progress progress(context.console().err(), context.globals().quiet);
     if (!bench.run(context, context.globals().jobs, progress)) return kExitInterrupted;
@@ -294,7 +313,8 @@ int run_bench_tuner(Context& context) {
     context.print_table(table_of(bench));
     context.print(
         "\n" +
-        context.heading(fmt::format("geometric mean over {} spaces", bench.spaces().size())) +
+        context.heading(fmt::format("geometric mean over {} space{}", bench.spaces().size(),
+                                    bench.spaces().size() == 1 ? "" : "s")) +
         "\n");
     context.print_table(summary_table(bench));
   }

@@ -190,7 +190,7 @@ int run_diff(Context& context) {
   const RunReport b = read_report(context, store, context.arguments().positionals()[1]);
   if (a.run.kind != b.run.kind) {
     throw Error(ErrorKind::kUsage,
-                fmt::format("run {} is a {} run and run {} a {} run; compare runs of one kind",
+                fmt::format("run {} is of kind {} and run {} of kind {}; compare runs of one kind",
                             a.run.id, name_of(a.run.kind), b.run.id, name_of(b.run.kind)));
   }
   if (context.globals().json) {

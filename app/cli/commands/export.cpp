@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <variant>
 
 #include "app/cli/command.h"
 #include "app/cli/commands/commands.h"
@@ -15,6 +16,7 @@
 #include "db/formats/csv_table.h"
 #include "db/formats/import.h"
 #include "db/formats/t4.h"
+#include "db/queries.h"
 #include "tuner/session/plan_maker.h"
 
 namespace tilewright {
@@ -29,25 +31,45 @@ bool has_results(const Run& run, const std::string& format) {
   return run.kind == RunKind::kImport && format != "plan";
 }
 
-Run chosen_run(const Arguments& arguments, Store& store) {
-  if (arguments.positionals().empty()) {
-    const bool was_imported = arguments.text("format") == "vllm-moe";
-    std::optional<Run> latest = store.latest_run(was_imported ? RunKind::kImport : RunKind::kTune);
-    if (latest) return *latest;
-    if (was_imported) {
-      throw Error(ErrorKind::kNotFound,
-                  fmt::format("{} has no import run", store.database().path()));
-    }
-    throw Error(ErrorKind::kNotFound,
-                fmt::format("{} has no tuning run; make one with `tilewright tune`",
-                            store.database().path()));
+/// Numbers of runs, as a query gives them.
+std::vector<int64_t> runs_of(Store& store, std::string_view sql) {
+  std::vector<int64_t> runs;
+  for (const std::vector<Cell>& row : query(store, sql, {}).rows) {
+    runs.push_back(std::get<int64_t>(row.front()));
   }
+  return runs;
+}
+
+/// The newest run that has what is exported; of tunings, where none has winners, the newest.
+Run latest_run(const std::string& format, Store& store) {
+  if (format == "vllm-moe") {
+    for (const int64_t id :
+         runs_of(store, "SELECT id FROM runs WHERE kind = 'import' ORDER BY id DESC")) {
+      Run run = store.load_run(id);
+      if (moe_table_of_run(run)) return run;
+    }
+    throw Error(ErrorKind::kNotFound, fmt::format("{} has no import of a table of vLLM's fused MoE",
+                                                  store.database().path()));
+  }
+  for (const int64_t id : runs_of(store,
+                                  "SELECT max(run) FROM winners JOIN runs ON runs.id = winners.run "
+                                  "WHERE runs.kind = 'tune' HAVING max(run) IS NOT NULL")) {
+    return store.load_run(id);
+  }
+  if (const std::optional<Run> latest = store.latest_run(RunKind::kTune)) return *latest;
+  throw Error(ErrorKind::kNotFound,
+              fmt::format("{} has no tuning run; make one with `tilewright tune`",
+                          store.database().path()));
+}
+
+Run chosen_run(const Arguments& arguments, Store& store) {
+  if (arguments.positionals().empty()) return latest_run(arguments.text("format"), store);
   Run run = store.load_run(parse_int(arguments.positionals()[0], "RUN"));
   const std::string format = arguments.text("format");
   if (!has_results(run, format)) {
     const bool may_be_imported = format != "plan";
     throw Error(ErrorKind::kUsage,
-                fmt::format("run {} is a {} run, not {}", run.id, name_of(run.kind),
+                fmt::format("run {} is of kind {}, not {}", run.id, name_of(run.kind),
                             format == "vllm-moe" ? "an import run"
                             : may_be_imported    ? "a tuning or import run"
                                                  : "a tuning run"));
@@ -96,8 +118,9 @@ void tell(Context& context, const Run& run, const Plan& plan, const std::string&
     json["ranges"] = ranges;
     context.print_json(json);
   } else {
-    context.note(fmt::format("wrote {}: {} tables with {} ranges, from run {} ({}) on {}", path,
-                             plan.tables.size(), ranges, run.id, run.label, plan.machine_name));
+    context.note(fmt::format("wrote {}: {} table{} with {} range{}, from run {} ({}) on {}", path,
+                             plan.tables.size(), plan.tables.size() == 1 ? "" : "s", ranges,
+                             ranges == 1 ? "" : "s", run.id, run.label, plan.machine_name));
   }
 }
 
@@ -143,6 +166,12 @@ std::string results_text(Context& context, Store& store, const Run& run, int64_t
           fmt::format("{} problems are no products of matrices and were left out", left_out));
     }
     rows = std::ranges::count(text, '\n') - 1;
+    if (rows == 0) {
+      throw Error(ErrorKind::kNotFound,
+                  fmt::format("run {} has measured no product of matrices, and the format catlass "
+                              "holds nothing else",
+                              run.id));
+    }
     return text;
   }
   const ResultTable& table = chosen_table(arguments, run, tables);
@@ -167,8 +196,8 @@ int export_results(Context& context, Store& store, const Run& run, const std::st
     json["results"] = rows;
     context.print_json(json);
   } else {
-    context.note(fmt::format("wrote {}: {} results of run {} ({}) as {}", path, rows, run.id,
-                             run.label, format));
+    context.note(fmt::format("wrote {}: {} result{} of run {} ({}) as {}", path, rows,
+                             rows == 1 ? "" : "s", run.id, run.label, format));
   }
   return kExitOk;
 }

@@ -185,12 +185,13 @@ RunReport read(const Context& context, Store& store) {
   RunReport report = read_report(context, store, context.arguments().positionals()[0]);
   if (context.arguments().has("apply") && !report.kernel) {
     throw Error(ErrorKind::kUsage,
-                fmt::format("--apply follows advice on a kernel run, and run {} is a {} run",
+                fmt::format("--apply follows advice on a kernel run, and run {} is of kind {}",
                             report.run.id, name_of(report.run.kind)));
   }
   if (context.arguments().has("steps") && report.run.kind != RunKind::kServe) {
-    throw Error(ErrorKind::kUsage, fmt::format("--steps is of serving runs, and run {} is a {} run",
-                                               report.run.id, name_of(report.run.kind)));
+    throw Error(ErrorKind::kUsage,
+                fmt::format("--steps is of serving runs, and run {} is of kind {}", report.run.id,
+                            name_of(report.run.kind)));
   }
   return report;
 }
@@ -205,7 +206,7 @@ std::vector<Advice> advice_on(const KernelDetails& details) {
 void print_steps_csv(Context& context, const RunReport& report) {
   if (report.run.kind != RunKind::kServe) {
     throw Error(ErrorKind::kUsage,
-                fmt::format("--csv gives the steps of a serving run, and run {} is a {} run; use "
+                fmt::format("--csv gives the steps of a serving run, and run {} is of kind {}; use "
                             "--json",
                             report.run.id, name_of(report.run.kind)));
   }

@@ -67,7 +67,8 @@ TuneOptions tune_options(const Context& context, const TuneTarget& target, Store
   options.min_gain = budget.gain;
   options.seed = static_cast<uint64_t>(context.globals().seed);
   options.batch = static_cast<size_t>(arguments.integer("batch", 1, 4096));
-  options.transfer = !arguments.has("no-transfer");
+  // Shards do not see each other, so none begins with what another one found.
+  options.transfer = !arguments.has("no-transfer") && !arguments.has("shard");
   options.analyse = is_one;
   if (!is_one) options.max_regret = read_regret(arguments);
   options.strategy = kDefaultStrategy;
@@ -340,6 +341,12 @@ int run_tune(Context& context) {
   }
   if (tuning->run == 0) {
     context.note(fmt::format("shard {} has none of the problems", shard.text()));
+    if (context.globals().json) {
+      Json json = output_object();
+      json["session"] = nullptr;
+      json["problems"] = Json::array();
+      context.print_json(json);
+    }
     return kExitOk;
   }
   if (context.globals().json) {

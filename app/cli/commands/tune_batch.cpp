@@ -77,17 +77,28 @@ std::unique_ptr<PreparedJob> prepare(Context& context, const BatchJob& job,
     }
     return prepared;
   } catch (const Error& error) {
-    throw error.in(job.where);
+    // What is wrong here stands in a file, not on the command line.
+    const ErrorKind kind = error.kind() == ErrorKind::kUsage ? ErrorKind::kFailed : error.kind();
+    throw Error(kind, error.message()).in(job.where);
   }
 }
 
-std::vector<std::unique_ptr<PreparedJob>> prepare_batch(Context& context) {
+/// The jobs of the file, and what the command line adds to each of them. Shards do not see each
+/// other, so none begins with what another one found.
+std::vector<BatchJob> read_jobs(const Context& context, const Shard& shard,
+                                std::vector<std::string>& common) {
   const Arguments& arguments = context.arguments();
   refuse_job_options(arguments);
+  common = evaluator_tokens(arguments);
+  if (!shard.is_whole()) common.push_back("--no-transfer");
   const std::string& path = arguments.positionals()[0];
-  const std::vector<std::string> common = evaluator_tokens(arguments);
+  return read_batch(read_file(path), path);
+}
+
+std::vector<std::unique_ptr<PreparedJob>> prepare_batch(Context& context, const Shard& shard) {
+  std::vector<std::string> common;
   std::vector<std::unique_ptr<PreparedJob>> jobs;
-  for (const BatchJob& job : read_batch(read_file(path), path)) {
+  for (const BatchJob& job : read_jobs(context, shard, common)) {
     jobs.push_back(prepare(context, job, common));
   }
   return jobs;
@@ -235,6 +246,25 @@ std::optional<Store> existing_store(const std::string& path) {
   return Store::open(path, OpenMode::kReadOnly);
 }
 
+/// Counts every job that can run; how many cannot.
+int64_t forecast_batch(Context& context, Store* known, Shard part,
+                       std::vector<std::pair<std::string, TuneForecast>>& forecasts) {
+  std::vector<std::string> common;
+  int64_t failed = 0;
+  part.first = 0;
+  for (const BatchJob& job : read_jobs(context, part, common)) {
+    try {
+      const auto prepared = prepare(context, job, common);
+      forecasts.emplace_back(job.name, forecast_target(*prepared->context, known, part));
+    } catch (const Error& error) {
+      context.warn(fmt::format("job {} cannot run: {}", job.name, error.message()));
+      ++failed;
+    }
+    ++part.first;
+  }
+  return failed;
+}
+
 void add_to_table(QueryResult& table, const std::string& name, const TuneForecast& forecast) {
   table.rows.push_back({name, forecast.problems, forecast.legal, forecast.planned, forecast.cached,
                         forecast.seconds >= 0 ? Cell(forecast.seconds) : Cell()});
@@ -244,7 +274,7 @@ void add_to_table(QueryResult& table, const std::string& name, const TuneForecas
 
 int run_tune_batch(Context& context, Cluster& cluster, const Shard& shard) {
   const double started = wall_seconds();
-  auto jobs = prepare_batch(context);
+  auto jobs = prepare_batch(context, shard);
   Store store = open_shard(context, shard);
   const std::vector<JobResult> results = run_jobs(context, jobs, store, cluster, shard);
   if (context.globals().json) {
@@ -268,14 +298,11 @@ int run_tune_forecast(Context& context, const Shard& shard) {
   std::optional<Store> store = existing_store(shard_path(context.globals().db, shard));
   Store* const known = store ? &*store : nullptr;
   std::vector<std::pair<std::string, TuneForecast>> forecasts;
+  int64_t failed = 0;
   if (!is_batch_file(target)) {
     forecasts.emplace_back(target, forecast_target(context, known, shard));
   } else {
-    Shard part = shard;
-    for (const auto& job : prepare_batch(context)) {
-      part.first = static_cast<int>(forecasts.size());
-      forecasts.emplace_back(job->name, forecast_target(*job->context, known, part));
-    }
+    failed = forecast_batch(context, known, shard, forecasts);
   }
   TuneForecast all;
   QueryResult table;
@@ -297,13 +324,15 @@ int run_tune_forecast(Context& context, const Shard& shard) {
     add_to_table(table, name, forecast);
   }
   json["all"] = json_of(all, "all");
+  json["failed"] = failed;
   if (context.globals().json) {
     context.print_json(json);
   } else {
     if (forecasts.size() > 1 && !context.globals().csv) add_to_table(table, "all", all);
     context.print_table(table);
   }
-  return interrupted() ? kExitInterrupted : kExitOk;
+  if (interrupted()) return kExitInterrupted;
+  return failed > 0 ? static_cast<int>(ErrorKind::kFailed) : kExitOk;
 }
 
 }  // namespace tilewright

@@ -105,8 +105,9 @@ void open_row(State& state, std::string_view, Effects& effects) {
   } else if (run && !run->problem.empty()) {
     open_in_lab(state, run->problem, run->config, run->machine, effects);
   } else if (run) {
-    state.say(fmt::format("a {} run has no screen yet: tilewright report {}", run->kind, run->id),
-              Role::kWarn);
+    state.say(
+        fmt::format("runs of kind {} have no screen yet: tilewright report {}", run->kind, run->id),
+        Role::kWarn);
   }
 }
 
