@@ -180,8 +180,9 @@ std::vector<Option> tune_options_list() {
       {"batch", 0, "N", "8", "configs asked for at once, whatever --jobs is"},
       {"no-transfer", 0, "", "", "begin without the configs that won for like problems"},
       {"resume", 0, "RUN", "",
-       "go on with a run (its number, or 'latest'): what it tried counts, also with another "
-       "strategy, budget or space"},
+       "go on with a run (its number, or 'latest') of the same machine and evaluator: what it "
+       "tried "
+       "counts, also with another strategy, budget or space"},
       {"regret", 0, "PERCENT", "2",
        "share configs between numbers of rows, if none is slower than with its own by more"},
   };
