@@ -194,6 +194,12 @@ bool ProblemSearch::change(const TuneOptions& options, const SpaceLimits& limits
     limited_ = true;
   }
   options_ = options;
+  take_back();
+  return true;
+}
+
+void ProblemSearch::take_back() {
+  first_handed_out_ = 0;
   ranks_.clear();
   outside_texts_.clear();
   handed_out_ = 0;
@@ -203,7 +209,6 @@ bool ProblemSearch::change(const TuneOptions& options, const SpaceLimits& limits
   complete_ = false;
   begin_strategy();
   for (const Tried& tried : history_) learn(tried);
-  return true;
 }
 
 double ProblemSearch::expected_gain() const {

@@ -61,6 +61,9 @@ class ProblemSearch {
   /// told before as well.
   void replay(const Candidate& candidate, const Measurement& measurement, ResultKind kind);
 
+  /// Forgets what next() handed out without having been told the result.
+  void take_back();
+
   /// Goes on with other options, or in a narrower space, with a fresh strategy that is told
   /// everything so far. False, and nothing happens, when the space would be empty.
   bool change(const TuneOptions& options, const SpaceLimits& limits);
