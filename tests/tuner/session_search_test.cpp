@@ -314,6 +314,29 @@ TEST_F(SessionSearch, TiesGoToTheWinnerOfTheEarlierSession) {
   EXPECT_EQ(tune_all(store, list, first, options).problems[0].config, winner);
 }
 
+TEST_F(SessionSearch, AnIncumbentDoesNotExceedTheBudget) {
+  Store store = open();
+  const auto list = problems(1);
+  TuneOptions options = random(200);
+  const Config winner = tune_all(store, list, FormulaEvaluator(bowl), options).problems[0].config;
+  for (const int64_t budget : {1, 2, 9, 20}) {
+    options = random(budget);
+    options.seed = 77;
+    options.earlier_run = 1;
+    const TuneResult result = tune_all(store, list, FormulaEvaluator(bowl), options);
+    EXPECT_EQ(result.evaluations + result.cache_hits, budget);
+    EXPECT_TRUE(result.problems[0].complete);
+    EXPECT_EQ(result.problems[0].config == winner, budget > 1) << budget;
+  }
+}
+
+TEST_F(SessionSearch, ALargeExpectedGainIsAskedOnlyAfterTheLeastTrials) {
+  Store store = open();
+  TuneOptions options = random(100);
+  options.min_gain = 1;
+  EXPECT_GE(tune_all(store, problems(1), FormulaEvaluator(bowl), options).evaluations, 17);
+}
+
 TEST_F(SessionSearch, TellsEveryTrialAndEveryNewBest) {
   Store store = open();
   std::map<TuneEventKind, int> told;

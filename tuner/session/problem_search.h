@@ -105,9 +105,10 @@ class ProblemSearch {
   int incumbency_of(const Config& config) const;
   void mark(const Config& config);
   void learn(const Tried& tried);
-  bool ended();
+  int64_t room() const;
+  bool ended() const;
   std::optional<Candidate> next_first();
-  std::optional<Candidate> last_incumbent();
+  std::optional<Candidate> last_incumbent() const;
 
   const TuneProblem& problem_;
   TuneOptions options_;

@@ -38,8 +38,8 @@ constexpr std::string_view kDefaultStrategy = "portfolio";
 
 struct TuneOptions {
   std::string strategy = "exhaustive";
-  /// Configs tried for each problem, baseline, seeds and cache hits included: so a second run of
-  /// the same tuning tries the same configs. 0: no limit.
+  /// Configs tried for each problem, baseline, seeds, incumbent and cache hits included: so a
+  /// second run of the same tuning tries the same configs. 0: no limit.
   int64_t max_evaluations = 0;
   double max_seconds = 0;  ///< of the whole session, by TuneHooks::seconds; 0: no limit
   /// A search ends when as many trials again as in the last half of it are expected to gain less

@@ -85,7 +85,9 @@ TuneOptions tune_options(const Context& context, const TuneTarget& target, Store
   const TuneBudget budget = read_budget(arguments);
   const bool is_one = !target.is_model() && !target.is_family();
   TuneOptions options;
-  const bool wants_all = arguments.text("strategy") == "exhaustive";
+  // Of several problems the first would use up the time of the others.
+  const bool wants_all =
+      arguments.text("strategy") == "exhaustive" || (is_one && budget.seconds > 0);
   options.max_evaluations = budget.evaluations.value_or(wants_all            ? 0
                                                         : is_one             ? kKernelEvaluations
                                                         : target.is_family() ? kMemberEvaluations
@@ -103,7 +105,8 @@ TuneOptions tune_options(const Context& context, const TuneTarget& target, Store
     check_strategy(options.strategy);
   } else if (is_one) {
     const SpaceIndex space(target.problems.front().space);
-    if (space.size() <= options.max_evaluations) options.strategy = "exhaustive";
+    const int64_t most = options.max_evaluations > 0 ? options.max_evaluations : kKernelEvaluations;
+    if (space.size() <= most) options.strategy = "exhaustive";
   }
   if (store == nullptr) return options;
   options.resumed_run = resumed_run;
@@ -194,6 +197,13 @@ void refuse_empty(const TuneSummary& summary) {
     throw Error(ErrorKind::kNotFound, "the workload makes no step, so there is nothing to tune");
   }
   const TunedProblem& first = result.problems.front();
+  if (first.failures == 0) {  // only the default was tried, and the limits exclude it
+    throw Error(ErrorKind::kInfeasible,
+                fmt::format("no config of {} was tried that may win: the budget ended with the "
+                            "default, which is always timed first and which --pin, --ban or "
+                            "--constraint exclude; raise --budget evaluations",
+                            first.problem->problem.text()));
+  }
   throw Error(ErrorKind::kInfeasible, fmt::format("no config of {} works: {}",
                                                   first.problem->problem.text(), first.failure));
 }
