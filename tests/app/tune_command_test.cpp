@@ -1,7 +1,8 @@
-// What a tuning session may be resumed with.
+// Tuning sessions: what may be resumed, and what is said where the default fails.
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -62,6 +63,37 @@ TEST(TuneResume, GoesOnWithTheLadderWhereItWasDetailed) {
   const Outcome outcome =
       sandbox.run(with(arguments, {"--budget", "evaluations=12", "--resume", "1"}));
   EXPECT_EQ(outcome.status, 0) << outcome.err;
+}
+
+TEST(TuneReport, ADefaultThatFailsHasNoTimeAndNoGain) {
+  Sandbox sandbox;
+  sandbox.environment["TILEWRIGHT_DB"] = sandbox.path("a.db");
+  sandbox.file("time.sh", "[ -e seen ] && echo 5 && exit 0\ntouch seen\nexit 1\n");
+  const std::vector<std::string> arguments = {"tune",
+                                              "gemm",
+                                              "--shape",
+                                              "m=64,n=64,k=64",
+                                              "--quiet",
+                                              "--budget",
+                                              "evaluations=4",
+                                              "--jobs",
+                                              "1",
+                                              "--evaluator",
+                                              "cmd /bin/sh time.sh",
+                                              "--repetitions",
+                                              "1"};
+  const Outcome text = sandbox.run(arguments);
+  ASSERT_EQ(text.status, 0) << text.err;
+  EXPECT_NE(text.out.find("untuned failed, tuned 5"), std::string::npos) << text.out;
+  const Outcome json = sandbox.run(with(arguments, {"--json"}));
+  const auto document = nlohmann::json::parse(json.out);
+  EXPECT_EQ(document["best_us"], 5);
+  for (const char* key : {"baseline_us", "gain", "gain_percent"}) {
+    EXPECT_TRUE(document[key].is_null()) << key;
+  }
+  EXPECT_TRUE(document["winners"][0]["baseline_us"].is_null());
+  EXPECT_TRUE(document["winners"][0]["gain"].is_null());
+  EXPECT_EQ(sandbox.run({"report", "1"}).status, 0);
 }
 
 }  // namespace
