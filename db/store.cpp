@@ -183,12 +183,13 @@ std::optional<Run> Store::latest_run(RunKind kind) {
   return read_run(row);
 }
 
-std::optional<Run> Store::latest_run_labelled(std::string_view label) {
+std::optional<Run> Store::latest_run_labelled(std::string_view label, int64_t before) {
   Statement& row = database_->cached(
       "SELECT id, kind, label, command, model, workload, machine, fingerprint, seed, date, tool, "
-      "status, wall_ms, result FROM runs WHERE label = ?1 ORDER BY id DESC LIMIT 1");
+      "status, wall_ms, result FROM runs WHERE label = ?1 AND (?2 = 0 OR id < ?2) "
+      "ORDER BY id DESC LIMIT 1");
   const Pending pending(row);
-  if (!row.bind(1, label).step()) return std::nullopt;
+  if (!row.bind(1, label).bind(2, before).step()) return std::nullopt;
   return read_run(row);
 }
 

@@ -186,8 +186,8 @@ class Store {
   Run load_run(int64_t id);
   /// The run of that kind that began last.
   std::optional<Run> latest_run(RunKind kind);
-  /// The run with exactly that label that began last.
-  std::optional<Run> latest_run_labelled(std::string_view label);
+  /// The run with exactly that label that began last, before the run `before` where that is not 0.
+  std::optional<Run> latest_run_labelled(std::string_view label, int64_t before = 0);
   /// What a run tried, in the order of its first tries.
   std::vector<MeasurementKey> keys_of_run(int64_t run_id);
   /// The description that a machine was saved with; Error (not found) for an unknown fingerprint.

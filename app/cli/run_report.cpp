@@ -190,7 +190,7 @@ ReportSection measures_of(const JsonReader& stored, const char* title,
                           std::initializer_list<const char*> keys) {
   ReportSection section{"measures", title, "", false, {}};
   for (const char* key : keys) {
-    if (stored.is_object() && stored.has(key)) {
+    if (stored.is_object() && stored.has(key) && !stored.at(key).is_null()) {
       section.rows.push_back({key, number_of(stored, key), 0});
     }
   }

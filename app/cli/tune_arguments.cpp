@@ -84,7 +84,12 @@ TuneBudget read_budget(const Arguments& arguments) {
     } else if (name == "seconds") {
       budget.seconds = positive(name, value);
     } else if (name == "gain") {
-      budget.gain = positive(name, value) / 100;
+      budget.gain = parse_number(value, "--budget gain") / 100;
+      if (budget.gain <= 0 || budget.gain > 1) {
+        throw Error(
+            ErrorKind::kUsage,
+            fmt::format("--budget gain={} is not above 0 and at most 100 (percent)", value));
+      }
     } else {
       throw Error(ErrorKind::kUsage,
                   fmt::format("--budget has no '{}'{} (it has {})", printable(name),
@@ -164,8 +169,11 @@ std::vector<Option> tune_options_list() {
                    join(strategy_names(), ", "), kDefaultStrategy)},
       {"budget", 0, "evaluations=N,seconds=S,gain=P", "",
        "configs tried for each problem; seconds for all; end a search that is expected to gain "
-       "less than P percent (default: 24 configs for each of a model's problems, 64 for each "
-       "number of rows of a range, 200 for a kernel's problem; all with --strategy exhaustive)",
+       "less than P percent, 0 < P <= 100 (default: 24 configs for each of a model's problems, 64 "
+       "for "
+       "each number of rows of a range, 200 for a kernel's problem; all with --strategy "
+       "exhaustive, "
+       "and with seconds for a kernel's problem)",
        true},
       {"within", 0, "X", fmt::format("{}", kDefaultWithin),
        "try GEMM configs whose first-order estimate is up to X (1 or more) times the least; 0: "
@@ -182,8 +190,9 @@ std::vector<Option> tune_options_list() {
       {"batch", 0, "N", "8", "configs asked for at once, whatever --jobs is"},
       {"no-transfer", 0, "", "", "begin without the configs that won for like problems"},
       {"resume", 0, "RUN", "",
-       "go on with a run (its number, or 'latest'): what it tried counts, also with another "
-       "strategy, budget or space"},
+       "go on with a run (its number, or 'latest') of the same machine and evaluator: what it "
+       "tried "
+       "counts, also with another strategy, budget or space"},
       {"regret", 0, "PERCENT", "2",
        "share configs between numbers of rows, if none is slower than with its own by more"},
   };

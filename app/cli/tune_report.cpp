@@ -30,14 +30,23 @@ std::vector<const TunedProblem*> by_time(const TuneSummary& summary) {
   return found;
 }
 
+/// 0 stands for what is not known.
+Json known(double value) {
+  return value > 0 ? Json(value) : Json(nullptr);
+}
+
+Cell known_cell(double value) {
+  return value > 0 ? Cell(value) : Cell();
+}
+
 Json json_of(const TunedProblem& tuned, int64_t calls) {
   return {{"kernel", tuned.problem->problem.kernel},
           {"ops", tuned.problem->ops},
           {"problem", tuned.problem->problem.text()},
           {"config", to_json(tuned.config, tuned.problem->space)},
           {"time_us", tuned.time_us},
-          {"baseline_us", tuned.baseline_us},
-          {"gain", tuned.gain()},
+          {"baseline_us", known(tuned.baseline_us)},
+          {"gain", known(tuned.gain())},
           {"margin", tuned.margin()},
           {"spread_us", tuned.spread_us},
           {"confidence", tuned.confidence},
@@ -191,15 +200,17 @@ TuneSummary summarise(const TuneResult& result, CallCounts calls) {
   TuneSummary summary;
   summary.result = &result;
   summary.calls = std::move(calls);
+  bool has_baselines = true;
   for (const TunedProblem& tuned : result.problems) {
     summary.failures += tuned.failures;
     if (!tuned.found) continue;
     ++summary.found;
-    if (tuned.baseline_us <= 0) continue;
+    has_baselines = has_baselines && tuned.baseline_us > 0;
     const auto count = static_cast<double>(summary.calls_of(tuned));
     summary.baseline_us += count * tuned.baseline_us;
     summary.best_us += count * tuned.time_us;
   }
+  if (!has_baselines) summary.baseline_us = 0;
   return summary;
 }
 
@@ -209,10 +220,10 @@ void add_to_json(const TuneSummary& summary, bool with_winners, Json& json) {
   json["evaluations"] = result.evaluations;
   json["cache_hits"] = result.cache_hits;
   json["failures"] = summary.failures;
-  json["baseline_us"] = summary.baseline_us;
+  json["baseline_us"] = known(summary.baseline_us);
   json["best_us"] = summary.best_us;
-  json["gain"] = summary.gain();
-  json["gain_percent"] = summary.best_us > 0 ? 100 * (summary.gain() - 1) : 0.0;
+  json["gain"] = known(summary.gain());
+  json["gain_percent"] = summary.gain() > 0 ? Json(100 * (summary.gain() - 1)) : Json(nullptr);
   json["screened"] = result.screened;
   json["replayed"] = result.replayed;
   json["interrupted"] = result.interrupted;
@@ -236,7 +247,8 @@ QueryResult winner_table(const TuneSummary& summary) {
   for (const TunedProblem* tuned : by_time(summary)) {
     table.rows.push_back({join(tuned->problem->ops, ","), tuned->problem->problem.text(),
                           summary.calls_of(*tuned), tuned->config_text(), tuned->time_us,
-                          tuned->baseline_us, tuned->gain(), tuned->margin()});
+                          known_cell(tuned->baseline_us), known_cell(tuned->gain()),
+                          tuned->margin()});
   }
   return table;
 }
@@ -254,11 +266,13 @@ std::string tune_text(const TuneSummary& summary, int64_t run, const std::string
           : "",
       summary.failures > 0 ? fmt::format(", {} configs failed", summary.failures) : "");
   text += coverage;
-  if (summary.best_us > 0) {
-    text += fmt::format(
-        "{}untuned {}, tuned {}: gain {:.3f}x ({:+.1f} %)\n",
-        summary.calls.empty() ? "" : "all calls of the workload: ", format_us(summary.baseline_us),
-        format_us(summary.best_us), summary.gain(), 100 * (summary.gain() - 1));
+  const char* const scope = summary.calls.empty() ? "" : "all calls of the workload: ";
+  if (summary.gain() > 0) {
+    text += fmt::format("{}untuned {}, tuned {}: gain {:.3f}x ({:+.1f} %)\n", scope,
+                        format_us(summary.baseline_us), format_us(summary.best_us), summary.gain(),
+                        100 * (summary.gain() - 1));
+  } else if (summary.best_us > 0) {
+    text += fmt::format("{}untuned failed, tuned {}\n", scope, format_us(summary.best_us));
   }
   const bool is_one = result.problems.size() == 1;
   if (is_one) text += verdict_line(result.problems.front());

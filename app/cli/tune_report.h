@@ -23,12 +23,13 @@ CallCounts count_calls(const ModelConfig& model, const std::map<int64_t, int64_t
 struct TuneSummary {
   const TuneResult* result = nullptr;
   CallCounts calls;        ///< empty: every problem once
-  double baseline_us = 0;  ///< over problems whose baseline worked
-  double best_us = 0;      ///< over the same problems
+  double baseline_us = 0;  ///< 0 when a baseline failed
+  double best_us = 0;      ///< over the problems with a winner
   int64_t found = 0;       ///< problems with a winner
   int64_t failures = 0;    ///< tried configs without a time
 
   int64_t calls_of(const TunedProblem& tuned) const;
+  /// 0 when a baseline failed.
   double gain() const { return best_us > 0 ? baseline_us / best_us : 0; }
 };
 

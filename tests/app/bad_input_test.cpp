@@ -126,6 +126,8 @@ TEST(BadInput, MalformedRequestsAreUsageErrors) {
       {{"tune", "qwen2-7b", "--workload", "chat", "--shape", "m=1"}, 2, {"--shape"}},
       {{"tune", "gemm", "--shape", "m=1,n=1,k=1", "--budget", "evaluations=0"}, 2, {"below 1"}},
       {{"tune", "gemm", "--shape", "m=1,n=1,k=1", "--budget", "seconds=nan"}, 2, {"nan"}},
+      {{"tune", "gemm", "--shape", "m=1,n=1,k=1", "--budget", "gain=101"}, 2, {"at most 100"}},
+      {{"tune", "gemm", "--shape", "m=1,n=1,k=1", "--budget", "gain=0"}, 2, {"above 0"}},
       {{"tune", "gemm", "--shape", "m=1,n=1,k=1", "--within", "0.5"}, 2, {"--within 0.5"}},
       {{"tune", "qwen2-7b", "--workload", "chat", "--for", "attention"}, 2, {"'attention'"}},
       {{"replay", "qwen2-7b", "--workload", "chat", "--limit", "0"}, 2, {"--limit"}},

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
+#include <string>
 
 #include "core/base/error.h"
 #include "tests/tuner/session_fixture.h"
@@ -59,6 +61,53 @@ TEST_F(SessionSearch, ResumedRunEndsWithTheRowsOfOneThatWasNotInterrupted) {
   for (size_t i = 0; i < list.size(); ++i) {
     EXPECT_EQ(resumed.problems[i].config, expected.problems[i].config);
     EXPECT_TRUE(resumed.problems[i].complete);
+  }
+}
+
+/// Stops a session after every number of trials within it, and goes on.
+void expect_resumes_exactly(
+    const std::function<TuneResult(Store&, int64_t, const TuneHooks&, bool)>& session,
+    const std::function<Store(const std::string&)>& open,
+    const std::function<int64_t(Store&)>& begin) {
+  const auto rows = [](Store& store) {
+    return to_csv(query(store, "SELECT place, proposer, measurement_id FROM trial", {}));
+  };
+  Store whole = open("whole.db");
+  const TuneResult expected = session(whole, begin(whole), {}, false);
+  for (int k = 1; k <= 40; ++k) {
+    Store store = open(std::to_string(k) + ".db");
+    const int64_t run = begin(store);
+    int trials = 0;
+    TuneHooks hooks;
+    hooks.stop = [&] { return trials >= k; };
+    hooks.progress = [&](const TuneProgress&) { ++trials; };
+    ASSERT_TRUE(session(store, run, hooks, false).interrupted);
+    const TuneResult resumed = session(store, run, {}, true);
+    EXPECT_EQ(resumed.replayed, trials) << k;
+    EXPECT_EQ(rows(store), rows(whole)) << k;
+    for (size_t i = 0; i < expected.problems.size(); ++i) {
+      EXPECT_EQ(resumed.problems[i].config, expected.problems[i].config) << k;
+      EXPECT_EQ(resumed.problems[i].time_us, expected.problems[i].time_us) << k;
+    }
+  }
+}
+
+TEST_F(SessionSearch, ResumesExactlyWhereverItWasStoppedSlow) {
+  for (const std::string strategy : {"portfolio", "genetic"}) {
+    SCOPED_TRACE(strategy);
+    const int count = strategy == "portfolio" ? 1 : 3;
+    std::vector<TuneProblem> list = problems(count);
+    list[0].seeds = {parse_config("x=1,y=1"), parse_config("x=2,y=2")};
+    expect_resumes_exactly(
+        [&](Store& store, int64_t run, const TuneHooks& hooks, bool resumes) {
+          TuneOptions options = random(45);
+          options.strategy = strategy;
+          options.transfer = true;
+          options.resumed_run = resumes ? run : 0;
+          return tune_into(store, run, list, FormulaEvaluator(bowl), options, hooks);
+        },
+        [&](const std::string& name) { return open(strategy + name); },
+        [](Store& store) { return begin(store); });
   }
 }
 
@@ -209,6 +258,22 @@ TEST_F(SessionSearch, OnlyWhatMayWinByTheCheaperEvaluatorIsMeasured) {
   EXPECT_EQ(again.screened, result.screened);
 }
 
+TEST_F(SessionSearch, ResumesExactlyWhereACheaperEvaluatorScreensSlow) {
+  const auto list = problems(2);
+  expect_resumes_exactly(
+      [&](Store& store, int64_t run, const TuneHooks& hooks, bool resumes) {
+        const CheapEvaluator cheap;
+        ThreadEvaluation screening(cheap, 1, {});
+        TuneOptions options = random(45);
+        options.strategy = "genetic";
+        options.screening = &screening;
+        options.resumed_run = resumes ? run : 0;
+        return tune_into(store, run, list, FormulaEvaluator(bowl), options, hooks);
+      },
+      [&](const std::string& name) { return open(name); },
+      [](Store& store) { return begin(store); });
+}
+
 TEST(FidelityLadder, LearnsTheRatioAndItsSpread) {
   FidelityLadder ladder;
   EXPECT_EQ(ladder.predicted(10), 10);
@@ -247,6 +312,29 @@ TEST_F(SessionSearch, TiesGoToTheWinnerOfTheEarlierSession) {
   options.seed = 77;
   options.earlier_run = 1;
   EXPECT_EQ(tune_all(store, list, first, options).problems[0].config, winner);
+}
+
+TEST_F(SessionSearch, AnIncumbentDoesNotExceedTheBudget) {
+  Store store = open();
+  const auto list = problems(1);
+  TuneOptions options = random(200);
+  const Config winner = tune_all(store, list, FormulaEvaluator(bowl), options).problems[0].config;
+  for (const int64_t budget : {1, 2, 9, 20}) {
+    options = random(budget);
+    options.seed = 77;
+    options.earlier_run = 1;
+    const TuneResult result = tune_all(store, list, FormulaEvaluator(bowl), options);
+    EXPECT_EQ(result.evaluations + result.cache_hits, budget);
+    EXPECT_TRUE(result.problems[0].complete);
+    EXPECT_EQ(result.problems[0].config == winner, budget > 1) << budget;
+  }
+}
+
+TEST_F(SessionSearch, ALargeExpectedGainIsAskedOnlyAfterTheLeastTrials) {
+  Store store = open();
+  TuneOptions options = random(100);
+  options.min_gain = 1;
+  EXPECT_GE(tune_all(store, problems(1), FormulaEvaluator(bowl), options).evaluations, 17);
 }
 
 TEST_F(SessionSearch, TellsEveryTrialAndEveryNewBest) {

@@ -240,6 +240,19 @@ TEST_F(SessionTest, ProblemThatStandsTwiceIsEvaluatedOnce) {
   EXPECT_EQ(winners[0].ops, (std::vector<std::string>{"qkv", "o_proj"}));
 }
 
+TEST_F(SessionTest, OnlyNoiseMakesAMarginNegative) {
+  TunedProblem tuned;
+  tuned.time_us = 10;
+  tuned.runner_up_us = 9;
+  EXPECT_EQ(tuned.margin(), 0);
+  tuned.spread_us = 1;
+  EXPECT_LT(tuned.margin(), 0);
+  tuned.regret = 0.1;
+  EXPECT_EQ(tuned.margin(), 0);
+  tuned.runner_up_us = 11;
+  EXPECT_GT(tuned.margin(), 0);
+}
+
 TEST_F(SessionTest, RaisedBudgetContinuesTheSearch) {
   Store store = open();
   const auto list = problems(1);

@@ -74,5 +74,30 @@ TEST(Strategy, UnknownNameSuggestsTheNearest) {
   }
 }
 
+TEST(Strategy, PortfolioLeavesAPairOfValuesThatFails) {
+  const std::vector<int64_t> values = {0, 1, 2, 3, 4, 5, 6, 7};
+  const SpaceIndex space(
+      Space({{"x", "", values}, {"y", "", values}, {"z", "", values}, {"v", "", values}}, {}));
+  SearchContext context;
+  context.space = &space;
+  context.estimate = [&](int64_t rank) {
+    const Config config = space.config(rank);
+    return 1.0 + 8.0 * static_cast<double>(config.at("x") + config.at("y")) +
+           0.01 * static_cast<double>(config.at("z") + config.at("v"));
+  };
+  const auto strategy = make_strategy("portfolio", context);
+  int failures = 0;
+  for (int i = 0; i < 30; ++i) {
+    const Proposal proposal = strategy->ask(1).at(0);
+    const Config config = space.config(proposal.rank);
+    const bool works = config.at("x") + config.at("y") > 3;
+    failures += works ? 0 : 1;
+    const AttemptStatus status = works ? AttemptStatus::kOk : AttemptStatus::kRuntime;
+    strategy->tell({proposal.rank, status, works ? 100.0 + static_cast<double>(i) : 0},
+                   proposal.proposer);
+  }
+  EXPECT_LE(failures, 15);
+}
+
 }  // namespace
 }  // namespace tilewright

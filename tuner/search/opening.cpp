@@ -42,6 +42,23 @@ int64_t Opening::drawn(Random& random) const {
   return rank;
 }
 
+int Opening::lost_pairs(const std::vector<uint8_t>& own,
+                        const std::vector<std::vector<uint8_t>>& failed,
+                        const std::vector<std::vector<uint8_t>>& worked) const {
+  constexpr std::ptrdiff_t kFailures = 2;
+  int lost = 0;
+  for (size_t f = 0; f < features_->parameters(); ++f) {
+    for (size_t g = 0; g < f; ++g) {
+      const auto shares = [&](const std::vector<uint8_t>& other) {
+        return own[f] == other[f] && own[g] == other[g];
+      };
+      if (std::ranges::count_if(failed, shares) < kFailures) continue;
+      if (std::ranges::none_of(worked, shares)) ++lost;
+    }
+  }
+  return lost;
+}
+
 void Opening::rank_by_estimate() {
   ranked_ = true;
   constexpr size_t kKept = 32;
@@ -75,27 +92,36 @@ int64_t Opening::next(Random& random) {
   for (const int64_t rank : estimated_) {
     if (!history_->knows(rank)) candidates.push_back(rank);
   }
-  if (candidates.empty()) {
+  const bool has_failures = worked_ < static_cast<int64_t>(history_->told().size());
+  const bool untouched = !candidates.empty() && candidates.size() == estimated_.size();
+  if (candidates.empty() || has_failures) {
     for (int i = 0; i < kDraws; ++i) candidates.push_back(drawn(random));
-  } else if (candidates.size() == estimated_.size()) {
+  }
+  if (untouched && !has_failures) {
     return candidates.front();
   }
   std::vector<std::vector<uint8_t>> known;
+  std::vector<std::vector<uint8_t>> failed;
+  std::vector<std::vector<uint8_t>> worked;
   const std::span<const Observation> told = history_->told();
   constexpr size_t kNewest = 64;
   for (const Observation& one : told.subspan(told.size() - std::min(kNewest, told.size()))) {
     known.push_back(codes(one.rank));
+    (one.status == AttemptStatus::kOk ? worked : failed).push_back(known.back());
   }
   for (const int64_t rank : history_->pending()) known.push_back(codes(rank));
   int64_t best = candidates.front();
   double widest = -1;
+  int least = std::numeric_limits<int>::max();
   for (const int64_t rank : candidates) {
     const std::vector<uint8_t> own = codes(rank);
     double nearest = std::numeric_limits<double>::infinity();
     for (const std::vector<uint8_t>& other : known) {
       nearest = std::min(nearest, distance(own, other));
     }
-    if (nearest <= widest) continue;
+    const int lost = lost_pairs(own, failed, worked);
+    if (lost > least || (lost == least && nearest <= widest)) continue;
+    least = lost;
     widest = nearest;
     best = rank;
   }

@@ -25,6 +25,11 @@ struct ActiveSearch {
   std::unique_ptr<ProblemSearch> search;
   FidelityLadder ladder;
   bool has_ended = false;
+  /// What an interrupted run tried of it, in order. The first `told` were told as they are; the
+  /// others are those of its last round: their configs are to be asked again, so that what follows
+  /// is asked as it would have been without the break.
+  std::vector<ReplayedTrial> past = {};
+  size_t told = 0;
 };
 
 /// By place in the session, so in a fixed order.
@@ -36,8 +41,20 @@ struct ReplayCounts {
   int64_t screened = 0;
 };
 
-/// Tells a search what an interrupted run tried for its problem, in order.
-ReplayCounts replay(ActiveSearch& active, std::span<const ReplayedTrial> trials);
+/// Tells searches what an interrupted run tried for their problems (`past`), in order, but for
+/// the last round of at most `batch` configs each: a search of which more rounds are known than of
+/// the others is in the last round, which may have been cut off anywhere.
+ReplayCounts replay(ActiveSearches& searches, size_t batch);
+
+/// The next configs of a search. What is left of its past is told (`counts`), as far as the search
+/// does not ask for just that.
+std::vector<Candidate> next(ActiveSearch& active, size_t batch, ReplayCounts& counts);
+
+/// Tells what is left of the past, and takes back what was handed out without having been told.
+ReplayCounts settle(ActiveSearch& active);
+
+/// Whether the result of a config is part of the past; it then counts as told.
+bool settle(ActiveSearch& active, const Config& config);
 
 /// What may not win by the times of a cheaper evaluator, `found` (one for each that is asked, empty
 /// where it was not looked at), gets them as its answer: `screened`, from `evaluator`. The baseline

@@ -83,8 +83,16 @@ void ProblemSearch::mark(const Config& config) {
   ++handed_out_;
 }
 
-bool ProblemSearch::ended() {
-  if (handed_out_ >= most_evaluations(options_)) return true;
+/// Trials that are left for everything but the incumbent, which has the last one.
+int64_t ProblemSearch::room() const {
+  const int64_t left = most_evaluations(options_) - handed_out_;
+  if (!last_incumbent()) return left;
+  return handed_out_ == 0 ? std::max<int64_t>(left - 1, 1)
+                          : left - 1;  // the baseline goes before it
+}
+
+bool ProblemSearch::ended() const {
+  if (room() <= 0) return true;
   return options_.min_gain > 0 && expected_gain() < options_.min_gain;
 }
 
@@ -96,7 +104,7 @@ std::optional<Candidate> ProblemSearch::next_first() {
   return std::nullopt;
 }
 
-std::optional<Candidate> ProblemSearch::last_incumbent() {
+std::optional<Candidate> ProblemSearch::last_incumbent() const {
   const std::optional<Config>& incumbent = foreknowledge_.incumbent;
   if (!incumbent || has_tried(*incumbent) || !may_win(*incumbent)) return std::nullopt;
   return Candidate{*incumbent, "incumbent"};
@@ -109,22 +117,24 @@ std::vector<Candidate> ProblemSearch::next(size_t at_most) {
     batch.push_back(std::move(candidate));
   };
   if (!ended()) {
-    const auto room = static_cast<size_t>(
-        std::min(static_cast<int64_t>(at_most), most_evaluations(options_) - handed_out_));
-    while (batch.size() < room) {
+    const auto most = static_cast<size_t>(std::min(static_cast<int64_t>(at_most), room()));
+    while (batch.size() < most) {
       std::optional<Candidate> first = next_first();
       if (!first) break;
       hand_out(std::move(*first));
     }
     // The strategy hears of these before it is asked, so it never proposes them.
     if (batch.empty() && strategy_) {
-      for (const Proposal& proposal : strategy_->ask(room)) {
+      for (const Proposal& proposal : strategy_->ask(most)) {
         hand_out({index_->config(proposal.rank), proposal.proposer});
       }
     }
   }
   if (batch.empty()) {
-    if (std::optional<Candidate> incumbent = last_incumbent()) hand_out(std::move(*incumbent));
+    const bool has_room = handed_out_ < most_evaluations(options_);
+    if (std::optional<Candidate> incumbent = last_incumbent(); incumbent && has_room) {
+      hand_out(std::move(*incumbent));
+    }
     planned_ = handed_out_;
     complete_ = batch.empty();
   }
@@ -194,6 +204,12 @@ bool ProblemSearch::change(const TuneOptions& options, const SpaceLimits& limits
     limited_ = true;
   }
   options_ = options;
+  take_back();
+  return true;
+}
+
+void ProblemSearch::take_back() {
+  first_handed_out_ = 0;
   ranks_.clear();
   outside_texts_.clear();
   handed_out_ = 0;
@@ -203,7 +219,6 @@ bool ProblemSearch::change(const TuneOptions& options, const SpaceLimits& limits
   complete_ = false;
   begin_strategy();
   for (const Tried& tried : history_) learn(tried);
-  return true;
 }
 
 double ProblemSearch::expected_gain() const {

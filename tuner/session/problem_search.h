@@ -61,6 +61,9 @@ class ProblemSearch {
   /// told before as well.
   void replay(const Candidate& candidate, const Measurement& measurement, ResultKind kind);
 
+  /// Forgets what next() handed out without having been told the result.
+  void take_back();
+
   /// Goes on with other options, or in a narrower space, with a fresh strategy that is told
   /// everything so far. False, and nothing happens, when the space would be empty.
   bool change(const TuneOptions& options, const SpaceLimits& limits);
@@ -102,9 +105,10 @@ class ProblemSearch {
   int incumbency_of(const Config& config) const;
   void mark(const Config& config);
   void learn(const Tried& tried);
-  bool ended();
+  int64_t room() const;
+  bool ended() const;
   std::optional<Candidate> next_first();
-  std::optional<Candidate> last_incumbent();
+  std::optional<Candidate> last_incumbent() const;
 
   const TuneProblem& problem_;
   TuneOptions options_;

@@ -38,6 +38,11 @@ class Session {
     }
     transfer_.emplace(store, problems, evaluators());
     history_.emplace(store, options.resumed_run, options.earlier_run);
+    const auto is_kept = [this](const MeasurementKey& key, std::string_view proposer) {
+      return history_->has(key, proposer);
+    };
+    runner_.leave_out(is_kept);
+    if (screener_) screener_->leave_out(is_kept);
     result_.problems.resize(problems.size());
     near_.resize(problems.size());
     for (size_t i = 0; i < problems.size(); ++i) {
@@ -84,6 +89,11 @@ class Session {
 
   void search_side_by_side(size_t first, size_t last) {
     for (size_t i = first; i < last; ++i) begin(i);
+    count(replay(active_, options_.batch));
+    for (size_t i = first; i < last; ++i) {
+      progress_.total += active_.at(i).search->planned() - estimate(problems_[i]);
+      report(event(i, TuneEventKind::kProblemBegin));
+    }
     while (obey(), !stopped()) {
       const std::vector<AskedTrial> asked = ask_round();
       if (asked.empty()) break;
@@ -113,14 +123,15 @@ class Session {
     active.search =
         std::make_unique<ProblemSearch>(problem, std::move(space), options_, std::move(known));
     if (!limits_.empty()) active.search->change(options_, limits_);
-    const ReplayCounts replayed =
-        replay(active, history_->trials(series, problem.space, evaluators()));
+    active.past = history_->trials(series, problem.space, evaluators());
+  }
+
+  /// Trials of the run that is resumed.
+  void count(const ReplayCounts& replayed) {
     result_.cache_hits += replayed.measured;
     result_.screened += replayed.screened;
     result_.replayed += replayed.measured + replayed.screened;
     progress_.done += replayed.measured + replayed.screened;
-    progress_.total += active.search->planned() - estimate(problem);
-    report(event(index, TuneEventKind::kProblemBegin));
   }
 
   void end(size_t index) {
@@ -133,6 +144,7 @@ class Session {
 
   void finish(size_t index, ActiveSearch& active) {
     active.has_ended = true;
+    count(settle(active));
     result_.problems[index] = active.search->result();
     if (options_.max_regret) near_[index] = active.search->near_winners(*options_.max_regret);
     if (options_.analyse) result_.problems[index].analysis = active.search->analysis();
@@ -172,7 +184,9 @@ class Session {
       if (active.has_ended) continue;
       ProblemSearch& search = *active.search;
       const int64_t planned = search.planned();
-      const std::vector<Candidate> candidates = search.next(options_.batch);
+      ReplayCounts replayed;
+      const std::vector<Candidate> candidates = next(active, options_.batch, replayed);
+      count(replayed);
       for (const Candidate& candidate : candidates) {
         asked.push_back({index, candidate.config, candidate.proposer});
       }
@@ -231,6 +245,7 @@ class Session {
       active.ladder.measured(trial.config.text(), measurement.time_us);
     }
     search.tell({trial.config, trial.proposer}, measurement, kind);
+    if (settle(active, trial.config)) ++result_.replayed;
     (trial.screened ? result_.screened
      : from_cache   ? result_.cache_hits
                     : result_.evaluations) += 1;
@@ -293,6 +308,9 @@ class Session {
     std::string refusal;
     if (changes) {
       const int64_t before = planned();
+      for (auto& [index, active] : active_) {
+        if (!active.has_ended) count(settle(active));
+      }
       refusal = change(active_, options, command.limits);
       progress_.total += planned() - before;
       answer.text = refusal;

@@ -38,8 +38,8 @@ constexpr std::string_view kDefaultStrategy = "portfolio";
 
 struct TuneOptions {
   std::string strategy = "exhaustive";
-  /// Configs tried for each problem, baseline, seeds and cache hits included: so a second run of
-  /// the same tuning tries the same configs. 0: no limit.
+  /// Configs tried for each problem, baseline, seeds, incumbent and cache hits included: so a
+  /// second run of the same tuning tries the same configs. 0: no limit.
   int64_t max_evaluations = 0;
   double max_seconds = 0;  ///< of the whole session, by TuneHooks::seconds; 0: no limit
   /// A search ends when as many trials again as in the last half of it are expected to gain less
@@ -109,9 +109,14 @@ struct TunedProblem {
   double gain() const { return found && time_us > 0 ? baseline_us / time_us : 0; }
   SearchAnalysis analysis;  ///< empty unless asked for
 
-  /// How much slower the runner-up is, as a fraction of the best time; 0 when there is none, below
-  /// 0 when an incumbent won because noise does not tell them apart.
-  double margin() const { return runner_up_us > 0 ? runner_up_us / time_us - 1 : 0; }
+  /// How much slower the runner-up is, as a fraction of the best time; 0 when there is none, and
+  /// where a config that members of a family share is slower than it; below 0 only when an
+  /// incumbent won because noise does not tell them apart.
+  double margin() const {
+    if (runner_up_us <= 0) return 0;
+    const double margin = runner_up_us / time_us - 1;
+    return margin < 0 && (regret || spread_us <= 0) ? 0 : margin;
+  }
 };
 
 /// One config for all rows within [m_min, m_max].

@@ -1,6 +1,9 @@
 #include "tuner/session/session_history.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <utility>
 
 namespace tilewright {
 
@@ -16,14 +19,30 @@ bool is_hint(std::string_view proposer) {
   return proposer == "earlier" || proposer == "neighbour";
 }
 
-bool is_before_strategy(std::string_view proposer) {
-  return is_hint(proposer) || proposer == "baseline" || proposer == "screening";
+/// Not of the search of a problem but of the table of a family.
+bool is_of_family(std::string_view proposer) {
+  return proposer == "family" || proposer == "probe";
+}
+
+/// Of a trial on one machine.
+std::string text_of(const MeasurementKey& key, std::string_view proposer) {
+  return fmt::format("{}\n{}\n{}\n{}\n{}", key.kernel_revision, key.problem, key.config,
+                     key.evaluator, proposer);
 }
 
 }  // namespace
 
+bool is_before_strategy(std::string_view proposer) {
+  return is_hint(proposer) || proposer == "baseline" || proposer == "seed";
+}
+
 SessionHistory::SessionHistory(Store& store, int64_t resumed_run, int64_t earlier_run) {
   if (resumed_run > 0) load(store, resumed_run, resumed_);
+  for (const auto& [problem, trials] : resumed_) {
+    for (const StoredTrial& trial : trials) {
+      resumed_keys_.insert(text_of(trial.key, trial.proposer));
+    }
+  }
   if (earlier_run > 0) {
     load(store, earlier_run, earlier_);
     winners_ = store.load_winners(earlier_run);
@@ -43,15 +62,22 @@ std::vector<ReplayedTrial> SessionHistory::trials(const Series& series, const Sp
   std::vector<ReplayedTrial> replayed;
   const auto found = resumed_.find(series.problem);
   if (found == resumed_.end()) return replayed;
+  std::set<std::pair<std::string_view, bool>> seen;
   for (const StoredTrial& trial : found->second) {
     const auto evaluator = std::ranges::find(evaluators, trial.key.evaluator);
     if (!is_of(trial.key, series) || evaluator == evaluators.end()) continue;
+    if (is_of_family(trial.proposer)) continue;
     const auto config = space.try_parse(trial.key.config);
     if (!config) continue;
+    if (!seen.emplace(trial.key.config, trial.proposer == "screening").second) continue;
     replayed.push_back({*config, kept(trial.proposer), &trial.measurement,
                         static_cast<size_t>(evaluator - evaluators.begin())});
   }
   return replayed;
+}
+
+bool SessionHistory::has(const MeasurementKey& key, std::string_view proposer) const {
+  return !resumed_keys_.empty() && resumed_keys_.contains(text_of(key, proposer));
 }
 
 std::optional<std::vector<Candidate>> SessionHistory::hints(const Series& series,
@@ -60,7 +86,10 @@ std::optional<std::vector<Candidate>> SessionHistory::hints(const Series& series
     const auto found = run->find(series.problem);
     if (found == run->end()) continue;
     const std::vector<StoredTrial>& trials = found->second;
-    const auto past = [](const StoredTrial& trial) { return !is_before_strategy(trial.proposer); };
+    const auto past = [](const StoredTrial& trial) {
+      return !is_hint(trial.proposer) && trial.proposer != "baseline" &&
+             trial.proposer != "screening";
+    };
     if (std::ranges::none_of(trials, past)) continue;
     std::vector<Candidate> hints;
     for (const StoredTrial& trial : trials) {

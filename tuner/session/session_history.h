@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "core/space/space.h"
@@ -22,6 +23,9 @@ struct ReplayedTrial {
   size_t evaluator = 0;  ///< place in the list that was asked for
 };
 
+/// Whether a trial comes before the strategy is asked, by its proposer.
+bool is_before_strategy(std::string_view proposer);
+
 /// What earlier runs of a session left. Views and pointers live as long as the history.
 class SessionHistory {
  public:
@@ -29,12 +33,14 @@ class SessionHistory {
   /// Error (not found) for a run that does not exist.
   SessionHistory(Store& store, int64_t resumed_run, int64_t earlier_run);
 
-  /// What the resumed run tried of a problem, by any of the evaluators, in order; only with what is
-  /// current, so that every one still holds.
-  /// Configs that are none of `space` (the problem's, which may have changed) are left out, here as
-  /// below.
+  /// What the search of a problem tried in the resumed run, by any of the evaluators, in order,
+  /// each once; only with what is current, so that every one still holds. Configs that are none of
+  /// `space` (the problem's, which may have changed) are left out, here as below.
   std::vector<ReplayedTrial> trials(const Series& series, const Space& space,
                                     const std::vector<std::string>& evaluators);
+
+  /// Whether the resumed run has a trial.
+  bool has(const MeasurementKey& key, std::string_view proposer) const;
 
   /// What an earlier run of the session took over from other problems, when it came so far as to
   /// ask its strategy. The database may suggest more by now: but then the session would not do what
@@ -50,6 +56,7 @@ class SessionHistory {
 
   std::map<std::string, std::vector<StoredTrial>> resumed_;  // by problem
   std::map<std::string, std::vector<StoredTrial>> earlier_;  // by problem
+  std::unordered_set<std::string> resumed_keys_;             // with the proposer
   std::vector<Winner> winners_;
   std::string machine_;              // of the earlier run
   std::set<std::string> proposers_;  // strategies keep views of them

@@ -132,17 +132,21 @@ void TrialRunner::run(std::span<const AskedTrial> asked, const Told& told,
 
 void TrialRunner::keep(const AskedTrial& trial, const std::optional<Measurement>& fresh,
                        double wall_us) {
-  TrialRow& row = rows_.emplace_back();
+  TrialRow row;
   row.key = key(trial.problem, trial.config);
   row.proposer = trial.proposer;
   if (trial.screened) row.key.evaluator = trial.screened->evaluator;
-  if (!fresh) return;
+  if (!fresh) {
+    if (!is_kept_ || !is_kept_(row.key, trial.proposer)) rows_.push_back(std::move(row));
+    return;
+  }
   row.measurement = fresh;
   row.wall_us = wall_us;
   row.date = hooks_.date ? hooks_.date() : "";
   Measurement lean = *fresh;
   lean.counters.clear();
   cache_of(trial.problem).known->insert_or_assign(row.key.config, std::move(lean));
+  rows_.push_back(std::move(row));
 }
 
 void TrialRunner::commit() {

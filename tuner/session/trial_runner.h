@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "db/store.h"
@@ -52,6 +53,11 @@ class TrialRunner {
   MeasurementKey key(size_t problem, const Config& config);
   Series series(size_t problem);
 
+  /// Trials for which `is_kept` says true have their row already, as far as they were answered by
+  /// the database.
+  using IsKept = std::function<bool(const MeasurementKey& key, std::string_view proposer)>;
+  void leave_out(IsKept is_kept) { is_kept_ = std::move(is_kept); }
+
   /// What is known of a config; loads what the database has of the problem.
   const Measurement* find(size_t problem, const Config& config);
 
@@ -80,6 +86,7 @@ class TrialRunner {
   /// Problems that stand twice in a session share what is known.
   std::map<std::string, std::shared_ptr<Known>> by_series_;
   std::vector<TrialRow> rows_;  ///< not committed yet
+  IsKept is_kept_;              ///< may be empty
   double committed_at_ = 0;
 };
 

@@ -53,12 +53,41 @@ std::optional<Run> resumed_run(const Arguments& arguments, const TuneTarget& tar
                                              target.label, printable(run.label, 160)));
 }
 
-TuneOptions tune_options(const Context& context, const TuneTarget& target, Store* store) {
+/// A run holds what one evaluator says of one machine: its winners would no longer be of the run
+/// that the database describes.
+void refuse_other_run(const Run& run, const Machine& machine, const std::string& evaluator,
+                      Store& store) {
+  if (run.machine_fingerprint != machine.fingerprint()) {
+    throw Error(ErrorKind::kUsage,
+                fmt::format("--resume {}: that run is of the machine {} ({}), not of {} ({})",
+                            run.id, printable(run.machine_name), run.machine_fingerprint,
+                            machine.name, machine.fingerprint()));
+  }
+  // Of another version of the simulator: what it said is not current and is left out.
+  const auto kind = [](std::string_view id) {
+    return id.starts_with("sim/") ? fmt::format("sim{}", id.substr(id.rfind('/')))
+                                  : std::string(id);
+  };
+  for (const StoredTrial& trial : store.trials(run.id)) {
+    // The default is always timed by the run's own evaluator, never by a cheaper one.
+    if (trial.proposer != "baseline" || kind(trial.key.evaluator) == kind(evaluator)) continue;
+    throw Error(
+        ErrorKind::kUsage,
+        fmt::format("--resume {}: that run is timed by {}, not by {}; give its --evaluator "
+                    "and --fidelity, or tune without --resume",
+                    run.id, printable(trial.key.evaluator, 160), printable(evaluator, 160)));
+  }
+}
+
+TuneOptions tune_options(const Context& context, const TuneTarget& target, Store* store,
+                         int64_t resumed_run = 0) {
   const Arguments& arguments = context.arguments();
   const TuneBudget budget = read_budget(arguments);
   const bool is_one = target.is_one();
   TuneOptions options;
-  const bool wants_all = arguments.text("strategy") == "exhaustive";
+  // Of several problems the first would use up the time of the others.
+  const bool wants_all =
+      arguments.text("strategy") == "exhaustive" || (is_one && budget.seconds > 0);
   options.max_evaluations = budget.evaluations.value_or(wants_all            ? 0
                                                         : is_one             ? kKernelEvaluations
                                                         : target.is_family() ? kMemberEvaluations
@@ -77,10 +106,12 @@ TuneOptions tune_options(const Context& context, const TuneTarget& target, Store
     check_strategy(options.strategy);
   } else if (is_one) {
     const SpaceIndex space(target.problems.front().space);
-    if (space.size() <= options.max_evaluations) options.strategy = "exhaustive";
+    const int64_t most = options.max_evaluations > 0 ? options.max_evaluations : kKernelEvaluations;
+    if (space.size() <= most) options.strategy = "exhaustive";
   }
   if (store == nullptr) return options;
-  if (const auto earlier = store->latest_run_labelled(target.label)) {
+  options.resumed_run = resumed_run;
+  if (const auto earlier = store->latest_run_labelled(target.label, resumed_run)) {
     if (earlier->kind == RunKind::kTune) options.earlier_run = earlier->id;
   }
   return options;
@@ -178,6 +209,13 @@ void refuse_empty(const TuneSummary& summary) {
     throw Error(ErrorKind::kNotFound, "the workload makes no step, so there is nothing to tune");
   }
   const TunedProblem& first = result.problems.front();
+  if (first.failures == 0) {  // only the default was tried, and the limits exclude it
+    throw Error(ErrorKind::kInfeasible,
+                fmt::format("no config of {} was tried that may win: the budget ended with the "
+                            "default, which is always timed first and which --pin, --ban or "
+                            "--constraint exclude; raise --budget evaluations",
+                            first.problem->problem.text()));
+  }
   throw Error(ErrorKind::kInfeasible, fmt::format("no config of {} works: {}",
                                                   first.problem->problem.text(), first.failure));
 }
@@ -241,12 +279,12 @@ std::unique_ptr<Tuning> run_tuning(Context& context, const TunePlace& place) {
   tuning->target = std::move(*target);
   const TuneTarget& what = tuning->target;
   if (what.problems.empty() && !place.shard.is_whole()) return tuning;
-  tuning->options = tune_options(context, what, &place.store);
-  if (!place.shard.is_whole()) tuning->options.max_regret.reset();  // not all rows are here
   const std::optional<Run> resumed = resumed_run(context.arguments(), what, place.store);
-  if (resumed) tuning->options.resumed_run = resumed->id;
+  tuning->options = tune_options(context, what, &place.store, resumed ? resumed->id : 0);
+  if (!place.shard.is_whole()) tuning->options.max_regret.reset();  // not all rows are here
   const auto evaluator = make_evaluator(context.arguments(), what.machine, what.problems);
   tuning->evaluator = evaluator->id();
+  if (resumed) refuse_other_run(*resumed, what.machine, tuning->evaluator, place.store);
   const auto record = begin_record(context, place.store, what, resumed);
   tuning->run = record->id();
   tuning->result = search(context, place, *tuning, *evaluator);

@@ -179,6 +179,7 @@ Json json_of(const std::vector<JobResult>& results, const std::string& path, dou
   Json& jobs = json["jobs"] = Json::array();
   for (const JobResult& result : results) {
     const TuneOutcome& outcome = result.outcome;
+    const auto known = [](double value) { return value > 0 ? Json(value) : Json(nullptr); };
     jobs.push_back({{"name", result.name},
                     {"status", result.status},
                     {"reason", result.reason},
@@ -188,9 +189,9 @@ Json json_of(const std::vector<JobResult>& results, const std::string& path, dou
                     {"evaluations", outcome.evaluations},
                     {"cache_hits", outcome.cache_hits},
                     {"failures", outcome.failures},
-                    {"baseline_us", outcome.baseline_us},
-                    {"best_us", outcome.best_us},
-                    {"gain", outcome.gain()}});
+                    {"baseline_us", known(outcome.baseline_us)},
+                    {"best_us", known(outcome.best_us)},
+                    {"gain", known(outcome.gain())}});
   }
   json["wall_ms"] = wall_ms;
   return json;

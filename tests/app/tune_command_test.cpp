@@ -1,0 +1,100 @@
+// Tuning sessions: what may be resumed, and what is said where the default fails.
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "db/store.h"
+#include "tests/app/program.h"
+
+namespace tilewright {
+namespace {
+
+const std::vector<std::string> kTune = {"tune",    "gemm",       "--shape", "m=64,n=64,k=64",
+                                        "--quiet", "--fidelity", "composed"};
+
+std::vector<std::string> with(std::vector<std::string> arguments,
+                              const std::vector<std::string>& more) {
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+TEST(TuneResume, IsRefusedForAnotherMachineOrEvaluatorBeforeAnythingChanges) {
+  Sandbox sandbox;
+  sandbox.environment["TILEWRIGHT_DB"] = sandbox.path("a.db");
+  sandbox.file("time.sh", "echo time_us: 5\n");
+  ASSERT_EQ(sandbox.run(with(kTune, {"--budget", "evaluations=9"})).status, 0);
+  const struct {
+    std::vector<std::string> options;
+    std::vector<std::string> says;
+  } cases[] = {
+      {{"--machine", "ascend-910b1", "--resume", "1"}, {"ascend-910b2", "ascend-910b1"}},
+      {{"--machine", "ascend-910b1", "--resume", "latest"}, {"ascend-910b2", "ascend-910b1"}},
+      {{"--evaluator", "cmd /bin/sh time.sh", "--resume", "1"}, {"/composed", "not by cmd"}},
+      {{"--fidelity", "detailed", "--resume", "1"}, {"/composed", "/detailed"}},
+      {{"--fidelity", "ladder", "--resume", "1"}, {"/composed", "/detailed"}},
+  };
+  for (const auto& each : cases) {
+    std::vector<std::string> arguments = kTune;
+    if (each.options[0] == "--fidelity" || each.options[0] == "--evaluator") {
+      arguments.resize(arguments.size() - 2);
+    }
+    const Outcome outcome = sandbox.run(with(arguments, each.options));
+    EXPECT_EQ(outcome.status, 2) << outcome.err;
+    for (const std::string& text : each.says) {
+      EXPECT_NE(outcome.err.find(text), std::string::npos) << outcome.err;
+    }
+  }
+  Store store = Store::open(sandbox.path("a.db"), OpenMode::kReadOnly);
+  EXPECT_EQ(store.load_run(1).status, RunStatus::kDone);
+  EXPECT_EQ(store.trials(1).size(), 9u);
+  EXPECT_EQ(store.load_winners(1).size(), 1u);
+}
+
+TEST(TuneResume, GoesOnWithTheLadderWhereItWasDetailed) {
+  Sandbox sandbox;
+  sandbox.environment["TILEWRIGHT_DB"] = sandbox.path("a.db");
+  std::vector<std::string> arguments = kTune;
+  arguments.back() = "detailed";
+  ASSERT_EQ(sandbox.run(with(arguments, {"--budget", "evaluations=9"})).status, 0);
+  arguments.back() = "ladder";
+  const Outcome outcome =
+      sandbox.run(with(arguments, {"--budget", "evaluations=12", "--resume", "1"}));
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+}
+
+TEST(TuneReport, ADefaultThatFailsHasNoTimeAndNoGain) {
+  Sandbox sandbox;
+  sandbox.environment["TILEWRIGHT_DB"] = sandbox.path("a.db");
+  sandbox.file("time.sh", "[ -e seen ] && echo 5 && exit 0\ntouch seen\nexit 1\n");
+  const std::vector<std::string> arguments = {"tune",
+                                              "gemm",
+                                              "--shape",
+                                              "m=64,n=64,k=64",
+                                              "--quiet",
+                                              "--budget",
+                                              "evaluations=4",
+                                              "--jobs",
+                                              "1",
+                                              "--evaluator",
+                                              "cmd /bin/sh time.sh",
+                                              "--repetitions",
+                                              "1"};
+  const Outcome text = sandbox.run(arguments);
+  ASSERT_EQ(text.status, 0) << text.err;
+  EXPECT_NE(text.out.find("untuned failed, tuned 5"), std::string::npos) << text.out;
+  const Outcome json = sandbox.run(with(arguments, {"--json"}));
+  const auto document = nlohmann::json::parse(json.out);
+  EXPECT_EQ(document["best_us"], 5);
+  for (const char* key : {"baseline_us", "gain", "gain_percent"}) {
+    EXPECT_TRUE(document[key].is_null()) << key;
+  }
+  EXPECT_TRUE(document["winners"][0]["baseline_us"].is_null());
+  EXPECT_TRUE(document["winners"][0]["gain"].is_null());
+  EXPECT_EQ(sandbox.run({"report", "1"}).status, 0);
+}
+
+}  // namespace
+}  // namespace tilewright
