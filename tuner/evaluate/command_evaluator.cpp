@@ -106,7 +106,10 @@ std::string CommandEvaluator::id() const {
 }
 
 Measurement CommandEvaluator::evaluate(const Problem& problem, const Config& config) const {
-  const std::vector<std::string> words = command_.words(problem, config, options_.space);
+  const auto space = options_.spaces.find(problem.text());
+  const std::vector<std::string> words = space == options_.spaces.end()
+                                             ? command_.words(problem, config)
+                                             : command_.words(problem, config, space->second);
   Measurement measurement;
   while (!is_settled(measurement.times_us, options_.repetitions)) {
     if (options_.stop && options_.stop()) throw EvaluationStopped();

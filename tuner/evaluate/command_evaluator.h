@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,7 +18,8 @@ struct CommandOptions {
   RepetitionRule repetitions;
   std::vector<std::string> environment;  ///< of the command, "NAME=value" each
   std::function<bool()> stop;            ///< thread-safe; true: kill what runs and give up
-  Space space = {};  ///< has the labels that values of configs stand for; none: they are numbers
+  /// Of problems by their texts: their labels are what values stand for; none: they are numbers.
+  std::map<std::string, Space> spaces = {};
 };
 
 /// Times configs with a program: real kernels on real devices. The command is run without a shell
