@@ -217,6 +217,9 @@ class Store {
   std::vector<KnownMeasurement> known(const Series& series);
   /// The fastest config of a series, the first by its text of equally fast ones.
   std::optional<KnownMeasurement> best(const Series& series);
+  /// What a measurement of the series took on average, all repetitions together; empty before the
+  /// first one.
+  std::optional<double> mean_wall_seconds(const Series& series);
   /// The `per_series` fastest configs of the other series of that kernel, at most `max_series` of
   /// them: current ones first, then those of the same machine, then the newest.
   std::vector<EarlierConfig> earlier_configs(const Series& series, int per_series,

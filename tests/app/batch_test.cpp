@@ -216,6 +216,40 @@ TEST_F(BatchTest, DryRunCountsAndMakesNothing) {
             6);
 }
 
+TEST_F(BatchTest, DryRunSaysHowSureItsNumbersAre) {
+  const Arguments one = {"tune", "gemm", "--shape", "m=32,n=64,k=64"};
+  const Arguments range = {"tune", "gemm", "--shape", "m=16..48,n=64,k=64"};
+  const auto forecast = [&](Arguments arguments, const Arguments& more) {
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    arguments.insert(arguments.end(), {"--dry-run", "--json"});
+    return json(arguments)["all"];
+  };
+  const Document unknown = forecast(one, {"--evaluator", "echo {tile_m}"});
+  EXPECT_EQ(unknown["bound"], "at most");
+  EXPECT_EQ(unknown["estimated_from"], "unknown");
+  EXPECT_TRUE(unknown["estimated_seconds"].is_null());
+  const Document probed = forecast(range, {"--budget", "evaluations=6"});
+  EXPECT_EQ(probed["bound"], "at least");
+  EXPECT_EQ(probed["planned_evaluations"], 18);
+  EXPECT_EQ(probed["estimated_from"], "probe");
+  EXPECT_GT(probed["estimated_seconds"], 0);
+  EXPECT_EQ(forecast(range, {"--budget", "gain=1"})["bound"], "about");
+
+  Arguments timed = one;
+  timed.insert(timed.end(), {"--evaluator", "echo {tile_m}", "--budget", "evaluations=6", "-q"});
+  ASSERT_EQ(sandbox_.run(timed).status, 0);
+  const Document known =
+      forecast(one, {"--evaluator", "echo {tile_m}", "--budget", "evaluations=20"});
+  EXPECT_EQ(known["cached_evaluations"], 6);
+  EXPECT_EQ(known["estimated_from"], "database");
+  EXPECT_GT(known["estimated_seconds"], 0);
+  Arguments shown = range;
+  shown.emplace_back("--dry-run");
+  const std::string text = sandbox_.run(shown).out;
+  EXPECT_NE(text.find("at least"), std::string::npos) << text;
+  EXPECT_NE(text.find("about "), std::string::npos) << text;
+}
+
 TEST_F(BatchTest, ShardsMergeToTheSameResults) {
   sandbox_.file("batch.json", kBatch);
   ASSERT_EQ(sandbox_.run({"tune", "batch.json", "-q", "--db", "whole.db"}).status, 0);

@@ -16,6 +16,8 @@ namespace tilewright {
 
 namespace {
 
+constexpr std::string_view kIdPrefix = "cmd/";
+
 /// Exit statuses of a command that mean something else than a failed run.
 constexpr std::pair<int, AttemptStatus> kExitStatuses[] = {{3, AttemptStatus::kCompile},
                                                            {4, AttemptStatus::kWrongResult},
@@ -98,11 +100,15 @@ std::optional<Measurement> reported_failure(const ChildResult& result) {
 
 }  // namespace
 
+bool is_command_evaluator(std::string_view id) {
+  return id.starts_with(kIdPrefix);
+}
+
 CommandEvaluator::CommandEvaluator(CommandTemplate command, CommandOptions options)
     : command_(std::move(command)), options_(std::move(options)) {}
 
 std::string CommandEvaluator::id() const {
-  return "cmd/" + Hasher().add(command_.canonical()).hex();
+  return std::string(kIdPrefix) + Hasher().add(command_.canonical()).hex();
 }
 
 Measurement CommandEvaluator::evaluate(const Problem& problem, const Config& config) const {

@@ -13,6 +13,9 @@
 
 namespace tilewright {
 
+/// Whether an evaluator's id is that of a command.
+bool is_command_evaluator(std::string_view id);
+
 struct CommandOptions {
   ChildLimits limits;  ///< of each run of the command
   RepetitionRule repetitions;

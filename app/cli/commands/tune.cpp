@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "app/cli/batch_file.h"
 #include "app/cli/clock.h"
@@ -19,6 +20,7 @@
 #include "app/cli/evaluator_arguments.h"
 #include "app/cli/interrupt.h"
 #include "app/cli/progress.h"
+#include "app/cli/tune_forecast.h"
 #include "app/cli/tune_report.h"
 #include "app/cli/tune_target.h"
 #include "core/base/error.h"
@@ -144,6 +146,12 @@ TuneHooks hooks_of(const TunePlace& place, Progress& progress) {
   return hooks;
 }
 
+/// Whether a cheaper evaluator decides what is worth this one.
+bool is_ladder(const Arguments& arguments, const Evaluator& evaluator) {
+  return evaluator.id() == simulator_evaluator_id(Fidelity::kDetailed) &&
+         read_tune_fidelity(arguments) == TuneFidelity::kLadder;
+}
+
 TuneResult search(Context& context, const TunePlace& place, Tuning& tuning,
                   const Evaluator& evaluator) {
   TuneTarget& target = tuning.target;
@@ -158,8 +166,7 @@ TuneResult search(Context& context, const TunePlace& place, Tuning& tuning,
   const SimulatorEvaluator composed(target.machine, Fidelity::kComposed);
   ThreadEvaluation screening(composed, jobs, wall_seconds);
   TuneOptions options = tuning.options;
-  const bool exact = evaluator.id() == simulator_evaluator_id(Fidelity::kDetailed);
-  if (exact && read_tune_fidelity(context.arguments()) == TuneFidelity::kLadder) {
+  if (is_ladder(context.arguments(), evaluator)) {
     options.screening = &screening;
     options.can_screen = [&](const Problem& problem, const Config& config) {
       return composed.is_cheaper(problem, config);
@@ -296,17 +303,6 @@ std::unique_ptr<Tuning> run_tuning(Context& context, const TunePlace& place) {
   return tuning;
 }
 
-/// Configs that a session would try and the database has results of.
-int64_t count_known(Store& store, const MeasurementKey& key, const std::string& evaluator,
-                    const TuneProblem& problem, const SpaceIndex& space) {
-  const Series series{key.kernel, key.kernel_revision, key.problem, key.machine_fingerprint,
-                      evaluator};
-  return std::ranges::count_if(store.known(series), [&](const KnownMeasurement& row) {
-    const auto config = problem.space.try_parse(row.config);
-    return config && (*config == problem.baseline || space.rank_of(*config));
-  });
-}
-
 }  // namespace
 
 TuneOutcome tune_target(Context& context, const TunePlace& place) {
@@ -328,38 +324,15 @@ TuneOutcome tune_target(Context& context, const TunePlace& place) {
 }
 
 TuneForecast forecast_target(Context& context, Store* store, const Shard& shard) {
-  constexpr int64_t kBaselinesTimed = 4;
   const std::optional<TuneTarget> target = read_target(context, shard);
-  TuneForecast forecast;
-  if (!target || target->problems.empty()) return forecast;
-  const TuneOptions options = tune_options(context, *target, store);
+  if (!target || target->problems.empty()) return {};
+  TuneOptions options = tune_options(context, *target, store);
+  if (!shard.is_whole()) options.max_regret.reset();
   const auto evaluator = make_evaluator(context.arguments(), target->machine, target->problems);
-  forecast.target = target->label;
-  double timed = 0;
-  for (const TuneProblem& each : target->problems) {
-    if (interrupted()) break;
-    const SpaceIndex space(each.space);
-    const int64_t legal = space.size() + (space.rank_of(each.baseline) ? 0 : 1);
-    const int64_t limit = options.max_evaluations > 0 ? options.max_evaluations : INT64_MAX;
-    const int64_t cached = store ? count_known(*store, target->key(each.problem, each.baseline),
-                                               evaluator->id(), each, space)
-                                 : 0;
-    const auto planned = std::min<int64_t>(limit, legal);
-    if (forecast.problems < kBaselinesTimed && evaluator->id().starts_with("sim/")) {
-      const double before = wall_seconds();
-      measured(*evaluator, each.problem, each.baseline);
-      timed += wall_seconds() - before;
-    }
-    ++forecast.problems;
-    forecast.legal += legal;
-    forecast.planned += planned;
-    forecast.cached += std::min<int64_t>(planned, cached);
-  }
-  const auto baselines = std::min(forecast.problems, kBaselinesTimed);
-  forecast.seconds = timed > 0 ? timed / static_cast<double>(baselines) *
-                                     static_cast<double>(forecast.planned - forecast.cached)
-                               : -1;
-  return forecast;
+  const SimulatorEvaluator composed(target->machine, Fidelity::kComposed);
+  std::vector<const Evaluator*> evaluators = {evaluator.get()};
+  if (is_ladder(context.arguments(), *evaluator)) evaluators.push_back(&composed);
+  return forecast(*target, options, evaluators, store);
 }
 
 int run_tune(Context& context) {
