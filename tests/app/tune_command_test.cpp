@@ -1,11 +1,14 @@
 // Tuning sessions: what may be resumed, and what is said where the default fails.
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "core/base/error.h"
 #include "db/store.h"
 #include "tests/app/program.h"
 
@@ -63,6 +66,66 @@ TEST(TuneResume, GoesOnWithTheLadderWhereItWasDetailed) {
   const Outcome outcome =
       sandbox.run(with(arguments, {"--budget", "evaluations=12", "--resume", "1"}));
   EXPECT_EQ(outcome.status, 0) << outcome.err;
+}
+
+class TuneProcesses : public testing::Test {
+ protected:
+  TuneProcesses() {
+    sandbox_.environment["TILEWRIGHT_DB"] = sandbox_.path("a.db");
+    sandbox_.file("time.sh", "[ -e fast ] || exec sleep 30\necho 5\n");
+  }
+
+  /// Begins a session whose first config takes long, and waits until its run is there.
+  pid_t start_slow(int64_t run) {
+    const pid_t process = sandbox_.start(kSlow);
+    for (int tries = 0; tries < 1000; ++tries) {
+      ::usleep(10'000);
+      try {
+        Store store = Store::open(sandbox_.path("a.db"), OpenMode::kReadOnly);
+        store.load_run(run);
+        return process;
+      } catch (const Error&) {
+        continue;
+      }
+    }
+    ADD_FAILURE() << "the session does not begin";
+    return process;
+  }
+
+  void kill(pid_t process) {
+    ::kill(process, SIGKILL);
+    sandbox_.wait(process);
+  }
+
+  std::string statuses() { return sandbox_.run({"query", "runs", "--csv"}).out; }
+
+  Sandbox sandbox_;
+  const std::vector<std::string> kSlow = {
+      "tune",          "gemm",          "--shape", "m=64,n=64,k=64", "--budget",
+      "evaluations=2", "--repetitions", "1",       "--evaluator",    "cmd /bin/sh time.sh"};
+};
+
+TEST_F(TuneProcesses, ARunOfALivingProcessIsLeftAloneAndADeadOneIsGoneOnWith) {
+  const pid_t first = start_slow(1);
+  EXPECT_NE(statuses().find("epilogue=none,running,"), std::string::npos) << statuses();
+  const Outcome busy = sandbox_.run(with(kSlow, {"--resume", "latest"}));
+  EXPECT_EQ(busy.status, 3) << busy.err;
+  const std::string who = "run 1, which process " + std::to_string(first) + " (`";
+  EXPECT_NE(busy.err.find("before, but for " + who), std::string::npos) << busy.err;
+  const Outcome named = sandbox_.run(with(kSlow, {"--resume", "1"}));
+  EXPECT_EQ(named.status, 1);
+  EXPECT_NE(named.err.find("cannot go on with " + who), std::string::npos) << named.err;
+
+  const pid_t second = start_slow(2);
+  kill(first);
+  EXPECT_NE(statuses().find("epilogue=none,gone,"), std::string::npos) << statuses();
+  sandbox_.file("fast", "");
+  const Outcome resumed = sandbox_.run(with(kSlow, {"--resume", "latest"}));
+  EXPECT_EQ(resumed.status, 0) << resumed.err;
+  EXPECT_NE(resumed.err.find("going on with run 1 of "), std::string::npos) << resumed.err;
+  EXPECT_NE(resumed.err.find("whose process is gone"), std::string::npos) << resumed.err;
+  kill(second);
+  EXPECT_NE(statuses().find("epilogue=none,done,"), std::string::npos) << statuses();
 }
 
 TEST(TuneReport, ADefaultThatFailsHasNoTimeAndNoGain) {

@@ -27,6 +27,7 @@
 #include "core/base/format.h"
 #include "core/base/text.h"
 #include "core/space/space_index.h"
+#include "db/run_process.h"
 #include "kernels/kernel.h"
 #include "tuner/evaluate/simulator_evaluator.h"
 #include "tuner/search/strategy.h"
@@ -40,19 +41,59 @@ constexpr int64_t kModelEvaluations = 24;    // for each problem of a model
 constexpr int64_t kMemberEvaluations = 64;   // for each number of rows of a range
 constexpr int64_t kKernelEvaluations = 200;  // for the one problem of a kernel
 
+std::string_view state_of(const Run& run) {
+  switch (run.status) {
+    case RunStatus::kRunning:
+      return state_of_process(run.process).is_gone ? "whose process is gone" : "which never ended";
+    case RunStatus::kDone:
+      return "which is complete";
+    case RunStatus::kInterrupted:
+      return "which was interrupted";
+    case RunStatus::kFailed:
+      return "which failed";
+  }
+  TW_CHECK(false, "a status outside its enumeration");
+  return "";
+}
+
+/// "run 3, which process 4711 (`tilewright tune gemm`) is at"; empty where none is known to be.
+std::string who_is_at(const Run& run) {
+  const ProcessState process = state_of_process(run.process);
+  if (!process.is_alive) return "";
+  return fmt::format("run {}, which process {} (`{}`) is at", run.id, process.pid,
+                     command_of_process(process.pid));
+}
+
+/// The last run of the target that no other process is at.
+Run latest_run(const TuneTarget& target, Store& store) {
+  std::string others;
+  std::optional<Run> run = store.latest_run_labelled(target.label, RunKind::kTune);
+  for (; run; run = store.latest_run_labelled(target.label, RunKind::kTune, run->id)) {
+    const std::string other = who_is_at(*run);
+    if (other.empty()) return *run;
+    others += fmt::format("{}{}", others.empty() ? ", but for " : " and ", other);
+  }
+  throw Error(ErrorKind::kNotFound, fmt::format("no run tuned {} before{}", target.label, others));
+}
+
 /// The run that --resume names; empty without it.
-std::optional<Run> resumed_run(const Arguments& arguments, const TuneTarget& target, Store& store) {
+std::optional<Run> resumed_run(const Context& context, const TuneTarget& target, Store& store) {
+  const Arguments& arguments = context.arguments();
   if (!arguments.has("resume")) return std::nullopt;
   const std::string text = arguments.text("resume");
   if (text == "latest") {
-    const std::optional<Run> run = store.latest_run_labelled(target.label);
-    if (run && run->kind == RunKind::kTune) return run;
-    throw Error(ErrorKind::kNotFound, fmt::format("no run tuned {} before", target.label));
+    Run run = latest_run(target, store);
+    context.note(fmt::format("going on with run {} of {}, {}", run.id, run.date, state_of(run)));
+    return run;
   }
-  const Run run = store.load_run(parse_int(text, "--resume"));
-  if (run.kind == RunKind::kTune && run.label == target.label) return run;
-  throw Error(ErrorKind::kUsage, fmt::format("--resume {}: that run did not tune {} but {}", run.id,
-                                             target.label, printable(run.label, 160)));
+  Run run = store.load_run(parse_int(text, "--resume"));
+  if (run.kind != RunKind::kTune || run.label != target.label) {
+    throw Error(ErrorKind::kUsage, fmt::format("--resume {}: that run did not tune {} but {}",
+                                               run.id, target.label, printable(run.label, 160)));
+  }
+  const std::string other = who_is_at(run);
+  if (other.empty()) return run;
+  throw Error(ErrorKind::kFailed, fmt::format("cannot go on with {}", other));
 }
 
 /// A run holds what one evaluator says of one machine: its winners would no longer be of the run
@@ -113,9 +154,8 @@ TuneOptions tune_options(const Context& context, const TuneTarget& target, Store
   }
   if (store == nullptr) return options;
   options.resumed_run = resumed_run;
-  if (const auto earlier = store->latest_run_labelled(target.label, resumed_run)) {
-    if (earlier->kind == RunKind::kTune) options.earlier_run = earlier->id;
-  }
+  const auto earlier = store->latest_run_labelled(target.label, RunKind::kTune, resumed_run);
+  if (earlier) options.earlier_run = earlier->id;
   return options;
 }
 
@@ -286,7 +326,7 @@ std::unique_ptr<Tuning> run_tuning(Context& context, const TunePlace& place) {
   tuning->target = std::move(*target);
   const TuneTarget& what = tuning->target;
   if (what.problems.empty() && !place.shard.is_whole()) return tuning;
-  const std::optional<Run> resumed = resumed_run(context.arguments(), what, place.store);
+  const std::optional<Run> resumed = resumed_run(context, what, place.store);
   tuning->options = tune_options(context, what, &place.store, resumed ? resumed->id : 0);
   if (!place.shard.is_whole()) tuning->options.max_regret.reset();  // not all rows are here
   const auto evaluator = make_evaluator(context.arguments(), what.machine, what.problems);
