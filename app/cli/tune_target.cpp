@@ -84,13 +84,18 @@ void check_known(const std::string& name) {
 
 TuneTarget kernel_target(const Context& context, Console& console, const std::string& name) {
   const Arguments& arguments = context.arguments();
-  refuse_options(arguments, kServingOnly, "kernel");
+  std::vector<const char*> refused = kServingOnly;
+  refused.push_back("for");
+  refuse_options(arguments, refused, "kernel");
   const Kernel& kernel = find_kernel(name);
   TuneTarget target;
   target.machine = context.machine();
   target.range = read_size_range(arguments);
-  if (!target.range) {
-    const Problem problem = read_problem(kernel, read_request(arguments));
+  if (!target.range || target.range->min == target.range->max) {
+    const std::string shape = target.range ? shape_with(arguments, *target.range, target.range->min)
+                                           : arguments.text("shape");
+    target.range.reset();
+    const Problem problem = read_problem(kernel, read_request(arguments, shape));
     target.problems.push_back(
         kernel_problem(problem, target.machine, read_within(arguments), read_limits(arguments)));
     target.label = problem.text();

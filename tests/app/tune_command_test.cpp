@@ -68,6 +68,47 @@ TEST(TuneResume, GoesOnWithTheLadderWhereItWasDetailed) {
   EXPECT_EQ(outcome.status, 0) << outcome.err;
 }
 
+TEST(TuneArguments, AreRefusedAlikeWhateverTheTarget) {
+  Sandbox sandbox;
+  const struct {
+    std::vector<std::string> options;
+    const char* says;
+  } cases[] = {
+      {{"--pin", ""}, "--pin '' is not PARAMETER=VALUE"},
+      {{"--ban", ""}, "--ban '' is not PARAMETER=VALUE"},
+      {{"--regret", "-3"}, "--regret"},
+      {{"--for", "gemm"}, "--for makes no sense for a kernel"},
+      {{"--constraint", "tile_m / 0 > 1"}, "division by zero"},
+      {{"--constraint", "tile_m > 5000"}, "'--constraint tile_m > 5000' leaves none"},
+  };
+  for (const auto& each : cases) {
+    const Outcome outcome = sandbox.run(with(kTune, each.options));
+    EXPECT_EQ(outcome.status, each.options[0] == "--constraint" ? 5 : 2) << outcome.err;
+    EXPECT_NE(outcome.err.find(each.says), std::string::npos) << outcome.err;
+    EXPECT_EQ(outcome.err.find("is legal"), std::string::npos) << "said twice: " << outcome.err;
+  }
+}
+
+TEST(TuneArguments, ARangeOfOneIsOneProblemAndAnOpenOneIsRefused) {
+  Sandbox sandbox;
+  const auto run = [&](const std::string& m) {
+    return sandbox.run({"tune", "gemm", "--shape", "m=" + m + ",n=64,k=64", "--json", "--quiet",
+                        "--budget", "evaluations=2"});
+  };
+  const auto one = nlohmann::json::parse(run("7").out);
+  for (const char* m : {"7..7", "7|7"}) {
+    const auto same = nlohmann::json::parse(run(m).out);
+    EXPECT_EQ(same["target"], one["target"]);
+    EXPECT_EQ(same["winners"][0]["config"], one["winners"][0]["config"]);
+    EXPECT_TRUE(same["families"].empty());
+  }
+  EXPECT_NE(run("1..").err.find("m=1.. is a range without an end: give both, such as m=1..4096"),
+            std::string::npos)
+      << run("1..").err;
+  EXPECT_NE(run("..9").err.find("without a start"), std::string::npos);
+  EXPECT_EQ(run("9..7").status, 2);
+}
+
 class TuneProcesses : public testing::Test {
  protected:
   TuneProcesses() {

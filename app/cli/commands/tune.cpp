@@ -142,7 +142,8 @@ TuneOptions tune_options(const Context& context, const TuneTarget& target, Store
   // Shards do not see each other, so none begins with what another one found.
   options.transfer = !arguments.has("no-transfer") && !arguments.has("shard");
   options.analyse = is_one;
-  if (!is_one) options.max_regret = read_regret(arguments);
+  const double regret = read_regret(arguments);
+  if (!is_one) options.max_regret = regret;
   options.strategy = kDefaultStrategy;
   if (arguments.has("strategy")) {
     options.strategy = arguments.text("strategy");
