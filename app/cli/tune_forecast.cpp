@@ -41,6 +41,7 @@ int64_t count_known(const TuneTarget& target, const TuneProblem& each, const Spa
   std::set<std::string> configs;
   for (const Evaluator* evaluator : evaluators) {
     for (const KnownMeasurement& row : store.known(series_of(target, each, *evaluator))) {
+      if (evaluator->is_outdated(row.measurement)) continue;
       const auto config = each.space.try_parse(row.config);
       if (config && (*config == each.baseline || space.rank_of(*config))) {
         configs.insert(row.config);

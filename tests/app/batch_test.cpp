@@ -200,6 +200,18 @@ TEST_F(BatchTest, FailedJobDoesNotStopTheOthers) {
   EXPECT_EQ(json["jobs"][3]["status"], "done");
 }
 
+TEST_F(BatchTest, SummaryIsForPeopleAndTellsAFailureOnce) {
+  sandbox_.file("batch.json", kBatch);
+  const Outcome outcome = sandbox_.run(
+      {"tune", "batch.json", "--repetitions", "1", "--evaluator",
+       "cmd /bin/sh -c 'test {kernel} = rms_norm && echo 5000000; echo no gemm >&2; exit 0'"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_NE(outcome.out.find("5.000 s"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("1.000x"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("no gemm"), std::string::npos) << outcome.out;
+  EXPECT_EQ(outcome.err, "");
+}
+
 TEST_F(BatchTest, DryRunCountsAndMakesNothing) {
   sandbox_.file("batch.json", kBatch);
   const Document before = json({"tune", "batch.json", "--dry-run", "--json"});

@@ -169,6 +169,35 @@ TEST_F(TuneProcesses, ARunOfALivingProcessIsLeftAloneAndADeadOneIsGoneOnWith) {
   EXPECT_NE(statuses().find("epilogue=none,done,"), std::string::npos) << statuses();
 }
 
+TEST(TuneFidelity, WhatCannotBeComposedIsTimedInDetail) {
+  Sandbox sandbox;
+  const Outcome outcome = sandbox.run({"tune", "gemm", "--shape", "m=64,n=64,k=256", "--quiet",
+                                       "--fidelity", "composed", "--strategy", "exhaustive",
+                                       "--pin", "tile_m=16,tile_n=16", "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto document = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(document["failures"], 0);
+  EXPECT_GT(document["evaluations"], 10);
+}
+
+TEST(TuneTimeouts, AreTriedAgainWithALongerLimitOnly) {
+  Sandbox sandbox;
+  sandbox.file("time.sh", "[ -e fast ] || exec sleep 30\necho 5\n");
+  const auto tune = [&](const std::string& limit) {
+    const Outcome outcome = sandbox.run(
+        {"tune", "gemm", "--shape", "m=64,n=64,k=64", "--budget", "evaluations=2", "--repetitions",
+         "1", "--evaluator", "cmd /bin/sh time.sh", "--eval-timeout", limit, "--json", "--quiet"});
+    return outcome.status == 0 ? nlohmann::json::parse(outcome.out) : nlohmann::json();
+  };
+  EXPECT_TRUE(tune("0.1").is_null());
+  sandbox.file("fast", "");
+  EXPECT_TRUE(tune("0.1").is_null()) << "known to take longer";
+  const auto longer = tune("20");
+  EXPECT_EQ(longer["evaluations"], 2);
+  EXPECT_EQ(longer["best_us"], 5);
+  EXPECT_EQ(tune("0.05")["evaluations"], 0);
+}
+
 TEST(TuneReport, ADefaultThatFailsHasNoTimeAndNoGain) {
   Sandbox sandbox;
   sandbox.environment["TILEWRIGHT_DB"] = sandbox.path("a.db");

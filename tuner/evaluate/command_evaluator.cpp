@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -17,6 +18,8 @@ namespace tilewright {
 namespace {
 
 constexpr std::string_view kIdPrefix = "cmd/";
+/// Begins the reason of a passed time limit, which follows.
+constexpr std::string_view kTimeLimit = "the command ran longer than ";
 
 /// Exit statuses of a command that mean something else than a failed run.
 constexpr std::pair<int, AttemptStatus> kExitStatuses[] = {{3, AttemptStatus::kCompile},
@@ -55,7 +58,7 @@ std::optional<Measurement> failure_of(const ChildResult& result, const ChildLimi
       throw EvaluationStopped();
     case ChildEnd::kTimeLimit:
       return failure(AttemptStatus::kTimeout,
-                     fmt::format("the command ran longer than {} s{}", limits.seconds, said));
+                     fmt::format("{}{} s{}", kTimeLimit, limits.seconds, said));
     case ChildEnd::kOutputLimit:
       return failure(AttemptStatus::kRuntime, fmt::format("the command wrote more than {}{}",
                                                           size_text(limits.output_bytes), said));
@@ -106,6 +109,16 @@ bool is_command_evaluator(std::string_view id) {
 
 CommandEvaluator::CommandEvaluator(CommandTemplate command, CommandOptions options)
     : command_(std::move(command)), options_(std::move(options)) {}
+
+bool CommandEvaluator::is_outdated(const Measurement& stored) const {
+  if (stored.status != AttemptStatus::kTimeout || !stored.reason.starts_with(kTimeLimit)) {
+    return false;
+  }
+  const char* const number = stored.reason.data() + kTimeLimit.size();
+  double seconds = 0;
+  const auto read = std::from_chars(number, stored.reason.data() + stored.reason.size(), seconds);
+  return read.ec == std::errc() && seconds < options_.limits.seconds;
+}
 
 std::string CommandEvaluator::id() const {
   return std::string(kIdPrefix) + Hasher().add(command_.canonical()).hex();

@@ -47,6 +47,9 @@ class CommandEvaluator : public Evaluator {
 
   Measurement evaluate(const Problem& problem, const Config& config) const override;
 
+  /// A time limit that was passed, but is longer now.
+  bool is_outdated(const Measurement& stored) const override;
+
  private:
   CommandTemplate command_;
   CommandOptions options_;

@@ -159,11 +159,18 @@ QueryResult summary_table(const std::vector<JobResult>& results) {
   return table;
 }
 
-/// The reasons take lines of their own on a screen.
+/// As people read it; the reasons take lines of their own.
 void print_text(Context& context, const std::vector<JobResult>& results) {
-  QueryResult table = summary_table(results);
-  table.columns.pop_back();
-  for (auto& row : table.rows) row.pop_back();
+  QueryResult table;
+  table.columns = {"job",  "run",         "status", "problems", "best",
+                   "gain", "evaluations", "hits",   "failures"};
+  for (const JobResult& result : results) {
+    const TuneOutcome& outcome = result.outcome;
+    table.rows.push_back({result.name, outcome.run > 0 ? Cell(outcome.run) : Cell(), result.status,
+                          outcome.problems, outcome.best_us > 0 ? format_us(outcome.best_us) : "-",
+                          outcome.gain() > 0 ? fmt::format("{:.3f}x", outcome.gain()) : "-",
+                          outcome.evaluations, outcome.cache_hits, outcome.failures});
+  }
   context.print(to_table(table));
   for (const JobResult& result : results) {
     if (!result.reason.empty()) {
@@ -224,10 +231,6 @@ std::vector<JobResult> run_jobs(Context& context, std::vector<std::unique_ptr<Pr
       });
     };
     results.push_back(run_job(*jobs[i], {store, cluster, shard, show}));
-    if (results.back().status == "failed") {
-      progress.clear();
-      context.warn(fmt::format("job {} failed: {}", jobs[i]->name, results.back().reason));
-    }
   }
   return results;
 }
