@@ -278,6 +278,9 @@ TEST_F(BatchTest, ShardsMergeToTheSameResults) {
   }
   EXPECT_EQ(rows("results.db"), rows("whole.db"));
   EXPECT_GT(rows("whole.db").size(), 1000u);
+  const Document again = json({"tune", "batch.json", "-q", "--json"});
+  EXPECT_EQ(again["failed"], 0);
+  for (const Document& job : again["jobs"]) EXPECT_EQ(job["evaluations"], 0) << job;
 }
 
 TEST_F(BatchTest, ShardsOfLikeProblemsFindWhatTheyFindTogether) {
