@@ -134,10 +134,13 @@ double gemm_estimate_us(const Problem& problem, const Config& config, const Mach
 
   const double products =
       tiles.l0_buffers > 1 ? std::max(cost.cube, cost.moves) : cost.cube + cost.moves;
-  const double inner =
-      tiles.l1_buffers > 1 ? std::max(products, cost.loads) : cost.loads + products;
+  // The first chunk has nothing to hide behind.
+  const double chunks = std::ceil(static_cast<double>(shape.k) / static_cast<double>(tiles.parts) /
+                                  static_cast<double>(tiles.chunk));
+  const double hidden = std::min(products, cost.loads) * (1 - 1 / (dealing.waves * chunks));
+  const double inner = cost.loads + products - (tiles.l1_buffers > 1 ? hidden : 0);
   double per_task = tiles.l0c_buffers > 1 ? std::max(inner, cost.drain) : inner + cost.drain;
-  double end = cost.drain;
+  double end = tiles.l0c_buffers > 1 ? cost.drain : 0;
   if (tiles.parts > 1) {
     // Then all vector cores add the parts.
     const double elements = static_cast<double>(shape.m * shape.n);

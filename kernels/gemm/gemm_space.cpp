@@ -414,6 +414,27 @@ Space gemm_space(const GemmShape& shape, const Machine& machine) {
   return {std::move(parameters), std::move(constraints)};
 }
 
+Config plainest(const GemmShape& shape, const Config& config, const Machine& machine) {
+  const SpaceFacts facts(shape, machine);
+  const int64_t tile_m = config.at("tile_m");
+  const int64_t tile_n = config.at("tile_n");
+  const int64_t parts = config.at("split_k");
+  const bool one_each = facts.tiles(tile_m, tile_n) * parts <= facts.aic;
+  const bool one_line = facts.most_rows <= tile_m || shape.n <= tile_n;
+  Config plain = config;
+  for (auto& [name, value] : plain.values) {
+    if (name == "swizzle" && (one_each || one_line)) value = 1;
+    if (!one_each) continue;
+    if (name == "cores" || name == "core_rows") value = 0;
+    if (name == "l0c_buffers") value = 1;
+    if (name == "l1_buffers") {
+      const int64_t chunks = ceil_div(shape.k, config.at("tile_k"));
+      value = std::min(value, ceil_div(chunks, parts));
+    }
+  }
+  return plain;
+}
+
 Config gemm_default(const GemmShape& shape, const Machine& machine, const std::string& name) {
   const Space all = gemm_space(shape, machine);
   const auto at_most = [&](size_t parameter, int64_t wanted) {

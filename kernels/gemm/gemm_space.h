@@ -12,6 +12,11 @@ namespace tilewright {
 /// that costs a wave, split-K where tiles fill the cores.
 Space gemm_space(const GemmShape& shape, const Machine& machine);
 
+/// Of the legal configs that take the time of this one (within 0.1 %) the plainest: a line of tiles
+/// goes in the plain order; where each task has a core of its own all do, all cores are told to
+/// work, L0C holds one tile and L1 no more chunks than a task has. Searches need only one of them.
+Config plainest(const GemmShape& shape, const Config& config, const Machine& machine);
+
 /// CATLASS's default block, shrunk to the problem where a dimension is smaller; on a machine whose
 /// buffers do not hold it the first legal config. Error (infeasible) when there is none; `name` is
 /// the problem's in it.

@@ -312,9 +312,9 @@ TEST_F(BatchTest, ShardWithoutProblemsPrintsAnObject) {
 
 TEST_F(BatchTest, DryRunCountsTheJobsThatCanRun) {
   sandbox_.file("mixed.json", R"({"schema": 1, "defaults": {"budget": {"evaluations": 4}}, "jobs": [
-    {"name": "first", "kernel": "gemm", "shape": {"m": 16, "n": 16, "k": 16}},
+    {"name": "first", "kernel": "gemm", "shape": {"m": 64, "n": 64, "k": 64}},
     {"name": "lost", "kernel": "gemm", "shape": {"m": 16, "n": 16}},
-    {"name": "last", "kernel": "gemm", "shape": {"m": 32, "n": 16, "k": 16}}]})");
+    {"name": "last", "kernel": "gemm", "shape": {"m": 64, "n": 128, "k": 64}}]})");
   const Outcome outcome = sandbox_.run({"tune", "mixed.json", "--dry-run", "--json"});
   EXPECT_EQ(outcome.status, 1);
   EXPECT_NE(outcome.err.find("job lost cannot run: mixed.json: jobs[1]"), std::string::npos)

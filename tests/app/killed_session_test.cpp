@@ -22,8 +22,8 @@ namespace tilewright {
 namespace {
 
 const std::vector<std::string> kTune = {
-    "tune",   "gemm", "--shape",  "m=32,n=64,k=64",  "--strategy", "random",
-    "--seed", "5",    "--budget", "evaluations=150", "--quiet"};
+    "tune",   "gemm",   "--shape", "m=32,n=64,k=64", "--within",        "0",      "--strategy",
+    "random", "--seed", "5",       "--budget",       "evaluations=150", "--quiet"};
 
 using Results = std::map<std::string, std::pair<AttemptStatus, double>>;
 

@@ -10,6 +10,7 @@
 
 #include "core/base/error.h"
 #include "core/base/random.h"
+#include "kernels/gemm/gemm_space.h"
 #include "kernels/gemm/task_table.h"
 #include "simulator/hazards.h"
 #include "simulator/timing.h"
@@ -297,6 +298,33 @@ TEST(Gemm, StoresF32SumsOnRequest) {
   expect_right(problem, find_kernel("gemm").default_config(problem, machine()), 3);
   request.out_dtype = "i32";
   EXPECT_THROW(find_kernel("gemm").problem(request), Error);
+}
+
+TEST(GemmSpace, ConfigsWithOnePlainestTakeTheSameTime) {
+  Random random(4);
+  int changed = 0;
+  for (const int64_t m : {16, 100, 256, 700}) {
+    for (const int64_t n : {64, 300, 1024}) {
+      const Problem problem = gemm(m, n, 600, "f16", "nz");
+      const Kernel& kernel = find_kernel("gemm");
+      const Space space = kernel.space(problem, machine());
+      const std::vector<Config> configs = space.enumerate();
+      const auto ticks = [&](const Config& config) {
+        return static_cast<double>(
+            time_detailed(kernel.build(problem, config, machine()), machine()).ticks);
+      };
+      for (int i = 0; i < 12; ++i) {
+        const Config& config = configs[random.below(configs.size())];
+        const Config plain = plainest(gemm_shape(problem), config, machine());
+        EXPECT_EQ(space.violation(plain), "") << config.text();
+        if (plain == config) continue;
+        ++changed;
+        // The order of tiles decides which core waits for which at the memories.
+        EXPECT_NEAR(ticks(config), ticks(plain), 0.001 * ticks(plain)) << config.text();
+      }
+    }
+  }
+  EXPECT_GT(changed, 40);
 }
 
 /// The best of the eight tiles with the least estimates, each with the config of its least, comes

@@ -1,12 +1,16 @@
 #include "tuner/session/model_tuning.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <span>
+#include <unordered_map>
+#include <utility>
 
 #include "core/model/ops.h"
 #include "core/space/listed_space.h"
 #include "kernels/gemm/gemm.h"
+#include "kernels/gemm/gemm_space.h"
 #include "kernels/kernel.h"
 #include "kernels/model_executor.h"
 
@@ -66,12 +70,32 @@ std::vector<double> estimates_of(const Problem& problem, const std::vector<Confi
   return estimates;
 }
 
+/// Without those that take the time of one before them by plainest(), which comes first itself.
+std::vector<Config> without_repeats(const Problem& problem, std::vector<Config> configs,
+                                    const Machine& machine) {
+  const GemmShape shape = gemm_shape(problem);
+  std::unordered_map<std::string, size_t> place;  // of the one that is kept
+  std::vector<Config> kept;
+  for (Config& config : configs) {
+    const Config plain = plainest(shape, config, machine);
+    const bool is_plain = plain == config;
+    const auto [found, is_new] = place.try_emplace(plain.text(), kept.size());
+    if (is_new) {
+      kept.push_back(std::move(config));
+    } else if (is_plain) {
+      kept[found->second] = std::move(config);
+    }
+  }
+  return kept;
+}
+
 /// Narrows a GEMM's space to the configs that may win and adds seeds.
 void use_estimates(TuneProblem& tune, const Machine& machine, double within) {
   tune.estimate = [machine, problem = tune.problem](const Config& config) {
     return gemm_estimate_us(problem, config, machine);
   };
-  const std::vector<Config> configs = tune.space.enumerate();
+  std::vector<Config> configs = tune.space.enumerate();
+  if (within > 0) configs = without_repeats(tune.problem, std::move(configs), machine);
   if (configs.empty()) return;
   const std::vector<double> estimates = estimates_of(tune.problem, configs, machine);
   tune.seeds = promising(configs, estimates, kSeeds);
