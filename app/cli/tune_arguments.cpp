@@ -71,8 +71,7 @@ std::optional<SizeRange> parse_range(const std::string& size, std::string_view t
     range.values.push_back(size_value(part, size));
   }
   std::ranges::sort(range.values);
-  const auto [first, last] = std::ranges::unique(range.values);
-  range.values.erase(first, last);
+  range.values.erase(std::unique(range.values.begin(), range.values.end()), range.values.end());
   range.min = range.values.front();
   range.max = range.values.back();
   return range;
