@@ -18,7 +18,7 @@ namespace tilewright {
 
 namespace {
 
-constexpr size_t kSeeds = 8;
+constexpr size_t kSeeds = 16;
 
 std::vector<int64_t> tile_of(const Config& config) {
   return {config.at("tile_m"), config.at("tile_n")};

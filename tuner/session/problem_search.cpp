@@ -47,7 +47,14 @@ void ProblemSearch::plan_first() {
   };
   add(problem_.baseline, "baseline");
   for (const Candidate& hint : foreknowledge_.hints) add(hint.config, hint.proposer);
-  for (const Config& seed : problem_.seeds) add(seed, "seed");
+  // What the estimate likes best, in a third of the budget: the strategy needs the rest to learn.
+  constexpr int64_t kShare = 3;
+  constexpr int64_t kLeast = 8;
+  const int64_t most = std::max(kLeast, most_evaluations(options_) / kShare);
+  for (const Config& seed : problem_.seeds) {
+    if (std::ranges::count(first_, "seed", &Candidate::proposer) == most) break;
+    add(seed, "seed");
+  }
 }
 
 void ProblemSearch::begin_strategy() {
