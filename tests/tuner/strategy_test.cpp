@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 #include <string>
@@ -97,6 +98,52 @@ TEST(Strategy, PortfolioLeavesAPairOfValuesThatFails) {
                    proposal.proposer);
   }
   EXPECT_LE(failures, 15);
+}
+
+/// Four parameters of eight values; the logarithm of the time is a slope of all.
+SpaceIndex slope_space() {
+  const std::vector<int64_t> values = {0, 1, 2, 3, 4, 5, 6, 7};
+  return SpaceIndex(
+      Space({{"x", "", values}, {"y", "", values}, {"z", "", values}, {"v", "", values}}, {}));
+}
+
+int64_t slope_sum(const Config& config) {
+  return config.at("x") + config.at("y") + config.at("z") + config.at("v");
+}
+
+TEST(Strategy, BayesianStaysWithWhatIsLikelyGoodAfterASurprise) {
+  const SpaceIndex space = slope_space();
+  const auto strategy = make_strategy("bayesian", {.space = &space, .seed = 3});
+  const int64_t surprise = *space.rank_of(std::vector<int>{1, 1, 1, 1});
+  for (int64_t rank = 5; rank < space.size(); rank += 97) {
+    const auto sum = static_cast<double>(slope_sum(space.config(rank)));
+    strategy->tell({rank, AttemptStatus::kOk, 100 * std::exp(0.02 * sum)}, "seed");
+  }
+  strategy->tell({surprise, AttemptStatus::kOk, 5}, "seed");
+  for (const Proposal& proposal : strategy->ask(4)) {
+    const Config config = space.config(proposal.rank);
+    EXPECT_LE(slope_sum(config), 9) << config.text();
+  }
+}
+
+TEST(Strategy, ModelsStartFromResultsThatCameAfterTheFitsCount) {
+  // Models are fitted to 16 of 18 results, and only the last two worked.
+  const SpaceIndex space = slope_space();
+  const auto strategy = make_strategy("portfolio", {.space = &space, .seed = 3});
+  std::set<int64_t> told;
+  for (int64_t i = 0; i < 18; ++i) {
+    const bool works = i >= 16;
+    told.insert(i * 200);
+    strategy->tell({i * 200, works ? AttemptStatus::kOk : AttemptStatus::kRuntime,
+                    works ? 100.0 + static_cast<double>(i) : 0},
+                   "seed");
+  }
+  const std::vector<Proposal> proposals = strategy->ask(3);
+  ASSERT_EQ(proposals.size(), 3u);
+  for (const Proposal& proposal : proposals) {
+    EXPECT_EQ(proposal.proposer, "slopes");
+    EXPECT_FALSE(told.contains(proposal.rank));
+  }
 }
 
 }  // namespace

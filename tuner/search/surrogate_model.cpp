@@ -21,6 +21,8 @@ constexpr size_t kNarrow = 2048;
 /// Expected logarithmic time of configs grows by this, in deviations of the process, with their
 /// oddness. Small: two observations outweigh it.
 constexpr double kOddTrend = 0.1;
+/// Of logarithms above the median, what is left of their distance to it.
+constexpr double kCompression = 0.3;
 
 /// Evenly spaced `count` of the indices.
 std::vector<size_t> thinned(const std::vector<size_t>& from, size_t count) {
@@ -89,7 +91,30 @@ std::vector<size_t> SurrogateModel::chosen(size_t count) const {
 
 SurrogateModel::Row SurrogateModel::row_of(const Observation& observation) const {
   if (observation.status != AttemptStatus::kOk) return {observation.rank, false, worst_};
-  return {observation.rank, true, log_time(observation)};
+  return {observation.rank, true, compressed(log_time(observation))};
+}
+
+double SurrogateModel::compressed(double log_time) const {
+  // An estimate accounts for much of what is slow, and its slope is one of logarithms as they are.
+  if (context_.estimate || log_time <= compression_start_) return log_time;
+  return compression_start_ + kCompression * (log_time - compression_start_);
+}
+
+void SurrogateModel::fit_compression(const std::vector<size_t>& chosen) {
+  const std::span<const Observation> told = history_->told();
+  std::vector<double> times;
+  for (const size_t i : chosen) {
+    if (told[i].status == AttemptStatus::kOk) times.push_back(log_time(told[i]));
+  }
+  if (times.empty()) {
+    // All that worked came after the results that are fitted.
+    const auto first = std::ranges::find(told, AttemptStatus::kOk, &Observation::status);
+    TW_CHECK(first != told.end(), "a fit needs a config that works");
+    times.push_back(log_time(*first));
+  }
+  std::ranges::sort(times);
+  compression_start_ = times[(times.size() - 1) / 2];
+  worst_ = compressed(times.back());
 }
 
 Sample SurrogateModel::sample(const Row& row) const {
@@ -114,7 +139,7 @@ void SurrogateModel::fit_offset(const std::vector<size_t>& chosen) {
     if (told[i].status != AttemptStatus::kOk) continue;
     ++count;
     x_mean += estimate(told[i].rank);
-    y_mean += row_of(told[i]).value;
+    y_mean += log_time(told[i]);
   }
   x_mean /= std::max(count, 1.0);
   y_mean /= std::max(count, 1.0);
@@ -124,7 +149,7 @@ void SurrogateModel::fit_offset(const std::vector<size_t>& chosen) {
     if (told[i].status != AttemptStatus::kOk) continue;
     const double x = estimate(told[i].rank) - x_mean;
     xx += x * x;
-    xy += x * (row_of(told[i]).value - y_mean);
+    xy += x * (log_time(told[i]) - y_mean);
   }
   estimate_slope_ = std::clamp(xy / xx, 0.0, 1.5);
   estimate_center_ = x_mean;
@@ -203,10 +228,7 @@ void SurrogateModel::refit(size_t count) {
   make_base(count);
   const std::vector<size_t> fitted = chosen(count);
   const std::span<const Observation> told = history_->told();
-  worst_ = -std::numeric_limits<double>::infinity();
-  for (const size_t i : fitted) {
-    if (told[i].status == AttemptStatus::kOk) worst_ = std::max(worst_, log_time(told[i]));
-  }
+  fit_compression(fitted);
   fit_offset(fitted);
   rows_.clear();
   for (const size_t i : fitted) rows_.push_back(row_of(told[i]));
@@ -287,17 +309,27 @@ std::optional<double> SurrogateModel::optimistic(int64_t rank) const {
   return mean(*slot) - 0.5 * deviation(*slot);
 }
 
+double SurrogateModel::target() const {
+  constexpr double kReach = 1.5;  // deviations below what is expected
+  double reached = std::numeric_limits<double>::infinity();
+  for (size_t slot = 0; slot < pool_->size(); ++slot) {
+    if (history_->knows(pool_->rank(slot))) continue;
+    reached = std::min(reached, mean(slot) - kReach * deviation(slot));
+  }
+  return std::max(log_time(*history_->best()), reached);
+}
+
 std::optional<int64_t> SurrogateModel::most_promising() const {
   // Beyond, the improvement is that of a config which is a lost cause, and only the order matters.
   constexpr double kHopeless = -6;
   constexpr double kDensity = 0.3989422804014327;  // 1 / sqrt(2 pi)
-  const double best = log_time(*history_->best());
+  const double aim = target();
   std::optional<int64_t> rank;
   double most = -std::numeric_limits<double>::infinity();
   for (size_t slot = 0; slot < pool_->size(); ++slot) {
     if (history_->knows(pool_->rank(slot))) continue;
     const double spread = deviation(slot);
-    const double z = (best - mean(slot)) / spread;
+    const double z = (aim - mean(slot)) / spread;
     double value = z;
     if (z > kHopeless) {
       const double below = 0.5 * std::erfc(-z / std::numbers::sqrt2);

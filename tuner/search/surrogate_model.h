@@ -14,8 +14,10 @@
 namespace tilewright {
 
 /// What a search knows of the configs it has not tried: their logarithmic times and whether they
-/// work, learned from its history. Brought up to date when it is asked something; then a function
-/// of the history alone.
+/// work, learned from its history. How slow the slower half is matters little, and would decide the
+/// length scales: what logarithms are above the median of the results is compressed, unless there
+/// is an estimate. Brought up to date when it is asked something; then a function of the history
+/// alone.
 class SurrogateModel {
  public:
   /// The history outlives it.
@@ -28,8 +30,9 @@ class SurrogateModel {
 
   // All of these after update(), with at least one config told that worked.
 
-  /// The config with the greatest expected improvement of the logarithm of the best time, times the
-  /// probability that it works; of those that the history does not know. Empty when there is none.
+  /// The config with the greatest expected improvement over target(), of the logarithm of the time,
+  /// times the probability that it works; of those that the history does not know. Empty when there
+  /// is none.
   std::optional<int64_t> most_promising() const;
   /// The expected logarithm of the time less half a standard deviation; empty when the config was
   /// not looked at.
@@ -42,6 +45,13 @@ class SurrogateModel {
     double value = 0;
   };
   void refit(size_t count);
+  /// Decides which times are compressed, and worst_, from the results chosen for the fit.
+  void fit_compression(const std::vector<size_t>& chosen);
+  double compressed(double log_time) const;
+  /// The best time, but none that no config can be expected to reach: where one surprising result
+  /// is far better than all that is expected, the improvement over it would be that of the least
+  /// known config, wherever it is, and what is likely to be good would not be tried.
+  double target() const;
   void make_base(size_t count);
   std::vector<Sample> kernel_samples() const;
   void start_process(const Kernel& kernel, ProcessScale scale);
@@ -71,7 +81,8 @@ class SurrogateModel {
   std::vector<Row> rows_;    ///< samples of the process: chosen, told since, pending
   size_t chosen_count_ = 0;  ///< of rows_
   size_t told_count_ = 0;    ///< of the history, in rows_
-  double worst_ = 0;         ///< value of configs that do not work
+  double compression_start_ = 0;
+  double worst_ = 0;  ///< value of configs that do not work
   double estimate_slope_ = 0;
   double estimate_center_ = 0;
   std::vector<double> offsets_;  ///< by slot; empty without estimate
