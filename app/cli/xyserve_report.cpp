@@ -22,7 +22,7 @@ Json json_of(const XyserveResult& result) {
           {"meaning", result.meaning}};
 }
 
-Json json_of(const Agreement& agreement) {
+Json json_of(const PublishedFigure& agreement) {
   return {{"baseline", agreement.baseline},
           {"what", agreement.what},
           {"unit", agreement.unit},
@@ -111,7 +111,7 @@ Json gemm_json(const XyserveReport& report, const Machine& machine) {
   return json;
 }
 
-Json json_of(const AttentionTimes& times) {
+Json json_of(const AttentionFigures& times) {
   return {{"result", times.of.result},
           {"model", times.of.model},
           {"what", times.of.what},
@@ -136,7 +136,7 @@ QueryResult attention_table(const XyserveReport& report) {
                    "library",         "copy",  "gain", "MFU"};
   const auto share = [](double value) { return fmt::format("{:>6}", format_share(value)); };
   const auto us = [](double value) { return fmt::format("{:>8}", format_us(value)); };
-  for (const AttentionTimes& times : report.attention) {
+  for (const AttentionFigures& times : report.attention) {
     table.rows.push_back({times.of.model + " " + times.of.what, us(times.bound_us),
                           times.memory_bound ? "hbm" : "compute", us(times.time_us),
                           fmt::format("{:.2f}", times.bound_ratio()), us(times.library_us),
@@ -159,7 +159,7 @@ QueryResult results_table(const XyserveReport& report) {
 QueryResult agreement_table(const XyserveReport& report) {
   QueryResult table;
   table.columns = {"baseline", "what", "measured", "simulated", "error"};
-  for (const Agreement& each : report.agreement) {
+  for (const PublishedFigure& each : report.agreement) {
     const auto shown = [&](double value) {
       return fmt::format("{:>9}", each.unit == "us" ? format_us(value) : format_share(value));
     };
@@ -247,10 +247,10 @@ Json json_of(const XyserveReport& report, const Machine& machine) {
   Json& results = json["results"] = Json::array();
   for (const XyserveResult& result : report.results) results.push_back(json_of(result));
   Json& agreement = json["baselines"] = Json::array();
-  for (const Agreement& each : report.agreement) agreement.push_back(json_of(each));
+  for (const PublishedFigure& each : report.agreement) agreement.push_back(json_of(each));
   json["gemm"] = gemm_json(report, machine);
   Json& attention = json["attention"] = Json::array();
-  for (const AttentionTimes& times : report.attention) attention.push_back(json_of(times));
+  for (const AttentionFigures& times : report.attention) attention.push_back(json_of(times));
   return json;
 }
 

@@ -18,7 +18,7 @@ void require_divides(int64_t tp, int64_t count, std::string_view what) {
       fmt::format("tp {} does not divide the model's {} {}; choose a divisor", tp, count, what));
 }
 
-Share even_share(int64_t count, int64_t parts, int64_t part) {
+PartRange even_share(int64_t count, int64_t parts, int64_t part) {
   return {part * (count / parts), count / parts};
 }
 
@@ -45,26 +45,26 @@ void check_parallel(const ModelConfig& model, const Parallel& parallel) {
   }
 }
 
-Share query_heads(const ModelConfig& model, int64_t tp, int64_t rank) {
+PartRange query_heads(const ModelConfig& model, int64_t tp, int64_t rank) {
   return even_share(model.heads, tp, rank);
 }
 
-Share kv_heads(const ModelConfig& model, int64_t tp, int64_t rank) {
+PartRange kv_heads(const ModelConfig& model, int64_t tp, int64_t rank) {
   if (model.kv_heads >= tp) return even_share(model.kv_heads, tp, rank);
   return {rank / (tp / model.kv_heads), 1};
 }
 
-Share ffn_rows(int64_t width, int64_t tp, int64_t rank) {
+PartRange ffn_rows(int64_t width, int64_t tp, int64_t rank) {
   return even_share(width, tp, rank);
 }
 
-Share vocab_rows(const ModelConfig& model, int64_t tp, int64_t rank) {
+PartRange vocab_rows(const ModelConfig& model, int64_t tp, int64_t rank) {
   const int64_t rows = ceil_div(model.vocab, tp);
   const int64_t first = std::min(rank * rows, model.vocab);
   return {first, std::min(rows, model.vocab - first)};
 }
 
-Share stage_layers(const ModelConfig& model, int64_t pp, int64_t stage) {
+PartRange stage_layers(const ModelConfig& model, int64_t pp, int64_t stage) {
   const int64_t each = model.layers / pp;
   const int64_t left_over = model.layers % pp;
   // Stages pp-1-left_over .. pp-2 have one layer more.

@@ -13,7 +13,7 @@ struct Parallel {
 };
 
 /// A run of equal things: heads, rows, layers.
-struct Share {
+struct PartRange {
   int64_t first = 0;
   int64_t count = 0;
 };
@@ -32,20 +32,20 @@ struct Share {
 void check_parallel(const ModelConfig& model, const Parallel& parallel);
 
 /// Query heads of a rank.
-Share query_heads(const ModelConfig& model, int64_t tp, int64_t rank);
+PartRange query_heads(const ModelConfig& model, int64_t tp, int64_t rank);
 
 /// KV heads of a rank: split, or, when there are fewer than ranks, the one that its query heads
 /// use.
-Share kv_heads(const ModelConfig& model, int64_t tp, int64_t rank);
+PartRange kv_heads(const ModelConfig& model, int64_t tp, int64_t rank);
 
 /// Rows of an FFN of the given width.
-Share ffn_rows(int64_t width, int64_t tp, int64_t rank);
+PartRange ffn_rows(int64_t width, int64_t tp, int64_t rank);
 
 /// Rows of embedding and lm_head.
-Share vocab_rows(const ModelConfig& model, int64_t tp, int64_t rank);
+PartRange vocab_rows(const ModelConfig& model, int64_t tp, int64_t rank);
 
 /// Layers of a stage. As vLLM has it: what is left over goes to the stages before the last, from
 /// the back, since the last has the lm_head to do.
-Share stage_layers(const ModelConfig& model, int64_t pp, int64_t stage);
+PartRange stage_layers(const ModelConfig& model, int64_t pp, int64_t stage);
 
 }  // namespace tilewright

@@ -90,7 +90,7 @@ void NativePass::prepare_positions(const Batch& batch) {
   }
 }
 
-void NativePass::run_stage(const Batch& batch, Share layers) {
+void NativePass::run_stage(const Batch& batch, PartRange layers) {
   for (int64_t layer = layers.first; layer < layers.first + layers.count; ++layer) {
     const NativeLayer& weights = weights_.layers[static_cast<size_t>(layer)];
     norm(weights.attention_norm);

@@ -34,7 +34,7 @@ class NativePass {
  private:
   void embed(const Batch& batch);
   void prepare_positions(const Batch& batch);
-  void run_stage(const Batch& batch, Share layers);
+  void run_stage(const Batch& batch, PartRange layers);
   void run_attention(const Batch& batch, int64_t layer);
   void rotate(const NativeLayer& layer, const HeadShape& heads, int64_t row_width);
   void write_kv(const Batch& batch, const HeadShape& heads, int64_t row_width, KvStore& kv) const;

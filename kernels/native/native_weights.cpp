@@ -30,7 +30,7 @@ Linear read_linear(const Checkpoint& checkpoint, const std::string& name, int64_
 }
 
 /// Packs the rows `rows` of a linear layer from output `at` on.
-void pack_rows(const Linear& linear, Share rows, PackedMatrix& packed, int64_t at) {
+void pack_rows(const Linear& linear, PartRange rows, PackedMatrix& packed, int64_t at) {
   for (int64_t i = 0; i < rows.count; ++i) {
     packed.set_row(at + i, linear.row(rows.first + i));
     if (!linear.bias.empty()) {
@@ -40,7 +40,7 @@ void pack_rows(const Linear& linear, Share rows, PackedMatrix& packed, int64_t a
 }
 
 /// All rows with the inputs `columns`; the bias, which counts once, where `with_bias`.
-PackedMatrix pack_columns(const Linear& linear, Share columns, bool with_bias) {
+PackedMatrix pack_columns(const Linear& linear, PartRange columns, bool with_bias) {
   const int64_t outputs = std::ssize(linear.weights) / linear.inputs;
   PackedMatrix packed(outputs, columns.count);
   for (int64_t i = 0; i < outputs; ++i) {
@@ -52,7 +52,7 @@ PackedMatrix pack_columns(const Linear& linear, Share columns, bool with_bias) {
 }
 
 /// Heads as rows or columns.
-Share elements(Share heads, int64_t head_dim) {
+PartRange elements(PartRange heads, int64_t head_dim) {
   return {heads.first * head_dim, heads.count * head_dim};
 }
 
@@ -102,8 +102,8 @@ class LayerLoader {
     const Linear output =
         linear("self_attn.o_proj", model_.heads * model_.head_dim, model_.output_bias);
     for (int64_t rank = 0; rank < tp_; ++rank) {
-      const Share queries = elements(query_heads(model_, tp_, rank), model_.head_dim);
-      const Share kv = elements(kv_heads(model_, tp_, rank), model_.head_dim);
+      const PartRange queries = elements(query_heads(model_, tp_, rank), model_.head_dim);
+      const PartRange kv = elements(kv_heads(model_, tp_, rank), model_.head_dim);
       NativeRankLayer& held = layer_.ranks[static_cast<size_t>(rank)];
       held.qkv = PackedMatrix(queries.count + 2 * kv.count, model_.hidden);
       pack_rows(query, queries, held.qkv, 0);
@@ -119,7 +119,7 @@ class LayerLoader {
     const Linear up = linear(up_name, model_.hidden, model_.ffn_bias);
     const Linear down = linear(down_name, width, model_.ffn_bias);
     for (int64_t rank = 0; rank < tp_; ++rank) {
-      const Share rows = ffn_rows(width, tp_, rank);
+      const PartRange rows = ffn_rows(width, tp_, rank);
       const int64_t padded = round_up(rows.count, kPanelWidth);
       NativeFfn ffn{PackedMatrix(2 * padded, model_.hidden), pack_columns(down, rows, rank == 0)};
       pack_rows(gate, rows, ffn.gate_up, 0);

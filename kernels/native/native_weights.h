@@ -34,7 +34,7 @@ struct NativeLayer {
 
 /// The rows of embedding and head that one rank holds.
 struct NativeVocabulary {
-  Share rows;
+  PartRange rows;
   std::vector<float> embedding;  ///< rows.count * hidden
   PackedMatrix head;
 };

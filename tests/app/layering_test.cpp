@@ -142,7 +142,8 @@ TEST(Layering, LibrariesLeaveTheProcessAlone) {
       R"((^|[^\w.])(std::)?(getenv|printf|fprintf|puts|exit|_exit|quick_exit|system)\s*\(|std::c(out|err)\b|system_clock|steady_clock)");
   for (const SourceFile& source : sources()) {
     if (folder_of(source.path) == "app" || source.path == "core/base/error.cpp") continue;
-    if (source.path == "tuner/evaluate/child_process.cpp") continue;  // a forked child may only _exit
+    if (source.path == "tuner/evaluate/child_process.cpp")
+      continue;  // a forked child may only _exit
     std::ifstream file(fs::path(TILEWRIGHT_SOURCE_DIR) / source.path);
     int number = 0;
     for (std::string line; std::getline(file, line);) {
@@ -152,6 +153,28 @@ TEST(Layering, LibrariesLeaveTheProcessAlone) {
           << source.path << ":" << number << ": " << line;
     }
   }
+}
+
+/// Types of one name in one namespace are one type to the linker, whatever they hold: inline code
+/// of the one would be used for the other.
+TEST(Layering, NoTwoFilesDefineATypeOfTheSameName) {
+  static const std::regex kType(
+      R"(^(?:struct|class|enum class) (\w+)(?: final)?(?: :[^;]*)? \{.*)");
+  std::map<std::string, std::string> home;
+  for (const SourceFile& source : sources()) {
+    std::ifstream file(fs::path(TILEWRIGHT_SOURCE_DIR) / source.path);
+    bool is_unnamed = false;
+    std::smatch match;
+    for (std::string line; std::getline(file, line);) {
+      if (line == "namespace {") is_unnamed = true;
+      if (line == "}  // namespace") is_unnamed = false;
+      if (is_unnamed || !std::regex_match(line, match, kType)) continue;
+      const auto [found, is_new] = home.emplace(match[1], source.path);
+      EXPECT_TRUE(is_new) << match[1] << " is a type of " << found->second << " and of "
+                          << source.path;
+    }
+  }
+  EXPECT_GT(home.size(), 300u);
 }
 
 }  // namespace

@@ -247,8 +247,8 @@ TEST(Parallel, SplitsOrReplicatesKvHeads) {
   EXPECT_EQ(kv_heads(model, 16, 3).count, 1);
   for (int64_t tp : {1, 2, 4, 8, 16, 32, 64}) {
     for (int64_t rank = 0; rank < tp; ++rank) {
-      const Share queries = query_heads(model, tp, rank);
-      const Share kv = kv_heads(model, tp, rank);
+      const PartRange queries = query_heads(model, tp, rank);
+      const PartRange kv = kv_heads(model, tp, rank);
       EXPECT_EQ(queries.first / 8, kv.first) << tp;
       EXPECT_EQ((queries.first + queries.count - 1) / 8, kv.first + kv.count - 1) << tp;
     }
@@ -261,7 +261,7 @@ TEST(Parallel, CoversVocabularyAndLayersOnce) {
   for (int64_t tp : {1, 2, 4, 7, 28}) {
     int64_t reached = 0;
     for (int64_t rank = 0; rank < tp; ++rank) {
-      const Share rows = vocab_rows(model, tp, rank);
+      const PartRange rows = vocab_rows(model, tp, rank);
       EXPECT_EQ(rows.first, std::min<int64_t>(reached, 13));
       reached += rows.count;
     }
@@ -270,7 +270,7 @@ TEST(Parallel, CoversVocabularyAndLayersOnce) {
   for (int64_t pp = 1; pp <= model.layers; ++pp) {
     int64_t reached = 0;
     for (int64_t stage = 0; stage < pp; ++stage) {
-      const Share layers = stage_layers(model, pp, stage);
+      const PartRange layers = stage_layers(model, pp, stage);
       EXPECT_EQ(layers.first, reached);
       EXPECT_GE(layers.count, 1);
       reached += layers.count;

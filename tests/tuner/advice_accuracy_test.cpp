@@ -21,7 +21,7 @@ namespace {
 /// A space by name: a problem on a machine, of which a seeded sample of configs is looked at.
 struct NamedSpace {
   const char* name;
-  Request request;
+  AdvisedRequest request;
   const char* machine;
 };
 

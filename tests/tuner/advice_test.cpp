@@ -34,27 +34,27 @@ TEST(AdviceRules, AreManyAndHaveNamesOfTheirOwn) {
 /// A request where a rule has to speak, and one where it has to be silent.
 struct RuleCase {
   const char* rule;
-  Request speaks;
-  Request silent;
+  AdvisedRequest speaks;
+  AdvisedRequest silent;
 };
 
-const Request kRoundGemm = {"gemm", {{"m", 1536}, {"n", 1536}, {"k", 1536}}};
+const AdvisedRequest kRoundGemm = {"gemm", {{"m", 1536}, {"n", 1536}, {"k", 1536}}};
 /// One tile for each of 24 cores, so that all end together.
-const Request kEvenGemm = {"gemm", {{"m", 512}, {"n", 3072}, {"k", 4096}}, "tile_n=256"};
-const Request kTinyGemm = {"gemm", {{"m", 64}, {"n", 64}, {"k", 64}}};
-const Request kStream = {"elementwise", {{"rows", 4096}, {"cols", 4096}}};
+const AdvisedRequest kEvenGemm = {"gemm", {{"m", 512}, {"n", 3072}, {"k", 4096}}, "tile_n=256"};
+const AdvisedRequest kTinyGemm = {"gemm", {{"m", 64}, {"n", 64}, {"k", 64}}};
+const AdvisedRequest kStream = {"elementwise", {{"rows", 4096}, {"cols", 4096}}};
 
-Request with(Request request, const char* config) {
+AdvisedRequest with(AdvisedRequest request, const char* config) {
   request.config = config;
   return request;
 }
 
 std::vector<RuleCase> rule_cases() {
-  const Request decode = {"gemm", {{"m", 3}, {"n", 4096}, {"k", 4096}}};
-  const Request padded = {"gemm_padded", {{"m", 130}, {"n", 4096}, {"k", 4096}}};
-  const Request padded_full = {"gemm_padded", {{"m", 256}, {"n", 4096}, {"k", 4096}}};
-  const Request attention = {"attention", {{"tokens", 512}, {"heads", 8}, {"kv_heads", 2}}};
-  Request nz = kRoundGemm;
+  const AdvisedRequest decode = {"gemm", {{"m", 3}, {"n", 4096}, {"k", 4096}}};
+  const AdvisedRequest padded = {"gemm_padded", {{"m", 130}, {"n", 4096}, {"k", 4096}}};
+  const AdvisedRequest padded_full = {"gemm_padded", {{"m", 256}, {"n", 4096}, {"k", 4096}}};
+  const AdvisedRequest attention = {"attention", {{"tokens", 512}, {"heads", 8}, {"kv_heads", 2}}};
+  AdvisedRequest nz = kRoundGemm;
   nz.layout = "nz";
   return {
       {"enlarge_tile", with(kRoundGemm, "tile_m=32,tile_n=32"), kStream},
@@ -114,7 +114,7 @@ TEST(AdviceRules, SpeakOfConflictsAndIssueOnMachinesThatHaveThem) {
   EXPECT_FALSE(advised(kRoundGemm, crowded).has("spread_readers"));
   Machine banked = load_machine("ascend-910b2");
   banked.vector.bank_conflict_cycles = 200;
-  const Request maxima = {"argmax", {{"rows", 4096}, {"cols", 4096}}, ""};
+  const AdvisedRequest maxima = {"argmax", {{"rows", 4096}, {"cols", 4096}}, ""};
   EXPECT_TRUE(advised(maxima, banked).has("part_banks"));
   banked.vector.bank_conflict_cycles = 0;
   EXPECT_FALSE(advised(maxima, banked).has("part_banks"));
@@ -161,9 +161,9 @@ TEST(Advice, IsRankedByGainAndWhatCannotBeDoneComesLast) {
 }
 
 TEST(Advice, ThatDoesNotPayComesBehindAndIsNotFollowed) {
-  for (const Request& request :
-       {Request{"silu_mul", {{"rows", 1024}, {"cols", 4096}}, ""},
-        Request{"rope", {{"rows", 1024}, {"heads", 32}, {"kv_heads", 8}}, ""}, kTinyGemm}) {
+  for (const AdvisedRequest& request :
+       {AdvisedRequest{"silu_mul", {{"rows", 1024}, {"cols", 4096}}, ""},
+        AdvisedRequest{"rope", {{"rows", 1024}, {"heads", 32}, {"kv_heads", 8}}, ""}, kTinyGemm}) {
     const Advised run = advised(request);
     const auto first = std::ranges::find_if(
         run.list, [](const Advice& advice) { return advice.is_feasible && !advice.pays(); });
@@ -242,7 +242,7 @@ TEST(Advice, AppliedShowsTheRealGainBesideTheEstimate) {
 }
 
 TEST(Advice, WorksForEveryKernelOnItsDefault) {
-  const std::vector<Request> requests = {
+  const std::vector<AdvisedRequest> requests = {
       kTinyGemm,
       kStream,
       {"gemm_padded", {{"m", 7}, {"n", 64}, {"k", 64}}, ""},
@@ -253,7 +253,7 @@ TEST(Advice, WorksForEveryKernelOnItsDefault) {
       {"rope", {{"rows", 16}, {"heads", 4}, {"kv_heads", 2}}, ""},
       {"argmax", {{"rows", 4}, {"cols", 5000}}, ""},
   };
-  for (const Request& request : requests) {
+  for (const AdvisedRequest& request : requests) {
     for (const Advice& advice : advised(request).list) {
       EXPECT_FALSE(contains(advice.problem, "only 0 operations")) << request.text();
       EXPECT_LT(advice.estimated_gain, 1) << request.text();

@@ -15,7 +15,7 @@
 namespace tilewright {
 
 /// A kernel with sizes and a partial config, as a command line gives them.
-struct Request {
+struct AdvisedRequest {
   std::string kernel;
   std::map<std::string, int64_t> sizes;
   std::string config = "";
@@ -66,7 +66,7 @@ inline Advised advised(const Problem& problem, const Config& config, const Machi
   return run;
 }
 
-inline Advised advised(const Request& request,
+inline Advised advised(const AdvisedRequest& request,
                        const Machine& machine = load_machine("ascend-910b2")) {
   const Problem problem = request.problem();
   const Config config =

@@ -14,7 +14,7 @@
 namespace tilewright {
 namespace {
 
-Launch launch_of(const Request& request, const Machine& machine) {
+Launch launch_of(const AdvisedRequest& request, const Machine& machine) {
   const Kernel& kernel = find_kernel(request.kernel);
   const Problem problem = request.problem();
   return kernel.build(
@@ -49,7 +49,7 @@ TEST(LaunchEstimate, OfAnEmptyLaunchIsTheLaunchItself) {
 
 TEST(LaunchEstimate, IsNearDetailedForEveryKernel) {
   const Machine machine = load_machine("ascend-910b2");
-  const Request requests[] = {
+  const AdvisedRequest requests[] = {
       {"gemm", {{"m", 500}, {"n", 2000}, {"k", 1000}}},
       {"gemm", {{"m", 16}, {"n", 4096}, {"k", 1024}}, "", "nz"},
       {"gemm_padded", {{"m", 300}, {"n", 1000}, {"k", 2000}}},
@@ -60,7 +60,7 @@ TEST(LaunchEstimate, IsNearDetailedForEveryKernel) {
       {"rope", {{"rows", 200}, {"heads", 8}, {"kv_heads", 2}}},
       {"argmax", {{"rows", 64}, {"cols", 32000}}},
   };
-  for (const Request& request : requests) {
+  for (const AdvisedRequest& request : requests) {
     const Launch launch = launch_of(request, machine);
     const double real = static_cast<double>(time_detailed(launch, machine).ticks);
     const double estimate = static_cast<double>(estimate_ticks(launch, machine));

@@ -53,10 +53,10 @@ TEST(FeatureSet, SeesMagnitudesOddPartsAndProducts) {
   EXPECT_NEAR(features.oddness(std::array{1, 0, 0}), std::log2(3.0), 1e-12);
 }
 
-TEST(Kernel, IsOneOfAConfigWithItselfAndFallsWithDistance) {
+TEST(Covariance, IsOneOfAConfigWithItselfAndFallsWithDistance) {
   const SpaceIndex space = line();
   const FeatureSet features(space.space());
-  const Kernel kernel(features, Roughness::kRough);
+  const Covariance kernel(features, Roughness::kRough);
   const auto at = [&](int64_t rank) { return codes_of(space, features, rank); };
   EXPECT_DOUBLE_EQ(kernel(at(0), at(0)), 1);
   EXPECT_GT(kernel(at(0), at(2)), kernel(at(0), at(4)));
@@ -76,7 +76,7 @@ TEST(GaussianProcess, PredictsASortedPoolAsItsKernelSays) {
   const CandidatePool whole(space, features, 0, {});
   const std::array<size_t, 5> slots = {1, 2, 14, 20, 35};
   const CandidatePool pool(whole, features, slots);
-  const Kernel kernel(features, Roughness::kRough);
+  const Covariance kernel(features, Roughness::kRough);
   GaussianProcess process(pool, kernel, {0, 1, 0}, std::vector<float>(pool.size(), 0));
   process.add({codes_of(space, features, 5), 0, 1});
   for (size_t slot = 0; slot < pool.size(); ++slot) {
@@ -90,7 +90,7 @@ TEST(GaussianProcess, AgreesWithTheFormulaForThreePoints) {
   const SpaceIndex space = line();
   const FeatureSet features(space.space());
   const CandidatePool pool(space, features, 0, {});
-  const Kernel kernel(features, Roughness::kSmooth);
+  const Covariance kernel(features, Roughness::kSmooth);
   GaussianProcess process(pool, kernel, {10, 2, 0}, std::vector<float>(pool.size(), 0));
   const std::array<int64_t, 3> ranks = {0, 5, 8};
   const std::array<double, 3> values = {11, 9, 14};
@@ -136,7 +136,7 @@ TEST(GaussianProcess, GivingASampleAnotherValueIsAsIfItHadBeenAddedSo) {
   const SpaceIndex space = line();
   const FeatureSet features(space.space());
   const CandidatePool pool(space, features, 0, {});
-  const Kernel kernel(features, Roughness::kSmooth);
+  const Covariance kernel(features, Roughness::kSmooth);
   const std::vector<float> trend(pool.size(), 0.25F);
   GaussianProcess guessed(pool, kernel, {0, 1, 0}, trend);
   GaussianProcess right(pool, kernel, {0, 1, 0}, trend);
@@ -154,21 +154,21 @@ TEST(GaussianProcess, GivingASampleAnotherValueIsAsIfItHadBeenAddedSo) {
 TEST(FittedKernel, LearnsWhichParameterMatters) {
   const SpaceIndex space{Space({{"a", "", {0, 1, 2, 3, 4, 5}}, {"b", "", {0, 1, 2, 3, 4, 5}}}, {})};
   const FeatureSet features(space.space());
-  std::vector<Sample> samples;
+  std::vector<ProcessSample> samples;
   for (int64_t rank = 0; rank < space.size(); rank += 2) {
     const double a = space.places(rank)[0];
     samples.push_back({codes_of(space, features, rank), 0, std::sin(2 * a)});
   }
-  const Kernel kernel = fitted_kernel(features, Roughness::kSmooth, samples);
+  const Covariance kernel = fitted_kernel(features, Roughness::kSmooth, samples);
   EXPECT_LT(kernel.length(0) * 3, kernel.length(1));
   EXPECT_GE(process_scale(kernel, samples).log_likelihood,
-            process_scale(Kernel(features, Roughness::kSmooth), samples).log_likelihood);
+            process_scale(Covariance(features, Roughness::kSmooth), samples).log_likelihood);
 }
 
 TEST(Forest, SplitsWhereTheTimesDo) {
   const SpaceIndex space = line();
   const FeatureSet features(space.space());
-  std::vector<Sample> samples;
+  std::vector<ProcessSample> samples;
   for (int64_t rank = 0; rank < space.size(); ++rank) {
     samples.push_back({codes_of(space, features, rank), 0, space.places(rank)[1] == 1 ? 2.0 : 5.0});
   }

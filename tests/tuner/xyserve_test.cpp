@@ -148,9 +148,9 @@ TEST(GemmSummary, BandsOfRowsCoverAllOfThem) {
 }
 
 TEST(Agreement, GemmLibraryIsNearMeasuredDefaults) {
-  const std::vector<Agreement> list = gemm_library_agreement(machine());
+  const std::vector<PublishedFigure> list = gemm_library_agreement(machine());
   ASSERT_EQ(list.size(), 8u);
-  for (const Agreement& each : list) {
+  for (const PublishedFigure& each : list) {
     if (each.measured > 20) {
       EXPECT_LT(std::abs(each.error()), 0.15) << each.what;
     } else {
@@ -163,7 +163,7 @@ TEST(Agreement, GemmLibraryIsNearMeasuredDefaults) {
 }
 
 TEST(Agreement, AnotherTileGainsWhatWasMeasured) {
-  const std::vector<Agreement> list = gemm_library_agreement(machine());
+  const std::vector<PublishedFigure> list = gemm_library_agreement(machine());
   for (const auto& [by_default, tuned] : {std::pair<size_t, size_t>(2, 6), {4, 7}}) {
     EXPECT_EQ(list[by_default].baseline, "gemm_library");
     EXPECT_EQ(list[tuned].baseline, "gemm");
@@ -174,9 +174,9 @@ TEST(Agreement, AnotherTileGainsWhatWasMeasured) {
 }
 
 TEST(Agreement, SlowAttentionLibraryIsNearMeasuredLibraries) {
-  const std::vector<Agreement> list = attention_library_agreement(machine());
+  const std::vector<PublishedFigure> list = attention_library_agreement(machine());
   ASSERT_EQ(list.size(), 7u);
-  for (const Agreement& each : list) {
+  for (const PublishedFigure& each : list) {
     if (each.unit == "us") {
       EXPECT_LT(std::abs(each.error()), 0.15) << each.what;
     } else if (each.at_most) {
@@ -228,7 +228,7 @@ TEST(AttentionExperiment, CountsOperationsAndBytesByHand) {
 
 TEST(AttentionExperiment, IsNeverSlowerThanTheDefaultConfig) {
   AttentionCase small{"prefix", "x", "y", {DType::kF16, 4, 4, 128, 128}, {{256, 256}}};
-  const std::vector<AttentionTimes> times = run_attention_experiment({small}, machine(), {});
+  const std::vector<AttentionFigures> times = run_attention_experiment({small}, machine(), {});
   const Config standard = attention_default(small.shape, false, machine());
   const Launch launch = build_attention_launch(small.shape, small.sequences, standard, machine());
   EXPECT_LE(times[0].time_us,

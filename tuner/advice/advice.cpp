@@ -19,9 +19,9 @@ namespace tilewright {
 
 namespace {
 
-const std::vector<Rule>& all_rules() {
-  static const std::vector<Rule> kRules = [] {
-    std::vector<Rule> rules;
+const std::vector<AdviceFinder>& all_rules() {
+  static const std::vector<AdviceFinder> kRules = [] {
+    std::vector<AdviceFinder> rules;
     for (const auto& list : {cube_rules(), launch_rules(), vector_rules()}) {
       rules.insert(rules.end(), list.begin(), list.end());
     }
@@ -47,7 +47,7 @@ class Adviser {
 
   std::vector<Advice> advise() {
     std::vector<Advice> list;
-    for (const Rule& rule : all_rules()) {
+    for (const AdviceFinder& rule : all_rules()) {
       const std::optional<Finding> finding = rule.find(evidence_);
       if (finding) add(rule, *finding, list);
     }
@@ -79,7 +79,7 @@ class Adviser {
   }
 
   /// Advice with the words of a finding that asks for nothing yet.
-  Advice worded(const Rule& rule, const Finding& finding) const {
+  Advice worded(const AdviceFinder& rule, const Finding& finding) const {
     Advice advice;
     advice.rule = rule.info.name;
     advice.problem = finding.problem;
@@ -90,7 +90,7 @@ class Adviser {
     return advice;
   }
 
-  void add(const Rule& rule, const Finding& finding, std::vector<Advice>& list) {
+  void add(const AdviceFinder& rule, const Finding& finding, std::vector<Advice>& list) {
     if (!finding.obstacle.empty()) {
       Advice advice = worded(rule, finding);
       advice.change = finding.other_change;
@@ -110,7 +110,7 @@ class Adviser {
   }
 
   /// Another kernel or layout: the config is kept where it is legal there.
-  void add_other(const Rule& rule, const Finding& finding, std::vector<Advice>& list) {
+  void add_other(const AdviceFinder& rule, const Finding& finding, std::vector<Advice>& list) {
     const Problem& problem = *finding.other;
     const Kernel& kernel = find_kernel(problem.kernel);
     Advice advice = worded(rule, finding);
@@ -141,7 +141,7 @@ class Adviser {
     }
   }
 
-  void add_moves(const Rule& rule, const Finding& finding, std::vector<Advice>& list) {
+  void add_moves(const AdviceFinder& rule, const Finding& finding, std::vector<Advice>& list) {
     Best best;
     std::optional<Advice> refused;
     bool has_applied = false;
@@ -202,7 +202,7 @@ class Adviser {
 std::span<const AdviceRule> advice_rules() {
   static const std::vector<AdviceRule> kInfos = [] {
     std::vector<AdviceRule> infos;
-    for (const Rule& rule : all_rules()) infos.push_back(rule.info);
+    for (const AdviceFinder& rule : all_rules()) infos.push_back(rule.info);
     return infos;
   }();
   return kInfos;

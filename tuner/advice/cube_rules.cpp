@@ -252,29 +252,34 @@ std::optional<Finding> fill_fractals(const Evidence& evidence) {
 }
 
 constexpr std::array kRules = {
-    Rule{{"enlarge_tile", "larger or squarer tiles where the cube waits for operands"},
-         enlarge_tile},
-    Rule{{"deepen_chunk", "longer loads where their fixed cost shows"}, deepen_chunk},
-    Rule{{"shorten_chunk", "a shorter first load where the cube starts late"}, shorten_chunk},
-    Rule{{"deepen_step", "longer products where their heads show"}, deepen_step},
-    Rule{{"double_buffer_loads", "a second K chunk in L1 where loads wait for room"},
-         double_buffer_loads},
-    Rule{{"double_buffer_steps", "a second step in L0 where moves wait for room"},
-         double_buffer_steps},
-    Rule{{"overlap_drain", "a second tile of sums where the cube waits for the drain"},
-         overlap_drain},
-    Rule{{"speed_up_drain", "rows that the fixpipe drains at its full rate"}, speed_up_drain},
-    Rule{{"reuse_l2", "another order of tiles where the path waits for HBM"}, reuse_l2},
-    Rule{{"spread_readers", "another order of tiles where cores read one address"}, spread_readers},
-    Rule{{"fractal_weights", "weights in the fractal layout where their rows are short pieces"},
-         fractal_weights},
-    Rule{{"cut_padding", "virtual padding where pad rows are multiplied"}, cut_padding},
-    Rule{{"fill_fractals", "more rows a launch where fractals are mostly empty"}, fill_fractals},
+    AdviceFinder{{"enlarge_tile", "larger or squarer tiles where the cube waits for operands"},
+                 enlarge_tile},
+    AdviceFinder{{"deepen_chunk", "longer loads where their fixed cost shows"}, deepen_chunk},
+    AdviceFinder{{"shorten_chunk", "a shorter first load where the cube starts late"},
+                 shorten_chunk},
+    AdviceFinder{{"deepen_step", "longer products where their heads show"}, deepen_step},
+    AdviceFinder{{"double_buffer_loads", "a second K chunk in L1 where loads wait for room"},
+                 double_buffer_loads},
+    AdviceFinder{{"double_buffer_steps", "a second step in L0 where moves wait for room"},
+                 double_buffer_steps},
+    AdviceFinder{{"overlap_drain", "a second tile of sums where the cube waits for the drain"},
+                 overlap_drain},
+    AdviceFinder{{"speed_up_drain", "rows that the fixpipe drains at its full rate"},
+                 speed_up_drain},
+    AdviceFinder{{"reuse_l2", "another order of tiles where the path waits for HBM"}, reuse_l2},
+    AdviceFinder{{"spread_readers", "another order of tiles where cores read one address"},
+                 spread_readers},
+    AdviceFinder{
+        {"fractal_weights", "weights in the fractal layout where their rows are short pieces"},
+        fractal_weights},
+    AdviceFinder{{"cut_padding", "virtual padding where pad rows are multiplied"}, cut_padding},
+    AdviceFinder{{"fill_fractals", "more rows a launch where fractals are mostly empty"},
+                 fill_fractals},
 };
 
 }  // namespace
 
-std::span<const Rule> cube_rules() {
+std::span<const AdviceFinder> cube_rules() {
   return kRules;
 }
 

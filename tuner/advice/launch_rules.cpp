@@ -95,17 +95,19 @@ std::optional<Finding> at_the_roof(const Evidence& evidence) {
 }
 
 constexpr std::array kRules = {
-    Rule{{"balance_waves", "tiles that divide evenly where cores wait for the last one"},
-         balance_waves},
-    Rule{{"use_more_cores", "smaller tiles where cores have no work"}, use_more_cores},
-    Rule{{"issue_less", "larger instructions where pipes wait for SCALAR"}, issue_less},
-    Rule{{"amortise_launch", "more work a launch where launching takes long"}, amortise_launch},
-    Rule{{"at_the_roof", "says what bounds a launch that cannot be much faster"}, at_the_roof},
+    AdviceFinder{{"balance_waves", "tiles that divide evenly where cores wait for the last one"},
+                 balance_waves},
+    AdviceFinder{{"use_more_cores", "smaller tiles where cores have no work"}, use_more_cores},
+    AdviceFinder{{"issue_less", "larger instructions where pipes wait for SCALAR"}, issue_less},
+    AdviceFinder{{"amortise_launch", "more work a launch where launching takes long"},
+                 amortise_launch},
+    AdviceFinder{{"at_the_roof", "says what bounds a launch that cannot be much faster"},
+                 at_the_roof},
 };
 
 }  // namespace
 
-std::span<const Rule> launch_rules() {
+std::span<const AdviceFinder> launch_rules() {
   return kRules;
 }
 

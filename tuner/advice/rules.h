@@ -24,7 +24,7 @@ struct Finding {
   std::string obstacle = {};
 };
 
-struct Rule {
+struct AdviceFinder {
   AdviceRule info;
   std::optional<Finding> (*find)(const Evidence& evidence) = nullptr;
 };
@@ -34,8 +34,8 @@ constexpr double kNoticed = 0.03;
 
 /// Rules about launches that multiply, about those that stream through UB or hand over between cube
 /// and vector cores, and about all launches.
-std::span<const Rule> cube_rules();
-std::span<const Rule> vector_rules();
-std::span<const Rule> launch_rules();
+std::span<const AdviceFinder> cube_rules();
+std::span<const AdviceFinder> vector_rules();
+std::span<const AdviceFinder> launch_rules();
 
 }  // namespace tilewright

@@ -102,20 +102,22 @@ std::optional<Finding> widen_softmax(const Evidence& evidence) {
 }
 
 constexpr std::array kRules = {
-    Rule{{"deepen_ring", "more tiles in UB where loads wait for room"}, deepen_ring},
-    Rule{{"enlarge_transfers", "larger tiles where transfers are short"}, enlarge_transfers},
-    Rule{{"shorten_pieces", "smaller tiles where the first and last do not overlap"},
-         shorten_pieces},
-    Rule{{"part_banks", "another tile where vector operands meet in banks"}, part_banks},
-    Rule{{"fewer_handovers", "larger tiles where cube and vector cores wait for each other"},
-         fewer_handovers},
-    Rule{{"widen_softmax", "another tile where softmax takes longer than the products"},
-         widen_softmax},
+    AdviceFinder{{"deepen_ring", "more tiles in UB where loads wait for room"}, deepen_ring},
+    AdviceFinder{{"enlarge_transfers", "larger tiles where transfers are short"},
+                 enlarge_transfers},
+    AdviceFinder{{"shorten_pieces", "smaller tiles where the first and last do not overlap"},
+                 shorten_pieces},
+    AdviceFinder{{"part_banks", "another tile where vector operands meet in banks"}, part_banks},
+    AdviceFinder{
+        {"fewer_handovers", "larger tiles where cube and vector cores wait for each other"},
+        fewer_handovers},
+    AdviceFinder{{"widen_softmax", "another tile where softmax takes longer than the products"},
+                 widen_softmax},
 };
 
 }  // namespace
 
-std::span<const Rule> vector_rules() {
+std::span<const AdviceFinder> vector_rules() {
   return kRules;
 }
 

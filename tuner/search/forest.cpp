@@ -11,28 +11,28 @@ namespace {
 constexpr int kTrees = 50;
 constexpr size_t kLeaf = 1;
 
-double mean_of(std::span<Sample*> samples) {
+double mean_of(std::span<ProcessSample*> samples) {
   double sum = 0;
-  for (const Sample* sample : samples) sum += sample->value;
+  for (const ProcessSample* sample : samples) sum += sample->value;
   return sum / static_cast<double>(samples.size());
 }
 
 }  // namespace
 
-Forest::Forest(const FeatureSet& features, std::span<const Sample> samples, uint64_t seed)
+Forest::Forest(const FeatureSet& features, std::span<const ProcessSample> samples, uint64_t seed)
     : features_(features.size()) {
   // Neighbouring features are alike, and one after the other would be few of the kinds.
   while (features_ > 0 && std::gcd(stride_, features_) != 1) ++stride_;
-  std::vector<Sample> copy(samples.begin(), samples.end());
+  std::vector<ProcessSample> copy(samples.begin(), samples.end());
   Random random(seed);
   for (int tree = 0; tree < kTrees; ++tree) {
-    std::vector<Sample*> all;
-    for (Sample& sample : copy) all.push_back(&sample);
+    std::vector<ProcessSample*> all;
+    for (ProcessSample& sample : copy) all.push_back(&sample);
     roots_.push_back(grow(all, random));
   }
 }
 
-Forest::Cut Forest::best_cut(std::span<Sample*> samples, Random& random) const {
+Forest::Cut Forest::best_cut(std::span<ProcessSample*> samples, Random& random) const {
   // Half of those in which the samples differ, from a random one on.
   const size_t tries = std::max<size_t>(1, (features_ + 1) / 2);
   const size_t start = features_ == 0 ? 0 : random.below(features_);
@@ -40,7 +40,7 @@ Forest::Cut Forest::best_cut(std::span<Sample*> samples, Random& random) const {
   size_t tried = 0;
   for (size_t i = 0; i < features_ && tried < tries; ++i) {
     const size_t feature = (start + i * stride_) % features_;
-    const auto code = [&](const Sample* sample) { return sample->codes[feature]; };
+    const auto code = [&](const ProcessSample* sample) { return sample->codes[feature]; };
     const auto [low, high] = std::ranges::minmax_element(samples, {}, code);
     if (code(*low) == code(*high)) continue;
     ++tried;
@@ -49,7 +49,7 @@ Forest::Cut Forest::best_cut(std::span<Sample*> samples, Random& random) const {
     double left = 0;
     double right = 0;
     double left_count = 0;
-    for (const Sample* sample : samples) {
+    for (const ProcessSample* sample : samples) {
       const bool goes_left = code(sample) <= cut;
       (goes_left ? left : right) += sample->value;
       left_count += goes_left ? 1 : 0;
@@ -63,7 +63,7 @@ Forest::Cut Forest::best_cut(std::span<Sample*> samples, Random& random) const {
   return best;
 }
 
-int32_t Forest::grow(std::span<Sample*> samples, Random& random) {
+int32_t Forest::grow(std::span<ProcessSample*> samples, Random& random) {
   const auto index = static_cast<int32_t>(nodes_.size());
   nodes_.emplace_back();
   nodes_.back().value = samples.empty() ? 0 : mean_of(samples);
@@ -72,7 +72,7 @@ int32_t Forest::grow(std::span<Sample*> samples, Random& random) {
   if (cut.gain < 0) return index;
   const auto right = std::stable_partition(
       samples.begin(), samples.end(),
-      [&](const Sample* sample) { return sample->codes[cut.feature] <= cut.code; });
+      [&](const ProcessSample* sample) { return sample->codes[cut.feature] <= cut.code; });
   const auto left_count = static_cast<size_t>(right - samples.begin());
   const int32_t left = grow(samples.first(left_count), random);
   const int32_t other = grow(samples.subspan(left_count), random);

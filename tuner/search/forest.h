@@ -13,7 +13,7 @@ namespace tilewright {
 /// node tries a few features with one random cut each and keeps the one that leaves least variance.
 class Forest {
  public:
-  Forest(const FeatureSet& features, std::span<const Sample> samples, uint64_t seed);
+  Forest(const FeatureSet& features, std::span<const ProcessSample> samples, uint64_t seed);
 
   struct Prediction {
     double mean = 0;
@@ -34,8 +34,8 @@ class Forest {
     uint8_t code = 0;
     double gain = -1;
   };
-  int32_t grow(std::span<Sample*> samples, Random& random);
-  Cut best_cut(std::span<Sample*> samples, Random& random) const;
+  int32_t grow(std::span<ProcessSample*> samples, Random& random);
+  Cut best_cut(std::span<ProcessSample*> samples, Random& random) const;
 
   size_t features_;
   size_t stride_ = 7;  ///< between the features that a node tries; coprime to their count

@@ -35,9 +35,9 @@ void ForestSearch::fit(size_t count) {
   const std::span<const Observation> kept =
       told.subspan(told.size() - std::min(kMaxFitted, told.size()));
   double worst = 0;
-  std::vector<Sample> samples;
+  std::vector<ProcessSample> samples;
   for (const Observation& one : kept) {
-    Sample sample;
+    ProcessSample sample;
     sample.codes.resize(features_.size());
     features_.codes(history().space().places(one.rank), sample.codes);
     if (one.status == AttemptStatus::kOk) sample.value = std::log(std::max(one.time_us, 1e-9));

@@ -8,7 +8,7 @@
 
 namespace tilewright {
 
-GaussianProcess::GaussianProcess(const CandidatePool& pool, Kernel kernel, ProcessScale scale,
+GaussianProcess::GaussianProcess(const CandidatePool& pool, Covariance kernel, ProcessScale scale,
                                  std::vector<float> trend)
     : pool_(&pool),
       kernel_(std::move(kernel)),
@@ -55,7 +55,7 @@ double GaussianProcess::solve_value(size_t i) const {
   return rest / factor_[i][i];
 }
 
-void GaussianProcess::add(const Sample& sample) {
+void GaussianProcess::add(const ProcessSample& sample) {
   const size_t n = samples();
   std::vector<double> factor(n + 1);
   for (size_t j = 0; j < n; ++j) {

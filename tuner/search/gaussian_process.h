@@ -17,14 +17,14 @@ class GaussianProcess {
  public:
   /// `trend`: of each config of the pool, in the units of the process. The pool and the features of
   /// the kernel outlive it.
-  GaussianProcess(const CandidatePool& pool, Kernel kernel, ProcessScale scale,
+  GaussianProcess(const CandidatePool& pool, Covariance kernel, ProcessScale scale,
                   std::vector<float> trend);
 
-  const Kernel& kernel() const { return kernel_; }
+  const Covariance& kernel() const { return kernel_; }
   const ProcessScale& scale() const { return scale_; }
   size_t samples() const { return values_.size(); }
 
-  void add(const Sample& sample);
+  void add(const ProcessSample& sample);
   /// Gives samples other values: the last ones, `values.size()` of them. Configs stay as they are.
   void replace_last(std::span<const double> values);
 
@@ -39,7 +39,7 @@ class GaussianProcess {
   double solve_value(size_t i) const;
 
   const CandidatePool* pool_;
-  Kernel kernel_;
+  Covariance kernel_;
   ProcessScale scale_;
   std::vector<float> trend_;
   std::vector<std::vector<uint8_t>> codes_;

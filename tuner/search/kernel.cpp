@@ -24,7 +24,7 @@ double default_length(Feature::Kind kind, Roughness roughness) {
 
 }  // namespace
 
-Kernel::Kernel(const FeatureSet& features, Roughness roughness)
+Covariance::Covariance(const FeatureSet& features, Roughness roughness)
     : features_(&features),
       roughness_(roughness),
       lengths_(features.size()),
@@ -34,7 +34,7 @@ Kernel::Kernel(const FeatureSet& features, Roughness roughness)
   }
 }
 
-double Kernel::log_correlation(size_t feature, size_t a, size_t b, double length) const {
+double Covariance::log_correlation(size_t feature, size_t a, size_t b, double length) const {
   const Feature& of = (*features_)[feature];
   if (a == b) return 0;
   if (!of.ordered) return -1 / length;
@@ -44,7 +44,7 @@ double Kernel::log_correlation(size_t feature, size_t a, size_t b, double length
   return std::log1p(scaled) - scaled;
 }
 
-void Kernel::set_length(size_t feature, double length) {
+void Covariance::set_length(size_t feature, double length) {
   lengths_[feature] = length;
   const size_t count = (*features_)[feature].coordinates.size();
   std::vector<float>& table = tables_[feature];
@@ -58,12 +58,12 @@ void Kernel::set_length(size_t feature, double length) {
   }
 }
 
-std::span<const float> Kernel::row(size_t feature, uint8_t code) const {
+std::span<const float> Covariance::row(size_t feature, uint8_t code) const {
   const size_t count = (*features_)[feature].coordinates.size();
   return {tables_[feature].data() + code * count, count};
 }
 
-double Kernel::operator()(std::span<const uint8_t> a, std::span<const uint8_t> b) const {
+double Covariance::operator()(std::span<const uint8_t> a, std::span<const uint8_t> b) const {
   double product = 1;
   double sum = 0;
   for (size_t f = 0; f < lengths_.size(); ++f) {

@@ -10,7 +10,7 @@
 namespace tilewright {
 
 /// A config as a model sees it: what it takes in each feature, and its time.
-struct Sample {
+struct ProcessSample {
   std::vector<uint8_t> codes;  ///< of each feature
   double trend = 0;            ///< expected value before any data, in standard deviations
   double value = 0;
@@ -24,10 +24,10 @@ enum class Roughness { kSmooth, kRough };
 /// How alike the times of two configs are expected to be: a mixture of a product over all features
 /// and a mean over the parameters alone (main effects). Values of a feature that is not ordered
 /// differ all by the same.
-class Kernel {
+class Covariance {
  public:
   /// What is true of most spaces, before any data.
-  Kernel(const FeatureSet& features, Roughness roughness);
+  Covariance(const FeatureSet& features, Roughness roughness);
 
   size_t features() const { return lengths_.size(); }
   const FeatureSet& feature_set() const { return *features_; }
@@ -57,11 +57,11 @@ class Kernel {
 };
 
 /// Length scales, additive share and noise for the samples: the most probable under a prior around
-/// those of a Kernel before any data, by coordinate search on the marginal likelihood with mean and
-/// variance profiled out (Rasmussen and Williams, "Gaussian Processes for Machine Learning",
+/// those of a Covariance before any data, by coordinate search on the marginal likelihood with mean
+/// and variance profiled out (Rasmussen and Williams, "Gaussian Processes for Machine Learning",
 /// sections 2.7 and 5.4).
-Kernel fitted_kernel(const FeatureSet& features, Roughness roughness,
-                     std::span<const Sample> samples);
+Covariance fitted_kernel(const FeatureSet& features, Roughness roughness,
+                         std::span<const ProcessSample> samples);
 
 /// The mean and variance (of the process, not of the data) that make the samples most probable, and
 /// how probable that is.
@@ -70,6 +70,6 @@ struct ProcessScale {
   double deviation = 1;
   double log_likelihood = 0;
 };
-ProcessScale process_scale(const Kernel& kernel, std::span<const Sample> samples);
+ProcessScale process_scale(const Covariance& kernel, std::span<const ProcessSample> samples);
 
 }  // namespace tilewright

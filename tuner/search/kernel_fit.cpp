@@ -11,14 +11,14 @@ namespace {
 /// The likelihood of samples under kernels that differ in one thing at a time.
 class Likelihood {
  public:
-  Likelihood(const Kernel& kernel, std::span<const Sample> samples)
+  Likelihood(const Covariance& kernel, std::span<const ProcessSample> samples)
       : shape_(&kernel), samples_(samples), additive_(kernel.additive()), noise_(kernel.noise()) {
     const size_t n = samples.size();
     const double count = static_cast<double>(n);
     double mean = 0;
     double square = 0;
-    for (const Sample& sample : samples) mean += sample.value / count;
-    for (const Sample& sample : samples) square += std::pow(sample.value - mean, 2) / count;
+    for (const ProcessSample& sample : samples) mean += sample.value / count;
+    for (const ProcessSample& sample : samples) square += std::pow(sample.value - mean, 2) / count;
     spread_ = std::sqrt(std::max(square, 1e-12));
     product_.resize(n * n);
     sum_.resize(n * n);
@@ -141,8 +141,8 @@ class Likelihood {
     return {mean, std::sqrt(variance), -0.5 * count * std::log(variance) - log_determinant};
   }
 
-  const Kernel* shape_;
-  std::span<const Sample> samples_;
+  const Covariance* shape_;
+  std::span<const ProcessSample> samples_;
   std::vector<double> lengths_;
   double additive_;
   double noise_;
@@ -169,7 +169,7 @@ double odds(double share) {
 /// One pass over everything that can be changed; false when nothing was.
 class CoordinateSearch {
  public:
-  CoordinateSearch(const Kernel& start, std::span<const Sample> samples)
+  CoordinateSearch(const Covariance& start, std::span<const ProcessSample> samples)
       : start_(start), likelihood_(start_, samples), best_(posterior()) {}
 
   bool pass() {
@@ -180,8 +180,8 @@ class CoordinateSearch {
     likelihood_.recompute();
     return changed;
   }
-  Kernel kernel() const {
-    Kernel found = start_;
+  Covariance kernel() const {
+    Covariance found = start_;
     for (size_t f = 0; f < start_.features(); ++f) {
       if (likelihood_.length(f) != start_.length(f)) found.set_length(f, likelihood_.length(f));
     }
@@ -241,23 +241,23 @@ class CoordinateSearch {
     return value;
   }
 
-  Kernel start_;
+  Covariance start_;
   Likelihood likelihood_;
   double best_;
 };
 
 }  // namespace
 
-Kernel fitted_kernel(const FeatureSet& features, Roughness roughness,
-                     std::span<const Sample> samples) {
+Covariance fitted_kernel(const FeatureSet& features, Roughness roughness,
+                         std::span<const ProcessSample> samples) {
   constexpr int kPasses = 3;
-  CoordinateSearch search(Kernel(features, roughness), samples);
+  CoordinateSearch search(Covariance(features, roughness), samples);
   for (int pass = 0; pass < kPasses && search.pass(); ++pass) {
   }
   return search.kernel();
 }
 
-ProcessScale process_scale(const Kernel& kernel, std::span<const Sample> samples) {
+ProcessScale process_scale(const Covariance& kernel, std::span<const ProcessSample> samples) {
   return Likelihood(kernel, samples).scale();
 }
 

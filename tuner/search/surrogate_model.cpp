@@ -117,8 +117,8 @@ void SurrogateModel::fit_compression(const std::vector<size_t>& chosen) {
   worst_ = compressed(times.back());
 }
 
-Sample SurrogateModel::sample(const Row& row) const {
-  Sample sample;
+ProcessSample SurrogateModel::sample(const Row& row) const {
+  ProcessSample sample;
   sample.codes.resize(features_.size());
   const std::vector<int> places = context_.space->places(row.rank);
   features_.codes(places, sample.codes);
@@ -179,7 +179,7 @@ void SurrogateModel::make_base(size_t count) {
   base_.emplace(*context_.space, features_, mix_bits(context_.seed, count), extra);
 }
 
-std::vector<Sample> SurrogateModel::kernel_samples() const {
+std::vector<ProcessSample> SurrogateModel::kernel_samples() const {
   std::vector<size_t> order(rows_.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::ranges::stable_sort(order, {}, [&](size_t i) { return rows_[i].value; });
@@ -187,12 +187,12 @@ std::vector<Sample> SurrogateModel::kernel_samples() const {
   const std::vector<size_t> rest(order.begin() + static_cast<std::ptrdiff_t>(best), order.end());
   order.resize(best);
   for (const size_t i : thinned(rest, kMaxForKernel - best)) order.push_back(i);
-  std::vector<Sample> samples;
+  std::vector<ProcessSample> samples;
   for (const size_t i : order) samples.push_back(sample(rows_[i]));
   return samples;
 }
 
-void SurrogateModel::start_process(const Kernel& kernel, ProcessScale scale) {
+void SurrogateModel::start_process(const Covariance& kernel, ProcessScale scale) {
   std::vector<float> trend(pool_->oddness().begin(), pool_->oddness().end());
   for (float& value : trend) value *= static_cast<float>(kOddTrend);
   offsets_.clear();
@@ -204,12 +204,12 @@ void SurrogateModel::start_process(const Kernel& kernel, ProcessScale scale) {
 
 /// Keeps the part of the pool that a process of few samples finds promising, as the cost of a
 /// sample is that of the pool times the samples.
-void SurrogateModel::narrow(const Kernel& kernel, ProcessScale scale,
-                            const std::vector<Sample>& samples) {
+void SurrogateModel::narrow(const Covariance& kernel, ProcessScale scale,
+                            const std::vector<ProcessSample>& samples) {
   pool_.emplace(*base_);
   if (rows_.size() <= kMaxForKernel || base_->size() <= kNarrow + kNarrow / 2) return;
   start_process(kernel, scale);
-  for (const Sample& each : samples) process_->add(each);
+  for (const ProcessSample& each : samples) process_->add(each);
   std::vector<double> bound(base_->size());
   for (size_t i = 0; i < bound.size(); ++i) bound[i] = mean(i) - 2 * deviation(i);
   std::vector<size_t> slots(base_->size());
@@ -235,8 +235,8 @@ void SurrogateModel::refit(size_t count) {
   chosen_count_ = rows_.size();
   told_count_ = count;
 
-  const std::vector<Sample> samples = kernel_samples();
-  const Kernel kernel = fitted_kernel(features_, roughness_, samples);
+  const std::vector<ProcessSample> samples = kernel_samples();
+  const Covariance kernel = fitted_kernel(features_, roughness_, samples);
   const ProcessScale scale = process_scale(kernel, samples);
   narrow(kernel, scale, samples);
   start_process(kernel, scale);

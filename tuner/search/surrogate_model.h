@@ -53,15 +53,16 @@ class SurrogateModel {
   /// known config, wherever it is, and what is likely to be good would not be tried.
   double target() const;
   void make_base(size_t count);
-  std::vector<Sample> kernel_samples() const;
-  void start_process(const Kernel& kernel, ProcessScale scale);
-  void narrow(const Kernel& kernel, ProcessScale scale, const std::vector<Sample>& samples);
+  std::vector<ProcessSample> kernel_samples() const;
+  void start_process(const Covariance& kernel, ProcessScale scale);
+  void narrow(const Covariance& kernel, ProcessScale scale,
+              const std::vector<ProcessSample>& samples);
   void add(const Row& row);
   /// Rows that are still those of the history, of those since the fit; their values are updated.
   bool follow_told();
   Row row_of(const Observation& observation) const;
   std::vector<size_t> chosen(size_t count) const;
-  Sample sample(const Row& row) const;
+  ProcessSample sample(const Row& row) const;
   double offset(int64_t rank) const;
   void fit_offset(const std::vector<size_t>& chosen);
   double mean(size_t slot) const;

@@ -49,7 +49,7 @@ void set(Config& config, std::string_view name, int64_t value) {
   std::ranges::find(config.values, name, &std::pair<std::string, int64_t>::first)->second = value;
 }
 
-Agreement compared(const MeasuredGemm& point, const MeasuredAs& hardware, Machine machine) {
+PublishedFigure compared(const MeasuredGemm& point, const MeasuredAs& hardware, Machine machine) {
   if (hardware.cores > 0) machine.cores.aic = hardware.cores;
   const Kernel& library = find_kernel("gemm_library");
   const Kernel& kernel = point.tile.rows > 0 ? find_kernel("gemm") : library;
@@ -120,13 +120,13 @@ double largest_verify_mbu(const AttentionShape& shape, const Machine& machine) {
 
 }  // namespace
 
-std::vector<Agreement> attention_library_agreement(const Machine& machine) {
+std::vector<PublishedFigure> attention_library_agreement(const Machine& machine) {
   if (std::ranges::find(machine.measured_as, kAttentionHardware, &MeasuredAs::hardware) ==
       machine.measured_as.end()) {
     return {};
   }
   const std::string baseline(kAttentionLibrary);
-  std::vector<Agreement> list;
+  std::vector<PublishedFigure> list;
   const AttentionShape one{DType::kF16, 1, 1, 128, 128};
   for (const MeasuredAttention& point : kMeasuredAttention) {
     const double us = library_attention_us(one, {{point.length, 0, AttentionMask::kNone}}, machine);
@@ -145,8 +145,8 @@ std::vector<Agreement> attention_library_agreement(const Machine& machine) {
   return list;
 }
 
-std::vector<Agreement> gemm_library_agreement(const Machine& machine) {
-  std::vector<Agreement> list;
+std::vector<PublishedFigure> gemm_library_agreement(const Machine& machine) {
+  std::vector<PublishedFigure> list;
   for (const MeasuredGemm& point : kMeasured) {
     const auto hardware =
         std::ranges::find(machine.measured_as, point.hardware, &MeasuredAs::hardware);

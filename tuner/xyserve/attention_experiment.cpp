@@ -69,8 +69,8 @@ std::vector<Config> configs_of(const AttentionCase& of, const Machine& machine) 
   return configs;
 }
 
-AttentionTimes times_of(AttentionCase of, const Machine& machine) {
-  AttentionTimes times;
+AttentionFigures times_of(AttentionCase of, const Machine& machine) {
+  AttentionFigures times;
   for (const Config& config : configs_of(of, machine)) {
     const Launch launch = build_batch_launch(of.shape, of.sequences, config, machine);
     const double us = time_of(launch, machine);
@@ -159,10 +159,10 @@ double kv_bytes(const AttentionShape& shape, const std::vector<AttentionSequence
                                     bytes_of(shape.type));
 }
 
-std::vector<AttentionTimes> run_attention_experiment(std::vector<AttentionCase> cases,
-                                                     const Machine& machine,
-                                                     const ExperimentHooks& hooks) {
-  std::vector<AttentionTimes> times(cases.size());
+std::vector<AttentionFigures> run_attention_experiment(std::vector<AttentionCase> cases,
+                                                       const Machine& machine,
+                                                       const ExperimentHooks& hooks) {
+  std::vector<AttentionFigures> times(cases.size());
   const auto work = [&](size_t i) {
     AttentionCase& each = cases[i];
     each.shape.tree_masks = std::ranges::any_of(

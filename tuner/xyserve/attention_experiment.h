@@ -11,7 +11,7 @@
 namespace tilewright {
 
 /// Times of one case.
-struct AttentionTimes {
+struct AttentionFigures {
   AttentionCase of;
   Config config;          ///< of the meta-attention
   double time_us = 0;     ///< the meta-attention, in one launch
@@ -55,8 +55,8 @@ double unmasked_flops(const AttentionShape& shape, const std::vector<AttentionSe
 double kv_bytes(const AttentionShape& shape, const std::vector<AttentionSequence>& sequences);
 
 /// Times every case: the meta-attention by the best of a few configs, and the library.
-std::vector<AttentionTimes> run_attention_experiment(std::vector<AttentionCase> cases,
-                                                     const Machine& machine,
-                                                     const ExperimentHooks& hooks);
+std::vector<AttentionFigures> run_attention_experiment(std::vector<AttentionCase> cases,
+                                                       const Machine& machine,
+                                                       const ExperimentHooks& hooks);
 
 }  // namespace tilewright

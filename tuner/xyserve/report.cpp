@@ -17,9 +17,9 @@ XyserveResult result_of(std::string_view name, double gain, std::string baseline
 }
 
 /// Geometric mean of the gains of a result's cases.
-double mean_of(const std::vector<AttentionTimes>& times, std::string_view result) {
+double mean_of(const std::vector<AttentionFigures>& times, std::string_view result) {
   std::vector<double> library, ours;
-  for (const AttentionTimes& each : times) {
+  for (const AttentionFigures& each : times) {
     if (each.of.result != result) continue;
     library.push_back(each.baseline_us());
     ours.push_back(each.time_us);
@@ -27,9 +27,9 @@ double mean_of(const std::vector<AttentionTimes>& times, std::string_view result
   return mean_gain(library, ours);
 }
 
-double best_of(const std::vector<AttentionTimes>& times, std::string_view result) {
+double best_of(const std::vector<AttentionFigures>& times, std::string_view result) {
   double best = -1;
-  for (const AttentionTimes& each : times) {
+  for (const AttentionFigures& each : times) {
     if (each.of.result == result) best = std::max(best, each.gain());
   }
   return best;
@@ -66,7 +66,7 @@ XyserveReport make_xyserve_report(const Machine& machine, bool quick,
   report.gemm_times = run_gemm_experiment(report.gemm_options, machine, hooks);
   report.gemm = summarise(report.gemm_options, report.gemm_times, machine, hooks);
   report.results.push_back(result_of("gemm", report.gemm.gain, "gemm_library"));
-  for (Agreement& each : attention_library_agreement(machine)) {
+  for (PublishedFigure& each : attention_library_agreement(machine)) {
     report.agreement.push_back(std::move(each));
   }
   report.attention = run_attention_experiment(attention_cases(quick), machine, hooks);

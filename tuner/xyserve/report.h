@@ -22,11 +22,11 @@ struct XyserveResult {
 struct XyserveReport {
   bool quick = false;
   std::vector<XyserveResult> results;
-  std::vector<Agreement> agreement;
+  std::vector<PublishedFigure> agreement;
   GemmExperimentOptions gemm_options;
   std::vector<LinearTimes> gemm_times;
   GemmSummary gemm;
-  std::vector<AttentionTimes> attention;
+  std::vector<AttentionFigures> attention;
 };
 
 /// Runs everything (docs/xyserve.md); `quick`: a few sizes of each experiment only.
