@@ -128,7 +128,7 @@ void take_job(State& state, const JobSnapshot& job, Effects& effects) {
   if (!job.is_over()) {
     known->phase = job.phase;
     known->fraction = job.fraction;
-    return;
+    return take_result(state, job, effects);
   }
   const std::string title = known->title;
   state.jobs.erase(known);
