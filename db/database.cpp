@@ -49,8 +49,6 @@ Error error_of(int code, const std::string& path, const std::string& message) {
       return failed("interrupted");
     case SQLITE_TOOBIG:
       return failed("a value is too large (" + message + ")");
-    case SQLITE_ERROR:
-      return {ErrorKind::kUsage, fmt::format("database {}: {}", path, printable(message, 400))};
     default:
       return failed(printable(message, 400));
   }
@@ -273,6 +271,17 @@ void Database::fail(int code, SqlAuthor author) const {
   const bool contradicts_us = primary == SQLITE_ERROR && author == SqlAuthor::kProgram;
   if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB || contradicts_us) {
     throw DamagedError(path_, text);
+  }
+  if (author == SqlAuthor::kUser) {
+    if (primary == SQLITE_ERROR) {
+      throw SqlError(fmt::format("database {}: {}", path_, text), sqlite3_error_offset(handle()));
+    }
+    if (primary == SQLITE_AUTH) {
+      throw SqlError(fmt::format("a query only reads: what writes, attaches files or changes "
+                                 "settings is refused ({})",
+                                 text),
+                     -1);
+    }
   }
   throw error_of(code, path_, text);
 }

@@ -11,6 +11,15 @@
 
 namespace tilewright {
 
+bool is_reading(const JobRequest& request) {
+  return std::holds_alternative<LoadHomeJob>(request) ||
+         std::holds_alternative<LoadCatalogJob>(request) ||
+         std::holds_alternative<QueryJob>(request) || std::holds_alternative<ArrangeJob>(request) ||
+         std::holds_alternative<DescribeJob>(request) ||
+         std::holds_alternative<FindRunJob>(request) ||
+         std::holds_alternative<CompareRunsJob>(request);
+}
+
 void JobMailbox::put(JobCommand command) {
   {
     const std::scoped_lock lock(mutex_);

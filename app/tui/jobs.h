@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "app/tui/kernel_request.h"
+#include "app/tui/results/result_table.h"
 #include "core/timeline/timeline_area.h"
 #include "tuner/session/tune_events.h"
 
@@ -24,13 +25,18 @@ struct HomeData;
 struct KernelOutcome;
 struct RestoredRuns;
 struct TimelineData;
+struct ComparedRuns;
+struct FoundRun;
+struct QueryOutcome;
+struct ResultsCatalog;
+struct WrittenResult;
 struct AreaData;
 enum class AreaGrouping : uint8_t;
 
 /// Jobs of different lanes run side by side, each lane one job after the other: what is short
 /// (reading the database, adding up events) never waits for what is long.
-enum class JobLane : uint8_t { kQuick, kIndex, kLong, kTune, kServe };
-constexpr size_t kJobLanes = 5;
+enum class JobLane : uint8_t { kQuick, kIndex, kLong, kTune, kServe, kQuery };
+constexpr size_t kJobLanes = 6;
 
 /// Reads what Home shows from the results database.
 struct LoadHomeJob {
@@ -83,15 +89,73 @@ struct AreaJob {
   AreaGrouping grouping{};
 };
 
+/// Reads what can be asked of the results database.
+struct LoadCatalogJob {
+  static constexpr JobLane kLane = JobLane::kQuick;
+  std::string db;
+};
+
+/// Asks the database, by the name of a saved query or by SQL.
+struct QueryJob {
+  static constexpr JobLane kLane = JobLane::kQuery;
+  std::string db;
+  std::string sql;
+};
+
+/// Sorts and filters the rows of a result.
+struct ArrangeJob {
+  static constexpr JobLane kLane = JobLane::kQuick;
+  std::shared_ptr<const ResultTable> table;  // the interface shows it meanwhile
+  RowOrder order;
+};
+
+/// Looks at the values of a column of a result.
+struct DescribeJob {
+  static constexpr JobLane kLane = JobLane::kQuick;
+  std::shared_ptr<const ArrangedRows> rows;  // the interface shows them meanwhile
+  int column = 0;
+};
+
+/// Writes a result as it is shown: CSV or JSON by the file's name.
+struct WriteResultJob {
+  static constexpr JobLane kLane = JobLane::kQuick;
+  std::shared_ptr<const ArrangedRows> rows;  // the interface shows them meanwhile
+  std::string path;
+  bool replaces = false;  ///< a file that is there
+};
+
+/// Looks what a run was.
+struct FindRunJob {
+  static constexpr JobLane kLane = JobLane::kQuick;
+  std::string db;
+  int64_t run = 0;
+};
+
+/// Compares two runs, the first one being the baseline.
+struct CompareRunsJob {
+  static constexpr JobLane kLane = JobLane::kLong;
+  std::string db;
+  int64_t a = 0;
+  int64_t b = 0;
+};
+
 using JobRequest = std::variant<LoadHomeJob, RunKernelJob, RestoreRunsJob, IndexTimelineJob,
-                                ExportTimelineJob, AreaJob>;
+                                ExportTimelineJob, AreaJob, LoadCatalogJob, QueryJob, ArrangeJob,
+                                DescribeJob, WriteResultJob, FindRunJob, CompareRunsJob>;
+
+/// Whether nothing is lost when the job ends early.
+bool is_reading(const JobRequest& request);
 
 /// What a job found. Never changed again, so that the interface reads it without locks; shared
 /// because the worker may still hold it while it is shown.
 using JobResult =
     std::variant<std::monostate, std::shared_ptr<const HomeData>,
                  std::shared_ptr<const KernelOutcome>, std::shared_ptr<const RestoredRuns>,
-                 std::shared_ptr<const TimelineData>, std::shared_ptr<const AreaData>, std::string>;
+                 std::shared_ptr<const TimelineData>, std::shared_ptr<const AreaData>,
+                 std::shared_ptr<const ResultsCatalog>, std::shared_ptr<const QueryOutcome>,
+                 std::shared_ptr<const ArrangedRows>, std::shared_ptr<const ColumnFacts>,
+                 std::shared_ptr<const WrittenResult>, std::shared_ptr<const FoundRun>,
+                 std::shared_ptr<const ComparedRuns>, std::string>;
 
 enum class JobPhase : uint8_t { kQueued, kRunning, kDone, kFailed, kCancelled };
 
