@@ -34,8 +34,8 @@ std::optional<int64_t> rows_of(const StoreInfo& info, std::string_view name) {
 
 }  // namespace
 
-std::vector<CatalogEntry> catalog_of(Store& store) {
-  const StoreInfo info = store.info();
+std::vector<CatalogEntry> catalog_of(Store& store, RowCounts counts) {
+  const StoreInfo info = counts == RowCounts::kCounted ? store.info() : StoreInfo{};
   std::vector<CatalogEntry> entries;
   Statement row(store.database(),
                 "SELECT entry.name, entry.type = 'view', field.name "

@@ -18,7 +18,8 @@ struct CatalogEntry {
 };
 
 /// All views and then all tables, both by name. Counting walks an index of each table: some 10 ms
-/// for a million rows.
-std::vector<CatalogEntry> catalog_of(Store& store);
+/// for a million rows; the rest is there at once.
+enum class RowCounts : uint8_t { kLeftOut, kCounted };
+std::vector<CatalogEntry> catalog_of(Store& store, RowCounts counts);
 
 }  // namespace tilewright

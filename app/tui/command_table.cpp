@@ -263,7 +263,8 @@ const WorkbenchCommand* command_of(const State& state, Key key) {
   for (const WorkbenchCommand* command : commands_on(state.screen)) {
     if (!has_key(*command, key)) continue;
     if (command->pane == state.pane().pane) return command;
-    if (!found) found = command;
+    // One of the whole screen before one of a pane that has not the keys.
+    if (!found || (found->pane != -1 && command->pane == -1)) found = command;
   }
   return found;
 }

@@ -31,7 +31,7 @@ struct Worker {
   JobResult operator()(const AreaJob& job) const {
     return area_data(job.timeline->index, job.area, job.grouping);
   }
-  JobResult operator()(const LoadCatalogJob& job) const { return load_catalog(job); }
+  JobResult operator()(const LoadCatalogJob& job) const { return load_catalog(job, progress); }
   JobResult operator()(const QueryJob& job) const { return run_query(job, progress); }
   JobResult operator()(const ArrangeJob& job) const {
     return std::make_shared<const ArrangedRows>(arrange(job.table, job.order));

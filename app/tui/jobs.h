@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "app/tui/kernel_request.h"
-#include "app/tui/results/result_table.h"
+#include "app/tui/results/query_table.h"
 #include "core/timeline/timeline_area.h"
 #include "tuner/session/tune_events.h"
 
@@ -105,7 +105,7 @@ struct QueryJob {
 /// Sorts and filters the rows of a result.
 struct ArrangeJob {
   static constexpr JobLane kLane = JobLane::kQuick;
-  std::shared_ptr<const ResultTable> table;  // the interface shows it meanwhile
+  std::shared_ptr<const QueryTable> table;  // the interface shows it meanwhile
   RowOrder order;
 };
 

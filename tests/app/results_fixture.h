@@ -12,7 +12,8 @@ namespace tilewright {
 /// Results as it opens, with what can be asked.
 inline State results_state(int width = 120, int height = 40, GlyphSet glyphs = GlyphSet::kUnicode) {
   State state = test_state(width, height, glyphs);
-  press(state, "4");
+  type(state, ":results");
+  press(state, "Enter");
   auto catalog = std::make_shared<ResultsCatalog>();
   catalog->exists = true;
   catalog->saved = {
@@ -64,19 +65,19 @@ inline void settle_rows(State& state) {
   }
 }
 
-inline QueryOutcome outcome_of(ResultTable table, const std::string& sql) {
+inline QueryOutcome outcome_of(QueryTable table, const std::string& sql) {
   QueryOutcome outcome;
   outcome.sql = sql;
   outcome.ms = 8.1;
   settle_columns(table);
   outcome.rows = std::make_shared<const ArrangedRows>(
-      arrange(std::make_shared<const ResultTable>(std::move(table)), {}));
+      arrange(std::make_shared<const QueryTable>(std::move(table)), {}));
   return outcome;
 }
 
 /// Winners of two tunings, with what a hostile database may hold.
-inline ResultTable some_winners() {
-  ResultTable table;
+inline QueryTable some_winners() {
+  QueryTable table;
   table.columns = {"kernel", "problem", "config", "time_us", "gain", "run"};
   const auto row = [&](const char* kernel, int m, const char* config, double time, ResultValue gain,
                        int64_t run) {
@@ -93,7 +94,7 @@ inline ResultTable some_winners() {
 }
 
 /// With a result in the grid, as the runs of a query leave it.
-inline State with_result(State state, ResultTable table = some_winners()) {
+inline State with_result(State state, QueryTable table = some_winners()) {
   put_sql(state.results, "SELECT *\nFROM winners -- newest\nWHERE gain > 1.5");
   Effects effects;
   start_query(state, effects);

@@ -17,7 +17,8 @@ namespace {
 
 TEST(Results, OpensByReadingWhatCanBeAsked) {
   State state = test_state();
-  const Effects effects = press(state, "4");
+  type(state, ":results");
+  const Effects effects = press(state, "Enter");
   EXPECT_EQ(state.screen, Screen::kResults);
   ASSERT_TRUE(submitted<LoadCatalogJob>(effects));
   EXPECT_NE(draw(state).text().find("reading the database"), std::string::npos);
@@ -49,6 +50,10 @@ TEST(Results, ATableIsAskedForSomeOfItsRows) {
   EXPECT_EQ(std::get<QueryJob>(query->request).sql, "SELECT * FROM measurement LIMIT 1000");
   EXPECT_EQ(info_of(Screen::kResults).command_line(state),
             "tilewright query 'SELECT * FROM measurement LIMIT 1000'");
+  EXPECT_EQ(sql_of(state.results,
+                   source_rows(state.results)[static_cast<size_t>(state.results.source.row)]),
+            "SELECT * FROM measurement LIMIT 1000")
+      << "the cursor stays on it below the history";
 }
 
 TEST(Results, TypedSqlIsRunAndKeptInTheHistory) {
@@ -147,7 +152,8 @@ TEST(Results, SortsFiltersAndComesBack) {
   type(state, "GEMM");
   press(state, "Enter");
   settle_rows(state);
-  EXPECT_NE(draw(state).text().find("4 of 4 rows"), std::string::npos)
+  EXPECT_NE(draw(state).text().find("4 rows  8.1 ms  by time_us down  filter \"GEMM\""),
+            std::string::npos)
       << "each problem is one of GEMM";
   press(state, "/");
   type(state, "flash");
@@ -211,7 +217,7 @@ TEST(Results, EnterOpensAProblemInTheLabAndLooksForARun) {
   EXPECT_EQ(state.screen, Screen::kLab);
   EXPECT_EQ(state.lab.form.kernel, "gemm");
 
-  ResultTable runs;
+  QueryTable runs;
   runs.columns = {"id", "kind", "label"};
   runs.rows = {{int64_t{7}, std::string("tune"), std::string("qwen2-7b")}};
   state = with_result(results_state(), runs);
@@ -225,7 +231,7 @@ TEST(Results, EnterOpensAProblemInTheLabAndLooksForARun) {
   finish(state, job->id, found);
   EXPECT_NE(state.message.text.find("tilewright report 7"), std::string::npos);
 
-  ResultTable other;
+  QueryTable other;
   other.columns = {"id"};
   other.rows = {{int64_t{7}}};
   state = with_result(results_state(), other);
@@ -238,8 +244,7 @@ ComparedRuns some_comparison() {
   ComparedRuns compared;
   compared.a = 9;
   compared.b = 12;
-  compared.what_a = compared.what_b = "qwen2-7b chat";
-  compared.different = {"machine: ascend-910b2 -> ascend-910b3"};
+  compared.facts = {"both: qwen2-7b chat", "machine: ascend-910b2 -> ascend-910b3"};
   compared.total = {"time", "13.2 ms", "11.3 ms", "-14.4 %", Verdict::kBetter, 0};
   compared.sections = {{"best time by problem",
                         {{"ffn up", "2.90 ms", "2.56 ms", "-11.7 %", Verdict::kBetter, 0.75},
@@ -286,7 +291,7 @@ TEST(Results, AsksForTheNumberOfARunWhereNoRowHasOne) {
 }
 
 TEST(Results, ALargeResultIsDrawnAtOnce) {
-  ResultTable table;
+  QueryTable table;
   table.is_cut = true;
   for (int i = 0; i < 20; ++i) table.columns.push_back("column" + std::to_string(i));
   for (int64_t row = 0; row < kMostResultRows; ++row) {
@@ -315,7 +320,7 @@ TEST(Results, ClicksChooseAndSort) {
   update(state, MouseEvent{MouseEvent::Kind::kPress, inner.x + 4, inner.y}, effects);
   settle_rows(state);
   EXPECT_EQ(state.results.rows->order.column, 0);
-  update(state, MouseEvent{MouseEvent::Kind::kPress, 4, 3}, effects);
+  update(state, MouseEvent{MouseEvent::Kind::kPress, 4, 4}, effects);
   EXPECT_EQ(state.pane().pane, kSourcesPane);
   EXPECT_EQ(state.results.source.row, 1);
   const auto sql = std::ranges::find(boxes, static_cast<int>(kSqlPane), &PaneBox::pane);

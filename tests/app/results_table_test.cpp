@@ -4,7 +4,7 @@
 
 #include <limits>
 
-#include "app/tui/results/result_table.h"
+#include "app/tui/results/query_table.h"
 #include "app/tui/results/sql_text.h"
 #include "app/tui/results/text_edit.h"
 #include "core/base/random.h"
@@ -12,8 +12,8 @@
 namespace tilewright {
 namespace {
 
-std::shared_ptr<const ResultTable> some_table() {
-  auto table = std::make_shared<ResultTable>();
+std::shared_ptr<const QueryTable> some_table() {
+  auto table = std::make_shared<QueryTable>();
   table->columns = {"kernel", "time"};
   table->rows = {{std::string("gemm"), int64_t{30}},
                  {std::string("flash"), 2.5},
@@ -28,13 +28,13 @@ std::vector<uint32_t> rows_in(const RowOrder& order) {
   return arrange(some_table(), order).rows;
 }
 
-TEST(ResultTable, SortsNullBeforeNumbersBeforeTextsAndKeepsEqualOnesInPlace) {
+TEST(QueryTable, SortsNullBeforeNumbersBeforeTextsAndKeepsEqualOnesInPlace) {
   EXPECT_EQ(rows_in({}), (std::vector<uint32_t>{0, 1, 2, 3, 4}));
   EXPECT_EQ(rows_in({1, false, {}}), (std::vector<uint32_t>{2, 1, 0, 4, 3}));
   EXPECT_EQ(rows_in({1, true, {}}), (std::vector<uint32_t>{3, 0, 4, 1, 2}));
 }
 
-TEST(ResultTable, FiltersByATextAnywhereOrAValueInOneColumn) {
+TEST(QueryTable, FiltersByATextAnywhereOrAValueInOneColumn) {
   EXPECT_EQ(rows_in({-1, false, {"GEM", -1}}), (std::vector<uint32_t>{0, 2, 3}));
   EXPECT_EQ(rows_in({-1, false, {"gemm", 0}}), (std::vector<uint32_t>{0, 2}));
   EXPECT_EQ(rows_in({-1, false, {"", 1, true}}), (std::vector<uint32_t>{2}));
@@ -42,8 +42,8 @@ TEST(ResultTable, FiltersByATextAnywhereOrAValueInOneColumn) {
   EXPECT_TRUE(rows_in({-1, false, {"no such", -1}}).empty());
 }
 
-TEST(ResultTable, DescribesAColumnOfNumbers) {
-  auto table = std::make_shared<ResultTable>();
+TEST(QueryTable, DescribesAColumnOfNumbers) {
+  auto table = std::make_shared<QueryTable>();
   table->columns = {"x"};
   for (int64_t i = 1; i <= 5; ++i) table->rows.push_back({i});
   table->rows.push_back({{}});
@@ -62,7 +62,7 @@ TEST(ResultTable, DescribesAColumnOfNumbers) {
   EXPECT_EQ(facts.histogram.back(), 1);
 }
 
-TEST(ResultTable, CountsValuesMostFrequentFirst) {
+TEST(QueryTable, CountsValuesMostFrequentFirst) {
   const auto rows = std::make_shared<ArrangedRows>(arrange(some_table(), {}));
   const ColumnFacts facts = describe(rows, 0);
   ASSERT_EQ(facts.frequent.size(), 4u);
@@ -73,8 +73,8 @@ TEST(ResultTable, CountsValuesMostFrequentFirst) {
   EXPECT_FALSE(facts.has_numbers);
 }
 
-TEST(ResultTable, HugeAndEqualNumbersHaveAHistogram) {
-  auto table = std::make_shared<ResultTable>();
+TEST(QueryTable, HugeAndEqualNumbersHaveAHistogram) {
+  auto table = std::make_shared<QueryTable>();
   table->columns = {"huge", "equal"};
   const double most = std::numeric_limits<double>::max();
   table->rows = {
@@ -87,7 +87,7 @@ TEST(ResultTable, HugeAndEqualNumbersHaveAHistogram) {
   EXPECT_EQ(describe(rows, 1).histogram.front(), 4);
 }
 
-TEST(ResultTable, ColumnsOfNumbersStandAtTheRight) {
+TEST(QueryTable, ColumnsOfNumbersStandAtTheRight) {
   const auto table = some_table();
   EXPECT_FALSE(table->is_right[0]);
   EXPECT_FALSE(table->is_right[1]) << "it holds a text";
@@ -154,8 +154,8 @@ TEST(SqlCompletion, KnowsTablesColumnsKeywordsAndFunctions) {
   EXPECT_EQ(choices("SELECT st| FROM runs"), (Words{"status"}));
   EXPECT_EQ(choices("SELECT w.co| FROM winners AS w"), (Words{"config"}));
   EXPECT_EQ(choices("SELECT w.| FROM winners w"), (Words{"run", "kernel", "config"}));
-  EXPECT_EQ(choices("SELECT * FROM runs whe|"), (Words{"where"}));
-  EXPECT_EQ(choices("SELECT * FROM runs WHE|"), (Words{"WHERE"}));
+  EXPECT_EQ(choices("SELECT * FROM runs wher|"), (Words{"where"}));
+  EXPECT_EQ(choices("SELECT * FROM runs WHER|"), (Words{"WHERE"}));
   EXPECT_EQ(choices("SELECT dense| FROM runs"), (Words{"dense_rank"}));
   EXPECT_TRUE(choices("SELECT 'ru|'").empty());
   EXPECT_TRUE(choices("SELECT 1 -- ru|").empty());

@@ -237,7 +237,9 @@ TEST_F(QueriesTest, RefusesEverythingThatWritesOrReachesOtherFiles) {
         "ATTACH '/tmp/x.db' AS x", "PRAGMA journal_mode = DELETE", "PRAGMA user_version = 9",
         "VACUUM INTO '/tmp/y.db'", "BEGIN IMMEDIATE", "SELECT load_extension('x')"}) {
     const Error error = error_of([&] { ask(store, text); });
-    EXPECT_NE(error.message().find("a query only reads"), std::string::npos)
+    const bool is_function = text.starts_with("SELECT");
+    EXPECT_NE(error.message().find(is_function ? "not authorized" : "a query only reads"),
+              std::string::npos)
         << text << ": " << error.message();
   }
   EXPECT_EQ(store.info().rows, before.rows);
@@ -302,7 +304,7 @@ TEST_F(QueriesTest, SaysWhereSqlIsWrong) {
 
 TEST_F(QueriesTest, CatalogCountsTheRowsOfTablesAndViews) {
   Store store = filled();
-  const std::vector<CatalogEntry> entries = catalog_of(store);
+  const std::vector<CatalogEntry> entries = catalog_of(store, RowCounts::kCounted);
   ASSERT_FALSE(entries.empty());
   EXPECT_TRUE(entries.front().is_view);
   EXPECT_FALSE(entries.back().is_view);

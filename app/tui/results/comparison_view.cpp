@@ -100,8 +100,7 @@ std::string comparison_title(const State& state) {
   const ResultsState& results = state.results;
   if (!results.compared) return "A/B";
   const ComparedRuns& compared = *results.compared;
-  return fmt::format("A/B  run {} -> run {}  {}", compared.a, compared.b,
-                     compared.what_a == compared.what_b ? printable(compared.what_a) : "");
+  return fmt::format("A/B  run {} -> run {}", compared.a, compared.b);
 }
 
 void draw_comparison(const State& state, Canvas canvas) {
@@ -115,7 +114,7 @@ void draw_comparison(const State& state, Canvas canvas) {
   canvas.restyle({0, 0, canvas.width(), 1}, Role::kHeading);
   Lines lines(canvas, results.compared_row);
   lines.row(compared.total, Role::kField);
-  for (const std::string& each : compared.different) lines.text(each, Role::kWarn);
+  for (const std::string& each : compared.facts) lines.text(each, Role::kDim);
   for (const ComparedSection& section : compared.sections) {
     lines.text(section_text(section), Role::kHeading);
     for (const ComparedRow& row : section.rows) lines.row(row);

@@ -41,7 +41,7 @@ void draw_mark(const ResultsState& results, uint32_t row, Canvas& canvas, int y)
 
 void draw_row(const State& state, const GridWindow& window, int place, Canvas& canvas, int y) {
   const ResultsState& results = state.results;
-  const ResultTable& table = *results.rows->table;
+  const QueryTable& table = *results.rows->table;
   const uint32_t row = results.rows->rows[static_cast<size_t>(place)];
   const bool is_chosen = place == results.row.row;
   for (const GridWindow::Field& field : window.fields) {
@@ -68,7 +68,7 @@ void draw_nothing(const State& state, Canvas& canvas) {
 
 /// "of 3,000 rows": what the filter and the limit leave out.
 std::string count_text(const ArrangedRows& rows) {
-  const ResultTable& table = *rows.table;
+  const QueryTable& table = *rows.table;
   const std::string all =
       fmt::format("{}{}", table.is_cut ? "the first " : "", format_count(std::ssize(table.rows)));
   const bool is_all = rows.rows.size() == table.rows.size();
@@ -77,7 +77,7 @@ std::string count_text(const ArrangedRows& rows) {
   return shown + (table.rows.size() == 1 && is_all ? " row" : " rows");
 }
 
-std::string filter_text(const ResultTable& table, const RowFilter& filter) {
+std::string filter_text(const QueryTable& table, const RowFilter& filter) {
   if (filter.is_empty()) return "";
   if (filter.column < 0) return fmt::format("  filter \"{}\"", printable(filter.text));
   return fmt::format("  only {} = {}", printable(table.columns[static_cast<size_t>(filter.column)]),
@@ -94,24 +94,26 @@ int eighths_of(int64_t count, int64_t most) {
   return std::max(1, static_cast<int>((8 * count + most - 1) / most));
 }
 
-void draw_histogram(const ColumnFacts& facts, Canvas& canvas, int x, int y) {
+/// "min [cells] max"
+void draw_histogram(const ColumnFacts& facts, Canvas& canvas, int y) {
   const int64_t most = *std::ranges::max_element(facts.histogram);
+  int x = canvas.text(0, y, number(facts.min), Role::kDim) + 1;
   for (const int64_t count : facts.histogram) {
     canvas.put(x++, y, canvas.glyphs().level(eighths_of(count, most)), Role::kGood);
   }
+  canvas.text(x + 1, y, number(facts.max), Role::kDim);
 }
 
-/// The facts of the chosen column in one line, the histogram at its end.
-void draw_facts(const ColumnFacts& facts, Canvas& canvas, int y) {
+/// The facts of the chosen column in one line, and how its numbers are spread.
+void draw_facts(const ColumnFacts& facts, Canvas& canvas) {
   std::string text = fmt::format("n {}  null {}  distinct {}", format_count(facts.count),
                                  format_count(facts.nulls), format_count(facts.distinct));
   if (facts.has_numbers) {
     text += fmt::format("  min {}  p50 {}  max {}  mean {}", number(facts.min), number(facts.p50),
                         number(facts.max), number(facts.mean));
+    draw_histogram(facts, canvas, 1);
   }
-  const int end = canvas.text(0, y, text) + 2;
-  const int bins = static_cast<int>(facts.histogram.size());
-  if (facts.has_numbers && end + bins <= canvas.width()) draw_histogram(facts, canvas, end, y);
+  canvas.text(0, 0, text);
 }
 
 /// The facts that belong to what is shown; null while they are being found out.
@@ -144,6 +146,10 @@ GridWindow grid_window(const ResultsState& results, int width, int height) {
   int x = kGridMargin;
   for (size_t i = first; i < columns && x < width; ++i) {
     const int taken = std::min(width_of(results, i), width - x);
+    // A number that is cut is another number, and of a text something must be left.
+    constexpr int kLeastText = 4;
+    const bool is_cut = taken < width_of(results, i);
+    if (is_cut && i > first && (results.rows->table->is_right[i] || taken < kLeastText)) break;
     window.fields.push_back({i, x, taken});
     x += taken + 1;
   }
@@ -166,7 +172,7 @@ std::string grid_title(const State& state) {
 void draw_grid(const State& state, Canvas canvas) {
   const ResultsState& results = state.results;
   if (!results.rows) return draw_nothing(state, canvas);
-  const ResultTable& table = *results.rows->table;
+  const QueryTable& table = *results.rows->table;
   const GridWindow window = grid_window(results, canvas.width(), canvas.height());
   for (const GridWindow::Field& field : window.fields) {
     const bool is_chosen = static_cast<int>(field.column) == results.column;
@@ -183,9 +189,13 @@ void draw_grid(const State& state, Canvas canvas) {
               Role::kDim);
 }
 
+int column_head(const ResultsState& results) {
+  return results.facts && results.facts->has_numbers ? 2 : 1;
+}
+
 int first_frequent(const ResultsState& results, int height) {
   const int count = results.facts ? static_cast<int>(results.facts->frequent.size()) : 0;
-  return first_row(results.frequent.row, count, std::max(1, height - kColumnHead));
+  return first_row(results.frequent.row, count, std::max(1, height - column_head(results)));
 }
 
 std::string column_title(const State& state) {
@@ -203,13 +213,14 @@ void draw_column(const State& state, Canvas canvas) {
                  Role::kDim);
     return;
   }
-  draw_facts(*facts, canvas, 0);
+  draw_facts(*facts, canvas);
   constexpr int kCount = 10;
   constexpr int kBar = 16;
   const int value_width = std::max(8, std::min(48, canvas.width() - kCount - kBar - 4));
+  const int head = column_head(results);
   const int first = first_frequent(results, canvas.height());
-  for (int y = kColumnHead; y < canvas.height(); ++y) {
-    const auto index = static_cast<size_t>(first + y - kColumnHead);
+  for (int y = head; y < canvas.height(); ++y) {
+    const auto index = static_cast<size_t>(first + y - head);
     if (index >= facts->frequent.size()) break;
     const ValueCount& value = facts->frequent[index];
     canvas.text(1, y, value.is_null ? "NULL" : value.value,

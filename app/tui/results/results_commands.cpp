@@ -195,6 +195,14 @@ void compare_again(State& state, std::string_view, Effects& effects) {
 
 std::vector<WorkbenchCommand> asking_commands() {
   return {
+      {.id = "open",
+       .place = Place::kResults,
+       .keys = "Enter",
+       .hint = "open",
+       .help = "the problem and config of the row, or its run, in the Lab",
+       .act = open_row,
+       .obstacle = nothing_to_open,
+       .pane = kGridPane},
       {.id = "load",
        .place = Place::kResults,
        .keys = "Enter",
@@ -206,7 +214,6 @@ std::vector<WorkbenchCommand> asking_commands() {
       {.id = "type",
        .place = Place::kResults,
        .keys = "Enter i",
-       .hint = "edit",
        .help = "in SQL: type; Esc leaves",
        .act = edit,
        .pane = kSqlPane},
@@ -228,14 +235,6 @@ std::vector<WorkbenchCommand> asking_commands() {
 
 std::vector<WorkbenchCommand> row_commands() {
   return {
-      {.id = "open",
-       .place = Place::kResults,
-       .keys = "Enter",
-       .hint = "open",
-       .help = "the problem and config of the row, or its run, in the Lab",
-       .act = open_row,
-       .obstacle = nothing_to_open,
-       .pane = kGridPane},
       {.id = "sort.up",
        .place = Place::kResults,
        .keys = "<",
@@ -310,13 +309,13 @@ std::vector<WorkbenchCommand> comparing_commands() {
       {.id = "mark.a",
        .place = Place::kResults,
        .keys = "a",
-       .hint = "A",
+       .hint = "mark A",
        .help = "the run of the row, or of a number, is the baseline",
        .act = mark_a},
       {.id = "mark.b",
        .place = Place::kResults,
        .keys = "b",
-       .hint = "B",
+       .hint = "mark B",
        .help = "the run of the row, or of a number, is compared with it",
        .act = mark_b},
       {.id = "diff",

@@ -27,15 +27,18 @@ QueryResult query_result(const ArrangedRows& rows) {
 
 }  // namespace
 
-std::shared_ptr<const ResultsCatalog> load_catalog(const LoadCatalogJob& job) {
+std::shared_ptr<const ResultsCatalog> load_catalog(const LoadCatalogJob& job,
+                                                   const JobProgress& progress) {
   auto catalog = std::make_shared<ResultsCatalog>();
   for (const SavedQuery& saved : saved_queries()) {
     catalog->saved.push_back({saved.name, saved.description, saved.sql});
   }
   try {
     Store store = Store::open(job.db, OpenMode::kReadOnly);
-    catalog->entries = catalog_of(store);
     catalog->exists = true;
+    catalog->entries = catalog_of(store, RowCounts::kLeftOut);
+    progress.show(std::make_shared<const ResultsCatalog>(*catalog));
+    catalog->entries = catalog_of(store, RowCounts::kCounted);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kNotFound) throw;
   }
@@ -55,7 +58,7 @@ std::shared_ptr<const QueryOutcome> run_query(const QueryJob& job, const JobProg
   try {
     Store store = Store::open(job.db, OpenMode::kReadOnly);
     QueryResult result = query(store, job.sql, current_revisions(), limits);
-    auto table = std::make_shared<ResultTable>();
+    auto table = std::make_shared<QueryTable>();
     table->columns = std::move(result.columns);
     table->rows = std::move(result.rows);
     table->is_cut = result.is_cut;

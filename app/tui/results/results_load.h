@@ -8,7 +8,9 @@ namespace tilewright {
 
 /// What the workers of Results do. All open the database for reading; Error as db/queries.h says.
 
-std::shared_ptr<const ResultsCatalog> load_catalog(const LoadCatalogJob& job);
+/// Shows what there is before it has counted the rows.
+std::shared_ptr<const ResultsCatalog> load_catalog(const LoadCatalogJob& job,
+                                                   const JobProgress& progress);
 /// A query that is wrong is an outcome, not an Error; so is one that takes longer than
 /// kMostQuerySeconds. JobCancelled when it was cancelled.
 std::shared_ptr<const QueryOutcome> run_query(const QueryJob& job, const JobProgress& progress);

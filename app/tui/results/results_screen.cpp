@@ -16,8 +16,8 @@ namespace tilewright {
 namespace {
 
 constexpr std::array<PaneInfo, 5> kPanes = {{
-    {"Queries", sources_title, draw_sources},
-    {"SQL", sql_title, draw_sql},
+    {"Queries", nullptr, draw_sources},
+    {"SQL", sql_title, draw_sql, sql_legend},
     {"Result", grid_title, draw_grid},
     {"Column", column_title, draw_column},
     {"A/B", comparison_title, draw_comparison},
@@ -162,8 +162,8 @@ void click_grid(State& state, const Rect& inner, const MouseEvent& event, Effect
 
 void click_column(State& state, const Rect& inner, const MouseEvent& event, Effects& effects) {
   ResultsState& results = state.results;
-  if (event.y < kColumnHead || !results.facts) return;
-  const int row = first_frequent(results, inner.height) + event.y - kColumnHead;
+  if (event.y < column_head(results) || !results.facts) return;
+  const int row = first_frequent(results, inner.height) + event.y - column_head(results);
   if (row >= static_cast<int>(results.facts->frequent.size())) return;
   if (row == results.frequent.row) {
     start_command(state, *command_named(Screen::kResults, "only"), "", effects);
@@ -219,6 +219,14 @@ std::string status(const State& state) {
                                       format_count(kMostResultRows))
                                 : "";
   if (!results.rows) return fmt::format("{}  opened for reading", state.db);
+  // What is too long for its column can be read here.
+  const ResultValue* value = chosen_value(results);
+  const auto column = static_cast<size_t>(results.column);
+  if (value && state.pane().pane == kGridPane && limit.empty() &&
+      columns_of(shown_value(*value)) > results.rows->table->widths[column]) {
+    return fmt::format("{} = {}", printable(results.rows->table->columns[column]),
+                       whole_value(*value));
+  }
   return fmt::format("{}  opened for reading, result of {} rows{}", state.db,
                      format_count(std::ssize(results.rows->table->rows)), limit);
 }

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "app/tui/home/home_state.h"
-#include "app/tui/results/result_table.h"
+#include "app/tui/results/query_table.h"
 #include "app/tui/results/sql_text.h"
 #include "app/tui/results/text_edit.h"
 
@@ -72,9 +72,7 @@ struct ComparedSection {
 struct ComparedRuns {
   int64_t a = 0;
   int64_t b = 0;
-  std::string what_a;  ///< their labels
-  std::string what_b;
-  std::vector<std::string> different;  ///< "config  x -> y"
+  std::vector<std::string> facts;  ///< "both: x" and "config: x -> y", a line each
   ComparedRow total;
   std::vector<ComparedSection> sections;
 };

@@ -16,11 +16,21 @@ namespace {
 /// Queries that the history keeps.
 constexpr size_t kMostHistory = 100;
 
+/// The cursor of the list stays on what it was on, though the history above it grows.
 void remember(ResultsState& results, const std::string& sql) {
+  const std::vector<SourceLine> rows = source_rows(results);
+  const auto row = static_cast<size_t>(results.source.row);
+  const auto kind = row < rows.size() ? rows[row].kind : SourceLine::Kind::kSaved;
+  const size_t before = results.history.size();
   std::erase(results.history, sql);
   results.history.push_back(sql);
   if (results.history.size() > kMostHistory) results.history.erase(results.history.begin());
   results.recalled = 0;
+  if (kind == SourceLine::Kind::kHistory) {
+    results.source.row = static_cast<int>(results.catalog->saved.size());
+  } else if (kind == SourceLine::Kind::kEntry) {
+    results.source.row += static_cast<int>(results.history.size() - before);
+  }
 }
 
 /// The text of the history that many entries back; nothing where there is none.
@@ -131,7 +141,7 @@ void follow_focus(State& state) {
 
 std::vector<SourceLine> source_lines(const ResultsState& results) {
   std::vector<SourceLine> lines;
-  if (!results.catalog) return lines;
+  if (!results.catalog || !results.catalog->exists) return lines;
   const auto add = [&](std::string heading, SourceLine::Kind kind, size_t count) {
     if (count == 0) return;
     lines.push_back({SourceLine::Kind::kHeading, 0, std::move(heading)});
@@ -167,7 +177,7 @@ std::string sql_of(const ResultsState& results, const SourceLine& line) {
 const ResultValue* value_in(const ResultsState& results, std::string_view column) {
   const auto row = static_cast<size_t>(results.row.row);
   if (!results.rows || row >= results.rows->rows.size()) return nullptr;
-  const ResultTable& table = *results.rows->table;
+  const QueryTable& table = *results.rows->table;
   const std::optional<size_t> place = column_named(table, column);
   return place ? &table.rows[results.rows->rows[row]][*place] : nullptr;
 }
@@ -181,7 +191,7 @@ const ResultValue* chosen_value(const ResultsState& results) {
 }
 
 int64_t run_of_row(const ResultsState& results, uint32_t row) {
-  const ResultTable& table = *results.rows->table;
+  const QueryTable& table = *results.rows->table;
   std::optional<size_t> column = column_named(table, "run");
   // `id` is that of a run only beside what only runs have.
   if (!column && column_named(table, "kind") && column_named(table, "label")) {
@@ -381,7 +391,7 @@ void results_job_ended(State& state, const JobSnapshot& job) {
 }
 
 int compared_lines(const ComparedRuns& compared) {
-  int lines = static_cast<int>(compared.different.size()) + 1;
+  int lines = static_cast<int>(compared.facts.size()) + 1;
   for (const ComparedSection& section : compared.sections) {
     lines += static_cast<int>(section.rows.size()) + 1;
   }

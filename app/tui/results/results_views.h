@@ -15,8 +15,9 @@ void draw_grid(const State& state, Canvas canvas);
 void draw_column(const State& state, Canvas canvas);
 void draw_comparison(const State& state, Canvas canvas);
 
-std::string sources_title(const State& state);
 std::string sql_title(const State& state);
+/// Where the cursor is in the SQL, or how to get it there.
+std::string sql_legend(const State& state, const Rect& inside);
 std::string grid_title(const State& state);
 std::string column_title(const State& state);
 std::string comparison_title(const State& state);
@@ -49,7 +50,7 @@ GridWindow grid_window(const ResultsState& results, int width, int height);
 constexpr int kGridMargin = 2;
 
 /// Rows above the list of values in the Column pane.
-constexpr int kColumnHead = 1;
+int column_head(const ResultsState& results);
 int first_frequent(const ResultsState& results, int height);
 
 }  // namespace tilewright

@@ -13,8 +13,8 @@ namespace {
 
 /// Rows at the foot of the list that describe the chosen entry.
 int described_rows(int height) {
-  constexpr int kRoomy = 14;
-  return height >= kRoomy ? 4 : 0;
+  if (height >= 30) return 6;
+  return height >= 14 ? 4 : 0;
 }
 
 /// The line of the cursor.
@@ -55,8 +55,10 @@ void draw_line(const ResultsState& results, const SourceLine& line, Canvas& canv
       break;
     case SourceLine::Kind::kEntry: {
       const CatalogEntry& entry = results.catalog->entries[line.index];
-      canvas.text(1, y, entry.name, entry.is_view ? Role::kText : Role::kDim, canvas.width() - 12);
-      if (entry.rows) canvas.text_right(canvas.width(), y, format_count(*entry.rows), Role::kDim);
+      const std::string rows = entry.rows ? format_count(*entry.rows) : "";
+      canvas.text(1, y, entry.name, entry.is_view ? Role::kText : Role::kDim,
+                  canvas.width() - columns_of(rows) - 2);
+      canvas.text_right(canvas.width(), y, rows, Role::kDim);
       break;
     }
   }
@@ -89,15 +91,17 @@ int first_source_line(const ResultsState& results, int height) {
   return first_row(chosen, count, height - described_rows(height));
 }
 
-std::string sources_title(const State& state) {
-  const ResultsState& results = state.results;
-  return results.catalog && !results.catalog->exists ? "Queries (no database yet)" : "Queries";
-}
-
 void draw_sources(const State& state, Canvas canvas) {
   const ResultsState& results = state.results;
   if (!results.catalog) {
     draw_wrapped(canvas, 0, 0, "reading the database ...", Role::kDim);
+    return;
+  }
+  if (!results.catalog->exists) {
+    draw_wrapped(canvas, 0, 0,
+                 "no database yet: every run, tuning and replay is kept in it. Run a kernel in the "
+                 "Lab, and come back.",
+                 Role::kDim);
     return;
   }
   const std::vector<SourceLine> lines = source_lines(results);

@@ -132,6 +132,13 @@ std::string sql_title(const State& state) {
   return state.results.is_typing ? "SQL  typing, Esc leaves" : "SQL  read-only";
 }
 
+std::string sql_legend(const State& state, const Rect&) {
+  const ResultsState& results = state.results;
+  if (!results.is_typing) return "Enter edit";
+  return fmt::format("line {} of {}, column {}", results.sql.line() + 1, results.sql.line_count(),
+                     results.sql.column() + 1);
+}
+
 void draw_sql(const State& state, Canvas canvas) {
   const ResultsState& results = state.results;
   if (results.sql.text.empty() && !results.is_typing) {

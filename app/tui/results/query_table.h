@@ -15,7 +15,7 @@ namespace tilewright {
 using ResultValue = std::variant<std::monostate, int64_t, double, std::string>;
 
 /// What a query gave. Never changed again: the interface and its workers read it side by side.
-struct ResultTable {
+struct QueryTable {
   std::vector<std::string> columns;
   std::vector<std::vector<ResultValue>> rows;
   bool is_cut = false;              ///< there is more than kMostResultRows
@@ -27,14 +27,14 @@ struct ResultTable {
 constexpr int64_t kMostResultRows = 100'000;
 
 /// Fills in how a table is drawn from its first rows.
-void settle_columns(ResultTable& table);
+void settle_columns(QueryTable& table);
 
 /// As the grid shows it, "-" for NULL; and whole, for the clipboard and filters.
 std::string shown_value(const ResultValue& value);
 std::string whole_value(const ResultValue& value);
 
 /// Place of the column of that name.
-std::optional<size_t> column_named(const ResultTable& table, std::string_view name);
+std::optional<size_t> column_named(const QueryTable& table, std::string_view name);
 
 /// Rows that are shown: those whose text holds `text` in some column, or whose value in `column` is
 /// exactly `text`.
@@ -58,11 +58,11 @@ struct RowOrder {
 
 /// The rows of a table in an order: NULL before numbers before texts; equal ones as they came.
 struct ArrangedRows {
-  std::shared_ptr<const ResultTable> table;  // shared: the interface draws it meanwhile
+  std::shared_ptr<const QueryTable> table;  // shared: the interface draws it meanwhile
   RowOrder order;
   std::vector<uint32_t> rows;
 };
-ArrangedRows arrange(std::shared_ptr<const ResultTable> table, const RowOrder& order);
+ArrangedRows arrange(std::shared_ptr<const QueryTable> table, const RowOrder& order);
 
 /// How often a value stands in a column.
 struct ValueCount {

@@ -1,4 +1,4 @@
-#include "app/cli/run_diff.h"
+#include "app/cli/report_diff.h"
 
 #include <fmt/format.h>
 
@@ -13,22 +13,22 @@ namespace tilewright {
 namespace {
 
 /// Rows with equal names are the same thing; largest change first.
-std::vector<DiffRow> compare(const ReportSection& a, const ReportSection& b) {
-  std::vector<DiffRow> rows;
+std::vector<ReportDiffRow> compare(const ReportSection& a, const ReportSection& b) {
+  std::vector<ReportDiffRow> rows;
   for (const ReportRow& row : a.rows) rows.push_back({row.name, true, false, row.value, 0});
   for (const ReportRow& row : b.rows) {
-    auto found = std::ranges::find(rows, row.name, &DiffRow::name);
+    auto found = std::ranges::find(rows, row.name, &ReportDiffRow::name);
     if (found == rows.end()) found = rows.insert(rows.end(), {row.name, false, false, 0, 0});
     found->in_b = true;
     found->b = row.value;
   }
   std::ranges::stable_sort(rows, std::greater(),
-                           [](const DiffRow& row) { return std::abs(row.change()); });
+                           [](const ReportDiffRow& row) { return std::abs(row.change()); });
   return rows;
 }
 
-std::vector<Difference> differences(const RunReport& a, const RunReport& b) {
-  std::vector<Difference> list;
+std::vector<ReportDifference> differences(const RunReport& a, const RunReport& b) {
+  std::vector<ReportDifference> list;
   const auto add = [&](const char* what, const std::string& x, const std::string& y) {
     if (x != y) list.push_back({what, x, y});
   };
@@ -49,13 +49,13 @@ std::vector<Difference> differences(const RunReport& a, const RunReport& b) {
 
 }  // namespace
 
-RunDiff diff_of(RunReport a, RunReport b) {
+ReportDiff diff_of(RunReport a, RunReport b) {
   if (a.run.kind != b.run.kind) {
     throw Error(ErrorKind::kUsage,
                 fmt::format("run {} is of kind {} and run {} of kind {}; compare runs of one kind",
                             a.run.id, name_of(a.run.kind), b.run.id, name_of(b.run.kind)));
   }
-  RunDiff diff;
+  ReportDiff diff;
   diff.different = differences(a, b);
   for (size_t i = 0; i < a.sections.size(); ++i) {
     const ReportSection& section = a.sections[i];
@@ -73,13 +73,13 @@ std::string shown_amount(const std::string& unit, double value) {
   return fmt::format("{:.5g}", value);
 }
 
-std::string relative_change(const DiffRow& row) {
+std::string relative_change(const ReportDiffRow& row) {
   if (!row.in_a) return "new";
   if (!row.in_b) return "gone";
   return row.a > 0 ? fmt::format("{:+.1f} %", 100 * (row.b / row.a - 1)) : "";
 }
 
-bool is_change(const std::string& unit, const DiffRow& row) {
+bool is_change(const std::string& unit, const ReportDiffRow& row) {
   return row.in_a != row.in_b || std::abs(row.change()) >= (unit == "cycles" ? 0.5 : 1e-9);
 }
 

@@ -8,7 +8,7 @@
 namespace tilewright {
 
 /// A row of both runs, or of one alone.
-struct DiffRow {
+struct ReportDiffRow {
   std::string name;
   bool in_a = false;
   bool in_b = false;
@@ -18,36 +18,36 @@ struct DiffRow {
 };
 
 /// Something that identifies the runs and is not the same in both.
-struct Difference {
+struct ReportDifference {
   std::string what;
   std::string a;
   std::string b;
 };
 
 /// A section of both reports.
-struct DiffSection {
+struct ReportDiffSection {
   std::string key;  ///< of the JSON
   std::string title;
-  std::string unit;           ///< "cycles", "us", or empty: the names of the rows say it
-  std::vector<DiffRow> rows;  ///< largest change first
+  std::string unit;                 ///< "cycles", "us", or empty: the names of the rows say it
+  std::vector<ReportDiffRow> rows;  ///< largest change first
 };
 
 /// What changed from one run to another of its kind.
-struct RunDiff {
+struct ReportDiff {
   RunReport a;
   RunReport b;
-  std::vector<Difference> different;
-  std::vector<DiffSection> sections;
+  std::vector<ReportDifference> different;
+  std::vector<ReportDiffSection> sections;
 };
 
 /// Compares two reports, section by section. Error (usage) for runs of different kinds.
-RunDiff diff_of(RunReport a, RunReport b);
+ReportDiff diff_of(RunReport a, RunReport b);
 
 /// An amount of a section as people read it.
 std::string shown_amount(const std::string& unit, double value);
 /// "+1.5 %", "new", "gone"; empty where there is nothing to relate to.
-std::string relative_change(const DiffRow& row);
+std::string relative_change(const ReportDiffRow& row);
 /// Whether a row is worth a line: what rounds to nothing is not.
-bool is_change(const std::string& unit, const DiffRow& row);
+bool is_change(const std::string& unit, const ReportDiffRow& row);
 
 }  // namespace tilewright

@@ -1,4 +1,4 @@
-#include "app/tui/results/result_table.h"
+#include "app/tui/results/query_table.h"
 
 #include <algorithm>
 #include <cmath>
@@ -104,7 +104,7 @@ void measure_numbers(const ArrangedRows& rows, ColumnFacts& facts) {
 
 }  // namespace
 
-void settle_columns(ResultTable& table) {
+void settle_columns(QueryTable& table) {
   constexpr size_t kRowsLookedAt = 1000;
   constexpr int kWidest = 40;
   table.widths.clear();
@@ -133,13 +133,13 @@ std::string whole_value(const ResultValue& value) {
   return to_text(value);
 }
 
-std::optional<size_t> column_named(const ResultTable& table, std::string_view name) {
+std::optional<size_t> column_named(const QueryTable& table, std::string_view name) {
   const auto found = std::ranges::find(table.columns, name);
   if (found == table.columns.end()) return std::nullopt;
   return static_cast<size_t>(found - table.columns.begin());
 }
 
-ArrangedRows arrange(std::shared_ptr<const ResultTable> table, const RowOrder& order) {
+ArrangedRows arrange(std::shared_ptr<const QueryTable> table, const RowOrder& order) {
   ArrangedRows arranged{std::move(table), order, {}};
   const std::vector<std::vector<ResultValue>>& all = arranged.table->rows;
   const std::string wanted = lower_case(order.filter.text);
