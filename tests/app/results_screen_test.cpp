@@ -132,6 +132,14 @@ TEST(Results, SaysWhatIsWrongAndWhere) {
   EXPECT_EQ(draw(state).text().find("no such column"), std::string::npos);
 }
 
+TEST(Results, NBeginsFromNothing) {
+  State state = with_result(results_state());
+  press(state, "n");
+  type(state, "n");
+  EXPECT_EQ(state.results.sql.utf8(), "n");
+  EXPECT_TRUE(state.results.rows) << "the last result stays";
+}
+
 TEST(Results, PastesIntoSqlThatIsTyped) {
   State state = results_state();
   Effects effects;

@@ -223,6 +223,17 @@ std::vector<WorkbenchCommand> asking_commands() {
        .hint = "edit SQL",
        .help = "type SQL, beginning with the chosen query of the list",
        .act = edit},
+      {.id = "new",
+       .place = Place::kResults,
+       .keys = "n",
+       .help = "type SQL from nothing; the history keeps what was run",
+       .act =
+           [](State& state, std::string_view, Effects&) {
+             put_sql(state.results, "");
+             state.results.outcome.reset();
+             state.pane().pane = kSqlPane;
+             state.results.is_typing = true;
+           }},
       {.id = "run",
        .place = Place::kResults,
        .keys = "F5 Ctrl-R r",
