@@ -39,13 +39,6 @@ Error error_of(int code, const std::string& path, const std::string& message) {
       return failed("cannot be opened; does its folder exist, and may you write there?");
     case SQLITE_PERM:
       return failed("access denied (" + message + ")");
-    case SQLITE_AUTH:  // of SQL that a user wrote (db/queries.cpp)
-      return {
-          ErrorKind::kUsage,
-          fmt::format("database {}: queries only read: write one SELECT, also with WITH before "
-                      "it; `tilewright db` merges and cleans up, and what else is to be changed "
-                      "is changed in a copy of the file with sqlite3 ({})",
-                      path, message)};
     case SQLITE_FULL:
       return failed("the disk is full; everything recorded before is kept, free some space");
     case SQLITE_IOERR:
@@ -55,8 +48,6 @@ Error error_of(int code, const std::string& path, const std::string& message) {
       return failed("interrupted");
     case SQLITE_TOOBIG:
       return failed("a value is too large (" + message + ")");
-    case SQLITE_ERROR:
-      return {ErrorKind::kUsage, fmt::format("database {}: {}", path, printable(message, 400))};
     default:
       return failed(printable(message, 400));
   }
@@ -279,6 +270,19 @@ void Database::fail(int code, SqlAuthor author) const {
   const bool contradicts_us = primary == SQLITE_ERROR && author == SqlAuthor::kProgram;
   if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB || contradicts_us) {
     throw DamagedError(path_, text);
+  }
+  if (author == SqlAuthor::kUser) {
+    if (primary == SQLITE_ERROR) {
+      throw SqlError(fmt::format("database {}: {}", path_, text), sqlite3_error_offset(handle()));
+    }
+    if (primary == SQLITE_AUTH) {
+      throw SqlError(
+          fmt::format("database {}: queries only read: write one SELECT, also with WITH before it; "
+                      "`tilewright db` merges and cleans up, and what else is to be changed is "
+                      "changed in a copy of the file with sqlite3 ({})",
+                      path_, text),
+          -1);
+    }
   }
   throw error_of(code, path_, text);
 }

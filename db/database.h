@@ -36,6 +36,18 @@ class DamagedError : public Error {
   std::string finding_;
 };
 
+/// SQL of the user's is wrong, or not allowed.
+class SqlError : public Error {
+ public:
+  SqlError(const std::string& message, int offset)
+      : Error(ErrorKind::kUsage, message), offset_(offset) {}
+  /// Bytes before what is wrong; -1 where SQLite does not know the place.
+  int offset() const { return offset_; }
+
+ private:
+  int offset_;
+};
+
 /// One prepared SQL statement with its bound parameters. Parameters and columns count from 1 and 0,
 /// as SQLite has them. All errors are Error with the path of the database.
 class Statement {

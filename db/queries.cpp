@@ -252,11 +252,16 @@ QueryResult collect(Statement& statement, const QueryLimits& limits) {
   }
   int64_t bytes = 0;
   while (statement.step()) {
+    if (limits.cuts && (std::ssize(result.rows) == limits.max_rows || bytes > limits.max_bytes)) {
+      result.is_cut = true;
+      return result;
+    }
     std::vector<Cell>& row = result.rows.emplace_back();
     for (int i = 0; i < statement.column_count(); ++i) {
       row.push_back(cell_of(statement, i));
       bytes += bytes_of(row.back());
     }
+    if (limits.cuts) continue;
     if (std::ssize(result.rows) > limits.max_rows || bytes > limits.max_bytes) {
       throw Error(
           ErrorKind::kFailed,

@@ -22,6 +22,7 @@ std::string to_text(const Cell& cell);
 struct QueryResult {
   std::vector<std::string> columns;
   std::vector<std::vector<Cell>> rows;
+  bool is_cut = false;  ///< there is more than the limits allow
 };
 
 /// The result as CSV (RFC 4180, line ends are \n) with a header line.
@@ -47,6 +48,7 @@ struct CurrentRevisions {
 struct QueryLimits {
   int64_t max_rows = 1'000'000;
   int64_t max_bytes = int64_t{256} << 20;
+  bool cuts = false;  ///< what exceeds them is left out; otherwise it is an Error
   /// Asked now and then while the query runs; true ends it with an Error. May be empty.
   std::function<bool()> stop;
 };

@@ -79,7 +79,7 @@ Machine machine_then(Store& store, const Run& run) {
                                run.machine_name, run.machine_fingerprint));
 }
 
-KernelDetails simulate_again(const Context& context, Store& store, const Run& run) {
+KernelDetails simulate_again(const Context* told, Store& store, const Run& run) {
   const std::vector<MeasurementKey> keys = store.keys_of_run(run.id);
   if (keys.empty()) {
     throw Error(ErrorKind::kNotFound,
@@ -101,7 +101,8 @@ KernelDetails simulate_again(const Context& context, Store& store, const Run& ru
   if (!wrong.empty()) throw stale(run, "its config is not legal any more: " + wrong);
   const Launch launch = build_launch(kernel, details.problem, details.config, details.machine);
   const WorkEstimate estimate = estimate_timing(launch, details.machine, Fidelity::kDetailed);
-  const WorkNotice notice(context, estimate, "simulating again");
+  std::optional<WorkNotice> notice;
+  if (told) notice.emplace(*told, estimate, "simulating again");
   details.profile = profile_launch(launch, details.machine);
   details.roofline =
       component_roofline(details.profile.timing, work_of(launch, details.machine), details.machine);
@@ -168,8 +169,8 @@ ReportSection waits_of(const LaunchProfile& profile) {
   return section;
 }
 
-void add_kernel(const Context& context, Store& store, RunReport& report) {
-  const KernelDetails& details = report.kernel.emplace(simulate_again(context, store, report.run));
+void add_kernel(const Context* told, Store& store, RunReport& report) {
+  const KernelDetails& details = report.kernel.emplace(simulate_again(told, store, report.run));
   const LaunchProfile& profile = details.profile;
   const double us = details.machine.us_of_ticks(profile.timing.ticks);
   // A wrong result has no time.
@@ -244,14 +245,14 @@ void add_tuning(Store& store, const JsonReader& stored, RunReport& report) {
 
 }  // namespace
 
-RunReport read_report(const Context& context, Store& store, const std::string& name) {
+RunReport read_report(Store& store, const std::string& name, const Context* told) {
   RunReport report;
   report.run = find_run(store, name);
   const Json result = stored_result(report.run);
   const JsonReader stored(result, result_name(report.run));
   switch (report.run.kind) {
     case RunKind::kKernel:
-      add_kernel(context, store, report);
+      add_kernel(told, store, report);
       break;
     case RunKind::kServe:
       add_serving(store, stored, report);

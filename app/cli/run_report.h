@@ -73,7 +73,8 @@ struct RunReport {
 /// simulated again, as details are not kept: Error (check failed) when it is out of date, that is
 /// when the kernel, the timing model or the machine's parameters have changed since. Error (not
 /// found) when there is no such run.
-RunReport read_report(const Context& context, Store& store, const std::string& run);
+/// `told` hears of a simulation that takes long, if there is somebody to tell.
+RunReport read_report(Store& store, const std::string& run, const Context* told = nullptr);
 
 /// The result of a run as it was kept; null when it ended without one.
 Json stored_result(const Run& run);

@@ -19,11 +19,6 @@ size_t width_of(const std::string& text) {
       text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
-std::string shown(const Cell& cell) {
-  if (const auto* number = std::get_if<double>(&cell)) return fmt::format("{:.6g}", *number);
-  return printable(to_text(cell), kWidestCell);
-}
-
 Json json_of(const Cell& cell) {
   if (const auto* whole = std::get_if<int64_t>(&cell)) return *whole;
   if (const auto* number = std::get_if<double>(&cell)) return *number;
@@ -63,6 +58,11 @@ std::vector<std::string> wrapped(std::string_view text, size_t width) {
 
 }  // namespace
 
+std::string shown_text(const Cell& cell) {
+  if (const auto* number = std::get_if<double>(&cell)) return fmt::format("{:.6g}", *number);
+  return printable(to_text(cell), kWidestCell);
+}
+
 std::string to_wrapped_table(QueryResult table, int columns) {
   const auto most = static_cast<size_t>(std::max(columns, 40));
   std::string text = to_table(table);
@@ -92,7 +92,7 @@ std::string to_table(const QueryResult& table) {
     widths.push_back(width_of(table.columns[c]));
     bool has_number = false, has_text = false;
     for (const auto& row : table.rows) {
-      widths[c] = std::max(widths[c], width_of(shown(row[c])));
+      widths[c] = std::max(widths[c], width_of(shown_text(row[c])));
       has_number = has_number || is_number(row[c]);
       has_text = has_text || std::holds_alternative<std::string>(row[c]);
     }
@@ -110,7 +110,7 @@ std::string to_table(const QueryResult& table) {
     text += line + "\n";
   };
   add_line([&](size_t c) { return table.columns[c]; });
-  for (const auto& row : table.rows) add_line([&](size_t c) { return shown(row[c]); });
+  for (const auto& row : table.rows) add_line([&](size_t c) { return shown_text(row[c]); });
   return text;
 }
 

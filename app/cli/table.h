@@ -7,6 +7,9 @@
 
 namespace tilewright {
 
+/// A value as tables show it to people: numbers with at most six significant digits.
+std::string shown_text(const Cell& cell);
+
 /// A table for people: columns aligned, numbers to the right with at most six significant digits.
 std::string to_table(const QueryResult& table);
 

@@ -6,6 +6,7 @@
 
 #include "app/tui/home/home_screen.h"
 #include "app/tui/lab/lab_screen.h"
+#include "app/tui/results/results_screen.h"
 #include "app/tui/screen.h"
 #include "app/tui/timeline/timeline_screen.h"
 #include "core/base/error.h"
@@ -116,6 +117,11 @@ std::vector<WorkbenchCommand> common_commands() {
        .help = "every instruction of a run on its core and pipe",
        .act = [](State& state, std::string_view,
                  Effects& effects) { show(state, Screen::kTimeline, effects); }},
+      {.id = "results",
+       .keys = "4",
+       .help = "ask the results database, compare runs",
+       .act = [](State& state, std::string_view,
+                 Effects& effects) { show(state, Screen::kResults, effects); }},
       {.id = "pane.next",
        .keys = "Tab v",
        .help = "the next pane takes the keys",
@@ -233,7 +239,8 @@ std::vector<Key> WorkbenchCommand::key_list() const {
 const std::vector<WorkbenchCommand>& workbench_commands() {
   static const std::vector<WorkbenchCommand> kTable = [] {
     std::vector<WorkbenchCommand> table = common_commands();
-    for (const auto& commands : {home_commands(), lab_commands(), timeline_commands()}) {
+    for (const auto& commands :
+         {home_commands(), lab_commands(), timeline_commands(), results_commands()}) {
       table.insert(table.end(), commands.begin(), commands.end());
     }
     return table;
@@ -256,7 +263,8 @@ const WorkbenchCommand* command_of(const State& state, Key key) {
   for (const WorkbenchCommand* command : commands_on(state.screen)) {
     if (!has_key(*command, key)) continue;
     if (command->pane == state.pane().pane) return command;
-    if (!found) found = command;
+    // One of the whole screen before one of a pane that has not the keys.
+    if (!found || (found->pane != -1 && command->pane == -1)) found = command;
   }
   return found;
 }

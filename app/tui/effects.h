@@ -17,6 +17,11 @@ struct SubmitEffect {
 struct CancelEffect {
   int64_t id = 0;
 };
+/// A command for a job that is not over.
+struct SteerEffect {
+  int64_t id = 0;
+  JobCommand command;
+};
 /// To the clipboard of the user's terminal.
 struct CopyEffect {
   std::string text;
@@ -36,8 +41,9 @@ struct RedrawEffect {};
 struct AppearanceEffect {};
 struct QuitEffect {};
 
-using Effect = std::variant<SubmitEffect, CancelEffect, CopyEffect, ScreenDumpEffect, SessionEffect,
-                            SuspendEffect, RedrawEffect, AppearanceEffect, QuitEffect>;
+using Effect =
+    std::variant<SubmitEffect, CancelEffect, SteerEffect, CopyEffect, ScreenDumpEffect,
+                 SessionEffect, SuspendEffect, RedrawEffect, AppearanceEffect, QuitEffect>;
 using Effects = std::vector<Effect>;
 
 }  // namespace tilewright

@@ -13,7 +13,7 @@ namespace tilewright {
 
 namespace {
 
-constexpr std::array<std::pair<Key, std::string_view>, 16> kNames = {{
+constexpr std::array<std::pair<Key, std::string_view>, 17> kNames = {{
     {keys::kEnter, "Enter"},
     {keys::kEscape, "Esc"},
     {keys::kTab, "Tab"},
@@ -29,6 +29,7 @@ constexpr std::array<std::pair<Key, std::string_view>, 16> kNames = {{
     {keys::kPageUp, "PgUp"},
     {keys::kPageDown, "PgDn"},
     {keys::kF1, "F1"},
+    {keys::kF5, "F5"},
     {keys::kSpace, "Space"},
 }};
 

@@ -35,6 +35,7 @@ constexpr Key kEnd{0x11000B};
 constexpr Key kPageUp{0x11000C};
 constexpr Key kPageDown{0x11000D};
 constexpr Key kF1{0x11000E};
+constexpr Key kF5{0x11000F};
 constexpr Key kSpace{U' '};
 constexpr Key ctrl(char letter) {
   return Key{static_cast<char32_t>(letter - 'a' + 1)};

@@ -2,6 +2,7 @@
 
 #include "app/tui/home/home_load.h"
 #include "app/tui/lab/kernel_outcome.h"
+#include "app/tui/results/results_load.h"
 #include "app/tui/timeline/timeline_data.h"
 
 namespace tilewright {
@@ -30,6 +31,17 @@ struct Worker {
   JobResult operator()(const AreaJob& job) const {
     return area_data(job.timeline->index, job.area, job.grouping);
   }
+  JobResult operator()(const LoadCatalogJob& job) const { return load_catalog(job, progress); }
+  JobResult operator()(const QueryJob& job) const { return run_query(job, progress); }
+  JobResult operator()(const ArrangeJob& job) const {
+    return std::make_shared<const ArrangedRows>(arrange(job.table, job.order));
+  }
+  JobResult operator()(const DescribeJob& job) const {
+    return std::make_shared<const ColumnFacts>(describe(job.rows, job.column));
+  }
+  JobResult operator()(const WriteResultJob& job) const { return write_result(job); }
+  JobResult operator()(const FindRunJob& job) const { return find_run(job); }
+  JobResult operator()(const CompareRunsJob& job) const { return compare_runs(job, progress); }
 };
 
 }  // namespace

@@ -11,25 +11,51 @@
 
 namespace tilewright {
 
+bool is_reading(const JobRequest& request) {
+  return std::holds_alternative<LoadHomeJob>(request) ||
+         std::holds_alternative<LoadCatalogJob>(request) ||
+         std::holds_alternative<QueryJob>(request) || std::holds_alternative<ArrangeJob>(request) ||
+         std::holds_alternative<DescribeJob>(request) ||
+         std::holds_alternative<FindRunJob>(request) ||
+         std::holds_alternative<CompareRunsJob>(request);
+}
+
+void JobMailbox::put(JobCommand command) {
+  {
+    const std::scoped_lock lock(mutex_);
+    commands_.push_back(std::move(command));
+  }
+  came_.notify_all();
+}
+
+std::vector<JobCommand> JobMailbox::take() {
+  const std::scoped_lock lock(mutex_);
+  return std::exchange(commands_, {});
+}
+
+void JobMailbox::wait(const std::stop_token& stop, double seconds) {
+  std::unique_lock lock(mutex_);
+  came_.wait_for(lock, stop, std::chrono::duration<double>(seconds),
+                 [this] { return !commands_.empty(); });
+}
+
 JobRunner::JobRunner(JobWork work, std::function<void()> wake)
-    : work_(std::move(work)),
-      wake_(std::move(wake)),
-      quick_worker_([this](const std::stop_token& stop) { serve(quick_, stop); }),
-      index_worker_([this](const std::stop_token& stop) { serve(index_, stop); }),
-      long_worker_([this](const std::stop_token& stop) { serve(long_, stop); }) {}
+    : work_(std::move(work)), wake_(std::move(wake)) {
+  for (Lane& lane : lanes_) {
+    workers_.emplace_back([this, &lane](const std::stop_token& stop) { serve(lane, stop); });
+  }
+}
 
 JobRunner::~JobRunner() {
   cancel_all();
-  quick_worker_.request_stop();
-  index_worker_.request_stop();
-  long_worker_.request_stop();
+  for (std::jthread& worker : workers_) worker.request_stop();
 }
 
 void JobRunner::cancel_all() {
   const std::scoped_lock lock(mutex_);
-  for (Lane* lane : lanes()) {
-    lane->queue.clear();
-    if (lane->running) lane->running->stop.request_stop();
+  for (Lane& lane : lanes_) {
+    lane.queue.clear();
+    if (lane.running) lane.running->stop.request_stop();
   }
 }
 
@@ -37,15 +63,8 @@ bool JobRunner::stops_within(double seconds) {
   cancel_all();
   std::unique_lock lock(mutex_);
   return idle_.wait_for(lock, std::chrono::duration<double>(seconds), [this] {
-    return std::ranges::none_of(lanes(), [](const Lane* lane) { return lane->running != nullptr; });
+    return std::ranges::none_of(lanes_, [](const Lane& lane) { return lane.running != nullptr; });
   });
-}
-
-JobRunner::Lane& JobRunner::lane_of(const JobRequest& request) {
-  const bool is_quick =
-      std::holds_alternative<LoadHomeJob>(request) || std::holds_alternative<AreaJob>(request);
-  if (is_quick) return quick_;
-  return std::holds_alternative<IndexTimelineJob>(request) ? index_ : long_;
 }
 
 void JobRunner::submit(int64_t id, std::string title, JobRequest request) {
@@ -54,7 +73,9 @@ void JobRunner::submit(int64_t id, std::string title, JobRequest request) {
   task->request = std::move(request);
   {
     const std::scoped_lock lock(mutex_);
-    lane_of(task->request).queue.push_back(std::move(task));
+    const JobLane lane = std::visit(
+        [](const auto& one) { return std::decay_t<decltype(one)>::kLane; }, task->request);
+    lanes_.at(static_cast<size_t>(lane)).queue.push_back(std::move(task));
   }
   queued_.notify_all();
 }
@@ -63,18 +84,29 @@ void JobRunner::cancel(int64_t id) {
   std::shared_ptr<Task> taken;
   {
     const std::scoped_lock lock(mutex_);
-    for (Lane* lane : lanes()) {
-      if (lane->running && lane->running->snapshot.id == id) lane->running->stop.request_stop();
+    for (Lane& lane : lanes_) {
+      if (lane.running && lane.running->snapshot.id == id) lane.running->stop.request_stop();
       const auto found = std::ranges::find_if(
-          lane->queue, [id](const auto& task) { return task->snapshot.id == id; });
-      if (found == lane->queue.end()) continue;
+          lane.queue, [id](const auto& task) { return task->snapshot.id == id; });
+      if (found == lane.queue.end()) continue;
       taken = *found;
-      lane->queue.erase(found);
+      lane.queue.erase(found);
     }
   }
   if (!taken) return;
   taken->snapshot.phase = JobPhase::kCancelled;
   publish(taken->snapshot);
+}
+
+void JobRunner::steer(int64_t id, JobCommand command) {
+  const std::scoped_lock lock(mutex_);
+  const auto put = [&](const std::shared_ptr<Task>& task) {
+    if (task && task->snapshot.id == id) task->mailbox->put(command);
+  };
+  for (const Lane& lane : lanes_) {
+    put(lane.running);
+    for (const std::shared_ptr<Task>& task : lane.queue) put(task);
+  }
 }
 
 std::vector<JobSnapshot> JobRunner::take_changes() {
@@ -129,11 +161,16 @@ void JobRunner::run(Task& task) {
   JobSnapshot snapshot = task.snapshot;
   snapshot.phase = JobPhase::kRunning;
   publish(snapshot);
-  const JobProgress progress(task.stop.get_token(), [&](double fraction) {
+  const auto report = [&](double fraction) {
     if (fraction < snapshot.fraction + 0.01) return;
     snapshot.fraction = fraction;
     publish(snapshot);
-  });
+  };
+  const auto show = [&](JobResult so_far) {
+    snapshot.result = std::move(so_far);
+    publish(snapshot);
+  };
+  const JobProgress progress(task.stop.get_token(), report, show, task.mailbox);
   try {
     snapshot.result = work_(task.request, progress);
     snapshot.phase = JobPhase::kDone;

@@ -15,7 +15,9 @@
 #include <vector>
 
 #include "app/tui/kernel_request.h"
+#include "app/tui/results/query_table.h"
 #include "core/timeline/timeline_area.h"
+#include "tuner/session/tune_events.h"
 
 namespace tilewright {
 
@@ -23,16 +25,28 @@ struct HomeData;
 struct KernelOutcome;
 struct RestoredRuns;
 struct TimelineData;
+struct ComparedRuns;
+struct FoundRun;
+struct QueryOutcome;
+struct ResultsCatalog;
+struct WrittenResult;
 struct AreaData;
 enum class AreaGrouping : uint8_t;
 
+/// Jobs of different lanes run side by side, each lane one job after the other: what is short
+/// (reading the database, adding up events) never waits for what is long.
+enum class JobLane : uint8_t { kQuick, kIndex, kLong, kTune, kServe, kQuery };
+constexpr size_t kJobLanes = 6;
+
 /// Reads what Home shows from the results database.
 struct LoadHomeJob {
+  static constexpr JobLane kLane = JobLane::kQuick;
   std::string db;
 };
 
 /// Simulates one kernel in detail and keeps the run in the database.
 struct RunKernelJob {
+  static constexpr JobLane kLane = JobLane::kLong;
   KernelRequest request;
   std::string db;
   bool keeps = true;  ///< false when an earlier result is only shown again
@@ -48,6 +62,7 @@ struct SavedRun {
 
 /// Simulates the runs of a session again, as their results are not kept.
 struct RestoreRunsJob {
+  static constexpr JobLane kLane = JobLane::kLong;
   std::vector<SavedRun> runs;
   int shown = 0;   ///< number of the one that was shown; 0: none
   int pinned = 0;  ///< of the baseline; 0: none
@@ -55,31 +70,92 @@ struct RestoreRunsJob {
 
 /// Simulates one kernel and indexes its events.
 struct IndexTimelineJob {
+  static constexpr JobLane kLane = JobLane::kIndex;
   KernelRequest request;
 };
 
 /// Writes the timeline of a kernel: Chrome trace JSON, or CSV by the file's name.
 struct ExportTimelineJob {
+  static constexpr JobLane kLane = JobLane::kLong;
   KernelRequest request;
   std::string path;
 };
 
 /// Adds up the events of a part of a timeline.
 struct AreaJob {
+  static constexpr JobLane kLane = JobLane::kQuick;
   std::shared_ptr<const TimelineData> timeline;  // the interface shows it meanwhile
   TimelineArea area;
   AreaGrouping grouping{};
 };
 
+/// Reads what can be asked of the results database.
+struct LoadCatalogJob {
+  static constexpr JobLane kLane = JobLane::kQuick;
+  std::string db;
+};
+
+/// Asks the database, by the name of a saved query or by SQL.
+struct QueryJob {
+  static constexpr JobLane kLane = JobLane::kQuery;
+  std::string db;
+  std::string sql;
+};
+
+/// Sorts and filters the rows of a result.
+struct ArrangeJob {
+  static constexpr JobLane kLane = JobLane::kQuick;
+  std::shared_ptr<const QueryTable> table;  // the interface shows it meanwhile
+  RowOrder order;
+};
+
+/// Looks at the values of a column of a result.
+struct DescribeJob {
+  static constexpr JobLane kLane = JobLane::kQuick;
+  std::shared_ptr<const ArrangedRows> rows;  // the interface shows them meanwhile
+  int column = 0;
+};
+
+/// Writes a result as it is shown: CSV or JSON by the file's name.
+struct WriteResultJob {
+  static constexpr JobLane kLane = JobLane::kQuick;
+  std::shared_ptr<const ArrangedRows> rows;  // the interface shows them meanwhile
+  std::string path;
+  bool replaces = false;  ///< a file that is there
+};
+
+/// Looks what a run was.
+struct FindRunJob {
+  static constexpr JobLane kLane = JobLane::kQuick;
+  std::string db;
+  int64_t run = 0;
+};
+
+/// Compares two runs, the first one being the baseline.
+struct CompareRunsJob {
+  static constexpr JobLane kLane = JobLane::kLong;
+  std::string db;
+  int64_t a = 0;
+  int64_t b = 0;
+};
+
 using JobRequest = std::variant<LoadHomeJob, RunKernelJob, RestoreRunsJob, IndexTimelineJob,
-                                ExportTimelineJob, AreaJob>;
+                                ExportTimelineJob, AreaJob, LoadCatalogJob, QueryJob, ArrangeJob,
+                                DescribeJob, WriteResultJob, FindRunJob, CompareRunsJob>;
+
+/// Whether nothing is lost when the job ends early.
+bool is_reading(const JobRequest& request);
 
 /// What a job found. Never changed again, so that the interface reads it without locks; shared
 /// because the worker may still hold it while it is shown.
 using JobResult =
     std::variant<std::monostate, std::shared_ptr<const HomeData>,
                  std::shared_ptr<const KernelOutcome>, std::shared_ptr<const RestoredRuns>,
-                 std::shared_ptr<const TimelineData>, std::shared_ptr<const AreaData>, std::string>;
+                 std::shared_ptr<const TimelineData>, std::shared_ptr<const AreaData>,
+                 std::shared_ptr<const ResultsCatalog>, std::shared_ptr<const QueryOutcome>,
+                 std::shared_ptr<const ArrangedRows>, std::shared_ptr<const ColumnFacts>,
+                 std::shared_ptr<const WrittenResult>, std::shared_ptr<const FoundRun>,
+                 std::shared_ptr<const ComparedRuns>, std::string>;
 
 enum class JobPhase : uint8_t { kQueued, kRunning, kDone, kFailed, kCancelled };
 
@@ -90,7 +166,7 @@ struct JobSnapshot {
   JobPhase phase = JobPhase::kQueued;
   double fraction = 0;      ///< of the work that is done
   std::string failure;      ///< why, of a failed job
-  JobResult result;         ///< of a job that is done
+  JobResult result;         ///< of a job that is done; of a running one what it shows meanwhile
   bool is_reading = false;  ///< nothing is lost when it ends early
 
   bool is_over() const { return phase != JobPhase::kQueued && phase != JobPhase::kRunning; }
@@ -99,16 +175,53 @@ struct JobSnapshot {
 /// Thrown through a job's work to end it.
 struct JobCancelled {};
 
+/// What somebody who watches a running job wants of it, such as a pause.
+using JobCommand = std::variant<TuneCommand>;
+
+/// Where commands for a job wait until it asks for them. Any thread may use it.
+class JobMailbox {
+ public:
+  void put(JobCommand command);
+  /// Everything that came since the last call, in order.
+  std::vector<JobCommand> take();
+  /// Returns when there is something to take, or a stop was requested, or the time is over.
+  void wait(const std::stop_token& stop, double seconds);
+
+ private:
+  std::mutex mutex_;  ///< guards commands_
+  std::condition_variable_any came_;
+  std::vector<JobCommand> commands_;
+};
+
 /// What a job calls now and then while it works.
 class JobProgress {
  public:
   JobProgress(std::stop_token stop, std::function<void(double)> report)
       : stop_(std::move(stop)), report_(std::move(report)) {}
+  JobProgress(std::stop_token stop, std::function<void(double)> report,
+              std::function<void(JobResult)> show, std::shared_ptr<JobMailbox> mailbox)
+      : stop_(std::move(stop)),
+        report_(std::move(report)),
+        show_(std::move(show)),
+        mailbox_(std::move(mailbox)) {}
 
   bool is_cancelled() const { return stop_.stop_requested(); }
   /// For a part of the work, from one fraction to another.
   JobProgress part(double from, double to) const {
-    return {stop_, [*this, from, to](double fraction) { report_(from + fraction * (to - from)); }};
+    return {stop_, [*this, from, to](double fraction) { report_(from + fraction * (to - from)); },
+            show_, mailbox_};
+  }
+  /// What is to be seen of the work so far: the interface gets the newest as if it was the result.
+  void show(JobResult so_far) const {
+    if (show_) show_(std::move(so_far));
+  }
+  /// Commands that came since the last call.
+  std::vector<JobCommand> commands() const {
+    return mailbox_ ? mailbox_->take() : std::vector<JobCommand>{};
+  }
+  /// Until a command comes or the job is cancelled, at most so long.
+  void wait(double seconds) const {
+    if (mailbox_) mailbox_->wait(stop_, seconds);
   }
   /// Throws JobCancelled when the job was cancelled. Cheap enough for some thousand calls a second.
   void at(double fraction) const {
@@ -119,15 +232,15 @@ class JobProgress {
  private:
   std::stop_token stop_;
   std::function<void(double)> report_;
+  std::function<void(JobResult)> show_ = {};
+  std::shared_ptr<JobMailbox> mailbox_ = {};  ///< shared with whoever steers the job
 };
 
 /// Does one job. Throws Error or JobCancelled.
 using JobWork = std::function<JobResult(const JobRequest&, const JobProgress&)>;
 
-/// Worker threads: one for what is short (reading the database, adding up events), one for the
-/// timeline that is asked for and one for other simulations, so that none waits for another. The
-/// interface thread never waits for a worker: it submits, and takes snapshots when `wake` was
-/// called (from the worker's thread).
+/// A worker thread for each lane. The interface thread never waits for a worker: it submits, and
+/// takes snapshots when `wake` was called (from the worker's thread).
 class JobRunner {
  public:
   JobRunner(JobWork work, std::function<void()> wake);
@@ -143,6 +256,8 @@ class JobRunner {
   void submit(int64_t id, std::string title, JobRequest request);
   /// Takes a queued job away; a running one ends when it next reports progress.
   void cancel(int64_t id);
+  /// Puts a command where the queued or running job finds it; nothing where there is none.
+  void steer(int64_t id, JobCommand command);
   /// The newest snapshot of each job that changed since the last call, in the order of ids.
   std::vector<JobSnapshot> take_changes();
 
@@ -151,6 +266,7 @@ class JobRunner {
     JobSnapshot snapshot;
     JobRequest request;
     std::stop_source stop;
+    std::shared_ptr<JobMailbox> mailbox = std::make_shared<JobMailbox>();
   };
   struct Lane {
     std::deque<std::shared_ptr<Task>> queue;
@@ -161,21 +277,15 @@ class JobRunner {
   void serve(Lane& lane, const std::stop_token& stop);
   void run(Task& task);
   void publish(const JobSnapshot& snapshot);
-  std::array<Lane*, 3> lanes() { return {&quick_, &index_, &long_}; }
-  Lane& lane_of(const JobRequest& request);
 
   JobWork work_;
   std::function<void()> wake_;
   std::mutex mutex_;  ///< guards the lanes and changes_
   std::condition_variable_any queued_;
   std::condition_variable_any idle_;
-  Lane quick_;
-  Lane index_;
-  Lane long_;
+  std::array<Lane, kJobLanes> lanes_;
   std::vector<JobSnapshot> changes_;
-  std::jthread quick_worker_;
-  std::jthread index_worker_;
-  std::jthread long_worker_;
+  std::vector<std::jthread> workers_;  ///< one for each lane
 };
 
 }  // namespace tilewright

@@ -45,6 +45,8 @@ struct ScreenInfo {
   void (*settle)(State& state, Effects& effects) = nullptr;
   /// A key before commands see it, for fields that are being typed; true when taken. May be null.
   bool (*type)(State& state, Key key, Effects& effects) = nullptr;
+  /// What was pasted, for fields that are being typed; true when taken. May be null.
+  bool (*paste)(State& state, const std::u32string& text) = nullptr;
   /// What the keys do while they go to a field that is being typed, instead of the usual hints;
   /// empty when none is. May be null.
   std::vector<Hint> (*mode_hints)(const State& state) = nullptr;

@@ -96,6 +96,14 @@ void restore_form(State& state, const JsonReader& lab) {
   state.lab.undo.clear();
 }
 
+/// Sessions of earlier versions have none.
+void restore_results(ResultsState& results, const JsonReader& json) {
+  results.sql = TextEdit(json.at("sql").string());
+  for (const JsonReader& sql : json.at("history").items()) {
+    results.history.push_back(sql.string());
+  }
+}
+
 RestoreRunsJob runs_job(const State& state, const JsonReader& lab) {
   RestoreRunsJob job;
   for (const JsonReader& run : lab.at("runs").items()) {
@@ -132,6 +140,7 @@ std::string session_text(const State& state) {
   json["lab"]["field"] = state.lab.field;
   json["timeline"] = {{"unit", static_cast<int>(state.timeline.unit)},
                       {"path", state.timeline.shows_path}};
+  json["results"] = {{"sql", state.results.sql.utf8()}, {"history", state.results.history}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -163,6 +172,7 @@ void restore_session(State& state, std::string_view text, Effects& effects) {
   restored.timeline.unit =
       timeline.at("unit").integer(0, 1) == 0 ? TimeUnit::kCycles : TimeUnit::kMicroseconds;
   restored.timeline.shows_path = timeline.at("path").boolean();
+  if (session.has("results")) restore_results(restored.results, session.at("results"));
   RestoreRunsJob job = runs_job(restored, lab);
   state = std::move(restored);
   if (!job.runs.empty()) submit(state, effects, "bring back runs", std::move(job));

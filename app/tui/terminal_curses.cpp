@@ -88,7 +88,7 @@ std::map<int, Key> special_keys() {
           {KEY_DC, keys::kDelete},   {KEY_UP, keys::kUp},        {KEY_DOWN, keys::kDown},
           {KEY_LEFT, keys::kLeft},   {KEY_RIGHT, keys::kRight},  {KEY_HOME, keys::kHome},
           {KEY_END, keys::kEnd},     {KEY_PPAGE, keys::kPageUp}, {KEY_NPAGE, keys::kPageDown},
-          {KEY_F(1), keys::kF1}};
+          {KEY_F(1), keys::kF1},     {KEY_F(5), keys::kF5}};
 }
 
 Key character_key(wint_t character) {

@@ -11,6 +11,7 @@
 #include "app/tui/home/home_screen.h"
 #include "app/tui/lab/lab_screen.h"
 #include "app/tui/palette.h"
+#include "app/tui/results/results_screen.h"
 #include "app/tui/screen.h"
 #include "app/tui/timeline/timeline_screen.h"
 #include "app/tui/tour.h"
@@ -86,6 +87,8 @@ void take_mouse(State& state, const MouseEvent& event, Effects& effects) {
 
 /// Pasted text is no row of commands: it goes into a line that is typed, or nowhere.
 void take_paste(State& state, const std::u32string& text) {
+  const auto paste = info_of(state.screen).paste;
+  if (!state.palette && !state.help && paste && paste(state, text)) return;
   if (!state.palette) {
     state.say("pasted text is not taken for keys; ':' opens a line for it", Role::kWarn);
     return;
@@ -117,6 +120,27 @@ void take_result(State& state, const JobSnapshot& job, Effects& effects) {
     void operator()(const std::shared_ptr<const AreaData>& data) const {
       area_ready(state, job.id, data);
     }
+    void operator()(const std::shared_ptr<const ResultsCatalog>& catalog) const {
+      catalog_loaded(state, catalog);
+    }
+    void operator()(const std::shared_ptr<const QueryOutcome>& outcome) const {
+      query_finished(state, job.id, outcome);
+    }
+    void operator()(const std::shared_ptr<const ArrangedRows>& rows) const {
+      rows_arranged(state, job.id, rows);
+    }
+    void operator()(const std::shared_ptr<const ColumnFacts>& facts) const {
+      column_described(state, job.id, facts);
+    }
+    void operator()(const std::shared_ptr<const WrittenResult>& written) const {
+      result_written(state, written);
+    }
+    void operator()(const std::shared_ptr<const FoundRun>& run) const {
+      run_found(state, job.id, run, effects);
+    }
+    void operator()(const std::shared_ptr<const ComparedRuns>& compared) const {
+      runs_compared(state, job.id, compared);
+    }
     void operator()(const std::string& text) const { state.say(text, Role::kGood); }
   };
   std::visit(Taker{state, job, effects}, job.result);
@@ -128,12 +152,13 @@ void take_job(State& state, const JobSnapshot& job, Effects& effects) {
   if (!job.is_over()) {
     known->phase = job.phase;
     known->fraction = job.fraction;
-    return;
+    return take_result(state, job, effects);
   }
   const std::string title = known->title;
   state.jobs.erase(known);
   if (job.phase == JobPhase::kDone) return take_result(state, job, effects);
   job_ended_without_result(state, job);
+  results_job_ended(state, job);
   if (job.phase == JobPhase::kFailed) {
     state.say(fmt::format("{}: {}", title, job.failure), Role::kBad);
   } else {
@@ -190,11 +215,8 @@ void tell_copied(State& state, const std::string& text) {
 
 int64_t submit(State& state, Effects& effects, std::string title, JobRequest request) {
   const int64_t id = state.next_job++;
-  state.jobs.push_back({.id = id,
-                        .title = title,
-                        .failure = {},
-                        .result = {},
-                        .is_reading = std::holds_alternative<LoadHomeJob>(request)});
+  state.jobs.push_back(
+      {.id = id, .title = title, .failure = {}, .result = {}, .is_reading = is_reading(request)});
   effects.emplace_back(SubmitEffect{id, std::move(title), std::move(request)});
   return id;
 }

@@ -257,6 +257,7 @@ class Workbench {
 
   void apply(const SubmitEffect& effect) { jobs_.submit(effect.id, effect.title, effect.request); }
   void apply(const CancelEffect& effect) { jobs_.cancel(effect.id); }
+  void apply(const SteerEffect& effect) { jobs_.steer(effect.id, effect.command); }
   void apply(const SuspendEffect&) { suspend(); }
   void apply(const RedrawEffect&) { terminal_->redraw(); }
   void apply(const AppearanceEffect&) { terminal_->set_mouse(state_.look.mouse); }

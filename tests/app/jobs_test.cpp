@@ -156,5 +156,46 @@ TEST(JobRunner, EndsWithWorkLeft) {
   watcher.wait_until(runner, 1, [](const JobSnapshot& job) { return job.fraction > 0; });
 }
 
+TEST(JobRunner, ShowsWhatARunningJobFoundAndHandsItCommands) {
+  Watcher watcher;
+  JobRunner runner(
+      [](const JobRequest&, const JobProgress& progress) -> JobResult {
+        progress.show(std::string("so far"));
+        std::vector<JobCommand> commands;
+        while (commands.empty() && !progress.is_cancelled()) {
+          progress.wait(20);
+          commands = progress.commands();
+        }
+        return std::get<TuneCommand>(commands.front()).text;
+      },
+      [&] { watcher.wake(); });
+  runner.submit(7, "waits", LoadHomeJob{"a.db"});
+  const JobSnapshot shown =
+      watcher.wait_until(runner, 7, [](const JobSnapshot& job) { return job.result.index() != 0; });
+  EXPECT_EQ(shown.phase, JobPhase::kRunning);
+  EXPECT_EQ(std::get<std::string>(shown.result), "so far");
+  runner.steer(8, TuneCommand{.text = "for nobody"});
+  runner.steer(7, TuneCommand{.text = "forest"});
+  const JobSnapshot done = watcher.wait_for_end(runner, 7);
+  EXPECT_EQ(done.phase, JobPhase::kDone);
+  EXPECT_EQ(std::get<std::string>(done.result), "forest");
+}
+
+TEST(JobRunner, AJobThatWaitsForCommandsEndsWhenItIsCancelled) {
+  Watcher watcher;
+  JobRunner runner(
+      [](const JobRequest&, const JobProgress& progress) -> JobResult {
+        progress.show(std::string("waiting"));
+        progress.wait(1000);
+        progress.at(1);
+        return {};
+      },
+      [&] { watcher.wake(); });
+  runner.submit(1, "waits", LoadHomeJob{"a.db"});
+  watcher.wait_until(runner, 1, [](const JobSnapshot& job) { return job.result.index() != 0; });
+  runner.cancel(1);
+  EXPECT_EQ(watcher.wait_for_end(runner, 1).phase, JobPhase::kCancelled);
+}
+
 }  // namespace
 }  // namespace tilewright

@@ -182,7 +182,7 @@ std::string text_of(Context& context, const AppliedRun& applied) {
 
 RunReport read(const Context& context, Store& store) {
   const InterruptExit exit;  // simulating again cannot be stopped, and nothing is written
-  RunReport report = read_report(context, store, context.arguments().positionals()[0]);
+  RunReport report = read_report(store, context.arguments().positionals()[0], &context);
   if (context.arguments().has("apply") && !report.kernel) {
     throw Error(ErrorKind::kUsage,
                 fmt::format("--apply follows advice on a kernel run, and run {} is of kind {}",
