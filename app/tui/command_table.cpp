@@ -8,6 +8,7 @@
 #include "app/tui/lab/lab_screen.h"
 #include "app/tui/screen.h"
 #include "app/tui/timeline/timeline_screen.h"
+#include "app/tui/tune/tune_screen.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 
@@ -116,6 +117,11 @@ std::vector<WorkbenchCommand> common_commands() {
        .help = "every instruction of a run on its core and pipe",
        .act = [](State& state, std::string_view,
                  Effects& effects) { show(state, Screen::kTimeline, effects); }},
+      {.id = "tune",
+       .keys = "4",
+       .help = "search for the fastest configs, watch and steer it",
+       .act = [](State& state, std::string_view,
+                 Effects& effects) { show(state, Screen::kTune, effects); }},
       {.id = "pane.next",
        .keys = "Tab v",
        .help = "the next pane takes the keys",
@@ -233,7 +239,7 @@ std::vector<Key> WorkbenchCommand::key_list() const {
 const std::vector<WorkbenchCommand>& workbench_commands() {
   static const std::vector<WorkbenchCommand> kTable = [] {
     std::vector<WorkbenchCommand> table = common_commands();
-    for (const auto& commands : {home_commands(), lab_commands(), timeline_commands()}) {
+    for (const auto& commands : {home_commands(), lab_commands(), timeline_commands(), tune_commands()}) {
       table.insert(table.end(), commands.begin(), commands.end());
     }
     return table;

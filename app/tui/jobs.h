@@ -14,7 +14,9 @@
 #include <variant>
 #include <vector>
 
+#include "app/cli/settings.h"
 #include "app/tui/kernel_request.h"
+#include "app/tui/tune/tune_fit.h"
 #include "core/timeline/timeline_area.h"
 #include "tuner/session/tune_events.h"
 
@@ -25,12 +27,13 @@ struct KernelOutcome;
 struct RestoredRuns;
 struct TimelineData;
 struct AreaData;
+struct TuneMatters;
 enum class AreaGrouping : uint8_t;
 
 /// Jobs of different lanes run side by side, each lane one job after the other: what is short
 /// (reading the database, adding up events) never waits for what is long.
-enum class JobLane : uint8_t { kQuick, kIndex, kLong, kTune, kServe };
-constexpr size_t kJobLanes = 5;
+enum class JobLane : uint8_t { kQuick, kIndex, kLong, kTune, kServe, kFollow };
+constexpr size_t kJobLanes = 6;
 
 /// Reads what Home shows from the results database.
 struct LoadHomeJob {
@@ -83,15 +86,65 @@ struct AreaJob {
   AreaGrouping grouping{};
 };
 
+/// Tunes what a command line of `tilewright tune` names.
+struct TuneJob {
+  static constexpr JobLane kLane = JobLane::kTune;
+  std::vector<std::string> tokens;  ///< target and options
+  std::string command_line;
+  Globals globals;
+};
+
+/// Reads a tuning from the database, and goes on to do so while another process is at it.
+struct WatchRunJob {
+  static constexpr JobLane kLane = JobLane::kFollow;
+  std::string db;
+  int64_t run = 0;
+};
+
+/// Finds out which parameters matter by what was tried of a problem.
+struct TuneMattersJob {
+  static constexpr JobLane kLane = JobLane::kIndex;
+  std::shared_ptr<const TuneProblemView> problem;  // shared with the views that have it
+};
+
+/// Finds out which pairs of values of two parameters fit.
+struct TuneFitJob {
+  static constexpr JobLane kLane = JobLane::kIndex;
+  std::string problem;
+  std::shared_ptr<const TuneSpaces> spaces;  // shared with the views that have it
+  size_t across = 0;
+  size_t down = 0;
+};
+
+/// Finds out why no config has two values together.
+struct CellReasonJob {
+  static constexpr JobLane kLane = JobLane::kQuick;
+  std::string problem;
+  std::shared_ptr<const TuneSpaces> spaces;  // shared with the views that have it
+  CellPlace cell;
+};
+
+/// Adds a tuning to a batch file.
+struct WriteBatchJob {
+  static constexpr JobLane kLane = JobLane::kQuick;
+  std::string path;
+  std::vector<std::string> tokens;  ///< target and options
+  std::string machine;
+  int64_t seed = 0;
+};
+
 using JobRequest = std::variant<LoadHomeJob, RunKernelJob, RestoreRunsJob, IndexTimelineJob,
-                                ExportTimelineJob, AreaJob>;
+                                ExportTimelineJob, AreaJob, TuneJob, WatchRunJob, TuneMattersJob,
+                                TuneFitJob, CellReasonJob, WriteBatchJob>;
 
 /// What a job found. Never changed again, so that the interface reads it without locks; shared
 /// because the worker may still hold it while it is shown.
 using JobResult =
     std::variant<std::monostate, std::shared_ptr<const HomeData>,
                  std::shared_ptr<const KernelOutcome>, std::shared_ptr<const RestoredRuns>,
-                 std::shared_ptr<const TimelineData>, std::shared_ptr<const AreaData>, std::string>;
+                 std::shared_ptr<const TimelineData>, std::shared_ptr<const AreaData>,
+                 std::shared_ptr<const TuneView>, std::shared_ptr<const TuneMatters>,
+                 std::shared_ptr<const TuneFit>, std::shared_ptr<const CellReason>, std::string>;
 
 enum class JobPhase : uint8_t { kQueued, kRunning, kDone, kFailed, kCancelled };
 
@@ -142,6 +195,8 @@ class JobProgress {
         mailbox_(std::move(mailbox)) {}
 
   bool is_cancelled() const { return stop_.stop_requested(); }
+  /// How far the work is, of a job that ends by itself when it was cancelled.
+  void tell(double fraction) const { report_(fraction); }
   /// For a part of the work, from one fraction to another.
   JobProgress part(double from, double to) const {
     return {stop_, [*this, from, to](double fraction) { report_(from + fraction * (to - from)); },

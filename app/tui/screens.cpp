@@ -4,12 +4,13 @@
 #include "app/tui/lab/lab_screen.h"
 #include "app/tui/screen.h"
 #include "app/tui/timeline/timeline_screen.h"
+#include "app/tui/tune/tune_screen.h"
 
 namespace tilewright {
 
 std::span<const ScreenInfo> all_screens() {
   static const std::array<ScreenInfo, kScreenCount> kScreens = {home_screen(), lab_screen(),
-                                                                timeline_screen()};
+                                                                timeline_screen(), tune_screen()};
   return kScreens;
 }
 

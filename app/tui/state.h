@@ -12,14 +12,16 @@
 #include "app/tui/home/home_state.h"
 #include "app/tui/jobs.h"
 #include "app/tui/lab/lab_state.h"
+#include "app/tui/line_edit.h"
 #include "app/tui/role.h"
 #include "app/tui/theme.h"
 #include "app/tui/timeline/timeline_state.h"
+#include "app/tui/tune/tune_state.h"
 
 namespace tilewright {
 
-enum class Screen : uint8_t { kHome, kLab, kTimeline };
-constexpr int kScreenCount = 3;
+enum class Screen : uint8_t { kHome, kLab, kTimeline, kTune };
+constexpr int kScreenCount = 4;
 
 /// What the user chose about the terminal.
 struct Appearance {
@@ -39,17 +41,6 @@ struct PaneFocus {
 struct Message {
   std::string text;
   Role role = Role::kText;
-};
-
-/// A line of text that is being typed.
-struct LineEdit {
-  std::u32string text;
-  size_t cursor = 0;
-
-  explicit LineEdit(std::string_view utf8 = {});
-  std::string utf8() const;
-  /// Takes a key that edits a line; false when it is not one.
-  bool take(Key key);
 };
 
 /// The palette: the line behind ':' and the row of the list below that is chosen.
@@ -97,6 +88,7 @@ struct State {
   HomeState home;
   LabState lab;
   TimelineState timeline;
+  TuneState tune;
 
   std::vector<JobSnapshot> jobs;  ///< that are not over, in the order of ids
   int64_t next_job = 1;

@@ -14,6 +14,7 @@
 #include "app/tui/screen.h"
 #include "app/tui/timeline/timeline_screen.h"
 #include "app/tui/tour.h"
+#include "app/tui/tune/tune_screen.h"
 
 namespace tilewright {
 
@@ -117,6 +118,18 @@ void take_result(State& state, const JobSnapshot& job, Effects& effects) {
     void operator()(const std::shared_ptr<const AreaData>& data) const {
       area_ready(state, job.id, data);
     }
+    void operator()(const std::shared_ptr<const TuneView>& view) const {
+      tune_shown(state, job.id, view);
+    }
+    void operator()(const std::shared_ptr<const TuneMatters>& matters) const {
+      matters_found(state, job.id, matters);
+    }
+    void operator()(const std::shared_ptr<const TuneFit>& fit) const {
+      fit_found(state, job.id, fit);
+    }
+    void operator()(const std::shared_ptr<const CellReason>& reason) const {
+      reason_found(state, job.id, reason);
+    }
     void operator()(const std::string& text) const { state.say(text, Role::kGood); }
   };
   std::visit(Taker{state, job, effects}, job.result);
@@ -134,6 +147,7 @@ void take_job(State& state, const JobSnapshot& job, Effects& effects) {
   state.jobs.erase(known);
   if (job.phase == JobPhase::kDone) return take_result(state, job, effects);
   job_ended_without_result(state, job);
+  tune_job_ended(state, job);
   if (job.phase == JobPhase::kFailed) {
     state.say(fmt::format("{}: {}", title, job.failure), Role::kBad);
   } else {
@@ -188,13 +202,26 @@ void tell_copied(State& state, const std::string& text) {
   }
 }
 
+namespace {
+
+/// Work that can be had again at once.
+bool loses_nothing(const JobRequest& request) {
+  return std::holds_alternative<LoadHomeJob>(request) ||
+         std::holds_alternative<WatchRunJob>(request) ||
+         std::holds_alternative<TuneMattersJob>(request) ||
+         std::holds_alternative<TuneFitJob>(request) ||
+         std::holds_alternative<CellReasonJob>(request);
+}
+
+}  // namespace
+
 int64_t submit(State& state, Effects& effects, std::string title, JobRequest request) {
   const int64_t id = state.next_job++;
   state.jobs.push_back({.id = id,
                         .title = title,
                         .failure = {},
                         .result = {},
-                        .is_reading = std::holds_alternative<LoadHomeJob>(request)});
+                        .is_reading = loses_nothing(request)});
   effects.emplace_back(SubmitEffect{id, std::move(title), std::move(request)});
   return id;
 }
