@@ -66,9 +66,13 @@ std::optional<std::pair<size_t, size_t>> axes_of(const TuneState& tune,
   return std::pair(across, down);
 }
 
+HeatGrid grid_of(const TuneProblemView& problem, size_t across, size_t down) {
+  return {across, down, values_of(problem, across), values_of(problem, down), {}};
+}
+
 HeatGrid heat_of(const TuneProblemView& problem, size_t across, size_t down) {
-  HeatGrid grid{across, down, values_of(problem, across), values_of(problem, down), {}};
-  grid.cells.resize(grid.columns.size() * grid.rows.size());
+  HeatGrid grid = grid_of(problem, across, down);
+  grid.cells.resize(grid.size());
   for (size_t row = 0; row < problem.trials.size(); ++row) {
     const std::span<const int64_t> values = problem.trials.values(row);
     const auto column = place_of(grid.columns, values[across]);
@@ -113,7 +117,7 @@ std::vector<size_t> top_rows(const TuneProblemView& problem, size_t at_most) {
 
 bool is_of(const TuneFit* fit, const TuneProblemView& problem, const HeatGrid& grid) {
   return fit && fit->problem == problem.problem && fit->across == grid.across &&
-         fit->down == grid.down && fit->cells.size() == grid.cells.size();
+         fit->down == grid.down && fit->cells.size() == grid.size();
 }
 
 }  // namespace tilewright

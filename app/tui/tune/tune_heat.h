@@ -25,8 +25,9 @@ struct HeatGrid {
   size_t down = 0;
   std::vector<int64_t> columns;  ///< values
   std::vector<int64_t> rows;
-  std::vector<HeatCell> cells;  ///< row by row
+  std::vector<HeatCell> cells;  ///< row by row; none in a grid without its tries
 
+  size_t size() const { return columns.size() * rows.size(); }
   const HeatCell& at(const SpaceCursor& place) const {
     return cells[place.row * columns.size() + place.column];
   }
@@ -39,7 +40,8 @@ std::vector<size_t> axis_choices(const TuneProblemView& problem);
 std::optional<std::pair<size_t, size_t>> axes_of(const TuneState& tune,
                                                  const TuneProblemView& problem);
 
-/// Everything that was tried, over the axes.
+/// The values of both axes, which is quick, and with them everything that was tried.
+HeatGrid grid_of(const TuneProblemView& problem, size_t across, size_t down);
 HeatGrid heat_of(const TuneProblemView& problem, size_t across, size_t down);
 
 /// The cell of the cursor; that of the best config where it was not moved.

@@ -179,7 +179,7 @@ std::string status(const State& state) {
   if (tune.shows_form) return start_obstacle(state);
   if (!tune.view) return "";
   if (tune.view->log.empty()) return "";
-  return tune.view->log.back().text;
+  return printable(tune.view->log.back().text, 400);
 }
 
 }  // namespace

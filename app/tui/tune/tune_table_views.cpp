@@ -51,7 +51,7 @@ void draw_tune_top(const State& state, Canvas canvas) {
   const double best = problem.trials.trial(rows[0]).time_us;
   // What the short form leaves out, of the chosen one.
   const Config chosen = problem.config(rows[static_cast<size_t>(table.chosen)]);
-  const std::string words = named_config(chosen);
+  const std::string words = printable(named_config(chosen), 400);
   const bool has_words = canvas.height() >= 9;
   const int words_rows = has_words ? static_cast<int>(wrapped(words, canvas.width()).size()) : 0;
   Canvas list = canvas.part({0, 0, canvas.width(), canvas.height() - words_rows});

@@ -153,7 +153,9 @@ std::string resume_obstacle(const State& state) {
 
 void resume_tuning(State& state, Effects& effects) {
   const TuneView& view = *state.tune.view;
-  state.tune.form = form_of_command(view.command, state.tune.form);
+  TuneForm before = state.tune.form;
+  before.machine = view.machine;
+  state.tune.form = form_of_command(view.command, before);
   begin(state, effects, state.tune.form, {"--resume", std::to_string(view.run)});
 }
 
@@ -205,7 +207,7 @@ void limit_value(State& state, Effects& effects, bool is_pin, bool is_across,
     const TuneProblemView* problem = state.tune.shown();
     const auto axes = problem ? axes_of(state.tune, *problem) : std::nullopt;
     if (!axes) throw Error(ErrorKind::kUsage, "there is no tile space yet; give NAME=VALUE");
-    const HeatGrid grid = heat_of(*problem, axes->first, axes->second);
+    const HeatGrid grid = grid_of(*problem, axes->first, axes->second);
     const SpaceCursor cursor = cursor_of(state.tune, *problem, grid);
     const Parameter& parameter = problem->parameters[is_across ? grid.across : grid.down];
     const int64_t value = is_across ? grid.columns[cursor.column] : grid.rows[cursor.row];
@@ -287,7 +289,7 @@ void move_in_space(State& state, int columns, int rows) {
   const TuneProblemView* problem = state.tune.shown();
   const auto axes = problem ? axes_of(state.tune, *problem) : std::nullopt;
   if (!axes) return;
-  const HeatGrid grid = heat_of(*problem, axes->first, axes->second);
+  const HeatGrid grid = grid_of(*problem, axes->first, axes->second);
   SpaceCursor cursor = cursor_of(state.tune, *problem, grid);
   const auto moved = [](size_t from, int step, size_t count) {
     return static_cast<size_t>(
@@ -313,7 +315,7 @@ void settle_space(State& state, const TuneProblemView& problem, Effects& effects
   TuneState& tune = state.tune;
   const auto axes = axes_of(tune, problem);
   if (!axes || !problem.spaces) return;
-  const HeatGrid grid = heat_of(problem, axes->first, axes->second);
+  const HeatGrid grid = grid_of(problem, axes->first, axes->second);
   if (!is_of(tune.fit.get(), problem, grid)) {
     if (is_at_work(state, tune.fit_job)) return;
     tune.fit_job = submit(state, effects, "what fits",
@@ -404,11 +406,11 @@ void tune_job_ended(State& state, const JobSnapshot& job) {
     auto none = std::make_shared<TuneFit>();
     const auto axes = axes_of(tune, *tune.shown());
     if (!axes) return;
-    const HeatGrid grid = heat_of(*tune.shown(), axes->first, axes->second);
+    const HeatGrid grid = grid_of(*tune.shown(), axes->first, axes->second);
     none->problem = tune.shown()->problem;
     none->across = axes->first;
     none->down = axes->second;
-    none->cells.assign(grid.cells.size(), CellFit::kSearched);
+    none->cells.assign(grid.size(), CellFit::kSearched);
     tune.fit = std::move(none);
     return;
   }
