@@ -217,8 +217,9 @@ class Store {
   void record(const MeasurementKey& key, const Measurement& measurement, int64_t run_id,
               double wall_us, std::string_view date);
 
-  /// What a run tried, in order.
-  std::vector<StoredTrial> trials(int64_t run_id);
+  /// What a run tried, in order: from a place on, at most so many.
+  std::vector<StoredTrial> trials(int64_t run_id, int64_t first_place = 0,
+                                  int64_t at_most = INT64_MAX);
   /// All measurements of a series, by config.
   std::vector<KnownMeasurement> known(const Series& series);
   /// The fastest config of a series, the first by its text of equally fast ones.

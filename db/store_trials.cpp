@@ -227,14 +227,15 @@ std::vector<MeasurementKey> Store::keys_of_run(int64_t run_id) {
   return keys;
 }
 
-std::vector<StoredTrial> Store::trials(int64_t run_id) {
+std::vector<StoredTrial> Store::trials(int64_t run_id, int64_t first_place, int64_t at_most) {
   Statement& row = database_->cached(
       "SELECT m.kernel, m.kernel_revision, problem.text, m.config, m.machine, m.evaluator, "
       "m.status, m.reason, m.time_us, m.time_ticks, m.spread_us, trial.proposer, m.id "
       "FROM trial JOIN measurement AS m ON m.id = trial.measurement_id "
-      "JOIN problem ON problem.id = m.problem_id WHERE trial.run_id = ?1 ORDER BY trial.place");
+      "JOIN problem ON problem.id = m.problem_id WHERE trial.run_id = ?1 "
+      "AND trial.place >= ?2 ORDER BY trial.place LIMIT ?3");
   const Pending pending(row);
-  row.bind(1, run_id);
+  row.bind(1, run_id).bind(2, first_place).bind(3, at_most);
   std::vector<StoredTrial> trials;
   while (row.step()) {
     trials.push_back({read_key(row, 0), row.text(11), read_measurement(row, 6)});

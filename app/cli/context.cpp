@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "app/cli/clock.h"
+#include "app/cli/interrupt.h"
 #include "app/cli/table.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
@@ -81,6 +82,10 @@ void Context::print_table(const QueryResult& table) {
 
 std::string Context::heading(std::string_view text) {
   return console_.out().styled(Style::kBold, text);
+}
+
+bool Context::is_stopped() const {
+  return stop_ ? stop_() : interrupted();
 }
 
 void Context::note(std::string_view text) const {

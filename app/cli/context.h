@@ -1,8 +1,10 @@
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "app/cli/console.h"
@@ -52,6 +54,11 @@ class Context {
   /// A heading in the text output.
   std::string heading(std::string_view text);
 
+  /// Whether the command is to finish what is in flight, save and return: an interrupt came, or
+  /// whoever runs it here says so. Any thread may ask.
+  bool is_stopped() const;
+  void set_stop(std::function<bool()> stop) { stop_ = std::move(stop); }
+
   /// Messages for stderr: notes are silent with --quiet, warnings are not.
   void note(std::string_view text) const;
   void warn(std::string_view text) const;
@@ -61,6 +68,7 @@ class Context {
   const Globals& globals_;
   Console& console_;
   std::string command_line_;
+  std::function<bool()> stop_ = {};  ///< empty: an interrupt
 };
 
 /// {"schema": ...} to be filled by a command.

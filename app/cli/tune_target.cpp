@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <map>
 
-#include "app/cli/interrupt.h"
 #include "app/cli/problem_arguments.h"
 #include "app/cli/progress.h"
 #include "app/cli/serving_setup.h"
@@ -155,7 +154,7 @@ ServingResult learn_rows(const Context& context, Console& console, const Serving
   ModelExecutor executor(setup.model, setup.machine, setup.executor);
   Progress progress(console.err(), context.globals().quiet);
   ServingCallbacks callbacks;
-  callbacks.stop = interrupted;
+  callbacks.stop = [&context] { return context.is_stopped(); };
   callbacks.progress = [&](const ServingProgress& at) {
     progress.update([&] {
       return fmt::format("serving: {}/{} requests, step {}", at.finished, at.requests,

@@ -9,6 +9,7 @@
 #include "app/tui/results/results_screen.h"
 #include "app/tui/screen.h"
 #include "app/tui/timeline/timeline_screen.h"
+#include "app/tui/tune/tune_screen.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 
@@ -117,8 +118,13 @@ std::vector<WorkbenchCommand> common_commands() {
        .help = "every instruction of a run on its core and pipe",
        .act = [](State& state, std::string_view,
                  Effects& effects) { show(state, Screen::kTimeline, effects); }},
-      {.id = "results",
+      {.id = "tune",
        .keys = "4",
+       .help = "search for the fastest configs, watch and steer it",
+       .act = [](State& state, std::string_view,
+                 Effects& effects) { show(state, Screen::kTune, effects); }},
+      {.id = "results",
+       .keys = "5",
        .help = "ask the results database, compare runs",
        .act = [](State& state, std::string_view,
                  Effects& effects) { show(state, Screen::kResults, effects); }},
@@ -239,8 +245,8 @@ std::vector<Key> WorkbenchCommand::key_list() const {
 const std::vector<WorkbenchCommand>& workbench_commands() {
   static const std::vector<WorkbenchCommand> kTable = [] {
     std::vector<WorkbenchCommand> table = common_commands();
-    for (const auto& commands :
-         {home_commands(), lab_commands(), timeline_commands(), results_commands()}) {
+    for (const auto& commands : {home_commands(), lab_commands(), timeline_commands(),
+                                 tune_commands(), results_commands()}) {
       table.insert(table.end(), commands.begin(), commands.end());
     }
     return table;

@@ -4,6 +4,7 @@
 #include "app/tui/lab/kernel_outcome.h"
 #include "app/tui/results/results_load.h"
 #include "app/tui/timeline/timeline_data.h"
+#include "app/tui/tune/tune_work.h"
 
 namespace tilewright {
 
@@ -31,6 +32,17 @@ struct Worker {
   JobResult operator()(const AreaJob& job) const {
     return area_data(job.timeline->index, job.area, job.grouping);
   }
+  JobResult operator()(const TuneJob& job) const { return run_tune(job, progress); }
+  JobResult operator()(const WatchRunJob& job) const { return watch_run(job, progress); }
+  JobResult operator()(const TuneMattersJob& job) const { return matters_of(job); }
+  JobResult operator()(const TuneFitJob& job) const {
+    return std::make_shared<const TuneFit>(
+        fit_of(job.problem, *job.spaces, job.across, job.down, [this] { progress.at(0); }));
+  }
+  JobResult operator()(const CellReasonJob& job) const {
+    return std::make_shared<const CellReason>(reason_of(job.problem, *job.spaces, job.cell));
+  }
+  JobResult operator()(const WriteBatchJob& job) const { return write_batch(job); }
   JobResult operator()(const LoadCatalogJob& job) const { return load_catalog(job, progress); }
   JobResult operator()(const QueryJob& job) const { return run_query(job, progress); }
   JobResult operator()(const ArrangeJob& job) const {

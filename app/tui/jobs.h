@@ -14,8 +14,10 @@
 #include <variant>
 #include <vector>
 
+#include "app/cli/settings.h"
 #include "app/tui/kernel_request.h"
 #include "app/tui/results/query_table.h"
+#include "app/tui/tune/tune_fit.h"
 #include "core/timeline/timeline_area.h"
 #include "tuner/session/tune_events.h"
 
@@ -31,12 +33,13 @@ struct QueryOutcome;
 struct ResultsCatalog;
 struct WrittenResult;
 struct AreaData;
+struct TuneMatters;
 enum class AreaGrouping : uint8_t;
 
 /// Jobs of different lanes run side by side, each lane one job after the other: what is short
 /// (reading the database, adding up events) never waits for what is long.
-enum class JobLane : uint8_t { kQuick, kIndex, kLong, kTune, kServe, kQuery };
-constexpr size_t kJobLanes = 6;
+enum class JobLane : uint8_t { kQuick, kIndex, kLong, kTune, kServe, kFollow, kQuery };
+constexpr size_t kJobLanes = 7;
 
 /// Reads what Home shows from the results database.
 struct LoadHomeJob {
@@ -89,6 +92,21 @@ struct AreaJob {
   AreaGrouping grouping{};
 };
 
+/// Tunes what a command line of `tilewright tune` names.
+struct TuneJob {
+  static constexpr JobLane kLane = JobLane::kTune;
+  std::vector<std::string> tokens;  ///< target and options
+  std::string command_line;
+  Globals globals;
+};
+
+/// Reads a tuning from the database, and goes on to do so while another process is at it.
+struct WatchRunJob {
+  static constexpr JobLane kLane = JobLane::kFollow;
+  std::string db;
+  int64_t run = 0;
+};
+
 /// Reads what can be asked of the results database.
 struct LoadCatalogJob {
   static constexpr JobLane kLane = JobLane::kQuick;
@@ -139,9 +157,43 @@ struct CompareRunsJob {
   int64_t b = 0;
 };
 
-using JobRequest = std::variant<LoadHomeJob, RunKernelJob, RestoreRunsJob, IndexTimelineJob,
-                                ExportTimelineJob, AreaJob, LoadCatalogJob, QueryJob, ArrangeJob,
-                                DescribeJob, WriteResultJob, FindRunJob, CompareRunsJob>;
+/// Finds out which parameters matter by what was tried of a problem.
+struct TuneMattersJob {
+  static constexpr JobLane kLane = JobLane::kIndex;
+  std::shared_ptr<const TuneProblemView> problem;  // shared with the views that have it
+};
+
+/// Finds out which pairs of values of two parameters fit.
+struct TuneFitJob {
+  static constexpr JobLane kLane = JobLane::kIndex;
+  std::string problem;
+  std::shared_ptr<const TuneSpaces> spaces;  // shared with the views that have it
+  size_t across = 0;
+  size_t down = 0;
+};
+
+/// Finds out why no config has two values together.
+struct CellReasonJob {
+  static constexpr JobLane kLane = JobLane::kQuick;
+  std::string problem;
+  std::shared_ptr<const TuneSpaces> spaces;  // shared with the views that have it
+  CellPlace cell;
+};
+
+/// Adds a tuning to a batch file.
+struct WriteBatchJob {
+  static constexpr JobLane kLane = JobLane::kQuick;
+  std::string path;
+  std::vector<std::string> tokens;  ///< target and options
+  std::string machine;
+  int64_t seed = 0;
+};
+
+using JobRequest =
+    std::variant<LoadHomeJob, RunKernelJob, RestoreRunsJob, IndexTimelineJob, ExportTimelineJob,
+                 AreaJob, TuneJob, WatchRunJob, TuneMattersJob, TuneFitJob, CellReasonJob,
+                 WriteBatchJob, LoadCatalogJob, QueryJob, ArrangeJob, DescribeJob, WriteResultJob,
+                 FindRunJob, CompareRunsJob>;
 
 /// Whether nothing is lost when the job ends early.
 bool is_reading(const JobRequest& request);
@@ -152,6 +204,9 @@ using JobResult =
     std::variant<std::monostate, std::shared_ptr<const HomeData>,
                  std::shared_ptr<const KernelOutcome>, std::shared_ptr<const RestoredRuns>,
                  std::shared_ptr<const TimelineData>, std::shared_ptr<const AreaData>,
+                 std::shared_ptr<const TuneView>, std::shared_ptr<const TuneMatters>,
+                 std::shared_ptr<const TuneFit>, std::shared_ptr<const CellReason>,
+
                  std::shared_ptr<const ResultsCatalog>, std::shared_ptr<const QueryOutcome>,
                  std::shared_ptr<const ArrangedRows>, std::shared_ptr<const ColumnFacts>,
                  std::shared_ptr<const WrittenResult>, std::shared_ptr<const FoundRun>,
@@ -206,6 +261,8 @@ class JobProgress {
         mailbox_(std::move(mailbox)) {}
 
   bool is_cancelled() const { return stop_.stop_requested(); }
+  /// How far the work is, of a job that ends by itself when it was cancelled.
+  void tell(double fraction) const { report_(fraction); }
   /// For a part of the work, from one fraction to another.
   JobProgress part(double from, double to) const {
     return {stop_, [*this, from, to](double fraction) { report_(from + fraction * (to - from)); },

@@ -5,12 +5,13 @@
 #include "app/tui/results/results_screen.h"
 #include "app/tui/screen.h"
 #include "app/tui/timeline/timeline_screen.h"
+#include "app/tui/tune/tune_screen.h"
 
 namespace tilewright {
 
 std::span<const ScreenInfo> all_screens() {
   static const std::array<ScreenInfo, kScreenCount> kScreens = {
-      home_screen(), lab_screen(), timeline_screen(), results_screen()};
+      home_screen(), lab_screen(), timeline_screen(), tune_screen(), results_screen()};
   return kScreens;
 }
 

@@ -9,6 +9,7 @@
 #include "app/tui/lab/lab_edit.h"
 #include "app/tui/lab/lab_figures.h"
 #include "app/tui/screen.h"
+#include "app/tui/tune/tune_screen.h"
 #include "core/base/error.h"
 #include "core/base/json.h"
 
@@ -48,6 +49,32 @@ Json json_of(const LabState& lab) {
   json["shown"] = lab.shown;
   json["pinned"] = lab.pinned;
   return json;
+}
+
+/// The form, and the run that was shown.
+Json json_of(const TuneState& tune) {
+  Json json;
+  for (const TuneField& field : fields_of(tune.form)) json["form"][field.name] = field.value;
+  json["shows_form"] = tune.shows_form;
+  json["run"] = tune.view && !tune.shows_form ? tune.view->run : 0;
+  return json;
+}
+
+/// Sessions of before have none. A run that was shown is read again.
+void restore_tune(State& state, const JsonReader& session, Effects& effects) {
+  if (!session.has("tune")) return;
+  const JsonReader tune = session.at("tune");
+  const JsonReader form = tune.at("form");
+  TuneForm restored = state.tune.form;
+  for (const std::string& name : form.keys()) set_field(restored, name, form.at(name).string());
+  state.tune.form = std::move(restored);
+  const int64_t run = tune.at("run").integer(0, INT64_MAX);
+  if (run == 0) return;
+  const Screen screen = state.screen;
+  const int pane = state.focus[static_cast<size_t>(Screen::kTune)].pane;
+  open_tuned_run(state, run, effects);
+  state.focus[static_cast<size_t>(Screen::kTune)].pane = pane;
+  state.screen = screen;
 }
 
 void restore_panes(State& state, const JsonReader& panes) {
@@ -140,6 +167,7 @@ std::string session_text(const State& state) {
   json["lab"]["field"] = state.lab.field;
   json["timeline"] = {{"unit", static_cast<int>(state.timeline.unit)},
                       {"path", state.timeline.shows_path}};
+  json["tune"] = json_of(state.tune);
   json["results"] = {{"sql", state.results.sql.utf8()}, {"history", state.results.history}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -172,6 +200,7 @@ void restore_session(State& state, std::string_view text, Effects& effects) {
   restored.timeline.unit =
       timeline.at("unit").integer(0, 1) == 0 ? TimeUnit::kCycles : TimeUnit::kMicroseconds;
   restored.timeline.shows_path = timeline.at("path").boolean();
+  restore_tune(restored, session, effects);
   if (session.has("results")) restore_results(restored.results, session.at("results"));
   RestoreRunsJob job = runs_job(restored, lab);
   state = std::move(restored);

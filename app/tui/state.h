@@ -12,15 +12,17 @@
 #include "app/tui/home/home_state.h"
 #include "app/tui/jobs.h"
 #include "app/tui/lab/lab_state.h"
+#include "app/tui/line_edit.h"
 #include "app/tui/results/results_state.h"
 #include "app/tui/role.h"
 #include "app/tui/theme.h"
 #include "app/tui/timeline/timeline_state.h"
+#include "app/tui/tune/tune_state.h"
 
 namespace tilewright {
 
-enum class Screen : uint8_t { kHome, kLab, kTimeline, kResults };
-constexpr int kScreenCount = 4;
+enum class Screen : uint8_t { kHome, kLab, kTimeline, kTune, kResults };
+constexpr int kScreenCount = 5;
 
 /// What the user chose about the terminal.
 struct Appearance {
@@ -40,17 +42,6 @@ struct PaneFocus {
 struct Message {
   std::string text;
   Role role = Role::kText;
-};
-
-/// A line of text that is being typed.
-struct LineEdit {
-  std::u32string text;
-  size_t cursor = 0;
-
-  explicit LineEdit(std::string_view utf8 = {});
-  std::string utf8() const;
-  /// Takes a key that edits a line; false when it is not one.
-  bool take(Key key);
 };
 
 /// The palette: the line behind ':' and the row of the list below that is chosen.
@@ -98,6 +89,7 @@ struct State {
   HomeState home;
   LabState lab;
   TimelineState timeline;
+  TuneState tune;
   ResultsState results;
 
   std::vector<JobSnapshot> jobs;  ///< that are not over, in the order of ids

@@ -11,6 +11,7 @@
 #include "app/tui/lab/lab_run.h"
 #include "app/tui/screen.h"
 #include "app/tui/timeline/timeline_screen.h"
+#include "app/tui/tune/tune_update.h"
 #include "app/tui/widgets.h"
 #include "core/base/error.h"
 #include "core/base/format.h"
@@ -137,7 +138,52 @@ void timeline_step(State& state, Effects& effects) {
 std::string timeline_text(const State&) {
   return "Every instruction on its core and pipe. w and s zoom, a and d pan, [ and ] choose the "
          "event before and behind, c goes to what it waited for: that is why it did not start "
-         "earlier. Space goes on.";
+         "earlier. Space searches for a faster config than any advice.";
+}
+
+/// Few enough configs for a tour.
+void tune_step(State& state, Effects& effects) {
+  if (const std::string obstacle = is_tuning(state) ? start_obstacle(state) : "";
+      !obstacle.empty()) {
+    throw Error(ErrorKind::kFailed, obstacle);
+  }
+  begin_form(state);
+  if (!state.lab.check.has_problem) throw Error(ErrorKind::kUsage, state.lab.check.wrong);
+  TuneForm form = form_for(state.lab.check.problem, TuneForm{});
+  form.machine = state.lab.form.machine->argument;
+  form.budget = "evaluations=40";
+  state.tune.form = std::move(form);
+  start_tuning(state, effects);
+}
+
+std::string tune_text(const State& state) {
+  const TuneProblemView* problem = state.tune.shown();
+  if (!problem || problem->best_us <= 0) return "The search found nothing. Space goes on.";
+  return fmt::format(
+      "This is the Tune screen. {} configs were tried: the best takes {}, {:.2f}x as fast as the "
+      "kernel's default. The tile space shows the best time for each pair of values and what does "
+      "not fit; What matters says which values decide. Space opens the winner in the Lab.",
+      problem->tried, format_us(problem->best_us), problem->gain());
+}
+
+void winner_step(State& state, Effects& effects) {
+  if (!nothing_chosen(state).empty()) return;
+  state.pane().pane = kTuneSession;  // its config is the best of all
+  open_chosen(state, effects);
+  focus(state, LabPane::kTime);
+}
+
+std::string winner_text(const State& state) {
+  const LabRun* run = state.lab.shown_run();
+  if (!run) return "Space goes on.";
+  const LabRun* pinned = state.lab.pinned_run();
+  const std::string than =
+      pinned ? fmt::format(" Your first run took {}.", format_us(pinned->outcome->time_us)) : "";
+  return fmt::format(
+      "The winner, simulated in detail: {}, {} of the {}.{} D compares them cause by cause: that "
+      "is why it wins. Space goes on.",
+      format_us(run->outcome->time_us), format_share(peak_share(*run->outcome)),
+      peak_name(*run->outcome), than);
 }
 
 void last_step(State& state, Effects&) {
@@ -146,17 +192,20 @@ void last_step(State& state, Effects&) {
 
 std::string last_text(const State&) {
   return "Now it is yours: change a value with < and >, Enter runs, a follows an advice, p pins, D "
-         "compares, t opens the timeline, y copies the command line of what you see. ? lists the "
+         "compares, t opens the timeline, T tunes, y copies the command line of what you see. ? "
+         "lists the "
          "keys of every screen. Space ends the tour.";
 }
 
-constexpr std::array<TourStep, 7> kSteps = {{
+constexpr std::array<TourStep, 9> kSteps = {{
     {"a kernel", form_text, fill_form},
     {"where the time goes", breakdown_text, run_step},
     {"advice", advice_text, advice_step},
     {"estimate and truth", gain_text, follow_step},
     {"before and after", diff_text, diff_step},
     {"every instruction", timeline_text, timeline_step},
+    {"search", tune_text, tune_step},
+    {"the winner", winner_text, winner_step},
     {"your turn", last_text, last_step},
 }};
 

@@ -15,6 +15,7 @@
 #include "app/tui/screen.h"
 #include "app/tui/timeline/timeline_screen.h"
 #include "app/tui/tour.h"
+#include "app/tui/tune/tune_screen.h"
 
 namespace tilewright {
 
@@ -120,6 +121,18 @@ void take_result(State& state, const JobSnapshot& job, Effects& effects) {
     void operator()(const std::shared_ptr<const AreaData>& data) const {
       area_ready(state, job.id, data);
     }
+    void operator()(const std::shared_ptr<const TuneView>& view) const {
+      tune_shown(state, job.id, view);
+    }
+    void operator()(const std::shared_ptr<const TuneMatters>& matters) const {
+      matters_found(state, job.id, matters);
+    }
+    void operator()(const std::shared_ptr<const TuneFit>& fit) const {
+      fit_found(state, job.id, fit);
+    }
+    void operator()(const std::shared_ptr<const CellReason>& reason) const {
+      reason_found(state, job.id, reason);
+    }
     void operator()(const std::shared_ptr<const ResultsCatalog>& catalog) const {
       catalog_loaded(state, catalog);
     }
@@ -158,6 +171,7 @@ void take_job(State& state, const JobSnapshot& job, Effects& effects) {
   state.jobs.erase(known);
   if (job.phase == JobPhase::kDone) return take_result(state, job, effects);
   job_ended_without_result(state, job);
+  tune_job_ended(state, job);
   results_job_ended(state, job);
   if (job.phase == JobPhase::kFailed) {
     state.say(fmt::format("{}: {}", title, job.failure), Role::kBad);

@@ -79,6 +79,7 @@ class Workbench {
         terminal_(open_terminal({options.has_color, options.most_colors})),
         jobs_(do_job, [this] { signals_.wake(); }) {
     state_.db = options.db;
+    state_.tune.globals = options.globals;
     state_.look.glyphs = options.glyphs.value_or(best_glyph_set());
     state_.look.depth = terminal_->depth();
     state_.machine = options.machine;
@@ -207,6 +208,8 @@ class Workbench {
     state.look = state_.look;
     state.db = state_.db;
     state.machine = state_.machine;
+    state.tune.globals = state_.tune.globals;
+    state.tune.job = state_.tune.job;
     state.next_job = state_.next_job;
     state.jobs = state_.jobs;
     state.session = name;

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "app/cli/settings.h"
 #include "app/tui/state.h"
 
 namespace tilewright {
@@ -10,6 +11,7 @@ namespace tilewright {
 /// How the workbench starts.
 struct WorkbenchOptions {
   std::string db;
+  Globals globals;  ///< what commands that run in it are told
   MachineRef machine;
   bool machine_is_given = false;  ///< by the user: then the session's gives way
   std::string session = "main";

@@ -44,16 +44,6 @@ std::string read_word(std::string_view text, size_t& at) {
   return word;
 }
 
-std::vector<std::string> split_words(std::string_view text) {
-  std::vector<std::string> words;
-  size_t at = 0;
-  for (;;) {
-    at = text.find_first_not_of(kSpace, at);
-    if (at == std::string_view::npos) return words;
-    words.push_back(read_word(text, at));
-  }
-}
-
 /// The value of a placeholder; nothing for an unknown name.
 std::optional<std::string> value_of(const std::string& name, const Problem& problem,
                                     const Config& config, const Space& space) {
@@ -77,6 +67,16 @@ std::optional<std::string> value_of(const std::string& name, const Problem& prob
 }
 
 }  // namespace
+
+std::vector<std::string> split_words(std::string_view text) {
+  std::vector<std::string> words;
+  size_t at = 0;
+  for (;;) {
+    at = text.find_first_not_of(kSpace, at);
+    if (at == std::string_view::npos) return words;
+    words.push_back(read_word(text, at));
+  }
+}
 
 bool has_placeholder(std::string_view text) {
   for (size_t at = text.find('{'); at != std::string_view::npos; at = text.find('{', at + 2)) {

@@ -11,6 +11,10 @@
 
 namespace tilewright {
 
+/// The words of a command line, as a shell would split it: white space separates, quotes and
+/// backslashes as below. Error (usage) for a quote that is not closed.
+std::vector<std::string> split_words(std::string_view text);
+
 /// Whether the text has a "{" that opens a placeholder.
 bool has_placeholder(std::string_view text);
 

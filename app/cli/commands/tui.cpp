@@ -14,6 +14,7 @@ int run_tui(Context& context) {
   WorkbenchOptions options;
   context.open_store();  // makes it, or says now what would be lost later
   options.db = globals.db;
+  options.globals = globals;
   options.machine =
       std::make_shared<const NamedMachine>(NamedMachine{globals.machine, context.machine()});
   options.has_color = globals.color_out;

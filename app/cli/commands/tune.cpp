@@ -171,9 +171,11 @@ struct Tuning {
   double wall_ms = 0;
 };
 
-TuneHooks hooks_of(const TunePlace& place, Progress& progress) {
+TuneHooks hooks_of(const Context& context, const TunePlace& place, Progress& progress) {
   TuneHooks hooks;
-  hooks.stop = interrupted;
+  hooks.stop = [&context] { return context.is_stopped(); };
+  hooks.event = place.watcher.event;
+  hooks.control = place.watcher.control;
   hooks.seconds = wall_seconds;
   hooks.date = iso_date;
   hooks.progress = [&](const TuneProgress& at) {
@@ -200,7 +202,7 @@ TuneResult search(Context& context, const TunePlace& place, Tuning& tuning,
     return target.key(problem, config);
   };
   Progress progress(context.console().err(), context.globals().quiet);
-  const TuneHooks hooks = hooks_of(place, progress);
+  const TuneHooks hooks = hooks_of(context, place, progress);
   const int jobs = context.globals().jobs;
   const auto pool = place.cluster.pool(evaluator, target.machine, jobs);
   // The cheaper evaluator is not worth sending anything to other processes.
@@ -322,7 +324,7 @@ std::unique_ptr<RunRecord> begin_record(const Context& context, Store& store,
 /// it stays where it is.
 std::unique_ptr<Tuning> run_tuning(Context& context, const TunePlace& place) {
   std::optional<TuneTarget> target = read_target(context, place.shard);
-  if (!target || interrupted()) return nullptr;
+  if (!target || context.is_stopped()) return nullptr;
   auto tuning = std::make_unique<Tuning>();
   tuning->target = std::move(*target);
   const TuneTarget& what = tuning->target;
@@ -335,7 +337,11 @@ std::unique_ptr<Tuning> run_tuning(Context& context, const TunePlace& place) {
   if (resumed) refuse_other_run(*resumed, what.machine, tuning->evaluator, place.store);
   const auto record = begin_record(context, place.store, what, resumed);
   tuning->run = record->id();
+  if (place.watcher.begun) {
+    place.watcher.begun(what, tuning->options, tuning->run, tuning->evaluator);
+  }
   tuning->result = search(context, place, *tuning, *evaluator);
+  if (place.watcher.ended) place.watcher.ended(tuning->result);
   tuning->summary = summarise(tuning->result, what.calls);
   refuse_empty(tuning->summary);
   tuning->wall_ms = record->wall_ms();

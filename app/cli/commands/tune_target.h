@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "app/cli/cluster.h"
 #include "app/cli/context.h"
@@ -13,6 +14,21 @@
 
 namespace tilewright {
 
+struct TuneTarget;
+
+/// Somebody who looks at a tuning while it runs, and may steer it. Every function may be empty; all
+/// are called on the tuning's thread.
+struct TuneWatcher {
+  /// What is to be tuned and how is known; nothing was tried yet.
+  std::function<void(const TuneTarget& target, const TuneOptions& options, int64_t run,
+                     const std::string& evaluator)>
+      begun;
+  std::function<void(const TuneEvent&)> event;                   ///< TuneHooks::event
+  std::function<std::vector<TuneCommand>(bool paused)> control;  ///< TuneHooks::control
+  /// The search is over.
+  std::function<void(const TuneResult&)> ended;
+};
+
 /// Where tunings run, one after another: over one database and one cluster.
 struct TunePlace {
   Store& store;
@@ -20,6 +36,7 @@ struct TunePlace {
   Shard shard;
   /// How far a tuning is; empty: it shows that itself.
   std::function<void(const TuneProgress&)> progress;
+  TuneWatcher watcher = {};
 };
 
 /// What a tuning came to.

@@ -10,6 +10,7 @@
 #include "app/tui/lab/lab_screen.h"
 #include "app/tui/palette.h"
 #include "app/tui/timeline/timeline_screen.h"
+#include "app/tui/tune/tune_screen.h"
 #include "core/base/text.h"
 
 namespace tilewright {
@@ -148,6 +149,10 @@ void export_shown(State& state, std::string_view path, Effects& effects) {
 constexpr int kPage = 10;
 constexpr int kAll = 1 << 20;
 
+std::string no_problem(const State& state) {
+  return state.lab.check.has_problem ? "" : state.lab.check.wrong;
+}
+
 std::vector<WorkbenchCommand> run_commands() {
   return {
       {.id = "run",
@@ -186,6 +191,16 @@ std::vector<WorkbenchCommand> run_commands() {
        .help = "the shown run in the Timeline",
        .act = show_timeline,
        .obstacle = no_result},
+      {.id = "tune.this",
+       .place = Place::kLab,
+       .keys = "T",
+       .hint = "tune",
+       .help = "search for the fastest config of the problem",
+       .act =
+           [](State& state, std::string_view, Effects& effects) {
+             tune_problem(state, Problem(state.lab.check.problem), effects);
+           },
+       .obstacle = no_problem},
       {.id = "export",
        .place = Place::kLab,
        .keys = "x",

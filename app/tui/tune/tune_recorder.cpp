@@ -1,0 +1,281 @@
+#include "app/tui/tune/tune_recorder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "app/tui/lab/lab_figures.h"
+#include "core/base/format.h"
+#include "core/base/text.h"
+
+namespace tilewright {
+
+namespace {
+
+constexpr size_t kMostReasons = 50;
+constexpr size_t kReasonLength = 160;
+/// The pace is that of the last seconds.
+constexpr double kPaceSeconds = 10;
+
+/// What random draws would be expected to find needs the time of every config.
+std::shared_ptr<const RandomBaseline> random_of(const TuneProblemView& problem) {
+  if (!problem.spaces || problem.spaces->size == 0) return nullptr;
+  int64_t known = 0;
+  std::vector<double> times;
+  for (size_t row = 0; row < problem.trials.size(); ++row) {
+    const SeenTrial& trial = problem.trials.trial(row);
+    if (trial.is_screened) continue;
+    if (!problem.spaces->searched.violation(problem.config(row)).empty()) continue;
+    ++known;
+    if (trial.is_exact()) times.push_back(trial.time_us);
+  }
+  if (known < problem.spaces->size || times.empty()) return nullptr;
+  return std::make_shared<const RandomBaseline>(std::move(times));
+}
+
+std::string command_text(const TuneCommand& command) {
+  switch (command.kind) {
+    case TuneCommand::Kind::kPause:
+      return "pause";
+    case TuneCommand::Kind::kResume:
+      return "go on";
+    case TuneCommand::Kind::kStop:
+      return "stop";
+    case TuneCommand::Kind::kBudget:
+      return command.evaluations == 0
+                 ? "budget: no limit"
+                 : fmt::format("budget: {} configs", format_count(command.evaluations));
+    case TuneCommand::Kind::kStrategy:
+      return "strategy: " + command.text;
+    case TuneCommand::Kind::kLimit:
+      break;
+  }
+  std::vector<std::string> limits;
+  for (const auto& [name, value] : command.limits.pins) {
+    limits.push_back(fmt::format("pin {}={}", name, value));
+  }
+  for (const auto& [name, value] : command.limits.bans) {
+    limits.push_back(fmt::format("ban {}={}", name, value));
+  }
+  return join(limits, ", ");
+}
+
+}  // namespace
+
+std::string brief_config(const TuneProblemView& problem, const Config& config) {
+  const bool has_labels = std::ranges::any_of(
+      problem.parameters, [](const Parameter& parameter) { return !parameter.labels.empty(); });
+  return has_labels ? problem.config_text(config) : short_config(config);
+}
+
+TuneRecorder::TuneRecorder(TuneView header, Describe describe)
+    : view_(std::move(header)), describe_(std::move(describe)) {}
+
+TuneRecorder::Entry& TuneRecorder::entry_of(const std::string& problem) {
+  const auto [place, is_new] = places_.try_emplace(problem, entries_.size());
+  if (is_new) entries_.emplace_back().now.problem = problem;
+  return entries_[place->second];
+}
+
+TuneRecorder::Entry& TuneRecorder::entry_of(const Problem& problem) {
+  Entry& entry = entry_of(problem.text());
+  entry.is_changed = true;
+  return entry;
+}
+
+void TuneRecorder::expect(const std::string& problem, std::string ops, int64_t planned) {
+  Entry& entry = entry_of(problem);
+  std::string& all = entry.now.ops;
+  if (!ops.empty()) all += (all.empty() ? "" : ",") + ops;
+  entry.now.planned = planned;
+}
+
+/// The tries of a search that begins once more, as those of families do, come again.
+void TuneRecorder::begin(Entry& entry, const Problem& problem) {
+  TuneProblemView& now = entry.now;
+  kept_ -= static_cast<int64_t>(now.trials.size());
+  if (!entry.is_known) {
+    ProblemFacts facts = describe_(problem);
+    now.parameters = std::move(facts.parameters);
+    now.spaces = std::move(facts.spaces);
+    now.bound_us = facts.bound_us;
+    entry.is_known = true;
+  }
+  now.trials = TrialTable(now.parameters.size());
+  now.tried = now.cached = now.screened = now.failed = 0;
+  now.best_us = 0;
+  now.has_ended = false;
+}
+
+void TuneRecorder::add_trial(Entry& entry, const Config& config, const Measurement& measurement,
+                             SeenTrial trial) {
+  TuneProblemView& now = entry.now;
+  trial.status = measurement.status;
+  trial.time_us = measurement.status == AttemptStatus::kOk ? measurement.time_us : 0;
+  now.tried = trial.number;
+  now.screened += trial.is_screened ? 1 : 0;
+  now.failed += trial.time_us > 0 ? 0 : 1;
+  const bool is_best = trial.is_exact() && (now.best_us == 0 || trial.time_us < now.best_us);
+  if (is_best) {
+    now.best_us = trial.time_us;
+    now.best_at = trial.number;
+    now.best = config;
+  }
+  std::vector<int64_t> values;
+  for (const auto& [name, value] : config.values) values.push_back(value);
+  const bool fits = values.size() == now.parameters.size();
+  if (!fits || (kept_ >= kMostTrialsKept && !is_best)) {
+    ++view_.left_out;
+    return;
+  }
+  ++kept_;
+  now.trials.add(trial, values);
+}
+
+std::string TuneRecorder::prefix(const Problem& problem) const {
+  return entries_.size() > 1 ? short_problem(problem) + ": " : "";
+}
+
+void TuneRecorder::say_best(const Entry& entry, const TuneEvent& event, double seconds) {
+  note(fmt::format("{}best {} {} ({})", prefix(*event.problem), format_us(event.best_us),
+                   brief_config(entry.now, *event.config), event.proposer),
+       seconds);
+}
+
+void TuneRecorder::answer(const TuneEvent& event, double seconds) {
+  if (asked_.empty()) return;
+  const TuneCommand command = std::move(asked_.front());
+  asked_.pop_front();
+  if (!event.text.empty()) {
+    note(fmt::format("{}: {}", command_text(command), event.text), seconds, true);
+    return;
+  }
+  note(command_text(command), seconds);
+  if (command.kind == TuneCommand::Kind::kPause) view_.phase = TunePhase::kPaused;
+  if (command.kind == TuneCommand::Kind::kResume) view_.phase = TunePhase::kRunning;
+  if (command.kind == TuneCommand::Kind::kStrategy) view_.strategy = command.text;
+  if (command.kind != TuneCommand::Kind::kBudget) return;
+  view_.budget = command.evaluations;
+  for (Entry& entry : entries_) {
+    if (!entry.now.has_ended) entry.now.planned = command.evaluations;
+    entry.is_changed = true;
+  }
+}
+
+void TuneRecorder::take(const TuneEvent& event, double seconds) {
+  switch (event.kind) {
+    case TuneEventKind::kPhase:
+      return note(std::string(event.text), seconds);
+    case TuneEventKind::kControl:
+      return answer(event, seconds);
+    case TuneEventKind::kRoundEnd:
+      return;
+    default:
+      break;
+  }
+  Entry& entry = entry_of(*event.problem);
+  if (event.kind == TuneEventKind::kProblemBegin || !entry.is_known) begin(entry, *event.problem);
+  TuneProblemView& now = entry.now;
+  now.planned = event.planned;
+  if (event.baseline_us > 0) now.baseline_us = event.baseline_us;
+  if (event.kind == TuneEventKind::kProblemEnd) return end(entry);
+  if (event.kind == TuneEventKind::kNewBest) return say_best(entry, event, seconds);
+  if (event.kind != TuneEventKind::kTrial) return;
+  SeenTrial trial;
+  trial.number = now.tried + 1;
+  trial.is_screened = event.screened;
+  now.cached += event.from_cache && !event.screened ? 1 : 0;
+  add_trial(entry, *event.config, *event.measurement, trial);
+  const std::string& reason = event.measurement->reason;
+  if (event.measurement->status == AttemptStatus::kOk || reasons_.size() >= kMostReasons) return;
+  if (!reasons_.insert(printable(reason, kReasonLength)).second) return;
+  note(fmt::format("{}{}: {} ({})", prefix(*event.problem), name_of(event.measurement->status),
+                   printable(reason, kReasonLength), brief_config(now, *event.config)),
+       seconds, true);
+}
+
+void TuneRecorder::take(const Problem& problem, const Config& config,
+                        const Measurement& measurement, bool is_screened, bool is_baseline) {
+  Entry& entry = entry_of(problem);
+  if (!entry.is_known) begin(entry, problem);
+  TuneProblemView& now = entry.now;
+  if (now.parameters.empty()) {  // nobody but the configs says which parameters there are
+    for (const auto& [name, value] : config.values) now.parameters.push_back({name, "", {}});
+    now.trials = TrialTable(now.parameters.size());
+  }
+  if (is_baseline && measurement.status == AttemptStatus::kOk) {
+    now.baseline_us = measurement.time_us;
+  }
+  SeenTrial trial;
+  trial.number = now.tried + 1;
+  trial.is_screened = is_screened;
+  const double before = now.best_us;
+  add_trial(entry, config, measurement, trial);
+  if (now.best_us == before) return;
+  note(fmt::format("{}best {} {}", prefix(problem), format_us(now.best_us),
+                   brief_config(now, config)),
+       -1);
+}
+
+void TuneRecorder::asked(const TuneCommand& command) {
+  asked_.push_back(command);
+}
+
+void TuneRecorder::note(std::string text, double seconds, bool is_warning) {
+  int64_t tried = 0;
+  for (const Entry& entry : entries_) tried += entry.now.tried;
+  if (view_.log.size() >= kMostLogLines) view_.log.erase(view_.log.begin());
+  view_.log.push_back({seconds, tried, std::move(text), is_warning});
+}
+
+void TuneRecorder::end(Entry& entry) {
+  entry.now.has_ended = true;
+  entry.is_changed = true;
+  entry.now.random = random_of(entry.now);
+}
+
+void TuneRecorder::end_all() {
+  for (Entry& entry : entries_) {
+    if (entry.is_known && !entry.now.has_ended) end(entry);
+  }
+}
+
+void TuneRecorder::finish(const TuneResult& result) {
+  for (const TunedProblem& tuned : result.problems) {
+    Entry& entry = entry_of(tuned.problem->problem);
+    if (!tuned.found || !entry.is_known) continue;
+    entry.now.best = tuned.config;
+    entry.now.best_us = tuned.time_us;
+    if (tuned.regret) entry.now.regret = *tuned.regret;
+  }
+  for (const FamilyTable& family : result.families) {
+    for (const FamilyRangeResult& range : family.ranges) {
+      view_.ranges.push_back(
+          {range.m_min, range.m_max, short_config(range.config), range.worst_regret});
+    }
+  }
+}
+
+TuneView TuneRecorder::view(double seconds) {
+  view_.seconds = seconds;
+  view_.tried = view_.planned = 0;
+  view_.problems.clear();
+  bool is_bounded = true;
+  for (Entry& entry : entries_) {
+    if (entry.is_changed) entry.shown = std::make_shared<const TuneProblemView>(entry.now);
+    entry.is_changed = false;
+    view_.problems.push_back(entry.shown);
+    view_.tried += entry.now.tried;
+    view_.planned += entry.now.has_ended ? entry.now.tried : entry.now.planned;
+    is_bounded = is_bounded && (entry.now.planned > 0 || entry.now.has_ended);
+  }
+  if (!is_bounded) view_.planned = 0;
+  pace_.emplace_back(seconds, view_.tried);
+  while (pace_.front().first < seconds - kPaceSeconds) pace_.pop_front();
+  const double passed = seconds - pace_.front().first;
+  const auto more = static_cast<double>(view_.tried - pace_.front().second);
+  view_.per_second = passed > 0 && view_.is_live() ? more / passed : 0;
+  return view_;
+}
+
+}  // namespace tilewright

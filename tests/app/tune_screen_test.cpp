@@ -1,0 +1,234 @@
+// The Tune screen: what keys do, and how it looks.
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "app/tui/command_table.h"
+#include "app/tui/tune/tune_heat.h"
+#include "core/base/random.h"
+#include "tests/app/golden.h"
+#include "tests/app/tune_fixture.h"
+
+namespace tilewright {
+namespace {
+
+/// A session with everything that is worked out beside it.
+State full_state(int width, int height, int problems = 1) {
+  TuneRecorder recorder = made_up_session(60, problems);
+  State state = tune_state(width, height);
+  press(state, "Enter");
+  Effects effects;
+  update(state, tune_news(state.tune.job, std::make_shared<const TuneView>(recorder.view(6.0))),
+         effects);
+  do_small_jobs(state, std::move(effects));
+  state.message = {};
+  return state;
+}
+
+TEST(TuneScreen, LooksAsDrawnAtThreeSizesWithTwoGlyphSets) {
+  for (const auto& [width, height] : {std::pair(120, 40), {80, 24}, {60, 16}}) {
+    for (const GlyphSet glyphs : {GlyphSet::kUnicode, GlyphSet::kAscii}) {
+      const std::string suffix = fmt::format("{}x{}_{}", width, height, name_of(glyphs));
+      State form = tune_state(width, height);
+      form.look.glyphs = glyphs;
+      expect_golden("tune_form_" + suffix, draw(form));
+      State session = full_state(width, height);
+      session.look.glyphs = glyphs;
+      expect_golden("tune_session_" + suffix, draw(session));
+      session.pane().pane = kTuneProgress;
+      expect_golden("tune_progress_" + suffix, draw(session));
+    }
+  }
+}
+
+TEST(TuneScreen, AFormBeginsASession) {
+  State state = tune_state();
+  type(state, ":set shape m=64,n=1024,k=1024");
+  press(state, "Enter");
+  const Effects effects = press(state, "Enter");
+  const auto* job = job_in<TuneJob>(effects);
+  ASSERT_NE(job, nullptr);
+  EXPECT_EQ(job->command_line,
+            "tilewright tune gemm --shape m=64,n=1024,k=1024 --machine ascend-910b2:datasheet");
+  EXPECT_EQ(job->globals.machine, "ascend-910b2:datasheet");
+  EXPECT_FALSE(state.tune.shows_form);
+  press(state, "n Enter");
+  EXPECT_NE(state.message.text.find("a session is at work"), std::string::npos);
+}
+
+TEST(TuneScreen, FieldsOfTheFormStepAndAreTyped) {
+  State state = tune_state();
+  press(state, "j j j >");
+  EXPECT_EQ(state.tune.form.budget, "evaluations=50");
+  press(state, "e Ctrl-U");
+  type(state, "seconds=5");
+  press(state, "Enter");
+  EXPECT_EQ(state.tune.form.budget, "seconds=5");
+  press(state, "e Ctrl-U Esc");
+  EXPECT_EQ(state.tune.form.budget, "seconds=5") << "Esc gives up";
+  type(state, ":set target qwen2-7b");
+  press(state, "Enter");
+  EXPECT_EQ(info_of(Screen::kTune).command_line(state),
+            "tilewright tune qwen2-7b --workload chat --machine ascend-910b2:datasheet --budget "
+            "seconds=5");
+  type(state, ":set options --nonsense");
+  press(state, "Enter");
+  EXPECT_NE(draw(state).text().find("--nonsense"), std::string::npos);
+  EXPECT_EQ(job_in<TuneJob>(press(state, "Enter")), nullptr);
+}
+
+TEST(TuneScreen, TheLabTunesItsProblem) {
+  State state = lab_state();
+  const Effects effects = press(state, "T");
+  const auto* job = job_in<TuneJob>(effects);
+  ASSERT_NE(job, nullptr);
+  EXPECT_EQ(state.screen, Screen::kTune);
+  EXPECT_EQ(job->command_line,
+            "tilewright tune gemm --shape m=1000,n=4096,k=4096 --machine ascend-910b2:datasheet "
+            "--dtype f16");
+}
+
+const TuneCommand* steered(const Effects& effects) {
+  const auto* steer = effect_of<SteerEffect>(effects);
+  return steer ? std::get_if<TuneCommand>(&steer->command) : nullptr;
+}
+
+TEST(TuneScreen, KeysSteerTheSessionAtWork) {
+  TuneRecorder recorder = made_up_session();
+  State state = tuning_state(recorder);
+  Effects effects = press(state, "Space");
+  ASSERT_NE(steered(effects), nullptr);
+  EXPECT_EQ(steered(effects)->kind, TuneCommand::Kind::kPause);
+  effects = press(state, "+");
+  ASSERT_NE(steered(effects), nullptr);
+  EXPECT_EQ(steered(effects)->evaluations, 500);
+  effects = press(state, "-");
+  EXPECT_EQ(steered(effects)->evaluations, 100);
+  type(state, ":strategy genetic");
+  effects = press(state, "Enter");
+  EXPECT_EQ(steered(effects)->text, "genetic");
+  EXPECT_TRUE(effect_of<CancelEffect>(press(state, "S")));
+}
+
+TEST(TuneScreen, TheValueUnderTheCursorIsPinnedOrBanned) {
+  TuneRecorder recorder = made_up_session();
+  State state = tuning_state(recorder);
+  const TuneProblemView& problem = *state.tune.shown();
+  ASSERT_EQ(state.pane().pane, kTuneSpace);
+  Effects effects = press(state, "p");
+  ASSERT_NE(steered(effects), nullptr);
+  const std::pair<std::string, std::string> best_n = {"tile_n",
+                                                      std::to_string(problem.best.at("tile_n"))};
+  EXPECT_EQ(steered(effects)->limits.pins.front(), best_n);
+  effects = press(state, "g B");
+  EXPECT_EQ(steered(effects)->limits.bans.front().first, "tile_m");
+  type(state, ":ban tile_k=64");
+  effects = press(state, "Enter");
+  const std::pair<std::string, std::string> typed = {"tile_k", "64"};
+  EXPECT_EQ(steered(effects)->limits.bans.front(), typed);
+}
+
+TEST(TuneScreen, NothingCanBeSteeredWhereNothingIsAtWork) {
+  State state = tune_state();
+  for (const char* key : {"Space", "+", "-", "S", "p", "b"}) {
+    EXPECT_TRUE(press(state, key).empty()) << key;
+    EXPECT_NE(state.message.text.find("n begins one"), std::string::npos) << key;
+  }
+}
+
+TEST(TuneScreen, ASessionOfAnotherProcessIsOnlyFollowed) {
+  TuneRecorder recorder = made_up_session();
+  State state = tune_state();
+  Effects effects;
+  open_tuned_run(state, 12, effects);
+  ASSERT_NE(job_in<WatchRunJob>(effects), nullptr);
+  recorder.header().is_elsewhere = true;
+  recorder.header().process = 4711;
+  update(state, tune_news(state.tune.watch_job, std::make_shared<const TuneView>(recorder.view(6))),
+         effects);
+  EXPECT_NE(draw(state).text().find("followed, read-only (process 4711)"), std::string::npos);
+  EXPECT_TRUE(press(state, "Space").empty());
+  EXPECT_NE(state.message.text.find("only followed"), std::string::npos);
+  EXPECT_TRUE(effect_of<QuitEffect>(press(state, "q"))) << "following keeps nobody";
+}
+
+TEST(TuneScreen, TheChosenConfigOpensInTheLab) {
+  for (const int pane : {kTuneSpace, kTuneTop, kTuneSession}) {
+    TuneRecorder recorder = made_up_session();
+    State state = tuning_state(recorder);
+    state.pane().pane = pane;
+    const Config best = state.tune.shown()->best;
+    const Effects effects = press(state, "Enter");
+    EXPECT_EQ(state.screen, Screen::kLab);
+    ASSERT_NE(job_in<RunKernelJob>(effects), nullptr) << state.message.text;
+    EXPECT_EQ(job_in<RunKernelJob>(effects)->request.config, best);
+  }
+}
+
+TEST(TuneScreen, ACellThatDoesNotFitSaysWhy) {
+  State state = full_state(120, 40);
+  Effects effects = press(state, "G");
+  for (int i = 0; i < 40; ++i) {
+    const Effects more = press(state, "l");
+    effects.insert(effects.end(), more.begin(), more.end());
+  }
+  do_small_jobs(state, std::move(effects));
+  EXPECT_NE(draw(state).text().find("of L0C"), std::string::npos) << draw(state).text();
+}
+
+TEST(TuneScreen, AxesChangePlacesAndParameters) {
+  State state = full_state(120, 40);
+  const auto title = [&] { return draw(state).text(); };
+  EXPECT_NE(title().find("tile_n across, tile_m down"), std::string::npos);
+  press(state, "v");
+  EXPECT_NE(title().find("tile_m across, tile_n down"), std::string::npos);
+  press(state, "]");
+  EXPECT_NE(title().find("tile_k across, tile_n down"), std::string::npos);
+}
+
+TEST(TuneScreen, ASessionOfManyProblemsListsThem) {
+  State state = full_state(120, 40, 3);
+  EXPECT_NE(draw(state).text().find("3 problems"), std::string::npos);
+  EXPECT_EQ(state.tune.shown()->problem, small_gemm(512).text());
+  state.pane().pane = kTuneSession;
+  press(state, "j");
+  EXPECT_EQ(state.tune.shown()->problem, small_gemm(1024).text());
+}
+
+TEST(TuneScreen, HostileTextsStayInTheirLines) {
+  State state = full_state(120, 40);
+  state.pane() = {kTuneLog, true};
+  EXPECT_EQ(draw(state).text().find('\x1b'), std::string::npos);
+  EXPECT_NE(draw(state).text().find("runtime: exit ?[31m status 7"), std::string::npos);
+}
+
+TEST(TuneScreen, RandomKeysAndSizesNeverBreakIt) {
+  constexpr std::string_view kLetters = "hjklgGpPbBvnoLR+-s<>e[]zV aSx1";
+  Random random(5);
+  State state = full_state(120, 40, 2);
+  for (int i = 0; i < 3000; ++i) {
+    Effects effects;
+    const uint64_t what = random.below(20);
+    if (what == 0) {
+      const ResizeEvent size{20 + static_cast<int>(random.below(200)),
+                             5 + static_cast<int>(random.below(60))};
+      update(state, size, effects);
+    } else if (what < 3) {
+      const MouseEvent click{static_cast<MouseEvent::Kind>(random.below(5)),
+                             static_cast<int>(random.below(200)),
+                             static_cast<int>(random.below(60))};
+      update(state, click, effects);
+    } else if (what < 6) {
+      update(state, Key{static_cast<char32_t>(keys::kEnter.code + random.below(15))}, effects);
+    } else {
+      update(state, Key{static_cast<char32_t>(kLetters[random.below(kLetters.size())])}, effects);
+    }
+    if (state.screen != Screen::kTune) state.screen = Screen::kTune;
+    const Grid grid = draw(state);
+    ASSERT_EQ(grid.width(), state.width);
+    ASSERT_EQ(grid.height(), state.height);
+  }
+}
+
+}  // namespace
+}  // namespace tilewright
