@@ -38,6 +38,26 @@ State restored_from(const std::string& text, Effects& effects) {
   return state;
 }
 
+TEST(Session, TheFormOfATuningAndTheRunThatWasShownComeBack) {
+  State before = test_state();
+  press(before, "4");
+  type(before, ":set target attention");
+  press(before, "Enter");
+  type(before, ":set options --pin 'a=1 2'");
+  press(before, "Enter");
+  auto view = std::make_shared<TuneView>();
+  view->run = 7;
+  before.tune.view = view;
+  before.tune.shows_form = false;
+  Effects effects;
+  const State after = restored_from(session_text(before), effects);
+  EXPECT_EQ(after.screen, Screen::kTune);
+  EXPECT_EQ(after.tune.form, before.tune.form);
+  const auto* read = job_in<WatchRunJob>(effects);
+  ASSERT_NE(read, nullptr);
+  EXPECT_EQ(read->run, 7);
+}
+
 TEST(Session, ComesBackAsItWasKept) {
   const State before = busy_state();
   Effects effects;

@@ -46,6 +46,19 @@ TEST_F(TrialsTest, KeepsEverythingARunTriedInOrderWithItsProposer) {
   EXPECT_EQ(rows(store, "SELECT count(*) FROM attempt"), "count(*)\n3\n");
 }
 
+TEST_F(TrialsTest, AreReadFromAPlaceOn) {
+  Store store = with_run();
+  for (int m = 1; m <= 5; ++m) {
+    store.record_trials(1, std::vector<TrialRow>{{key(m), "seed", ok(m), 5, "d"}});
+  }
+  const std::vector<StoredTrial> some = store.trials(1, 1, 2);
+  ASSERT_EQ(some.size(), 2u);
+  EXPECT_EQ(some[0].key, key(2));
+  EXPECT_EQ(some[1].key, key(3));
+  EXPECT_EQ(store.trials(1, 3).size(), 2u);
+  EXPECT_TRUE(store.trials(1, 5).empty());
+}
+
 TEST_F(TrialsTest, ABatchIsKeptWholeOrNotAtAll) {
   Store store = with_run();
   EXPECT_THROW(store.record_trials(

@@ -69,13 +69,17 @@ std::vector<PaneBox> two_columns(const State& state, const Rect& body) {
 std::vector<PaneBox> one_column(const State& state, const Rect& body) {
   constexpr int kHead = 2 + kFrame;
   constexpr int kTopRowsShown = 3 + kFrame + 1;
-  const int pane = state.pane().pane;
-  if (pane == kTuneSession) return {{kTuneSession, body}};
+  const TuneState& tune = state.tune;
+  const bool is_long = tune.shows_form || !tune.view || tune.view->problems.size() > 1;
+  const bool has_session = state.pane().pane == kTuneSession;
+  if (has_session && is_long) return {{kTuneSession, body}};
+  const int pane = has_session ? static_cast<int>(kTuneSpace) : state.pane().pane;
   const bool is_low = body.height < 20;
+  const int head = kHead + (has_session ? 1 : 0);
   const bool has_top = !is_low && pane != kTuneTop;
   const std::vector<Rect> rows = split_rows(
       body,
-      std::array{Share{is_low ? 3 : kHead, 0}, Share{5, 1}, Share{has_top ? kTopRowsShown : 0, 0}});
+      std::array{Share{is_low ? 3 : head, 0}, Share{5, 1}, Share{has_top ? kTopRowsShown : 0, 0}});
   std::vector<PaneBox> boxes = {{kTuneSession, rows[0]}, {pane, rows[1]}};
   if (has_top) boxes.push_back({kTuneTop, rows[2]});
   return boxes;
