@@ -261,6 +261,22 @@ std::string Database::header(int size) const {
   return bytes;
 }
 
+std::string Database::damage() const {
+  std::string found;
+  const auto take_first = [](void* into, int columns, char** texts, char**) {
+    auto& first = *static_cast<std::string*>(into);
+    if (first.empty() && columns > 0 && texts[0] != nullptr) first = texts[0];
+    return 0;
+  };
+  const int code =
+      sqlite3_exec(handle(), "PRAGMA quick_check(1)", take_first, &found, nullptr) & 0xff;
+  if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) return sqlite3_errstr(code);
+  if (found == "ok") return "";
+  // SQLite puts the name of what it checked above what it found.
+  if (found.starts_with("***")) found.erase(0, found.find('\n') + 1);
+  return printable(found, 400);
+}
+
 void Database::fail(int code, SqlAuthor author) const {
   const char* message = connection_ ? sqlite3_errmsg(handle()) : sqlite3_errstr(code);
   const std::string text = printable(message ? message : "", 400);
@@ -283,6 +299,11 @@ void Database::fail(int code, SqlAuthor author) const {
                       path_, text),
           -1);
     }
+  }
+  if (primary == SQLITE_FULL) {
+    // A page number that makes no sense is beyond what the largest disk holds.
+    const std::string finding = damage();
+    if (!finding.empty()) throw DamagedError(path_, finding);
   }
   throw error_of(code, path_, text);
 }

@@ -131,6 +131,9 @@ class Database {
   struct Close {
     void operator()(sqlite3* connection) const;
   };
+  /// The first thing that SQLite's quick check finds; "" where there is none.
+  std::string damage() const;
+
   std::string path_;
   std::unique_ptr<sqlite3, Close> connection_;
   std::map<const char*, Statement> statements_;  ///< by address: callers pass literals

@@ -207,7 +207,8 @@ bool is_batch_file(const std::string& path) {
   if (!path.ends_with(".json") || !std::filesystem::is_regular_file(path, none)) return false;
   const Json document = parse_json(read_file(path, kMaxBatchBytes), path);
   if (document.is_object() && document.contains("jobs")) return true;
-  if (!document.is_object() || document.empty() || document.contains("defaults")) {
+  if (!document.is_object() || document.empty() || document.contains("defaults") ||
+      document.contains("schema")) {
     throw Error(ErrorKind::kFailed,
                 fmt::format("{}: neither a model's config.json nor a batch of tunings, which is "
                             "{{\"schema\": 1, \"jobs\": [...]}}",

@@ -106,6 +106,9 @@ std::unique_ptr<Evaluator> command_evaluator(const Arguments& arguments, std::st
 /// The table of a file for each problem: that of an equal problem, or the only one.
 std::unique_ptr<Evaluator> table_evaluator(const std::string& path,
                                            std::span<const TuneProblem> problems) {
+  if (path.empty()) {
+    throw Error(ErrorKind::kUsage, "--evaluator table: names no file; give table:FILE");
+  }
   const ResultFile file = read_results(path);
   std::map<std::string, ResultTable> tables;
   for (const TuneProblem& each : problems) {

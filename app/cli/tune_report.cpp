@@ -277,7 +277,7 @@ std::string tune_text(const TuneSummary& summary, int64_t run, const std::string
   }
   const bool is_one = result.problems.size() == 1;
   if (is_one) text += verdict_line(result.problems.front());
-  text += "\n" + top_winners(summary, kRowsShown);
+  if (summary.found > 0) text += "\n" + top_winners(summary, kRowsShown);
   if (const int64_t more = summary.found - static_cast<int64_t>(kRowsShown); more > 0) {
     text += fmt::format("... and {} more: tilewright query winners\n", more);
   }

@@ -31,6 +31,12 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return cost[a.size()][b.size()];
 }
 
+/// What of an option is its own: all options begin with dashes.
+std::string_view without_dashes(std::string_view name) {
+  name.remove_prefix(std::min(name.find_first_not_of('-'), name.size()));
+  return name;
+}
+
 unsigned char byte_of(char c) {
   return static_cast<unsigned char>(c);
 }
@@ -152,6 +158,9 @@ std::string did_you_mean(std::string_view name, std::span<const std::string> can
   if (name.size() > 64) return "";  // no typing error of ours; spares the quadratic table
   for (const std::string& candidate : candidates) {
     const size_t distance = edit_distance(name, candidate);
+    // Not itself, nor what has no letter in common with it.
+    const size_t letters = std::max(without_dashes(name).size(), without_dashes(candidate).size());
+    if (distance == 0 || distance >= letters) continue;
     if (!nearest || distance < nearest_distance) {
       nearest = &candidate;
       nearest_distance = distance;

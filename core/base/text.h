@@ -36,7 +36,7 @@ std::vector<std::pair<std::string, std::string>> parse_assignments(std::string_v
                                                                    std::string_view what);
 
 /// "; did you mean 'x'?" for the candidate nearest to `name` by edit distance, or "" when none is
-/// near enough to be a typing error.
+/// near enough to be a typing error: neither `name` itself nor what has no letter in common.
 std::string did_you_mean(std::string_view name, std::span<const std::string> candidates);
 
 /// "a, b, c".

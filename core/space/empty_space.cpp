@@ -59,10 +59,14 @@ std::vector<char> fewest(const Counter& counter, std::vector<char> chosen) {
   return chosen;
 }
 
+std::string shown(const Constraint& constraint) {
+  return printable(constraint.name, 160);
+}
+
 std::string names_text(const Space& space, const std::vector<char>& chosen) {
   std::vector<std::string> names;
   for (size_t i = 0; i < chosen.size(); ++i) {
-    if (chosen[i] != 0) names.push_back(fmt::format("'{}'", space.constraints()[i].name));
+    if (chosen[i] != 0) names.push_back(fmt::format("'{}'", shown(space.constraints()[i])));
   }
   if (names.size() < 2) return join(names, "");
   const std::string last = names.back();
@@ -104,7 +108,7 @@ std::string why_empty(const Space& space) {
     if (left == 0) break;
     remaining = left;
   }
-  const std::string name = space.constraints()[culprit].name;
+  const std::string name = shown(space.constraints()[culprit]);
   std::string text =
       fmt::format("constraint '{}' leaves none of the {} that ", name, count_text(remaining));
   text += culprit == 0 ? "there are" : "remain";

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/base/error.h"
+#include "core/base/text.h"
 
 namespace tilewright {
 
@@ -84,9 +85,10 @@ std::string SpaceExpression::error(std::span<const int64_t> values) const {
 std::string SpaceExpression::violation(std::span<const int64_t> values) const {
   if (holds(values)) return "";
   const std::string wrong = error(values);
-  if (!wrong.empty()) return fmt::format("{} has {}", expression_.text(), wrong);
-  return values.empty() ? fmt::format("{} does not hold", expression_.text())
-                        : fmt::format("{} does not hold for {}", expression_.text(), given(values));
+  const std::string text = printable(expression_.text(), 160);
+  if (!wrong.empty()) return fmt::format("{} has {}", text, wrong);
+  return values.empty() ? fmt::format("{} does not hold", text)
+                        : fmt::format("{} does not hold for {}", text, given(values));
 }
 
 Constraint expression_constraint(std::string_view text, std::span<const Parameter> parameters) {

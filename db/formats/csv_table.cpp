@@ -8,6 +8,7 @@
 
 #include "core/base/csv.h"
 #include "core/base/error.h"
+#include "core/base/format.h"
 #include "core/base/text.h"
 #include "db/formats/table_readers.h"
 
@@ -39,8 +40,9 @@ class CsvReader {
       if (!trim(*line).empty()) read_row(split_csv_line(*line, where), where);
     }
     for (const auto& [column, count] : skipped_) {
-      file_.notes.push_back(fmt::format("{} fields of column {} are no numbers and were left out",
-                                        count, printable(columns_[column])));
+      file_.notes.push_back(fmt::format("left out {} of column {} without a number",
+                                        format_counted(count, "field"),
+                                        printable(columns_[column])));
     }
     finish_table(builder_, {}, file_);
   }

@@ -18,6 +18,37 @@ constexpr double kMostMs = 1e15;
 /// What old versions store as the time of a config that failed.
 constexpr double kFailedTime = 1e20;
 
+/// Whether a word is how a tool may write a value that is no text.
+bool says(std::string_view word, const RawValue& value) {
+  if (const auto* is_true = std::get_if<bool>(&value)) {
+    const std::string name = lower_case(word);
+    return *is_true ? name == "true" || name == "1" : name == "false" || name == "0";
+  }
+  const auto* whole = std::get_if<int64_t>(&value);
+  if (whole != nullptr && word == std::to_string(*whole)) return true;
+  const RawValue said = raw_value(word);
+  if (const auto* number = std::get_if<double>(&said)) {
+    return whole ? *number == static_cast<double>(*whole) : *number == std::get<double>(value);
+  }
+  return said == value;
+}
+
+/// Whether the key of a row has its values, in their order with commas between; texts may have
+/// commas of their own.
+bool says(std::string_view key, const std::vector<RawValue>& values) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (i > 0) {
+      if (!key.starts_with(',')) return false;
+      key.remove_prefix(1);
+    }
+    const auto* text = std::get_if<std::string>(&values[i]);
+    const std::string_view word = key.substr(0, text ? text->size() : key.find(','));
+    if (text ? word != *text : !says(word, values[i])) return false;
+    key.remove_prefix(word.size());
+  }
+  return key.empty();
+}
+
 class KernelTunerReader {
  public:
   KernelTunerReader(ByteSource& source, ResultFile& file) : source_(source), file_(file) {}
@@ -25,8 +56,8 @@ class KernelTunerReader {
   void read() {
     JsonStream stream;
     stream.entries_in = "cache";
-    stream.entry = [&](std::string_view, const Json& value, const std::string& where) {
-      add_row(JsonReader(value, where));
+    stream.entry = [&](std::string_view key, const Json& value, const std::string& where) {
+      add_row(key, JsonReader(value, where));
     };
     stream.member = [&](std::string_view key, const Json& value, const std::string& where) {
       take_member(key, JsonReader(value, where));
@@ -84,7 +115,7 @@ class KernelTunerReader {
     }
   }
 
-  void add_row(const JsonReader& json) {
+  void add_row(std::string_view key, const JsonReader& json) {
     if (!has_parameters_) json.fail("tune_params_keys has to stand before cache");
     std::vector<RawValue> values;
     for (const std::string& name : builder_.names()) {
@@ -95,6 +126,9 @@ class KernelTunerReader {
       } else {
         values.push_back(raw_value(json.at(name)));
       }
+    }
+    if (!says(key, values)) {
+      json.fail(fmt::format("its key '{}' says other values than its members", printable(key)));
     }
     ResultRow row;
     read_time(json, row);
@@ -119,7 +153,7 @@ class KernelTunerReader {
       row.reason = "failed, without a reason in the file";
     } else {
       row.time_us = ms * kUsInMs;
-      if (!is_time(row.time_us)) time.fail("a time is above 0");
+      if (!is_time(row.time_us)) time.fail("must be above 0");
     }
   }
 

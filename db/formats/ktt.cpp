@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/base/format.h"
 #include "core/base/text.h"
 #include "db/formats/json_stream.h"
 #include "db/formats/table_readers.h"
@@ -34,8 +35,9 @@ class KttReader {
     }
     if (!file_.tables.empty()) scale(file_.tables.back());
     if (other_kernels_ > 0) {
-      file_.notes.push_back(fmt::format("{} results of other kernels than {} were left out",
-                                        other_kernels_, printable(kernel_)));
+      file_.notes.push_back(fmt::format("left out {} of other kernels than {}",
+                                        format_counted(other_kernels_, "result"),
+                                        printable(kernel_)));
     }
   }
 
@@ -76,7 +78,7 @@ class KttReader {
     if (row.status == AttemptStatus::kOk) {
       const JsonReader time = json.at("TotalDuration");
       row.time_us = time.number(0, kMost);
-      if (!is_time(row.time_us)) time.fail("a time is above 0");
+      if (!is_time(row.time_us)) time.fail("must be above 0");
     } else {
       row.reason = status;
     }

@@ -7,6 +7,7 @@
 
 #include "core/base/csv.h"
 #include "core/base/error.h"
+#include "core/base/format.h"
 #include "core/base/text.h"
 #include "db/formats/table_readers.h"
 
@@ -144,8 +145,8 @@ class OpSummaryReader {
     double time_us = 0;
     if (const auto* whole = std::get_if<int64_t>(&duration)) time_us = static_cast<double>(*whole);
     if (const auto* real = std::get_if<double>(&duration)) time_us = *real;
-    if (!is_time(time_us)) return skip("have no duration");
-    if (!is_known(type)) return skip("have no op type");
+    if (!is_time(time_us)) return skip("without a duration");
+    if (!is_known(type)) return skip("without an op type");
     const std::optional<Problem> problem = problem_of(type, fields);
     if (!problem) return;
     const std::string text = problem->text();
@@ -174,7 +175,7 @@ class OpSummaryReader {
       for (const std::string_view name : split(types, ';')) {
         const std::optional<DType> dtype = dtype_of(trim(name));
         if (!dtype) {
-          skip("have tensors of types that a problem cannot name");
+          skip("with tensors of types that a problem cannot name");
           return std::nullopt;
         }
         problem.types.push_back(*dtype);
@@ -193,7 +194,7 @@ class OpSummaryReader {
     const auto inputs = shapes_of(field(fields, kInputShapes));
     const auto outputs = shapes_of(field(fields, kOutputShapes));
     if (!inputs) {
-      skip("have no input shapes");
+      skip("without input shapes");
       return std::nullopt;
     }
     if (!set_product_sizes(*inputs, outputs.value_or(std::vector<Shape>()), problem)) {
@@ -205,7 +206,7 @@ class OpSummaryReader {
     }
     if (problem.sizes.size() > kMaxSizes || problem.types.size() > kMaxSizes ||
         problem.layouts.size() > kMaxSizes) {
-      skip("have too many dimensions or tensors");
+      skip("with too many dimensions or tensors");
       return std::nullopt;
     }
     return problem;
@@ -220,7 +221,7 @@ class OpSummaryReader {
       file_.tables.push_back(std::move(table));
     }
     for (const auto& [why, count] : skipped_) {
-      file_.notes.push_back(fmt::format("{} tasks {} and were left out", count, why));
+      file_.notes.push_back(fmt::format("left out {} {}", format_counted(count, "task"), why));
     }
   }
 

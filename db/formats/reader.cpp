@@ -9,6 +9,7 @@
 
 #include "core/base/csv.h"
 #include "core/base/error.h"
+#include "core/base/format.h"
 #include "core/base/text.h"
 #include "db/formats/json_stream.h"
 #include "db/formats/table_readers.h"
@@ -238,8 +239,9 @@ bool is_time(double time_us) {
 void finish_table(ResultTableBuilder& builder, ResultTable table, ResultFile& file) {
   if (builder.empty()) return;
   if (builder.repeated() > 0) {
-    file.notes.push_back(
-        fmt::format("{} rows repeat a config; the first of each was kept", builder.repeated()));
+    file.notes.push_back(fmt::format("{} {} a config; the first of each was kept",
+                                     format_counted(builder.repeated(), "row"),
+                                     builder.repeated() == 1 ? "repeats" : "repeat"));
   }
   builder.finish(table);
   file.tables.push_back(std::move(table));

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "core/base/error.h"
+#include "core/base/repeated_times.h"
 #include "core/base/text.h"
 
 namespace tilewright {
@@ -204,7 +205,10 @@ Measurement measurement_of(const ResultRow& row) {
   measurement.reason = row.reason;
   measurement.time_us = row.time_us;
   measurement.counters = row.metrics;
-  if (row.status == AttemptStatus::kOk) measurement.times_us = row.times_us;
+  if (row.status == AttemptStatus::kOk && !row.times_us.empty()) {
+    measurement.times_us = row.times_us;
+    measurement.spread_us = time_estimate(row.times_us).standard_error;
+  }
   for (const auto& [name, cost] : row.costs()) {
     if (cost != 0) measurement.counters.emplace_back(name, cost);
   }

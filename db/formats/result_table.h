@@ -98,7 +98,8 @@ class ResultTableBuilder {
   int64_t repeated_ = 0;
 };
 
-/// What a row says, as a measurement; costs are counters "compile_us" and so on.
+/// What a row says, as a measurement: its time as stated, the standard error of its repetitions;
+/// costs are counters "compile_us" and so on.
 Measurement measurement_of(const ResultRow& row);
 
 /// The sizes of problems that files give without names: "x", "y", "z".

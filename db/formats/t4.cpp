@@ -36,11 +36,25 @@ class T4Reader {
   }
 
  private:
+  /// Which times of a row have a unit of their own and are in us by now.
+  struct OwnUnits {
+    bool time = false;
+    bool benchmark = false;
+  };
+
+  static double known_unit(const JsonReader& unit) {
+    const double us = us_in(unit.string());
+    if (us == 0) {
+      unit.fail(fmt::format("unknown unit '{}' (it is ns, us, ms or s, or the name of one)",
+                            printable(unit.string())));
+    }
+    return us;
+  }
+
   void read_metadata(const JsonReader& json) {
     if (json.has("timeunit")) {
       const JsonReader unit = json.at("timeunit");
-      us_ = us_in(unit.string());
-      if (us_ == 0) unit.fail(fmt::format("unknown unit '{}'", printable(unit.string())));
+      us_ = known_unit(unit);
     }
     if (json.has("kernel_name")) table_.kernel = json.at("kernel_name").string();
     if (json.has("device_name")) table_.device = json.at("device_name").string();
@@ -66,12 +80,15 @@ class T4Reader {
     ResultRow row;
     read_status(json, row);
     if (json.has("times")) read_times(json.at("times"), row);
-    if (json.has("measurements")) read_measurements(json, row);
+    OwnUnits own;
+    if (json.has("measurements")) own = read_measurements(json, row);
     if (json.has("timestamp")) row.timestamp = json.at("timestamp").string();
     if (row.status == AttemptStatus::kOk && !is_time(row.time_us)) {
-      json.fail("a result without failure has a time above 0");
+      json.fail("the time of a result without failure must be above 0");
     }
+    const int64_t repeated = builder_.repeated();
     builder_.add(values, std::move(row), json.where());
+    if (builder_.repeated() == repeated) own_units_.push_back(own);
   }
 
   static void read_status(const JsonReader& json, ResultRow& row) {
@@ -100,7 +117,8 @@ class T4Reader {
 
   /// The time is the measurement of that name, or that of the first objective; a text in its place
   /// is the reason of the failure.
-  void read_measurements(const JsonReader& json, ResultRow& row) {
+  static OwnUnits read_measurements(const JsonReader& json, ResultRow& row) {
+    OwnUnits own;
     std::string objective = "time";
     if (json.has("objectives")) {
       const std::vector<JsonReader> names = json.at("objectives").items();
@@ -116,17 +134,32 @@ class T4Reader {
         if (value.is_string()) row.reason = value.string();
       } else if (name == kBenchmark) {
         row.benchmark_us = value.number(-kMost, kMost);
+        own.benchmark = apply_unit(item, row.benchmark_us);
       } else if (row.status == AttemptStatus::kOk) {
         row.time_us = value.number(-kMost, kMost);
+        own.time = apply_unit(item, row.time_us);
       }
     }
+    return own;
+  }
+
+  /// False where the measurement has no unit, so that the file's holds.
+  static bool apply_unit(const JsonReader& measurement, double& time) {
+    if (!measurement.has("unit")) return false;
+    const JsonReader unit = measurement.at("unit");
+    if (unit.string().empty()) return false;
+    time *= known_unit(unit);
+    return true;
   }
 
   void scale(ResultTable& table) const {
     if (us_ == 1) return;
-    for (ResultRow& row : table.rows) {
-      for (double* time : {&row.time_us, &row.compile_us, &row.benchmark_us, &row.framework_us,
-                           &row.search_us, &row.verification_us}) {
+    for (size_t i = 0; i < table.rows.size(); ++i) {
+      ResultRow& row = table.rows[i];
+      if (!own_units_[i].time) row.time_us *= us_;
+      if (!own_units_[i].benchmark) row.benchmark_us *= us_;
+      for (double* time :
+           {&row.compile_us, &row.framework_us, &row.search_us, &row.verification_us}) {
         *time *= us_;
       }
       for (double& time : row.times_us) time *= us_;
@@ -137,7 +170,8 @@ class T4Reader {
   ResultFile& file_;
   ResultTable table_;
   ResultTableBuilder builder_;
-  double us_ = 1000;  // Kernel Tuner's files without a unit are in ms
+  std::vector<OwnUnits> own_units_;  // of the rows that are kept
+  double us_ = 1000;                 // Kernel Tuner's files without a unit are in ms
 };
 
 /// T4's word for how a result was invalid.

@@ -333,12 +333,33 @@ TEST_F(BatchTest, WhatIsWrongInTheFileIsAFailureNotAUsageError) {
   };
   EXPECT_NE(told("{}").find("nor a batch of tunings"), std::string::npos);
   EXPECT_NE(told("[]").find("nor a batch of tunings"), std::string::npos);
+  EXPECT_NE(told(R"({"schema": 1})").find("nor a batch of tunings"), std::string::npos);
   const std::string job = R"({"kernel": "gemm", "shape": {"m": 16, "n": 16, "k": 16}, )";
   const std::string begin = R"({"schema": 1, "jobs": [)";
   EXPECT_NE(told(begin + job + R"("optins": {}}]})").find("unknown key 'optins'"),
             std::string::npos);
   EXPECT_NE(told(begin + job + R"("options": {"wihtin": 2}}]})").find("jobs[0]: "),
             std::string::npos);
+}
+
+TEST_F(BatchTest, AFileStartsNoPrograms) {
+  const std::string job =
+      R"({"schema": 1, "jobs": [{"kernel": "gemm", "shape": {"m": 16, "n": 16, "k": 16}, )";
+  for (const char* options :
+       {R"({"evaluator": "cmd /bin/sh touch.sh"})", R"({"evaluator=cmd /bin/sh touch.sh": true})",
+        R"({"eval-timeout": 3})"}) {
+    sandbox_.file("touch.sh", "touch touched; echo 1\n");
+    const Outcome outcome =
+        sandbox_.run({"tune", sandbox_.file("bad.json", job + "\"options\": " + options + "}]}")});
+    EXPECT_EQ(outcome.status, 1) << outcome.err;
+    EXPECT_NE(
+        outcome.err.find("is said on the command line, for all jobs, as a file must not start "
+                         "programs"),
+        std::string::npos)
+        << outcome.err;
+    EXPECT_NE(outcome.err.find("jobs[0]: "), std::string::npos) << outcome.err;
+    EXPECT_FALSE(std::filesystem::exists(sandbox_.path("touched")));
+  }
 }
 
 TEST_F(BatchTest, InterruptKeepsWhatIsDoneAndSaysWhatIsNot) {

@@ -56,6 +56,37 @@ TEST(TuneResume, IsRefusedForAnotherMachineOrEvaluatorBeforeAnythingChanges) {
   EXPECT_EQ(store.load_winners(1).size(), 1u);
 }
 
+TEST(TuneTransfer, TheSameProblemOfAnotherMachineGoesFirst) {
+  Sandbox sandbox;
+  sandbox.environment["TILEWRIGHT_DB"] = sandbox.path("a.db");
+  const auto tune = [&](const char* machine) {
+    const Outcome outcome =
+        sandbox.run(with(kTune, {"--budget", "evaluations=20", "--json", "--machine", machine}));
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return nlohmann::json::parse(outcome.out);
+  };
+  const auto first = tune("ascend-910b2");
+  EXPECT_EQ(tune("ascend-910b1")["cache_hits"], 0) << "times of another machine say nothing here";
+  const auto again = tune("ascend-910b2");
+  EXPECT_EQ(again["evaluations"], 0);
+  EXPECT_EQ(again["winners"], first["winners"]);
+
+  Store store = Store::open(sandbox.path("a.db"), OpenMode::kReadOnly);
+  EXPECT_EQ(store.trials(1).at(1).proposer, "seed");
+  EXPECT_EQ(store.trials(2).at(1).proposer, "earlier");
+  EXPECT_EQ(store.trials(3).size(), store.trials(1).size());
+}
+
+TEST(TuneArguments, LongExpressionsAreCutInMessages) {
+  Sandbox sandbox;
+  std::string flat = "tile_m > 5000";
+  for (int i = 0; i < 1000; ++i) flat += " or (0)";
+  const Outcome outcome = sandbox.run(with(kTune, {"--constraint", flat}));
+  EXPECT_EQ(outcome.status, 5);
+  EXPECT_NE(outcome.err.find("tile_m > 5000 or (0)"), std::string::npos) << outcome.err;
+  EXPECT_LT(outcome.err.size(), 600u) << outcome.err;
+}
+
 TEST(TuneResume, GoesOnWithTheLadderWhereItWasDetailed) {
   Sandbox sandbox;
   sandbox.environment["TILEWRIGHT_DB"] = sandbox.path("a.db");
@@ -167,6 +198,15 @@ TEST_F(TuneProcesses, ARunOfALivingProcessIsLeftAloneAndADeadOneIsGoneOnWith) {
   EXPECT_NE(resumed.err.find("whose process is gone"), std::string::npos) << resumed.err;
   kill(second);
   EXPECT_NE(statuses().find("epilogue=none,done,"), std::string::npos) << statuses();
+}
+
+TEST_F(TuneProcesses, AnInterruptBeforeTheFirstResultPrintsNoTable) {
+  const pid_t process = start_slow(1);
+  ::kill(process, SIGINT);
+  const Outcome outcome = sandbox_.wait(process);
+  EXPECT_EQ(outcome.status, 130) << outcome.err;
+  EXPECT_NE(outcome.out.find("run 1: 1 problem, 0 evaluations"), std::string::npos) << outcome.out;
+  EXPECT_EQ(outcome.out.find("untuned"), std::string::npos) << outcome.out;
 }
 
 TEST(TuneFidelity, WhatCannotBeComposedIsTimedInDetail) {

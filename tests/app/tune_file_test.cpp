@@ -99,6 +99,7 @@ TEST_F(TuneFile, WhatIsNoEvaluatorIsRefusedWithWhatThereIs) {
       {"simm", "did you mean 'sim'?"},          {"tabel:cache.json", "did you mean 'table'?"},
       {"/bin/sh time.sh", "'cmd PROGRAM ...'"}, {"/bin/sh {{MWG}}", "'./bench {tile_m} {tile_n}'"},
       {"/bin/sh {MGW}", "did you mean 'MWG'?"}, {"", "is unknown"},
+      {"cmd", "'cmd' is unknown (it is"},       {"table:", "names no file"},
   };
   for (const auto& each : cases) {
     const Outcome outcome = sandbox_.run({"tune", "conv.json", "--evaluator", each.evaluator});
@@ -117,6 +118,73 @@ TEST_F(TuneFile, IsResumedWithALargerBudgetAndAnotherSpace) {
   const Json pinned = tune_by_command({"--resume", "latest", "--pin", "mode=row,scale=2.5"});
   EXPECT_EQ(pinned["evaluations"], 0);
   EXPECT_EQ(pinned["winners"][0]["time_us"], 11);
+}
+
+TEST_F(TuneFile, IsResumedForTheDeviceThatItIsTunedFor) {
+  const std::vector<std::string> device = {"--device", "my GPU", "--strategy", "random"};
+  std::vector<std::string> begin = device;
+  begin.insert(begin.end(), {"--budget", "evaluations=8"});
+  std::vector<std::string> go_on = device;
+  go_on.insert(go_on.end(), {"--resume", "latest"});
+  const Json first = tune_by_command(begin);
+  const Json more = tune_by_command(go_on);
+  EXPECT_EQ(more["session"], first["session"]);
+  EXPECT_EQ(more["replayed"], 8);
+  EXPECT_EQ(more["machine"], first["machine"]);
+  const Outcome other = sandbox_.run(
+      {"tune", "conv.json", "--evaluator", kCommand, "--device", "another", "--resume", "1"});
+  EXPECT_EQ(other.status, 2);
+  EXPECT_NE(other.err.find("of the machine my GPU ("), std::string::npos) << other.err;
+  EXPECT_NE(other.err.find("not of another ("), std::string::npos) << other.err;
+
+  const Json table = json_of({"tune", "cache.json", "--budget", "evaluations=2"});
+  const Json again = json_of({"tune", "cache.json", "--resume", "latest"});
+  EXPECT_EQ(again["session"], table["session"]);
+  EXPECT_EQ(again["replayed"], 2);
+  EXPECT_EQ(again["evaluations"], 2);
+}
+
+TEST_F(TuneFile, NoisyTimesKeepTheirSpreadThroughT4) {
+  ASSERT_EQ(sandbox_
+                .run({"tune", "conv.json", "--evaluator", "cmd echo 10 11 12 14", "--repetitions",
+                      "4", "--budget", "evaluations=3"})
+                .status,
+            0);
+  ASSERT_EQ(sandbox_.run({"export", "--format", "t4", "-o", "t4.json"}).status, 0);
+  ASSERT_EQ(sandbox_.run({"import", "t4.json"}).status, 0);
+  const Outcome spreads =
+      sandbox_.run({"query",
+                    "SELECT evaluator LIKE 'cmd%' AS ours, count(*), min(spread_us) > 0, "
+                    "(SELECT count(DISTINCT spread_us) FROM measurements), "
+                    "(SELECT count(DISTINCT time_us) FROM measurements) "
+                    "FROM measurements GROUP BY ours",
+                    "--csv"});
+  EXPECT_EQ(spreads.out.substr(spreads.out.find('\n') + 1), "0,3,1,1,1\n1,3,1,1,1\n")
+      << spreads.out << spreads.err;
+}
+
+TEST_F(TuneFile, ExportOfAPlanSaysWhatNoPlanCanHold) {
+  tune_by_command({"--budget", "evaluations=2"});
+  const Outcome plan = sandbox_.run({"export", "-o", "-"});
+  EXPECT_NE(plan.status, 0);
+  EXPECT_NE(plan.err.find("a plan holds problems sized by m, n and k"), std::string::npos)
+      << plan.err;
+  EXPECT_EQ(plan.err.find("out of date"), std::string::npos) << plan.err;
+}
+
+TEST_F(TuneFile, WhereNothingWorksTheFirstReasonStandsForAll) {
+  const auto told = [&](const std::string& budget) {
+    const Outcome outcome = sandbox_.run(
+        {"tune", "conv.json", "--evaluator", "cmd echo nan", "--budget", "evaluations=" + budget});
+    EXPECT_EQ(outcome.status, 5);
+    return outcome.err;
+  };
+  EXPECT_NE(
+      told("3").find("none of the 3 configs tried works; the first failed with: the command "),
+      std::string::npos)
+      << told("3");
+  EXPECT_NE(told("1").find("the one config tried does not work: the command "), std::string::npos)
+      << told("1");
 }
 
 TEST_F(TuneFile, ExportsWhatItMeasuredWithItsLabels) {

@@ -72,6 +72,11 @@ TEST(Text, SuggestsOnlyWhatIsNear) {
   const std::vector<std::string> names = {"replay", "export", "run"};
   EXPECT_EQ(did_you_mean("relpay", names), "; did you mean 'replay'?");
   EXPECT_EQ(did_you_mean("completely", names), "");
+  EXPECT_EQ(did_you_mean("run", names), "") << "a name is not what was meant instead of itself";
+  const std::vector<std::string> letters = {"a", "--db"};
+  EXPECT_EQ(did_you_mean("zz", letters), "");
+  EXPECT_EQ(did_you_mean("--zz", letters), "");
+  EXPECT_EQ(did_you_mean("--bd", letters), "; did you mean '--db'?");
 }
 
 TEST(Json, NamesThePlaceOfWhatIsWrong) {

@@ -114,6 +114,29 @@ TEST_F(DamageTest, SlowFlippedBytesAreNeverACrash) {
   }
 }
 
+TEST_F(DamageTest, APageNumberBeyondAnyDiskIsNotCalledAFullDisk) {
+  constexpr size_t kPage = 4096;
+  {
+    Store store = with_run("damaged.db");
+    store.save_session({"main", "d", "lab", std::string(5 * kPage, 'x')});
+    store.vacuum();
+  }
+  std::string bytes = read_file(path("damaged.db"));
+  size_t page = 0;
+  const std::string full(kPage - 4, 'x');
+  while (page < bytes.size() && bytes.compare(page + 4, full.size(), full) != 0) page += kPage;
+  ASSERT_LT(page, bytes.size());
+  bytes.replace(page, 4, 4, '\xff');  // the number of the page where the text goes on
+  write_file(path("damaged.db"), bytes);
+  Store store = open("damaged.db");
+  try {
+    store.vacuum();
+    FAIL();
+  } catch (const DamagedError& error) {
+    EXPECT_EQ(error.message().find("full"), std::string::npos) << error.message();
+  }
+}
+
 TEST_F(DamageTest, ACutFileIsReported) {
   const std::string whole = whole_file();
   for (const size_t size : {whole.size() / 2, whole.size() - 1, size_t{4096}, size_t{4095},

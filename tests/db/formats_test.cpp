@@ -88,8 +88,8 @@ TEST_F(Formats, EveryFailureWordHasItsStatus) {
       {"SomethingElse", AttemptStatus::kRuntime}};
   for (const auto& [word, status] : words) {
     const ResultFile file =
-        read(kHead + R"("r": {"bx": 1, "mode": "a", "scale": 1, "pad": true, "time": ")" + word +
-             R"("}}})");
+        read(kHead + R"("1,a,1,True": {"bx": 1, "mode": "a", "scale": 1, "pad": true, "time": ")" +
+             word + R"("}}})");
     EXPECT_EQ(file.tables[0].rows[0].status, status) << word;
     EXPECT_EQ(file.tables[0].rows[0].reason, word);
   }
@@ -116,8 +116,9 @@ TEST_F(Formats, BrokenCacheNamesLineAndColumn) {
   expect_error(kHead + R"("x": {"bx": 1, "time": 3}}})", "'mode' is missing");
   expect_error(kHead + R"("x": {"bx": [], "mode": "a", "scale": 1, "pad": true, "time": 3}}})",
                "expected a number, a text, true or false");
-  expect_error(kHead + R"("x": {"bx": 1, "mode": "a", "scale": 1, "pad": true, "time": -3}}})",
-               "a time is above 0");
+  expect_error(
+      kHead + R"("1,a,1,1": {"bx": 1, "mode": "a", "scale": 1.0, "pad": true, "time": -3}}})",
+      "must be above 0");
   expect_error(R"({"cache": {"1": {"time": 1}}, "tune_params_keys": []})",
                "tune_params_keys has to stand before cache");
 }
@@ -133,12 +134,29 @@ TEST_F(Formats, DeepAndHugeJsonIsRefused) {
 }
 
 TEST_F(Formats, RepeatedConfigIsKeptOnceAndTold) {
-  std::string again = kRow1;
-  again.replace(1, 2, "33");
-  const ResultFile file = read(kHead + kRow1 + "," + again + "}}");
+  const ResultFile file = read(kHead + kRow1 + "," + kRow1 + "}}");
   EXPECT_EQ(file.tables[0].rows.size(), 1u);
   ASSERT_EQ(file.notes.size(), 1u);
-  EXPECT_NE(file.notes[0].find("1 rows repeat"), std::string::npos);
+  EXPECT_NE(file.notes[0].find("1 row repeats a config"), std::string::npos);
+}
+
+TEST_F(Formats, KeyOfARowThatContradictsItsValuesIsRefused) {
+  for (const char* key : {"16,b,0.5,True", "32,b,0.5,False", "32,b,0.5", "32,b,0.5,True,1", "32",
+                          "32,c,0.5,True", "", "32,b,0.25,True", "32b,0.5,True"}) {
+    std::string row = kRow1;
+    row.replace(1, row.find('"', 1) - 1, key);
+    expect_error(kHead + row + "}}", "table.json:6: cache[");
+    expect_error(kHead + row + "}}", "says other values than its members");
+  }
+  for (const char* key : {"32,b,0.50,true", "32.0,b,5e-1,1"}) {
+    std::string row = kRow1;
+    row.replace(1, row.find('"', 1) - 1, key);
+    EXPECT_EQ(read(kHead + row + "}}").tables.at(0).rows.size(), 1u) << key;
+  }
+  // Commas of a text are its own.
+  const std::string head = R"({"tune_params_keys": ["v", "n"], "tune_params": {}, "cache": {)";
+  EXPECT_EQ(read(head + R"("a,b,1": {"v": "a,b", "n": 1, "time": 1}}})").tables.at(0).rows.size(),
+            1u);
 }
 
 TEST_F(Formats, PackedFileIsTheSameFile) {
@@ -217,9 +235,39 @@ TEST_F(Formats, PublishedT4IsTolerated) {
 
 TEST_F(Formats, T4WithoutItsTimeOrWithAnUnknownUnitIsRefused) {
   expect_error(R"({"schema_version": "1", "results": [{"configuration": {"a": 1}}]})",
-               "has a time above 0");
+               "must be above 0");
   expect_error(R"({"metadata": {"timeunit": "fortnights"}, "results": []})",
                "unknown unit 'fortnights'");
+  expect_error(R"({"schema_version": "1", "results": [{"configuration": {"a": 1},
+                   "measurements": [{"name": "time", "value": 1, "unit": "parsec"}]}]})",
+               "unknown unit 'parsec'");
+}
+
+TEST_F(Formats, UnitOfAT4MeasurementGoesBeforeThatOfTheFile) {
+  const auto rows_of = [&](const std::string& tail) {
+    return read(R"({"results": [
+      {"configuration": {"a": 1}, "times": {"validation": 2},
+       "measurements": [{"name": "time", "value": 3, "unit": "us"},
+                        {"name": "benchmark_time", "value": 4, "unit": "seconds"},
+                        {"name": "power", "value": 5, "unit": "W"}]},
+      {"configuration": {"a": 1}, "measurements": [{"name": "time", "value": 9, "unit": "ns"}]},
+      {"configuration": {"a": 2}, "measurements": [{"name": "time", "value": 6}]},
+      {"configuration": {"a": 3},
+       "measurements": [{"name": "time", "value": 7, "unit": "Nanoseconds"}]}])" +
+                tail)
+        .tables.at(0)
+        .rows;
+  };
+  for (const auto& [tail, us] :
+       {std::pair(R"(, "metadata": {"timeunit": "s"}})", 1e6), std::pair("}", 1e3)}) {
+    const std::vector<ResultRow> rows = rows_of(tail);
+    ASSERT_EQ(rows.size(), 3u);
+    EXPECT_EQ(rows[0].time_us, 3);
+    EXPECT_EQ(rows[0].benchmark_us, 4e6);
+    EXPECT_EQ(rows[0].verification_us, 2 * us);
+    EXPECT_EQ(rows[1].time_us, 6 * us);
+    EXPECT_NEAR(rows[2].time_us, 7e-3, 1e-15);
+  }
 }
 
 TEST_F(Formats, KttIsReadWithItsCounters) {
@@ -286,7 +334,9 @@ TEST_F(Formats, OpSummaryBecomesProblemsWithRepetitions) {
   EXPECT_EQ(file.tables[0].rows[0].time_us, 11);
   EXPECT_EQ(file.tables[1].problem.text(),
             "add f32 f32 f32 nd nd nd in0_0=8 in0_1=16 in1_0=8 in1_1=16 epilogue=none");
-  EXPECT_EQ(file.notes.size(), 2u);
+  EXPECT_EQ(file.notes, (std::vector<std::string>{
+                            "left out 1 task with tensors of types that a problem cannot name",
+                            "left out 1 task without input shapes"}));
 }
 
 const std::string kMoeName =

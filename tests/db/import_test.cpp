@@ -1,5 +1,6 @@
 #include "db/formats/import.h"
 
+#include "core/base/repeated_times.h"
 #include "db/formats/csv_table.h"
 #include "db/formats/t4.h"
 #include "tests/db/store_fixture.h"
@@ -56,6 +57,8 @@ TEST_F(ImportTest, RowsBecomeMeasurementsOfAnImportRun) {
   ASSERT_TRUE(measured.has_value());
   EXPECT_EQ(measured->time_us, 2.5);
   EXPECT_EQ(measured->times_us, (std::vector<double>{3, 2, 2.5}));
+  EXPECT_GT(measured->spread_us, 0);
+  EXPECT_EQ(measured->spread_us, time_estimate(measured->times_us).standard_error);
   EXPECT_TRUE(store.check().empty());
 }
 

@@ -130,6 +130,9 @@ TEST(CommandEvaluator, EveryWayToFailHasItsStatusAndReason) {
   expect_failure(R"(echo {\"status\": \"wrong_result\", \"reason\": \"row 3\"})", kWrongResult,
                  "row 3");
   expect_failure(R"(echo {\"status\": \"compile\"}; exit 1)", kCompile, "says compile");
+  expect_failure("echo 1e-9", kRuntime, "gave a time of 1e-09 us, which is below 1 ps (1e-6 us)");
+  expect_failure(R"(echo {\"time_us\" 1})", kRuntime,
+                 "the command printed an object that is not understood: 1:12: not valid JSON");
   expect_failure("echo time_s=1e308", kRuntime, "gave a time of 1e+308, which is too large");
   expect_failure(R"(echo {\"time_us\": \"x\"})", kRuntime,
                  "the command printed an object that is not understood: time_us: expected a number "

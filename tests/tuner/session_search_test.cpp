@@ -201,6 +201,39 @@ TEST_F(SessionSearch, LikeProblemsOfEarlierSessionsAreTriedFirstWithinAQuarterOf
   for (const StoredTrial& trial : store.trials(5)) EXPECT_NE(trial.proposer, "earlier");
 }
 
+/// As bowl, known by another name.
+class OtherEvaluator : public FormulaEvaluator {
+ public:
+  OtherEvaluator() : FormulaEvaluator(bowl) {}
+  std::string id() const override { return "table/aa"; }
+};
+
+TEST_F(SessionSearch, TheSameProblemElsewhereIsTheNearestOfAll) {
+  Store store = open();
+  store.save_machine("npu-b", "bbbb", "{}");
+  tune_all(store, {problem(9), problem(30)}, FormulaEvaluator(bowl));  // all configs
+  TuneOptions options = random(8);
+  options.transfer = true;
+  options.earlier_run = 1;  // on another machine, so that it says nothing of the hints of this one
+  const std::vector<TuneProblem> list = {problem(9)};
+  const auto on_b = [](const Problem& problem, const Config& config) {
+    MeasurementKey key = key_of(problem, config);
+    key.machine_fingerprint = "bbbb";
+    return key;
+  };
+  const FormulaEvaluator formula(bowl);
+  ThreadEvaluation pool(formula, 1, {});
+  const TuneResult there = tune(list, on_b, pool, store, begin(store), options, {});
+  EXPECT_EQ(there.evaluations, 8) << "times of another machine are not taken";
+  const TuneResult by_other = tune_all(store, list, OtherEvaluator(), options);
+  EXPECT_EQ(by_other.evaluations, 8);
+  for (const int64_t run : {2, 3}) {
+    const std::vector<StoredTrial> trials = store.trials(run);
+    EXPECT_EQ(trials.at(1).proposer, "earlier");
+    EXPECT_EQ(trials.at(1).key.config, "x=9,y=3");
+  }
+}
+
 TEST_F(SessionSearch, ProblemsLearnFromThoseThatAreDone) {
   Store store = open();
   TuneOptions options = random(40);
@@ -335,6 +368,58 @@ TEST_F(SessionSearch, ALargeExpectedGainIsAskedOnlyAfterTheLeastTrials) {
   TuneOptions options = random(100);
   options.min_gain = 1;
   EXPECT_GE(tune_all(store, problems(1), FormulaEvaluator(bowl), options).evaluations, 17);
+}
+
+TEST_F(SessionSearch, ManyParametersAreGivenMoreTrialsBeforeASearchMayEnd) {
+  std::vector<Parameter> parameters;
+  for (const char* name : {"a", "b", "c", "d", "e", "f", "g", "h"}) {
+    parameters.push_back({name, "", {0, 1}});
+  }
+  parameters.push_back({"fixed", "", {7}});
+  const TuneProblem flat{gemm(1),
+                         Space(parameters, {}),
+                         parse_config("a=0,b=0,c=0,d=0,e=0,f=0,g=0,h=0,fixed=7"),
+                         {},
+                         {}};
+  Store store = open();
+  TuneOptions options = random(0);
+  options.min_gain = 0.01;
+  const auto constant = [](const Problem&, const Config&) { return ok(10); };
+  const TuneResult result = tune_all(store, {flat}, FormulaEvaluator(constant), options);
+  EXPECT_GE(result.evaluations, 41);
+  EXPECT_LT(result.evaluations, 64);
+}
+
+/// The expected gain after these times, one after the other.
+double expected_gain_after(const TuneProblem& problem, const std::vector<double>& times_us) {
+  TuneOptions options;
+  options.strategy = "random";
+  ProblemSearch search(problem, std::make_unique<SpaceIndex>(problem.space), options, {});
+  for (const double time_us : times_us) {
+    const std::vector<Candidate> next = search.next(1);
+    search.tell(next.at(0), ok(time_us), ResultKind::kMeasured);
+  }
+  return search.expected_gain();
+}
+
+TEST_F(SessionSearch, ExpectedGainFallsWithEveryDoublingWithoutOneAndIsNever0) {
+  const TuneProblem list = problem(1);
+  EXPECT_EQ(expected_gain_after(list, std::vector<double>(16, 10)), 1);
+  const double at_32 = expected_gain_after(list, std::vector<double>(32, 10));
+  const double at_64 = expected_gain_after(list, std::vector<double>(64, 10));
+  EXPECT_LT(at_32, 0.01);
+  EXPECT_GT(at_64, 0);
+  EXPECT_LT(at_64, at_32);
+  // A gain of a half that is long ago still says something, but less than one of late.
+  std::vector<double> times(64, 10);
+  std::fill(times.begin(), times.begin() + 20, 20);
+  const double long_ago = expected_gain_after(list, times);
+  std::fill(times.begin(), times.begin() + 40, 20);
+  const double of_late = expected_gain_after(list, times);
+  EXPECT_GT(long_ago, 0.01);
+  EXPECT_LT(long_ago, 0.1);
+  EXPECT_GT(of_late, 0.2);
+  EXPECT_LT(of_late, 0.5);
 }
 
 TEST_F(SessionSearch, TellsEveryTrialAndEveryNewBest) {

@@ -10,6 +10,7 @@
 #include "core/base/error.h"
 #include "core/base/format.h"
 #include "core/base/hash.h"
+#include "core/base/repeated_times.h"
 #include "core/base/text.h"
 #include "tuner/evaluate/command_output.h"
 

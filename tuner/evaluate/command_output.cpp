@@ -17,6 +17,8 @@ namespace {
 
 /// Enough for every stopping rule; a line of more is no list of times.
 constexpr size_t kMaxTimes = 10'000;
+/// Nothing runs for less than a picosecond: what prints less means another unit.
+constexpr double kLeastUs = 1e-6;
 
 struct Unit {
   std::string_view key;
@@ -31,6 +33,10 @@ void add_time(CommandOutput& output, double value, double unit_us) {
   }
   if (!std::isfinite(time_us) || time_us <= 0) {
     throw Error(ErrorKind::kFailed, fmt::format("gave a time of {}, which is not above 0", value));
+  }
+  if (time_us < kLeastUs) {
+    throw Error(ErrorKind::kFailed,
+                fmt::format("gave a time of {} us, which is below 1 ps (1e-6 us)", time_us));
   }
   if (output.times_us.size() == kMaxTimes) {
     throw Error(ErrorKind::kFailed, fmt::format("gave more than {} times", kMaxTimes));
@@ -88,7 +94,7 @@ AttemptStatus status_of(const JsonReader& status) {
 CommandOutput read_object(std::string_view line) {
   // A refusal of the reader begins with its place, and the command is the subject of the sentence.
   constexpr const char* kPlace = "printed an object that is not understood";
-  const Json document = parse_json_line(line, kPlace);
+  const Json document = parse_json_line(line, fmt::format("{}: 1", kPlace));
   const JsonReader reader(document, kPlace);
   reader.only({"time_us", "time_ms", "time_s", "counters", "status", "reason"});
   CommandOutput output;

@@ -1,28 +1,10 @@
 #include "tuner/evaluate/repetitions.h"
 
-#include <algorithm>
+#include <iterator>
+
+#include "core/base/repeated_times.h"
 
 namespace tilewright {
-
-namespace {
-constexpr double kTrimmed = 0.2;
-}  // namespace
-
-bool first_is_cold(std::span<const double> times_us) {
-  constexpr size_t kOthers = 3;
-  constexpr double kDeviations = 3;
-  constexpr double kShare = 0.01;
-  if (times_us.size() < kOthers + 1) return false;
-  const double first = times_us.front();
-  const std::span<const double> others = times_us.subspan(1);
-  const double above = first - mean(others);
-  return first > *std::ranges::max_element(others) &&
-         above > kDeviations * standard_deviation(others) && above > kShare * mean(others);
-}
-
-Estimate time_estimate(std::span<const double> times_us) {
-  return trimmed_estimate(first_is_cold(times_us) ? times_us.subspan(1) : times_us, kTrimmed);
-}
 
 bool is_settled(std::span<const double> times_us, const RepetitionRule& rule) {
   const auto count = std::ssize(times_us);

@@ -2,8 +2,6 @@
 
 #include <span>
 
-#include "core/base/statistics.h"
-
 namespace tilewright {
 
 /// How often something noisy is measured, and when it is known well enough.
@@ -12,15 +10,6 @@ struct RepetitionRule {
   int max = 30;
   double precision = 0.01;  ///< standard error of the time as a fraction of it
 };
-
-/// Whether the first repetition is a cold run (caches, clocks, code to load): slower than each of
-/// at least three later ones, and above their mean by more than three of their standard deviations
-/// and by more than 1 %.
-bool first_is_cold(std::span<const double> times_us);
-
-/// The time behind repetitions in the order measured (at least one): the mean without a cold first
-/// one and without the fifth at either end, so that a disturbed repetition does not count.
-Estimate time_estimate(std::span<const double> times_us);
 
 /// Whether enough was measured.
 bool is_settled(std::span<const double> times_us, const RepetitionRule& rule);

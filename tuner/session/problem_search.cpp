@@ -1,6 +1,8 @@
 #include "tuner/session/problem_search.h"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -12,8 +14,12 @@ namespace tilewright {
 
 namespace {
 
-/// Trials behind the baseline and what follows it before expected_gain() judges by them.
+/// Trials behind the baseline and what follows it before expected_gain() judges by them, so many in
+/// all and for each parameter that can change.
 constexpr size_t kLeastTrials = 16;
+constexpr size_t kLeastTrialsOfParameter = 5;
+/// What a doubling of the trials gained counts so much against what all before it did.
+constexpr double kWeightOfDoubling = 0.75;
 
 /// A problem's random stream does not depend on which other problems the session has.
 uint64_t seed_of(const Problem& problem, uint64_t session_seed) {
@@ -230,9 +236,23 @@ void ProblemSearch::take_back() {
 
 double ProblemSearch::expected_gain() const {
   const size_t count = best_after_.size();
-  if (count < first_.size() + kLeastTrials) return 1;
-  const double half_way = best_after_[count / 2 - 1];
-  return half_way > 0 ? 1 - best_after_.back() / half_way : 1;
+  if (count < first_.size() + least_trials()) return 1;
+  double gain = 1;
+  // From the first doubling of the trials to the last one.
+  for (auto halvings = static_cast<size_t>(std::bit_width(count)) - 1; halvings > 0; --halvings) {
+    const double before = best_after_[(count >> halvings) - 1];
+    const double after = best_after_[(count >> (halvings - 1)) - 1];
+    const double of_doubling = before > 0 ? 1 - after / before : 1;
+    gain += kWeightOfDoubling * (of_doubling - gain);
+  }
+  return gain * std::log2(1.5);
+}
+
+size_t ProblemSearch::least_trials() const {
+  const auto parameters =
+      std::ranges::count_if(index_->space().parameters(),
+                            [](const Parameter& parameter) { return parameter.values.size() > 1; });
+  return std::max(kLeastTrials, kLeastTrialsOfParameter * static_cast<size_t>(parameters));
 }
 
 TunedProblem ProblemSearch::result() const {

@@ -74,8 +74,13 @@ class ProblemSearch {
   bool has_tried(const Config& config) const;
   const SpaceIndex& space() const { return *index_; }
 
-  /// The expected gain of as many trials again as in the last half of those so far, as a fraction:
-  /// no more than the gain of that half. 1 before there is anything to judge by.
+  /// The expected gain of as many trials again as in the last half of those so far, as a fraction.
+  /// A doubling of the trials is expected to gain what the last one gained, which counts three
+  /// quarters, and what those before it gained, each three quarters of what is left; before the
+  /// first one anything could have been gained, so that it is never 0. As many trials again as in
+  /// the last half are log2(1.5) of a doubling. 1 before there is anything to judge by: 16 trials
+  /// behind baseline, hints and seeds, or 5 for each parameter with several values, if that is
+  /// more.
   double expected_gain() const;
 
   /// What was found so far.
@@ -99,6 +104,7 @@ class ProblemSearch {
     int64_t repetitions = 1;
     bool is_exact = true;
   };
+  size_t least_trials() const;
   void begin_strategy();
   void plan_first();
   bool may_win(const Config& config) const;

@@ -90,7 +90,13 @@ std::optional<std::vector<Candidate>> SessionHistory::hints(const Series& series
       return !is_hint(trial.proposer) && trial.proposer != "baseline" &&
              trial.proposer != "screening";
     };
-    if (std::ranges::none_of(trials, past)) continue;
+    // What a run on another machine or by another evaluator began with is not what this one did.
+    const auto is_timed_alike = [&](const StoredTrial& trial) {
+      return is_of(trial.key, series) && trial.key.evaluator == series.evaluator;
+    };
+    if (std::ranges::none_of(trials, past) || std::ranges::none_of(trials, is_timed_alike)) {
+      continue;
+    }
     std::vector<Candidate> hints;
     for (const StoredTrial& trial : trials) {
       if (!is_of(trial.key, series) || !is_hint(trial.proposer)) continue;

@@ -31,9 +31,10 @@ struct ProblemDistance {
 };
 ProblemDistance distance(const Problem& a, const Problem& b);
 
-/// What other problems say of one that is to be searched: configs that were fast for them, whether
-/// the database has them from earlier sessions (also of other machines, revisions and evaluators:
-/// hints, never answers) or this session found them for problems that are done.
+/// What others say of a problem that is to be searched: configs that were fast for other problems,
+/// or for itself on other machines, by other revisions and evaluators (hints, never answers),
+/// whether the database has them from earlier sessions or this session found them for problems that
+/// are done.
 class Transfer {
  public:
   /// What the session itself measures never comes from the database: so a session that is run
@@ -46,7 +47,7 @@ class Transfer {
   void add(const Problem& problem, std::string config);
 
   /// The nearest first, at most `budget` * kHintShare (kMostHints where it is 0), without those
-  /// that are not legal and without `problem` itself. Proposers are "earlier" and "neighbour".
+  /// that are not legal. Proposers are "earlier" and "neighbour".
   std::vector<Candidate> hints(const Problem& problem, const Series& series,
                                const SpaceIndex& space, int64_t budget);
 

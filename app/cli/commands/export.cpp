@@ -10,6 +10,7 @@
 #include "app/cli/commands/commands.h"
 #include "core/base/error.h"
 #include "core/base/file.h"
+#include "core/base/format.h"
 #include "core/base/text.h"
 #include "core/plan/plan.h"
 #include "db/formats/catlass_csv.h"
@@ -157,13 +158,14 @@ std::string results_text(Context& context, Store& store, const Run& run, int64_t
   int64_t left_out = 0;
   const std::vector<ResultTable> tables = tables_of_run(store, run, left_out);
   if (left_out > 0) {
-    context.warn(fmt::format("{} configs with other parameters were left out", left_out));
+    context.warn(
+        fmt::format("left out {} with other parameters", format_counted(left_out, "config")));
   }
   if (format == "catlass") {
     const std::string text = write_catlass_csv(tables, left_out);
     if (left_out > 0) {
       context.warn(
-          fmt::format("{} problems are no products of matrices and were left out", left_out));
+          fmt::format("left out {}: no product of matrices", format_counted(left_out, "problem")));
     }
     rows = std::ranges::count(text, '\n') - 1;
     if (rows == 0) {
@@ -204,8 +206,9 @@ int export_results(Context& context, Store& store, const Run& run, const std::st
 
 int export_plan(Context& context, Store& store, const Run& run, const std::string& path) {
   const std::vector<Winner> winners = store.load_winners(run.id);
-  check_stale(context, run, winners);
+  // What no plan can hold is not mended by tuning it again.
   const Plan plan = make_plan(run, winners);
+  check_stale(context, run, winners);
   const auto incomplete = std::ranges::count(winners, false, &Winner::complete);
   if (incomplete > 0 || run.status != RunStatus::kDone) {
     context.warn(fmt::format("run {} is {}; {} of its {} winners come from an unfinished search",

@@ -98,13 +98,13 @@ std::optional<Run> resumed_run(const Context& context, const TuneTarget& target,
 
 /// A run holds what one evaluator says of one machine: its winners would no longer be of the run
 /// that the database describes.
-void refuse_other_run(const Run& run, const Machine& machine, const std::string& evaluator,
+void refuse_other_run(const Run& run, const TuneTarget& target, const std::string& evaluator,
                       Store& store) {
-  if (run.machine_fingerprint != machine.fingerprint()) {
+  if (run.machine_fingerprint != target.fingerprint()) {
     throw Error(ErrorKind::kUsage,
                 fmt::format("--resume {}: that run is of the machine {} ({}), not of {} ({})",
                             run.id, printable(run.machine_name), run.machine_fingerprint,
-                            machine.name, machine.fingerprint()));
+                            target.machine_name(), target.fingerprint()));
   }
   // Of another version of the simulator: what it said is not current and is left out.
   const auto kind = [](std::string_view id) {
@@ -120,6 +120,15 @@ void refuse_other_run(const Run& run, const Machine& machine, const std::string&
                     "and --fidelity, or tune without --resume",
                     run.id, printable(trial.key.evaluator, 160), printable(evaluator, 160)));
   }
+}
+
+/// The last run of the target on the same machine, before the run `before` where that is not 0.
+std::optional<Run> earlier_run(const TuneTarget& target, Store& store, int64_t before) {
+  std::optional<Run> run = store.latest_run_labelled(target.label, RunKind::kTune, before);
+  while (run && run->machine_fingerprint != target.fingerprint()) {
+    run = store.latest_run_labelled(target.label, RunKind::kTune, run->id);
+  }
+  return run;
 }
 
 TuneOptions tune_options(const Context& context, const TuneTarget& target, Store* store,
@@ -155,7 +164,7 @@ TuneOptions tune_options(const Context& context, const TuneTarget& target, Store
   }
   if (store == nullptr) return options;
   options.resumed_run = resumed_run;
-  const auto earlier = store->latest_run_labelled(target.label, RunKind::kTune, resumed_run);
+  const std::optional<Run> earlier = earlier_run(target, *store, resumed_run);
   if (earlier) options.earlier_run = earlier->id;
   return options;
 }
@@ -266,8 +275,13 @@ void refuse_empty(const TuneSummary& summary) {
                             "--constraint exclude; raise --budget evaluations",
                             first.problem->problem.text()));
   }
-  throw Error(ErrorKind::kInfeasible, fmt::format("no config of {} works: {}",
-                                                  first.problem->problem.text(), first.failure));
+  const std::string problem = first.problem->problem.text();
+  throw Error(
+      ErrorKind::kInfeasible,
+      first.failures == 1
+          ? fmt::format("{}: the one config tried does not work: {}", problem, first.failure)
+          : fmt::format("{}: none of the {} configs tried works; the first failed with: {}",
+                        problem, format_count(first.failures), first.failure));
 }
 
 /// How much of a kernel's space was tried, where it is not all of it; "" for several problems.
@@ -334,7 +348,7 @@ std::unique_ptr<Tuning> run_tuning(Context& context, const TunePlace& place) {
   if (!place.shard.is_whole()) tuning->options.max_regret.reset();  // not all rows are here
   const auto evaluator = make_evaluator(context.arguments(), what.machine, what.problems);
   tuning->evaluator = evaluator->id();
-  if (resumed) refuse_other_run(*resumed, what.machine, tuning->evaluator, place.store);
+  if (resumed) refuse_other_run(*resumed, what, tuning->evaluator, place.store);
   const auto record = begin_record(context, place.store, what, resumed);
   tuning->run = record->id();
   if (place.watcher.begun) {

@@ -60,12 +60,24 @@ void refuse_job_options(const Arguments& arguments) {
   }
 }
 
+/// A file says what is tuned; what is started for it, the person at the command line says.
+void refuse_evaluator(const Arguments& job) {
+  for (const Option& option : evaluator_options()) {
+    if (!job.has(option.name)) continue;
+    throw Error(ErrorKind::kFailed,
+                fmt::format("--{} is said on the command line, for all jobs, as a file must not "
+                            "start programs",
+                            option.name));
+  }
+}
+
 std::unique_ptr<PreparedJob> prepare(Context& context, const BatchJob& job,
                                      const std::vector<std::string>& common) {
   const Command& command = find_command("tune");
   std::vector<std::string> tokens = job.tokens;
   tokens.insert(tokens.end(), common.begin(), common.end());
   try {
+    refuse_evaluator(parse_options(job.tokens, command.options));
     auto prepared = std::make_unique<PreparedJob>(
         PreparedJob{job.name, parse_options(tokens, command.options), context.globals(), nullptr});
     if (!job.machine.empty()) prepared->globals.machine = job.machine;
