@@ -38,8 +38,14 @@ Error error_of(int code, const std::string& path, const std::string& message) {
     case SQLITE_CANTOPEN:
       return failed("cannot be opened; does its folder exist, and may you write there?");
     case SQLITE_PERM:
-    case SQLITE_AUTH:
       return failed("access denied (" + message + ")");
+    case SQLITE_AUTH:  // of SQL that a user wrote (db/queries.cpp)
+      return {
+          ErrorKind::kUsage,
+          fmt::format("database {}: queries only read: write one SELECT, also with WITH before "
+                      "it; `tilewright db` merges and cleans up, and what else is to be changed "
+                      "is changed in a copy of the file with sqlite3 ({})",
+                      path, message)};
     case SQLITE_FULL:
       return failed("the disk is full; everything recorded before is kept, free some space");
     case SQLITE_IOERR:

@@ -4,13 +4,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cctype>
 #include <cstdint>
 #include <fstream>
-#include <iterator>
+#include <optional>
 #include <sstream>
 
-#include "core/base/text.h"
+#include "db/run_process.h"
 
 namespace tilewright {
 
@@ -50,27 +49,13 @@ int64_t holder_pid(const std::string& path) {
   return 0;
 }
 
-std::string command_of(int64_t pid) {
-  std::ifstream file(fmt::format("/proc/{}/cmdline", pid), std::ios::binary);
-  std::string command((std::istreambuf_iterator<char>(file)), {});
-  while (!command.empty() && command.back() == '\0') command.pop_back();
-  for (char& c : command) c = c == '\0' ? ' ' : c;
-  return printable(command, 200);
-}
-
 /// Negative when it is not known.
 double age_seconds(int64_t pid) {
-  std::ifstream file(fmt::format("/proc/{}/stat", pid));
-  std::string text((std::istreambuf_iterator<char>(file)), {});
-  // The name in parentheses may hold anything; the start is the 20th field behind it.
-  std::istringstream fields(text.substr(std::min(text.rfind(')') + 1, text.size())));
-  std::string skipped;
-  for (int i = 0; i < 19; ++i) fields >> skipped;
-  double start_ticks = 0;
+  const std::optional<int64_t> start = start_ticks(pid);
   double uptime = 0;
   std::ifstream("/proc/uptime") >> uptime;
-  if (!(fields >> start_ticks)) return -1;
-  return uptime - start_ticks / static_cast<double>(::sysconf(_SC_CLK_TCK));
+  if (!start) return -1;
+  return uptime - static_cast<double>(*start) / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
 }  // namespace
@@ -80,7 +65,7 @@ std::string lock_holder(const std::string& path) {
   if (pid == 0) return "";
   if (pid == ::getpid()) return "this process itself";
   std::string text = fmt::format("process {}", pid);
-  if (const std::string command = command_of(pid); !command.empty()) {
+  if (const std::string command = command_of_process(pid); !command.empty()) {
     text += fmt::format(", `{}`", command);
   }
   if (const double age = age_seconds(pid); age >= 0) {

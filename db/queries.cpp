@@ -9,6 +9,7 @@
 #include "core/base/error.h"
 #include "core/base/json.h"
 #include "core/base/text.h"
+#include "db/run_process.h"
 
 namespace tilewright {
 
@@ -101,7 +102,8 @@ ORDER BY time_us / previous_us DESC, problem.text, config, machine.name
 )sql"},
       {"runs", "everything that was executed and kept, newest first",
        R"sql(
-SELECT id, kind, label, status, date, wall_ms, model, workload, machine, tool
+SELECT id, kind, label, iif(status = 'running' AND process_is_gone(result), 'gone', status) AS status,
+       date, wall_ms, model, workload, machine, tool
 FROM runs ORDER BY id DESC
 )sql"},
       {"slowest", "problems by the time of their best config, slowest first",
@@ -181,6 +183,14 @@ int authorize(void*, int action, const char* first, const char* second, const ch
   }
 }
 
+/// process_is_gone(RESULT): 1 where the result of a running run names a process that is no more.
+void process_is_gone(sqlite3_context* call, int, sqlite3_value** arguments) {
+  const auto* text = reinterpret_cast<const char*>(sqlite3_value_text(arguments[0]));
+  const auto size = static_cast<size_t>(sqlite3_value_bytes(arguments[0]));
+  const bool is_gone = text != nullptr && state_of_process({text, size}).is_gone;
+  sqlite3_result_int(call, is_gone ? 1 : 0);
+}
+
 /// The connection restricted to reading, interruptible and bounded, for the life of this object.
 class Restricted {
  public:
@@ -189,6 +199,8 @@ class Restricted {
     // A connection declares these table-valued functions at their first use, by a CREATE TABLE that
     // would be denied below.
     Statement(database, "SELECT 1 FROM json_each('[]'), json_tree('[]')").run();
+    sqlite3_create_function(connection_, "process_is_gone", 1, SQLITE_UTF8, nullptr,
+                            process_is_gone, nullptr, nullptr);
     sqlite3_set_authorizer(connection_, authorize, nullptr);
     length_ = sqlite3_limit(connection_, SQLITE_LIMIT_LENGTH,
                             static_cast<int>(std::min<int64_t>(limits.max_bytes, 64 << 20)));

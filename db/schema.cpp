@@ -40,7 +40,7 @@ CREATE TABLE run (
   date TEXT NOT NULL,
   wall_ms REAL,                       -- NULL while running
   tool TEXT NOT NULL,
-  result TEXT NOT NULL DEFAULT ''     -- JSON, empty while running
+  result TEXT NOT NULL DEFAULT ''     -- JSON; the process while running
 ) STRICT;
 
 CREATE TABLE problem (

@@ -9,6 +9,7 @@
 #include "core/base/text.h"
 #include "core/space/problem.h"
 #include "db/result_check.h"
+#include "db/run_process.h"
 #include "db/schema.h"
 
 namespace tilewright {
@@ -47,7 +48,7 @@ Run read_run(const Statement& row) {
   run.tool = row.text(10);
   run.status = parse_run_status(row.text(11));
   run.wall_ms = row.real(12);
-  run.result = row.text(13);
+  (run.status == RunStatus::kRunning ? run.process : run.result) = row.text(13);
   return run;
 }
 
@@ -130,8 +131,8 @@ int64_t Store::begin_run(const Run& run) {
   database_
       ->cached(
           "INSERT INTO run (kind, label, command, model, workload, machine, seed, status, date, "
-          "tool) "
-          "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'running', ?8, ?9)")
+          "tool, result) "
+          "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'running', ?8, ?9, ?10)")
       .bind(1, name_of(run.kind))
       .bind(2, run.label)
       .bind(3, run.command)
@@ -141,8 +142,16 @@ int64_t Store::begin_run(const Run& run) {
       .bind(7, run.seed)
       .bind(8, run.date)
       .bind(9, run.tool)
+      .bind(10, this_process())
       .run();
   return database_->last_insert_id();
+}
+
+void Store::resume_run(int64_t id) {
+  database_->cached("UPDATE run SET status = 'running', result = ?2 WHERE id = ?1")
+      .bind(1, id)
+      .bind(2, this_process())
+      .run();
 }
 
 void Store::finish_run(int64_t id, RunStatus status, double wall_ms, std::string_view result,
@@ -183,13 +192,15 @@ std::optional<Run> Store::latest_run(RunKind kind) {
   return read_run(row);
 }
 
-std::optional<Run> Store::latest_run_labelled(std::string_view label, int64_t before) {
+std::optional<Run> Store::latest_run_labelled(std::string_view label, std::optional<RunKind> kind,
+                                              int64_t before) {
   Statement& row = database_->cached(
       "SELECT id, kind, label, command, model, workload, machine, fingerprint, seed, date, tool, "
       "status, wall_ms, result FROM runs WHERE label = ?1 AND (?2 = 0 OR id < ?2) "
-      "ORDER BY id DESC LIMIT 1");
+      "AND (?3 = '' OR kind = ?3) ORDER BY id DESC LIMIT 1");
   const Pending pending(row);
-  if (!row.bind(1, label).bind(2, before).step()) return std::nullopt;
+  row.bind(1, label).bind(2, before).bind(3, kind ? name_of(*kind) : std::string_view());
+  if (!row.step()) return std::nullopt;
   return read_run(row);
 }
 

@@ -40,7 +40,8 @@ struct Run {
   std::string tool;  ///< program and version
   RunStatus status = RunStatus::kRunning;
   double wall_ms = 0;
-  std::string result;  ///< JSON
+  std::string result;   ///< JSON
+  std::string process;  ///< filled on reading while it runs: see state_of_process()
 };
 
 /// What a tuning session found for one problem; a row of `winner`.
@@ -175,6 +176,8 @@ class Store {
                     std::string_view description);
 
   int64_t begin_run(const Run& run);
+  /// A run that is gone on with is running again, in this process; its old result is gone.
+  void resume_run(int64_t id);
   /// The end of a run, in one transaction with its log if it is a serving run.
   void finish_run(int64_t id, RunStatus status, double wall_ms, std::string_view result,
                   std::span<const LogTable> log = {});
@@ -186,8 +189,11 @@ class Store {
   Run load_run(int64_t id);
   /// The run of that kind that began last.
   std::optional<Run> latest_run(RunKind kind);
-  /// The run with exactly that label that began last, before the run `before` where that is not 0.
-  std::optional<Run> latest_run_labelled(std::string_view label, int64_t before = 0);
+  /// The run with exactly that label that began last, of that kind where one is given, before the
+  /// run `before` where that is not 0.
+  std::optional<Run> latest_run_labelled(std::string_view label,
+                                         std::optional<RunKind> kind = std::nullopt,
+                                         int64_t before = 0);
   /// What a run tried, in the order of its first tries.
   std::vector<MeasurementKey> keys_of_run(int64_t run_id);
   /// The description that a machine was saved with; Error (not found) for an unknown fingerprint.
@@ -217,6 +223,9 @@ class Store {
   std::vector<KnownMeasurement> known(const Series& series);
   /// The fastest config of a series, the first by its text of equally fast ones.
   std::optional<KnownMeasurement> best(const Series& series);
+  /// What a measurement of the series took on average, all repetitions together; empty before the
+  /// first one.
+  std::optional<double> mean_wall_seconds(const Series& series);
   /// The `per_series` fastest configs of the other series of that kernel, at most `max_series` of
   /// them: current ones first, then those of the same machine, then the newest.
   std::vector<EarlierConfig> earlier_configs(const Series& series, int per_series,

@@ -267,6 +267,18 @@ std::optional<KnownMeasurement> Store::best(const Series& series) {
   return KnownMeasurement{row.text(0), read_measurement(row, 1)};
 }
 
+std::optional<double> Store::mean_wall_seconds(const Series& series) {
+  Statement& row = database_->cached(
+      "SELECT sum(wall_us) / count(DISTINCT measurement_id) / 1e6 FROM measurement AS m "
+      "JOIN attempt ON attempt.measurement_id = m.id "
+      "WHERE problem_id = (SELECT id FROM problem WHERE text = ?1) AND kernel = ?2 "
+      "AND kernel_revision = ?3 AND machine = ?4 AND evaluator = ?5");
+  const Pending pending(row);
+  bind_series(row, series);
+  if (!row.step() || row.is_null(0)) return std::nullopt;
+  return row.real(0);
+}
+
 std::vector<EarlierConfig> Store::earlier_configs(const Series& series, int per_series,
                                                   int max_series) {
   Statement& others = database_->cached(

@@ -79,6 +79,10 @@ Fidelity resolve(Fidelity fidelity, const Launch& launch, const Machine& machine
   return composed ? Fidelity::kComposed : Fidelity::kDetailed;
 }
 
+bool can_be_composed(const Launch& launch) {
+  return roles_of_flags(launch).has_value();
+}
+
 TimingResult time_detailed(const Launch& launch, const Machine& machine, TimelineSink* sink) {
   validate(launch, machine);
   return DetailedTiming(launch, machine, sink).run();

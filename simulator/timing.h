@@ -60,9 +60,12 @@ Fidelity parse_fidelity(std::string_view name);
 /// What kAuto means for a launch: composed for long launches that can be composed.
 Fidelity resolve(Fidelity fidelity, const Launch& launch, const Machine& machine);
 
+/// Whether a launch can be composed: only cube cores, each for itself, can.
+bool can_be_composed(const Launch& launch);
+
 /// Composed timing: within 15 % of detailed (half of the cases within 2 %), and several times
 /// faster. Loads whose latencies hide each other are timed in detail all the same.
-/// Error (failed) when the launch cannot be composed: only cube cores, each for itself, can.
+/// Error (failed) when the launch cannot be composed.
 TimingResult time_composed(const Launch& launch, const Machine& machine);
 
 /// Detailed or composed timing, as resolve() says.

@@ -128,7 +128,7 @@ Command tune_entry() {
       {"tilewright tune qwen2-7b --workload chat", "tune a model for its traffic"},
       {"tilewright tune gemm --shape m=512,n=4096,k=4096", "tune one problem"},
       {"tilewright tune gemm --shape m=1..4096,n=4096,k=4096", "tune all numbers of rows"},
-      {"tilewright tune conv.json --evaluator 'cmd ./conv {MWG}'", "tune a T1 problem"},
+      {"tilewright tune conv.json --evaluator './conv {MWG}'", "tune a T1 problem"},
       {"tilewright tune batch.json --dry-run", "count the work of a batch"},
   };
   command.has_csv = true;

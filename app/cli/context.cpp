@@ -137,7 +137,9 @@ RunRecord::RunRecord(const RunOrigin& origin, Store& store, const MachineRow& ma
 }
 
 RunRecord::RunRecord(Store& store, const Run& begun)
-    : store_(store), id_(begun.id), started_(wall_seconds()), before_ms_(begun.wall_ms) {}
+    : store_(store), id_(begun.id), started_(wall_seconds()), before_ms_(begun.wall_ms) {
+  store.resume_run(id_);
+}
 
 RunRecord::~RunRecord() {
   if (is_finished_) return;

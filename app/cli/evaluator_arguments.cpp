@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -26,6 +27,25 @@ namespace {
 constexpr std::string_view kCommandPrefix = "cmd ";
 constexpr std::string_view kTablePrefix = "table:";
 constexpr int64_t kMiB = int64_t{1} << 20;
+
+/// The command that --evaluator holds, without the word that may stand before it: what has
+/// placeholders needs none. Nothing for what is no command.
+std::optional<std::string_view> command_text(std::string_view what) {
+  if (what.starts_with(kCommandPrefix)) return what.substr(kCommandPrefix.size());
+  if (what.starts_with(kTablePrefix) || !has_placeholder(what)) return std::nullopt;
+  return what;
+}
+
+[[noreturn]] void refuse_unknown(const std::string& what) {
+  const std::vector<std::string> kinds = {"sim", "cmd", "table"};
+  const std::string first = what.substr(0, what.find_first_of(": "));
+  const std::string suggestion = did_you_mean(first, kinds);
+  throw Error(ErrorKind::kUsage,
+              fmt::format("--evaluator '{}' is unknown{} (it is sim; table:FILE; or a program with "
+                          "placeholders such as './bench {{tile_m}} {{tile_n}}', or any program as "
+                          "'cmd PROGRAM ...')",
+                          printable(what), suggestion));
+}
 
 /// "3..30", or one number for both.
 RepetitionRule read_repetitions(const Arguments& arguments) {
@@ -64,8 +84,9 @@ std::unique_ptr<Evaluator> command_evaluator(const Arguments& arguments, std::st
     command.check(problem.problem, problem.space.parameters());
   }
   CommandOptions options = read_options(arguments);
-  // Labels are of files of other tools, all of whose problems have the same parameters.
-  if (!problems.empty()) options.space = problems.front().space;
+  for (const TuneProblem& problem : problems) {
+    options.spaces.emplace(problem.problem.text(), problem.space);
+  }
   const std::string program = command.fixed_program();
   if (!program.empty()) {
     const std::string file = find_program(program, options.environment);
@@ -107,8 +128,9 @@ std::unique_ptr<Evaluator> table_evaluator(const std::string& path,
 std::vector<Option> evaluator_options() {
   return {
       {"evaluator", 0, "WHAT", "sim",
-       "what times a config: sim, the simulator; 'cmd PROGRAM {tile_m} ...', a program that prints "
-       "the time in us; or table:FILE, results of another tool"},
+       "what times a config: sim, the simulator; 'PROGRAM {tile_m} ...', a program that prints the "
+       "time in us (cmd before it where it has no placeholder); or table:FILE, results of another "
+       "tool"},
       {"eval-timeout", 0, "S", "60", "seconds that one run of the command may take"},
       {"eval-memory", 0, "MIB", "0", "address space of each of its processes; 0: no limit"},
       {"eval-output", 0, "MIB", "1", "what one run of it may write"},
@@ -120,17 +142,16 @@ std::vector<Option> evaluator_options() {
 std::unique_ptr<Evaluator> make_evaluator(const Arguments& arguments, const Machine& machine,
                                           std::span<const TuneProblem> problems) {
   const std::string what = arguments.text("evaluator");
-  if (what.starts_with(kCommandPrefix)) {
+  if (const std::optional<std::string_view> command = command_text(what)) {
     if (arguments.has("fidelity")) {
       throw Error(ErrorKind::kUsage, "--fidelity is of the simulator; leave it or --evaluator out");
     }
-    return command_evaluator(arguments, std::string_view(what).substr(kCommandPrefix.size()),
-                             problems);
+    return command_evaluator(arguments, *command, problems);
   }
   for (const char* option : {"eval-timeout", "eval-memory", "eval-output", "repetitions"}) {
     if (!arguments.has(option)) continue;
     throw Error(ErrorKind::kUsage,
-                fmt::format("--{} makes sense only with --evaluator 'cmd ...'", option));
+                fmt::format("--{} makes sense only with --evaluator 'PROGRAM ...'", option));
   }
   const bool is_file = is_foreign_file(arguments.positionals()[0]);
   const bool replays = is_table_file(arguments.positionals()[0]) && !arguments.has("evaluator");
@@ -141,21 +162,17 @@ std::unique_ptr<Evaluator> make_evaluator(const Arguments& arguments, const Mach
     return table_evaluator(replays ? arguments.positionals()[0] : what.substr(kTablePrefix.size()),
                            problems);
   }
+  if (what != "sim") refuse_unknown(what);
   if (is_file) {
-    throw Error(ErrorKind::kUsage,
-                fmt::format("the simulator cannot time {}: give --evaluator 'cmd PROGRAM ...' or "
-                            "--evaluator table:FILE",
-                            printable(arguments.positionals()[0], 200)));
+    throw Error(
+        ErrorKind::kUsage,
+        fmt::format("the simulator cannot time {}: give --evaluator 'PROGRAM {{name}} ...' or "
+                    "--evaluator table:FILE",
+                    printable(arguments.positionals()[0], 200)));
   }
-  if (what == "sim") {
-    const bool composed = arguments.text("fidelity") == "composed";
-    return std::make_unique<SimulatorEvaluator>(
-        machine, composed ? Fidelity::kComposed : Fidelity::kDetailed);
-  }
-  throw Error(
-      ErrorKind::kUsage,
-      fmt::format("--evaluator '{}' is unknown (it is sim, 'cmd PROGRAM ...' or table:FILE)",
-                  printable(what)));
+  const bool composed = arguments.text("fidelity") == "composed";
+  return std::make_unique<SimulatorEvaluator>(machine,
+                                              composed ? Fidelity::kComposed : Fidelity::kDetailed);
 }
 
 }  // namespace tilewright

@@ -17,9 +17,10 @@ namespace tilewright {
 /// that has something timed.
 std::vector<Option> evaluator_options();
 
-/// The evaluator that --evaluator names: 'sim'; 'cmd ...', an external command whose
-/// placeholders the problems must give; or 'table:FILE', a table with their parameters, which a
-/// file of results as the target is itself. The machine must outlive it. Error (usage), also for
+/// The evaluator that --evaluator names: 'sim'; an external command with placeholders, which the
+/// problems must give, or with the word 'cmd' before it; or 'table:FILE', a table with their
+/// parameters, which a file of results as the target is itself. The machine must outlive it. Error
+/// (usage), also for
 /// --eval-* and --repetitions without a command; Error (not found) when the command's program does
 /// not exist.
 std::unique_ptr<Evaluator> make_evaluator(const Arguments& arguments, const Machine& machine,

@@ -22,10 +22,11 @@ double positive(const std::string& name, const std::string& value) {
 }
 
 /// "a=1,b=2", several of one name allowed.
-std::vector<std::pair<std::string, std::string>> pairs_of(const std::string& text,
+std::vector<std::pair<std::string, std::string>> pairs_of(const Arguments& arguments,
                                                           const char* option) {
   std::vector<std::pair<std::string, std::string>> pairs;
-  if (text.empty()) return pairs;
+  if (!arguments.has(option)) return pairs;
+  const std::string text = arguments.text(option);
   for (const std::string_view part : split(std::string_view(text), ',')) {
     const size_t equals = part.find('=');
     if (equals == std::string_view::npos || equals == 0 || equals + 1 == part.size()) {
@@ -49,9 +50,17 @@ std::optional<SizeRange> parse_range(const std::string& size, std::string_view t
   SizeRange range;
   range.size = size;
   if (const size_t dots = text.find(".."); dots != std::string_view::npos) {
-    range.min = size_value(text.substr(0, dots), size);
-    range.max = size_value(text.substr(dots + 2), size);
-    if (range.min >= range.max) {
+    const std::string_view from = text.substr(0, dots);
+    const std::string_view to = text.substr(dots + 2);
+    if (from.empty() || to.empty()) {
+      throw Error(ErrorKind::kUsage,
+                  fmt::format("--shape {}={} is a range without {}: give both, such as {}=1..4096",
+                              printable(size), printable(text), from.empty() ? "a start" : "an end",
+                              printable(size)));
+    }
+    range.min = size_value(from, size);
+    range.max = size_value(to, size);
+    if (range.min > range.max) {
       throw Error(ErrorKind::kUsage, fmt::format("--shape {}={} is no range from small to large",
                                                  printable(size), printable(text)));
     }
@@ -62,8 +71,7 @@ std::optional<SizeRange> parse_range(const std::string& size, std::string_view t
     range.values.push_back(size_value(part, size));
   }
   std::ranges::sort(range.values);
-  const auto [first, last] = std::ranges::unique(range.values);
-  range.values.erase(first, last);
+  range.values.erase(std::unique(range.values.begin(), range.values.end()), range.values.end());
   range.min = range.values.front();
   range.max = range.values.back();
   return range;
@@ -101,8 +109,8 @@ TuneBudget read_budget(const Arguments& arguments) {
 
 SpaceLimits read_limits(const Arguments& arguments) {
   SpaceLimits limits;
-  limits.pins = pairs_of(arguments.text("pin"), "pin");
-  limits.bans = pairs_of(arguments.text("ban"), "ban");
+  limits.pins = pairs_of(arguments, "pin");
+  limits.bans = pairs_of(arguments, "ban");
   if (arguments.has("constraint")) limits.constraints.push_back(arguments.text("constraint"));
   for (size_t i = 0; i < limits.pins.size(); ++i) {
     for (size_t j = 0; j < i; ++j) {

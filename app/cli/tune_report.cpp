@@ -258,13 +258,14 @@ std::string tune_text(const TuneSummary& summary, int64_t run, const std::string
   constexpr size_t kFamiliesShown = 6;
   const TuneResult& result = *summary.result;
   std::string text = fmt::format(
-      "run {}: {} problem{}, {} evaluations, {} cache hits{}{}\n", run, result.problems.size(),
-      result.problems.size() == 1 ? "" : "s", format_count(result.evaluations),
-      format_count(result.cache_hits),
+      "run {}: {}, {}, {}{}{}\n", run, format_counted(std::ssize(result.problems), "problem"),
+      format_counted(result.evaluations, "evaluation"),
+      format_counted(result.cache_hits, "cache hit"),
       result.screened > 0
           ? fmt::format(", {} left at the cheaper fidelity", format_count(result.screened))
           : "",
-      summary.failures > 0 ? fmt::format(", {} configs failed", summary.failures) : "");
+      summary.failures > 0 ? fmt::format(", {} failed", format_counted(summary.failures, "config"))
+                           : "");
   text += coverage;
   const char* const scope = summary.calls.empty() ? "" : "all calls of the workload: ";
   if (summary.gain() > 0) {

@@ -82,15 +82,20 @@ void check_known(const std::string& name) {
                   printable(name), suggestion));
 }
 
-TuneTarget kernel_target(const Context& context, const std::string& name) {
+TuneTarget kernel_target(const Context& context, Console& console, const std::string& name) {
   const Arguments& arguments = context.arguments();
-  refuse_options(arguments, kServingOnly, "kernel");
+  std::vector<const char*> refused = kServingOnly;
+  refused.push_back("for");
+  refuse_options(arguments, refused, "kernel");
   const Kernel& kernel = find_kernel(name);
   TuneTarget target;
   target.machine = context.machine();
   target.range = read_size_range(arguments);
-  if (!target.range) {
-    const Problem problem = read_problem(kernel, read_request(arguments));
+  if (!target.range || target.range->min == target.range->max) {
+    const std::string shape = target.range ? shape_with(arguments, *target.range, target.range->min)
+                                           : arguments.text("shape");
+    target.range.reset();
+    const Problem problem = read_problem(kernel, read_request(arguments, shape));
     target.problems.push_back(
         kernel_problem(problem, target.machine, read_within(arguments), read_limits(arguments)));
     target.label = problem.text();
@@ -104,7 +109,14 @@ TuneTarget kernel_target(const Context& context, const std::string& name) {
   };
   const std::vector<int64_t> members =
       range.values.empty() ? family_members(range.min, range.max) : range.values;
-  for (const int64_t m : members) target.problems.push_back(target.member(m));
+  Progress progress(console.err(), context.globals().quiet);
+  for (const int64_t m : members) {
+    target.problems.push_back(target.member(m));
+    progress.update([&] {
+      return fmt::format("preparing: {}/{} numbers of rows", target.problems.size(),
+                         members.size());
+    });
+  }
   target.label = fmt::format("{} for {} to {} rows", target.problems.front().problem.text(),
                              range.min, range.max);
   return target;
@@ -182,9 +194,14 @@ std::optional<TuneTarget> model_target(Context& context, const std::string& name
   target.model = setup.model.name;
   target.workload = setup.workload.name;
   target.label = fmt::format("{} {}", target.model, target.workload);
+  Progress progress(context.console().err(), context.globals().quiet);
+  const auto prepared = [&](size_t problems) {
+    progress.update([&] { return fmt::format("preparing: {} GEMM problems", problems); });
+  };
   target.problems =
       gemm_problems(setup.model, setup.machine, served.step_tokens, served.step_samples,
-                    setup.layout, read_within(arguments), read_limits(arguments));
+                    setup.layout, read_within(arguments), read_limits(arguments), prepared);
+  progress.clear();
   target.calls = count_calls(setup.model, served.step_tokens, served.step_samples, setup.layout);
   order_by_worth(target);
   context.note(fmt::format("{} steps, {} GEMM problems",
@@ -206,7 +223,7 @@ std::optional<TuneTarget> read_tune_target(Context& context) {
     throw Error(ErrorKind::kUsage, "--device is of files of other tools; use --machine");
   }
   check_known(name);
-  if (is_kernel(name)) return kernel_target(context, name);
+  if (is_kernel(name)) return kernel_target(context, context.console(), name);
   return model_target(context, name);
 }
 

@@ -32,6 +32,10 @@ std::string format_count(int64_t value) {
   return value < 0 ? "-" + digits : digits;
 }
 
+std::string format_counted(int64_t value, std::string_view one) {
+  return fmt::format("{} {}{}", format_count(value), one, value == 1 ? "" : "s");
+}
+
 std::string format_decimals(double value, int decimals) {
   std::string text = fmt::format("{:.{}f}", std::abs(value), decimals);
   for (size_t at = std::min(text.find('.'), text.size()); at > 3; at -= 3) text.insert(at - 3, ",");

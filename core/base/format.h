@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace tilewright {
 
@@ -13,6 +14,8 @@ std::string format_us(double us);
 std::string format_bytes(double bytes);
 /// "1,234,567".
 std::string format_count(int64_t value);
+/// "1 cache hit", "1,234 cache hits".
+std::string format_counted(int64_t value, std::string_view one);
 /// "1,234,567.0": a number with so many decimals.
 std::string format_decimals(double value, int decimals);
 /// "54.5 %" from a fraction.

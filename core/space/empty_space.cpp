@@ -8,6 +8,7 @@
 #include "core/base/format.h"
 #include "core/base/text.h"
 #include "core/space/legal_set.h"
+#include "core/space/space_expression.h"
 
 namespace tilewright {
 
@@ -69,12 +70,24 @@ std::string names_text(const Space& space, const std::vector<char>& chosen) {
   return join(names, ", ") + " and " + last;
 }
 
+/// Where an expression has no value for the first values of its parameters, so that this may be why
+/// it holds for none: " (it has no value for a=16: division by zero)".
+std::string error_text(const Space& space, const Constraint& constraint) {
+  if (!constraint.expression) return "";
+  std::vector<int64_t> first;
+  for (const std::string& name : constraint.parameters) {
+    first.push_back(std::ranges::find(space.parameters(), name, &Parameter::name)->values.front());
+  }
+  const std::string error = constraint.expression->error(first);
+  return error.empty() ? "" : fmt::format(" (it has {})", error);
+}
+
 }  // namespace
 
 std::string why_empty(const Space& space) {
   for (const Parameter& parameter : space.parameters()) {
     if (parameter.values.empty()) {
-      return fmt::format("no config is legal: {} has no values", parameter.name);
+      return fmt::format("{} has no values", parameter.name);
     }
   }
   const Counter counter(space);
@@ -92,9 +105,10 @@ std::string why_empty(const Space& space) {
     remaining = left;
   }
   const std::string name = space.constraints()[culprit].name;
-  std::string text = fmt::format("no config is legal: constraint '{}' leaves none of the {} that ",
-                                 name, count_text(remaining));
+  std::string text =
+      fmt::format("constraint '{}' leaves none of the {} that ", name, count_text(remaining));
   text += culprit == 0 ? "there are" : "remain";
+  text += error_text(space, space.constraints()[culprit]);
   const std::vector<char> needed = fewest(counter, before);
   if (std::ranges::count(needed, 1) == 1) return text + ", whatever other constraints say";
   all[culprit] = 0;

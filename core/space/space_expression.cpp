@@ -66,18 +66,27 @@ bool SpaceExpression::holds(std::span<const int64_t> values) const {
   return is_true(evaluate(values));
 }
 
-std::string SpaceExpression::violation(std::span<const int64_t> values) const {
-  const ExpressionValue result = evaluate(values);
-  if (is_true(result)) return "";
+std::string SpaceExpression::given(std::span<const int64_t> values) const {
   std::string given;
   for (size_t i = 0; i < values.size(); ++i) {
     given += fmt::format("{}{}={}", i == 0 ? "" : ",", names_[i], text_of(value(i, values[i])));
   }
-  if (result.is_error()) {
-    return fmt::format("{} has no value for {}: {}", expression_.text(), given, result.reason);
-  }
-  return given.empty() ? fmt::format("{} does not hold", expression_.text())
-                       : fmt::format("{} does not hold for {}", expression_.text(), given);
+  return given;
+}
+
+std::string SpaceExpression::error(std::span<const int64_t> values) const {
+  const ExpressionValue result = evaluate(values);
+  if (!result.is_error()) return "";
+  return values.empty() ? fmt::format("no value: {}", result.reason)
+                        : fmt::format("no value for {}: {}", given(values), result.reason);
+}
+
+std::string SpaceExpression::violation(std::span<const int64_t> values) const {
+  if (holds(values)) return "";
+  const std::string wrong = error(values);
+  if (!wrong.empty()) return fmt::format("{} has {}", expression_.text(), wrong);
+  return values.empty() ? fmt::format("{} does not hold", expression_.text())
+                        : fmt::format("{} does not hold for {}", expression_.text(), given(values));
 }
 
 Constraint expression_constraint(std::string_view text, std::span<const Parameter> parameters) {

@@ -25,10 +25,13 @@ class SpaceExpression {
   /// The value that an input has in expressions; `value` as in the parameter's list.
   ExpressionValue value(size_t input, int64_t value) const;
   bool holds(std::span<const int64_t> values) const;
+  /// Empty, or why the expression has no value: "no value for a=0: division by zero".
+  std::string error(std::span<const int64_t> values) const;
   /// Empty, or "MWG % 3 == 0 does not hold for MWG=16".
   std::string violation(std::span<const int64_t> values) const;
 
  private:
+  std::string given(std::span<const int64_t> values) const;
   ExpressionValue evaluate(std::span<const int64_t> values) const;
 
   Expression expression_;

@@ -70,7 +70,8 @@ class ByteSource::Input {
 
   bool is_cut() const { return cut_; }
   bool is_gzip() const { return is_gzip_; }
-  int64_t bytes_read() const { return bytes_read_; }
+  /// Bytes of the file that next() has used so far.
+  int64_t bytes_used() const { return bytes_read_ - static_cast<int64_t>(stream_.avail_in); }
 
  private:
   void read() {
@@ -107,10 +108,10 @@ class ByteSource::Input {
       if (code == Z_STREAM_END) {
         inside_member_ = false;
       } else if (code != Z_OK && code != Z_BUF_ERROR) {
-        throw Error(ErrorKind::kFailed,
-                    fmt::format("{}: the gzip data is damaged behind byte {} of the file: {}",
-                                path_, bytes_read_ - static_cast<int64_t>(stream_.avail_in),
-                                stream_.msg == nullptr ? "it does not unpack" : stream_.msg));
+        throw Error(
+            ErrorKind::kFailed,
+            fmt::format("{}: the gzip data is damaged behind byte {} of the file: {}", path_,
+                        bytes_used(), stream_.msg == nullptr ? "it does not unpack" : stream_.msg));
       }
     }
     return {plain_.data(), plain_.size() - stream_.avail_out};
@@ -158,10 +159,11 @@ bool ByteSource::refill() {
                             format_bytes(static_cast<double>(limits_.max_bytes))));
   }
   if (input_->is_gzip() && bytes > limits_.harmless_bytes &&
-      bytes / limits_.max_ratio > input_->bytes_read()) {
+      bytes / limits_.max_ratio > input_->bytes_used()) {
     throw Error(ErrorKind::kFailed,
-                fmt::format("{} unpacks to more than {} times its size, which no table does", path_,
-                            limits_.max_ratio));
+                fmt::format("{} unpacks to more than {} times its size, which no table does: "
+                            "unpack it yourself if it is one",
+                            path_, limits_.max_ratio));
   }
   if (before_ - piece_begin_ > static_cast<int64_t>(limits_.max_piece_bytes)) {
     throw Error(ErrorKind::kFailed,

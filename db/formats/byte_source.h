@@ -16,7 +16,7 @@ struct ByteLimits {
   /// A packed file may hold so many times its size,
   int64_t max_ratio = 300;
   /// or so much whatever its size.
-  int64_t harmless_bytes = int64_t{64} << 20;
+  int64_t harmless_bytes = int64_t{16} << 20;
   /// What a reader keeps at once: one line, or one value with its spaces.
   size_t max_piece_bytes = size_t{16} << 20;
 };

@@ -85,6 +85,20 @@ void take_from_name(const std::string& path, ResultTable& table) {
   if (table.device.empty() && border != std::string::npos) table.device = name.substr(border + 2);
 }
 
+/// Error (failed) for a file whose first bytes hold what no text does.
+void refuse_binary(const std::string& path) {
+  constexpr std::string_view kSpaces = "\t\n\v\f\r";
+  const std::string head = head_of(path, kHeadBytes);
+  const auto control = std::ranges::find_if(head, [&](char c) {
+    return static_cast<unsigned char>(c) < ' ' && kSpaces.find(c) == std::string_view::npos;
+  });
+  if (control == head.end()) return;
+  throw Error(ErrorKind::kFailed,
+              fmt::format("{} is not text: byte {} is 0x{:02x}; a table is JSON or CSV in UTF-8, "
+                          "packed with gzip or not",
+                          path, control - head.begin() + 1, static_cast<unsigned char>(*control)));
+}
+
 }  // namespace
 
 std::vector<ResultFormat> result_formats() {
@@ -132,6 +146,7 @@ std::string detect_format(const std::string& path) {
 
 ResultFile read_results(const std::string& path, const std::string& format,
                         const ByteLimits& limits) {
+  refuse_binary(path);
   const Reader& reader = reader_of(format.empty() ? detect_format(path) : format);
   ResultFile file;
   file.path = path;

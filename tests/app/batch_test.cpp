@@ -200,6 +200,18 @@ TEST_F(BatchTest, FailedJobDoesNotStopTheOthers) {
   EXPECT_EQ(json["jobs"][3]["status"], "done");
 }
 
+TEST_F(BatchTest, SummaryIsForPeopleAndTellsAFailureOnce) {
+  sandbox_.file("batch.json", kBatch);
+  const Outcome outcome = sandbox_.run(
+      {"tune", "batch.json", "--repetitions", "1", "--evaluator",
+       "cmd /bin/sh -c 'test {kernel} = rms_norm && echo 5000000; echo no gemm >&2; exit 0'"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_NE(outcome.out.find("5.000 s"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("1.000x"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("no gemm"), std::string::npos) << outcome.out;
+  EXPECT_EQ(outcome.err, "");
+}
+
 TEST_F(BatchTest, DryRunCountsAndMakesNothing) {
   sandbox_.file("batch.json", kBatch);
   const Document before = json({"tune", "batch.json", "--dry-run", "--json"});
@@ -214,6 +226,40 @@ TEST_F(BatchTest, DryRunCountsAndMakesNothing) {
   EXPECT_EQ(json({"tune", "gemm", "--shape", "m=32,n=64,k=64", "--strategy", "random", "--budget",
                   "evaluations=6", "--dry-run", "--json"})["all"]["planned_evaluations"],
             6);
+}
+
+TEST_F(BatchTest, DryRunSaysHowSureItsNumbersAre) {
+  const Arguments one = {"tune", "gemm", "--shape", "m=32,n=64,k=64"};
+  const Arguments range = {"tune", "gemm", "--shape", "m=16..48,n=64,k=64"};
+  const auto forecast = [&](Arguments arguments, const Arguments& more) {
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    arguments.insert(arguments.end(), {"--dry-run", "--json"});
+    return json(arguments)["all"];
+  };
+  const Document unknown = forecast(one, {"--evaluator", "echo {tile_m}"});
+  EXPECT_EQ(unknown["bound"], "at most");
+  EXPECT_EQ(unknown["estimated_from"], "unknown");
+  EXPECT_TRUE(unknown["estimated_seconds"].is_null());
+  const Document probed = forecast(range, {"--budget", "evaluations=6"});
+  EXPECT_EQ(probed["bound"], "at least");
+  EXPECT_EQ(probed["planned_evaluations"], 18);
+  EXPECT_EQ(probed["estimated_from"], "probe");
+  EXPECT_GT(probed["estimated_seconds"], 0);
+  EXPECT_EQ(forecast(range, {"--budget", "gain=1"})["bound"], "about");
+
+  Arguments timed = one;
+  timed.insert(timed.end(), {"--evaluator", "echo {tile_m}", "--budget", "evaluations=6", "-q"});
+  ASSERT_EQ(sandbox_.run(timed).status, 0);
+  const Document known =
+      forecast(one, {"--evaluator", "echo {tile_m}", "--budget", "evaluations=20"});
+  EXPECT_EQ(known["cached_evaluations"], 6);
+  EXPECT_EQ(known["estimated_from"], "database");
+  EXPECT_GT(known["estimated_seconds"], 0);
+  Arguments shown = range;
+  shown.emplace_back("--dry-run");
+  const std::string text = sandbox_.run(shown).out;
+  EXPECT_NE(text.find("at least"), std::string::npos) << text;
+  EXPECT_NE(text.find("about "), std::string::npos) << text;
 }
 
 TEST_F(BatchTest, ShardsMergeToTheSameResults) {
@@ -232,6 +278,9 @@ TEST_F(BatchTest, ShardsMergeToTheSameResults) {
   }
   EXPECT_EQ(rows("results.db"), rows("whole.db"));
   EXPECT_GT(rows("whole.db").size(), 1000u);
+  const Document again = json({"tune", "batch.json", "-q", "--json"});
+  EXPECT_EQ(again["failed"], 0);
+  for (const Document& job : again["jobs"]) EXPECT_EQ(job["evaluations"], 0) << job;
 }
 
 TEST_F(BatchTest, ShardsOfLikeProblemsFindWhatTheyFindTogether) {

@@ -83,6 +83,30 @@ TEST_F(TuneFile, CommandTimesAT1ProblemAndItsFailuresAreKept) {
   EXPECT_EQ(sandbox_.run({"query", "coverage"}).out.find("conv2d"), std::string::npos);
 }
 
+TEST_F(TuneFile, CommandWithPlaceholdersNeedsNoWordBeforeIt) {
+  EXPECT_EQ(tune_by_command()["evaluations"], 22);
+  const std::string bare = kCommand.substr(kCommand.find('/'));
+  const Json again = json_of({"tune", "conv.json", "--evaluator", bare, "--repetitions", "1"});
+  EXPECT_EQ(again["evaluations"], 0);
+  EXPECT_EQ(again["winners"][0]["time_us"], 10);
+}
+
+TEST_F(TuneFile, WhatIsNoEvaluatorIsRefusedWithWhatThereIs) {
+  const struct {
+    const char* evaluator;
+    const char* says;
+  } cases[] = {
+      {"simm", "did you mean 'sim'?"},          {"tabel:cache.json", "did you mean 'table'?"},
+      {"/bin/sh time.sh", "'cmd PROGRAM ...'"}, {"/bin/sh {{MWG}}", "'./bench {tile_m} {tile_n}'"},
+      {"/bin/sh {MGW}", "did you mean 'MWG'?"}, {"", "is unknown"},
+  };
+  for (const auto& each : cases) {
+    const Outcome outcome = sandbox_.run({"tune", "conv.json", "--evaluator", each.evaluator});
+    EXPECT_EQ(outcome.status, 2) << outcome.err;
+    EXPECT_NE(outcome.err.find(each.says), std::string::npos) << outcome.err;
+  }
+}
+
 TEST_F(TuneFile, IsResumedWithALargerBudgetAndAnotherSpace) {
   const Json first = tune_by_command({"--budget", "evaluations=8", "--strategy", "random"});
   EXPECT_EQ(first["evaluations"], 8);

@@ -124,6 +124,8 @@ TEST(Format, PicksUnits) {
   EXPECT_EQ(format_bytes(64 * 1024), "64 KiB");
   EXPECT_EQ(format_bytes(1536), "1.5 KiB");
   EXPECT_EQ(format_count(-1234567), "-1,234,567");
+  EXPECT_EQ(format_counted(1, "cache hit"), "1 cache hit");
+  EXPECT_EQ(format_counted(1234, "cache hit"), "1,234 cache hits");
   EXPECT_EQ(format_decimals(-1234567.26, 1), "-1,234,567.3");
   EXPECT_EQ(format_decimals(999.5, 2), "999.50");
   EXPECT_EQ(format_decimals(1000, 0), "1,000");

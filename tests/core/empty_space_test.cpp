@@ -29,25 +29,24 @@ TEST(EmptySpace, HasNothingToExplainWhereThereIsAConfig) {
 
 TEST(EmptySpace, NamesTheConstraintThatEmptiesItAlone) {
   EXPECT_EQ(why_empty(space_of({"a > b", "c > 5", "a == 3"})),
-            "no config is legal: constraint 'c > 5' leaves none of the 6 that remain, whatever "
+            "constraint 'c > 5' leaves none of the 6 that remain, whatever "
             "other constraints say");
   EXPECT_EQ(why_empty(space_of({"a > 4"})),
-            "no config is legal: constraint 'a > 4' leaves none of the 18 that there are, whatever "
+            "constraint 'a > 4' leaves none of the 18 that there are, whatever "
             "other constraints say");
 }
 
 TEST(EmptySpace, NamesTheConstraintsThatExcludeEachOther) {
   EXPECT_EQ(why_empty(space_of({"a > b", "c == 1", "b > 2", "a < 3"})),
-            "no config is legal: constraint 'b > 2' leaves none of the 3 that remain; without it 1 "
+            "constraint 'b > 2' leaves none of the 3 that remain; without it 1 "
             "would be ('a > b' and 'b > 2' exclude each other)");
   EXPECT_EQ(why_empty(space_of({"a > b", "b > c", "a == 2", "a < b"})),
-            "no config is legal: constraint 'a == 2' leaves none of the 1 that remain; without it "
+            "constraint 'a == 2' leaves none of the 1 that remain; without it "
             "others leave none either ('a > b', 'b > c' and 'a == 2' exclude each other)");
 }
 
 TEST(EmptySpace, NamesAParameterWithoutValues) {
-  EXPECT_EQ(why_empty(Space({{"a", "", {1}}, {"b", "", {}}}, {})),
-            "no config is legal: b has no values");
+  EXPECT_EQ(why_empty(Space({{"a", "", {1}}, {"b", "", {}}}, {})), "b has no values");
 }
 
 TEST(EmptySpace, KnowsListsOfRows) {
@@ -55,8 +54,15 @@ TEST(EmptySpace, KnowsListsOfRows) {
   std::vector<Constraint> constraints = listed.constraints();
   constraints.push_back(expression_constraint("a == b", listed.parameters()));
   EXPECT_EQ(why_empty(Space(listed.parameters(), constraints)),
-            "no config is legal: constraint 'a == b' leaves none of the 2 that remain; without it "
+            "constraint 'a == b' leaves none of the 2 that remain; without it "
             "2 would be ('listed' and 'a == b' exclude each other)");
+}
+
+TEST(EmptySpace, AnExpressionWithoutAValueSaysWhy) {
+  EXPECT_EQ(
+      why_empty(space_of({"a / (b - b) > 1"})),
+      "constraint 'a / (b - b) > 1' leaves none of the 18 that there are (it has no value for "
+      "a=1,b=1: division by zero), whatever other constraints say");
 }
 
 }  // namespace

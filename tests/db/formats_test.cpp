@@ -350,5 +350,18 @@ TEST_F(Formats, WhatIsNoTableOfResultsIsRefused) {
   EXPECT_NE(error_of("{}", "t.json", "t5").find("did you mean 't4'"), std::string::npos);
 }
 
+TEST_F(Formats, WhatIsNoTextIsCalledThat) {
+  const std::string binary("MZ\x90\0\3 a,time\n", 14);
+  expect_error(binary, "table.json is not text: byte 4 is 0x00");
+  expect_error(packed(binary), "table.json is not text: byte 4 is 0x00");
+  EXPECT_NE(error_of(binary, "t.csv", "csv").find("t.csv is not text"), std::string::npos);
+}
+
+TEST_F(Formats, PackedFileThatIsMostlyAirIsRefusedEarly) {
+  std::string text = "a,time\n";
+  while (text.size() < size_t{24} << 20) text += std::string(1 << 20, '\n');
+  expect_error(packed(text), "unpacks to more than 300 times its size", "air.csv.gz");
+}
+
 }  // namespace
 }  // namespace tilewright

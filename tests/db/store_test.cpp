@@ -47,8 +47,8 @@ TEST_F(StoreTest, ARunKnowsWhatItTriedAndOnWhichMachine) {
   ASSERT_TRUE(store.latest_run_labelled("nightly"));
   EXPECT_EQ(store.latest_run_labelled("nightly")->id, 2);
   EXPECT_FALSE(store.latest_run_labelled("night"));
-  EXPECT_EQ(store.latest_run_labelled("nightly", 2)->id, 1);
-  EXPECT_FALSE(store.latest_run_labelled("nightly", 1));
+  EXPECT_EQ(store.latest_run_labelled("nightly", std::nullopt, 2)->id, 1);
+  EXPECT_FALSE(store.latest_run_labelled("nightly", std::nullopt, 1));
 }
 
 TEST_F(StoreTest, EveryFieldOfTheKeyTellsMeasurementsApart) {

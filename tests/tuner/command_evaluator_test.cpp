@@ -282,5 +282,16 @@ TEST(CommandEvaluator, IdIsThatOfTheCommandAlone) {
   EXPECT_NE(id("b {m}", options_of()), id("b {n}", options_of()));
 }
 
+TEST(CommandEvaluator, EachProblemHasItsOwnLabels) {
+  const Problem other = parse_problem("gemm f16 f16 f16 nd nz nd m=16 n=16 k=16 epilogue=none");
+  CommandOptions options = options_of();
+  options.spaces.emplace(kProblem.text(), Space({{"tile_m", "", {0, 1}, {"11", "12.5"}}}, {}));
+  options.spaces.emplace(other.text(), Space({{"tile_m", "", {0, 1}, {"7", "8"}}}, {}));
+  const CommandEvaluator evaluator(CommandTemplate("/bin/echo {tile_m}"), options);
+  const Config second = parse_config("tile_m=1");
+  EXPECT_EQ(evaluator.evaluate(kProblem, second).time_us, 12.5);
+  EXPECT_EQ(evaluator.evaluate(other, second).time_us, 8);
+}
+
 }  // namespace
 }  // namespace tilewright

@@ -73,5 +73,12 @@ TEST(CommandTemplate, QuotingDoesNotChangeWhatTheCommandIs) {
   EXPECT_NE(CommandTemplate("b x y").canonical(), CommandTemplate("b 'x y'").canonical());
 }
 
+TEST(CommandTemplate, DoubledBracesAreNoPlaceholders) {
+  EXPECT_TRUE(has_placeholder("bench {tile_m}"));
+  EXPECT_TRUE(has_placeholder("bench {{ {tile_m}"));
+  EXPECT_FALSE(has_placeholder("bench {{tile_m}}"));
+  EXPECT_FALSE(has_placeholder("bench"));
+}
+
 }  // namespace
 }  // namespace tilewright

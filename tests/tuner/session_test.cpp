@@ -314,6 +314,18 @@ TEST_F(SessionTest, PlanRefusesWhatItCannotHoldAndNamesStaleWinners) {
   EXPECT_THROW(make_plan({}, {}), Error);
   EXPECT_THROW(make_plan({}, std::vector{good, other_layout}), Error);
   EXPECT_THROW(make_plan({}, std::vector{vector_op}), Error);
+  Winner labelled = good;
+  labelled.config = "mode=row";
+  tilewright::Run run;
+  run.id = 7;
+  try {
+    make_plan(run, std::vector{labelled});
+    ADD_FAILURE() << "a plan holds whole numbers";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kFailed);
+    EXPECT_NE(error.message().find("run 7: the winner of " + good.problem), std::string::npos)
+        << error.message();
+  }
 
   const auto any = [](std::string_view) { return true; };
   const auto none = [](std::string_view) { return false; };

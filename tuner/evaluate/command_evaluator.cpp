@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -15,6 +16,10 @@
 namespace tilewright {
 
 namespace {
+
+constexpr std::string_view kIdPrefix = "cmd/";
+/// Begins the reason of a passed time limit, which follows.
+constexpr std::string_view kTimeLimit = "the command ran longer than ";
 
 /// Exit statuses of a command that mean something else than a failed run.
 constexpr std::pair<int, AttemptStatus> kExitStatuses[] = {{3, AttemptStatus::kCompile},
@@ -53,7 +58,7 @@ std::optional<Measurement> failure_of(const ChildResult& result, const ChildLimi
       throw EvaluationStopped();
     case ChildEnd::kTimeLimit:
       return failure(AttemptStatus::kTimeout,
-                     fmt::format("the command ran longer than {} s{}", limits.seconds, said));
+                     fmt::format("{}{} s{}", kTimeLimit, limits.seconds, said));
     case ChildEnd::kOutputLimit:
       return failure(AttemptStatus::kRuntime, fmt::format("the command wrote more than {}{}",
                                                           size_text(limits.output_bytes), said));
@@ -98,15 +103,32 @@ std::optional<Measurement> reported_failure(const ChildResult& result) {
 
 }  // namespace
 
+bool is_command_evaluator(std::string_view id) {
+  return id.starts_with(kIdPrefix);
+}
+
 CommandEvaluator::CommandEvaluator(CommandTemplate command, CommandOptions options)
     : command_(std::move(command)), options_(std::move(options)) {}
 
+bool CommandEvaluator::is_outdated(const Measurement& stored) const {
+  if (stored.status != AttemptStatus::kTimeout || !stored.reason.starts_with(kTimeLimit)) {
+    return false;
+  }
+  const char* const number = stored.reason.data() + kTimeLimit.size();
+  double seconds = 0;
+  const auto read = std::from_chars(number, stored.reason.data() + stored.reason.size(), seconds);
+  return read.ec == std::errc() && seconds < options_.limits.seconds;
+}
+
 std::string CommandEvaluator::id() const {
-  return "cmd/" + Hasher().add(command_.canonical()).hex();
+  return std::string(kIdPrefix) + Hasher().add(command_.canonical()).hex();
 }
 
 Measurement CommandEvaluator::evaluate(const Problem& problem, const Config& config) const {
-  const std::vector<std::string> words = command_.words(problem, config, options_.space);
+  const auto space = options_.spaces.find(problem.text());
+  const std::vector<std::string> words = space == options_.spaces.end()
+                                             ? command_.words(problem, config)
+                                             : command_.words(problem, config, space->second);
   Measurement measurement;
   while (!is_settled(measurement.times_us, options_.repetitions)) {
     if (options_.stop && options_.stop()) throw EvaluationStopped();

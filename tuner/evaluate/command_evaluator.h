@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,12 +13,16 @@
 
 namespace tilewright {
 
+/// Whether an evaluator's id is that of a command.
+bool is_command_evaluator(std::string_view id);
+
 struct CommandOptions {
   ChildLimits limits;  ///< of each run of the command
   RepetitionRule repetitions;
   std::vector<std::string> environment;  ///< of the command, "NAME=value" each
   std::function<bool()> stop;            ///< thread-safe; true: kill what runs and give up
-  Space space = {};  ///< has the labels that values of configs stand for; none: they are numbers
+  /// Of problems by their texts: their labels are what values stand for; none: they are numbers.
+  std::map<std::string, Space> spaces = {};
 };
 
 /// Times configs with a program: real kernels on real devices. The command is run without a shell
@@ -41,6 +46,9 @@ class CommandEvaluator : public Evaluator {
   std::string id() const override;
 
   Measurement evaluate(const Problem& problem, const Config& config) const override;
+
+  /// A time limit that was passed, but is longer now.
+  bool is_outdated(const Measurement& stored) const override;
 
  private:
   CommandTemplate command_;

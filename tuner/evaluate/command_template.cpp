@@ -78,6 +78,13 @@ std::optional<std::string> value_of(const std::string& name, const Problem& prob
 
 }  // namespace
 
+bool has_placeholder(std::string_view text) {
+  for (size_t at = text.find('{'); at != std::string_view::npos; at = text.find('{', at + 2)) {
+    if (!text.substr(at + 1).starts_with('{')) return true;
+  }
+  return false;
+}
+
 CommandTemplate::CommandTemplate(std::string_view text) {
   if (text.find('\0') != std::string_view::npos) throw bad_command(text, "holds a zero byte");
   for (const std::string& word : split_words(text)) words_.push_back(pieces_of(word));

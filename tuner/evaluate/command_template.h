@@ -11,6 +11,9 @@
 
 namespace tilewright {
 
+/// Whether the text has a "{" that opens a placeholder.
+bool has_placeholder(std::string_view text);
+
 /// A command line with places for the values of a config, such as `bench --m {m} --tile {tile_m}`.
 ///
 /// It is split into words as a shell would: white space separates, single quotes keep everything,

@@ -25,6 +25,10 @@ class Evaluator {
   /// A config that fails is a measurement with its status and reason. An Error thrown is taken for
   /// one, too: infeasible when it says so, runtime otherwise.
   virtual Measurement evaluate(const Problem& problem, const Config& config) const = 0;
+
+  /// Whether a failure that the database has is to be tried again, since it came of a limit that is
+  /// no more.
+  virtual bool is_outdated(const Measurement& /*stored*/) const { return false; }
 };
 
 }  // namespace tilewright

@@ -26,13 +26,19 @@ MeasurementKey kernel_key(const Problem& problem, const Config& config, const Ma
 
 Measurement SimulatorEvaluator::evaluate(const Problem& problem, const Config& config) const {
   const Launch launch = find_kernel(problem.kernel).build(problem, config, machine_);
-  const TimingResult timing = fidelity_ == Fidelity::kComposed ? time_composed(launch, machine_)
-                                                               : time_detailed(launch, machine_);
+  const bool is_composed = fidelity_ == Fidelity::kComposed && can_be_composed(launch);
+  const TimingResult timing =
+      is_composed ? time_composed(launch, machine_) : time_detailed(launch, machine_);
   Measurement measurement;
   measurement.time_ticks = timing.ticks;
   measurement.time_us = machine_.us_of_ticks(timing.ticks);
   measurement.counters = profiler_counters(timing, machine_);
   return measurement;
+}
+
+bool SimulatorEvaluator::is_outdated(const Measurement& stored) const {
+  return fidelity_ == Fidelity::kComposed && stored.status == AttemptStatus::kRuntime &&
+         stored.reason.find("cannot be composed") != std::string::npos;
 }
 
 bool SimulatorEvaluator::is_cheaper(const Problem& problem, const Config& config) const {

@@ -19,7 +19,8 @@ std::vector<std::string> simulator_evaluator_ids();
 /// The key of a kernel's config on a machine, but for the evaluator.
 MeasurementKey kernel_key(const Problem& problem, const Config& config, const Machine& machine);
 
-/// Builds the launch of a registered kernel's config and times it. Thread-safe.
+/// Builds the launch of a registered kernel's config and times it; composed where it can be, in
+/// detail otherwise, at the composed fidelity. Thread-safe.
 class SimulatorEvaluator : public Evaluator {
  public:
   /// The machine must outlive the evaluator; the fidelity is not kAuto.
@@ -28,6 +29,9 @@ class SimulatorEvaluator : public Evaluator {
 
   std::string id() const override { return simulator_evaluator_id(fidelity_); }
   Measurement evaluate(const Problem& problem, const Config& config) const override;
+
+  /// Failures that earlier versions had where a launch cannot be composed.
+  bool is_outdated(const Measurement& stored) const override;
 
   /// Whether the composed timing of this config can be had, and takes less than the detailed one.
   bool is_cheaper(const Problem& problem, const Config& config) const;

@@ -17,7 +17,7 @@ CandidatePool::CandidatePool(const SpaceIndex& space, const FeatureSet& features
     ranks_.assign(extra.begin(), extra.end());
     for (int64_t i = 0; i < kDrawn; ++i) ranks_.push_back(order.at(i));
     std::ranges::sort(ranks_);
-    ranks_.erase(std::ranges::unique(ranks_).begin(), ranks_.end());
+    ranks_.erase(std::unique(ranks_.begin(), ranks_.end()), ranks_.end());
   }
   codes_.resize(features.size() * size());
   oddness_.resize(size());

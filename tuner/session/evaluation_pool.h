@@ -29,8 +29,8 @@ class EvaluationPool {
  public:
   virtual ~EvaluationPool() = default;
 
-  /// The evaluator part of the keys of what it measures.
-  virtual std::string evaluator_id() const = 0;
+  /// What measures, wherever it runs.
+  virtual const Evaluator& evaluator() const = 0;
 
   /// Evaluates the tasks and calls done(i, ...) on the calling thread in the order of the tasks, as
   /// soon as it and all before it have finished. Once stop() says true nothing new starts, what is
@@ -52,7 +52,7 @@ class ThreadEvaluation : public EvaluationPool {
   /// outlives the pool.
   ThreadEvaluation(const Evaluator& evaluator, int jobs, std::function<double()> seconds);
 
-  std::string evaluator_id() const override { return evaluator_.id(); }
+  const Evaluator& evaluator() const override { return evaluator_; }
   size_t run(std::span<const EvaluationTask> tasks,
              const std::function<void(size_t, const Evaluated&)>& done,
              const std::function<bool()>& stop) override;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
 #include <set>
 #include <span>
 #include <unordered_map>
@@ -36,21 +35,28 @@ int64_t cores_of(const Config& config) {
 /// the same work, and the fewest to simulate; then the one with the most cores.
 std::vector<Config> promising(const std::vector<Config>& configs,
                               const std::vector<double>& estimates, size_t count) {
-  std::vector<size_t> order(configs.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    if (estimates[a] != estimates[b]) return estimates[a] < estimates[b];
-    if (configs[a].at("tile_k0") != configs[b].at("tile_k0")) {
-      return configs[a].at("tile_k0") > configs[b].at("tile_k0");
-    }
-    return cores_of(configs[a]) > cores_of(configs[b]);
+  struct Place {
+    double estimate;
+    int64_t depth;
+    int64_t cores;
+    size_t config;
+  };
+  std::vector<Place> order;
+  for (size_t i = 0; i < configs.size(); ++i) {
+    order.push_back({estimates[i], configs[i].at("tile_k0"), cores_of(configs[i]), i});
+  }
+  std::ranges::sort(order, [](const Place& a, const Place& b) {
+    if (a.estimate != b.estimate) return a.estimate < b.estimate;
+    if (a.depth != b.depth) return a.depth > b.depth;
+    return a.cores != b.cores ? a.cores > b.cores : a.config < b.config;
   });
   std::vector<Config> chosen;
   std::set<std::vector<int64_t>> seen;
-  for (size_t i : order) {
+  for (const Place& place : order) {
     if (chosen.size() == count) break;
-    if (configs[i].at("swizzle") == 0) continue;  // at best as good as 1, which turns around
-    if (seen.insert(tile_of(configs[i])).second) chosen.push_back(configs[i]);
+    const Config& config = configs[place.config];
+    if (config.at("swizzle") == 0) continue;  // at best as good as 1, which turns around
+    if (seen.insert(tile_of(config)).second) chosen.push_back(config);
   }
   return chosen;
 }
@@ -143,7 +149,8 @@ std::vector<TuneProblem> gemm_problems(const ModelConfig& model, const Machine& 
                                        const std::map<int64_t, int64_t>& step_tokens,
                                        const std::map<int64_t, int64_t>& step_samples,
                                        const RankLayout& layout, double within,
-                                       const SpaceLimits& limits) {
+                                       const SpaceLimits& limits,
+                                       const std::function<void(size_t)>& prepared) {
   std::vector<TuneProblem> problems;
   const auto add = [&](int64_t tokens, int64_t samples, bool head) {
     for (const ModelOp& op : decoder_ops(model, tokens, samples, layout)) {
@@ -154,6 +161,7 @@ std::vector<TuneProblem> gemm_problems(const ModelConfig& model, const Machine& 
       if (known == problems.end()) {
         problems.push_back(kernel_problem(problem, machine, within, limits));
         problems.back().ops.push_back(op.name);
+        if (prepared) prepared(problems.size());
       } else if (std::find(known->ops.begin(), known->ops.end(), op.name) == known->ops.end()) {
         known->ops.push_back(op.name);
       }

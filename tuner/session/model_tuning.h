@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <vector>
 
@@ -29,12 +30,14 @@ TuneProblem kernel_problem(const Problem& problem, const Machine& machine,
 /// The GEMM problems that traffic makes of a model: one for each of the model's linears and each
 /// multiple of kRowMultiple rows that occurs. `step_tokens` and `step_samples` count steps by rows
 /// of the layers' GEMMs and of lm_head (ServingResult has both); `layout` says what a chip computes
-/// of each layer. Ops with equal problems share one entry.
+/// of each layer. Ops with equal problems share one entry. `prepared`, which may be empty, hears
+/// how many there are whenever one more is.
 std::vector<TuneProblem> gemm_problems(const ModelConfig& model, const Machine& machine,
                                        const std::map<int64_t, int64_t>& step_tokens,
                                        const std::map<int64_t, int64_t>& step_samples,
                                        const RankLayout& layout = {},
                                        double within = kDefaultWithin,
-                                       const SpaceLimits& limits = {});
+                                       const SpaceLimits& limits = {},
+                                       const std::function<void(size_t)>& prepared = {});
 
 }  // namespace tilewright

@@ -34,6 +34,19 @@ Problem matrix_problem(const Winner& winner) {
   return problem;
 }
 
+/// The config of a winner, which other tools may have of other values than whole numbers.
+Config whole_numbers(const Run& run, const Winner& winner) {
+  try {
+    return parse_config(winner.config);
+  } catch (const Error& error) {
+    throw Error(
+        ErrorKind::kFailed,
+        fmt::format("run {}: the winner of {} in the database has a config that no plan can "
+                    "hold: {}; tune it again, or export the run as t4 or csv",
+                    run.id, printable(winner.problem, 160), error.message()));
+  }
+}
+
 /// What a reader of the plan looks a table up by.
 auto lookup_key(const PlanTable& table) {
   return std::tie(table.kernel, table.dtype, table.n, table.k, table.epilogue);
@@ -97,7 +110,7 @@ Plan make_plan(const Run& run, std::span<const Winner> winners) {
       std::vector<std::string>& ops = draft.table.ops;
       if (std::ranges::find(ops, op) == ops.end()) ops.push_back(op);
     }
-    draft.rows.push_back({problem.size("m"), parse_config(winner.config), winner.time_us});
+    draft.rows.push_back({problem.size("m"), whole_numbers(run, winner), winner.time_us});
   }
   Plan plan;
   plan.machine_name = run.machine_name;

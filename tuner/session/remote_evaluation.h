@@ -19,7 +19,7 @@ class RemoteEvaluation : public EvaluationPool {
   /// `text` is what workers make the same evaluator of. Team and evaluator outlive the pool.
   RemoteEvaluation(WorkerTeam& team, const Evaluator& evaluator, std::string text);
 
-  std::string evaluator_id() const override { return evaluator_.id(); }
+  const Evaluator& evaluator() const override { return evaluator_; }
   size_t run(std::span<const EvaluationTask> tasks,
              const std::function<void(size_t, const Evaluated&)>& done,
              const std::function<bool()>& stop) override;

@@ -31,21 +31,29 @@ std::vector<double> terms_of(const Effect& effect) {
   return terms;
 }
 
-/// Fits the terms to what the other parameters leave; `residual` without all terms.
+/// Fits a parameter's terms to `residual`, which is what the others leave and becomes what it
+/// leaves itself.
+void fit(Effect& effect, std::vector<double>& residual) {
+  struct Level {
+    double sum = 0;
+    double weight = kRidge;
+  };
+  std::vector<Level> levels(effect.term.size());
+  for (size_t i = 0; i < residual.size(); ++i) {
+    residual[i] += effect.term[effect.level[i]];
+    levels[effect.level[i]].sum += residual[i];
+    levels[effect.level[i]].weight += 1;
+  }
+  for (size_t level = 0; level < levels.size(); ++level) {
+    effect.term[level] = levels[level].sum / levels[level].weight;
+  }
+  for (size_t i = 0; i < residual.size(); ++i) residual[i] -= effect.term[effect.level[i]];
+}
+
+/// Fits all terms, each to what the other parameters leave; `residual` without all of them.
 void backfit(std::vector<Effect>& effects, std::vector<double>& residual) {
   for (int sweep = 0; sweep < kSweeps; ++sweep) {
-    for (Effect& effect : effects) {
-      std::vector<double> sum(effect.term.size()), weight(effect.term.size(), kRidge);
-      for (size_t i = 0; i < residual.size(); ++i) {
-        residual[i] += effect.term[effect.level[i]];
-        sum[effect.level[i]] += residual[i];
-        weight[effect.level[i]] += 1;
-      }
-      for (size_t level = 0; level < sum.size(); ++level) {
-        effect.term[level] = sum[level] / weight[level];
-      }
-      for (size_t i = 0; i < residual.size(); ++i) residual[i] -= effect.term[effect.level[i]];
-    }
+    for (Effect& effect : effects) fit(effect, residual);
   }
 }
 

@@ -67,7 +67,7 @@ Space limited(const Space& space, const SpaceLimits& limits) {
   }
   for (const std::string& text : limits.constraints) {
     constraints.push_back(expression_constraint(text, parameters));
-    constraints.back().name = fmt::format("--constraint '{}'", text);
+    constraints.back().name = "--constraint " + text;
   }
   return Space(std::move(parameters), std::move(constraints));
 }

@@ -18,7 +18,7 @@ TrialRunner::TrialRunner(std::span<const TuneProblem> problems, const KeyMaker& 
     : problems_(problems),
       key_of_(key_of),
       pool_(pool),
-      evaluator_id_(pool.evaluator_id()),
+      evaluator_id_(pool.evaluator().id()),
       store_(store),
       run_id_(run_id),
       hooks_(hooks),
@@ -36,6 +36,7 @@ TrialRunner::ProblemCache& TrialRunner::cache_of(size_t problem) {
   if (!known) {
     known = std::make_shared<Known>();
     for (KnownMeasurement& row : store_.known(of)) {
+      if (pool_.evaluator().is_outdated(row.measurement)) continue;
       known->emplace(std::move(row.config), std::move(row.measurement));
     }
   }

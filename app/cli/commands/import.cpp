@@ -43,9 +43,9 @@ void print_counts(Context& context, const ResultFile& file, const ImportCounts& 
                     counts.run == 0 ? "known already" : fmt::format("kept in run {}", counts.run)));
   } else {
     context.print(fmt::format(
-        "{}: {} problem{}, {} new measurements ({} failed, {} repetitions), {} known{}\n", of,
-        counts.problems, counts.problems == 1 ? "" : "s", format_count(counts.measurements),
-        format_count(counts.failures), format_count(counts.repetitions), format_count(counts.known),
+        "{}: {}, {} ({} failed, {}), {} known{}\n", of, format_counted(counts.problems, "problem"),
+        format_counted(counts.measurements, "new measurement"), format_count(counts.failures),
+        format_counted(counts.repetitions, "repetition"), format_count(counts.known),
         counts.run == 0 ? "" : fmt::format("; run {}", counts.run)));
   }
 }

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "app/cli/batch_file.h"
 #include "app/cli/clock.h"
@@ -19,12 +20,14 @@
 #include "app/cli/evaluator_arguments.h"
 #include "app/cli/interrupt.h"
 #include "app/cli/progress.h"
+#include "app/cli/tune_forecast.h"
 #include "app/cli/tune_report.h"
 #include "app/cli/tune_target.h"
 #include "core/base/error.h"
 #include "core/base/format.h"
 #include "core/base/text.h"
 #include "core/space/space_index.h"
+#include "db/run_process.h"
 #include "kernels/kernel.h"
 #include "tuner/evaluate/simulator_evaluator.h"
 #include "tuner/search/strategy.h"
@@ -38,19 +41,59 @@ constexpr int64_t kModelEvaluations = 24;    // for each problem of a model
 constexpr int64_t kMemberEvaluations = 64;   // for each number of rows of a range
 constexpr int64_t kKernelEvaluations = 200;  // for the one problem of a kernel
 
+std::string_view state_of(const Run& run) {
+  switch (run.status) {
+    case RunStatus::kRunning:
+      return state_of_process(run.process).is_gone ? "whose process is gone" : "which never ended";
+    case RunStatus::kDone:
+      return "which is complete";
+    case RunStatus::kInterrupted:
+      return "which was interrupted";
+    case RunStatus::kFailed:
+      return "which failed";
+  }
+  TW_CHECK(false, "a status outside its enumeration");
+  return "";
+}
+
+/// "run 3, which process 4711 (`tilewright tune gemm`) is at"; empty where none is known to be.
+std::string who_is_at(const Run& run) {
+  const ProcessState process = state_of_process(run.process);
+  if (!process.is_alive) return "";
+  return fmt::format("run {}, which process {} (`{}`) is at", run.id, process.pid,
+                     command_of_process(process.pid));
+}
+
+/// The last run of the target that no other process is at.
+Run latest_run(const TuneTarget& target, Store& store) {
+  std::string others;
+  std::optional<Run> run = store.latest_run_labelled(target.label, RunKind::kTune);
+  for (; run; run = store.latest_run_labelled(target.label, RunKind::kTune, run->id)) {
+    const std::string other = who_is_at(*run);
+    if (other.empty()) return *run;
+    others += fmt::format("{}{}", others.empty() ? ", but for " : " and ", other);
+  }
+  throw Error(ErrorKind::kNotFound, fmt::format("no run tuned {} before{}", target.label, others));
+}
+
 /// The run that --resume names; empty without it.
-std::optional<Run> resumed_run(const Arguments& arguments, const TuneTarget& target, Store& store) {
+std::optional<Run> resumed_run(const Context& context, const TuneTarget& target, Store& store) {
+  const Arguments& arguments = context.arguments();
   if (!arguments.has("resume")) return std::nullopt;
   const std::string text = arguments.text("resume");
   if (text == "latest") {
-    const std::optional<Run> run = store.latest_run_labelled(target.label);
-    if (run && run->kind == RunKind::kTune) return run;
-    throw Error(ErrorKind::kNotFound, fmt::format("no run tuned {} before", target.label));
+    Run run = latest_run(target, store);
+    context.note(fmt::format("going on with run {} of {}, {}", run.id, run.date, state_of(run)));
+    return run;
   }
-  const Run run = store.load_run(parse_int(text, "--resume"));
-  if (run.kind == RunKind::kTune && run.label == target.label) return run;
-  throw Error(ErrorKind::kUsage, fmt::format("--resume {}: that run did not tune {} but {}", run.id,
-                                             target.label, printable(run.label, 160)));
+  Run run = store.load_run(parse_int(text, "--resume"));
+  if (run.kind != RunKind::kTune || run.label != target.label) {
+    throw Error(ErrorKind::kUsage, fmt::format("--resume {}: that run did not tune {} but {}",
+                                               run.id, target.label, printable(run.label, 160)));
+  }
+  const std::string other = who_is_at(run);
+  if (other.empty()) return run;
+  throw Error(ErrorKind::kFailed, fmt::format("cannot go on with {}", other));
 }
 
 /// A run holds what one evaluator says of one machine: its winners would no longer be of the run
@@ -99,7 +142,8 @@ TuneOptions tune_options(const Context& context, const TuneTarget& target, Store
   // Shards do not see each other, so none begins with what another one found.
   options.transfer = !arguments.has("no-transfer") && !arguments.has("shard");
   options.analyse = is_one;
-  if (!is_one) options.max_regret = read_regret(arguments);
+  const double regret = read_regret(arguments);
+  if (!is_one) options.max_regret = regret;
   options.strategy = kDefaultStrategy;
   if (arguments.has("strategy")) {
     options.strategy = arguments.text("strategy");
@@ -111,9 +155,8 @@ TuneOptions tune_options(const Context& context, const TuneTarget& target, Store
   }
   if (store == nullptr) return options;
   options.resumed_run = resumed_run;
-  if (const auto earlier = store->latest_run_labelled(target.label, resumed_run)) {
-    if (earlier->kind == RunKind::kTune) options.earlier_run = earlier->id;
-  }
+  const auto earlier = store->latest_run_labelled(target.label, RunKind::kTune, resumed_run);
+  if (earlier) options.earlier_run = earlier->id;
   return options;
 }
 
@@ -144,6 +187,12 @@ TuneHooks hooks_of(const TunePlace& place, Progress& progress) {
   return hooks;
 }
 
+/// Whether a cheaper evaluator decides what is worth this one.
+bool is_ladder(const Arguments& arguments, const Evaluator& evaluator) {
+  return evaluator.id() == simulator_evaluator_id(Fidelity::kDetailed) &&
+         read_tune_fidelity(arguments) == TuneFidelity::kLadder;
+}
+
 TuneResult search(Context& context, const TunePlace& place, Tuning& tuning,
                   const Evaluator& evaluator) {
   TuneTarget& target = tuning.target;
@@ -158,8 +207,7 @@ TuneResult search(Context& context, const TunePlace& place, Tuning& tuning,
   const SimulatorEvaluator composed(target.machine, Fidelity::kComposed);
   ThreadEvaluation screening(composed, jobs, wall_seconds);
   TuneOptions options = tuning.options;
-  const bool exact = evaluator.id() == simulator_evaluator_id(Fidelity::kDetailed);
-  if (exact && read_tune_fidelity(context.arguments()) == TuneFidelity::kLadder) {
+  if (is_ladder(context.arguments(), evaluator)) {
     options.screening = &screening;
     options.can_screen = [&](const Problem& problem, const Config& config) {
       return composed.is_cheaper(problem, config);
@@ -279,7 +327,7 @@ std::unique_ptr<Tuning> run_tuning(Context& context, const TunePlace& place) {
   tuning->target = std::move(*target);
   const TuneTarget& what = tuning->target;
   if (what.problems.empty() && !place.shard.is_whole()) return tuning;
-  const std::optional<Run> resumed = resumed_run(context.arguments(), what, place.store);
+  const std::optional<Run> resumed = resumed_run(context, what, place.store);
   tuning->options = tune_options(context, what, &place.store, resumed ? resumed->id : 0);
   if (!place.shard.is_whole()) tuning->options.max_regret.reset();  // not all rows are here
   const auto evaluator = make_evaluator(context.arguments(), what.machine, what.problems);
@@ -294,17 +342,6 @@ std::unique_ptr<Tuning> run_tuning(Context& context, const TunePlace& place) {
   record->finish(tuning->result.interrupted ? RunStatus::kInterrupted : RunStatus::kDone,
                  json_of(*tuning, false, tuning->wall_ms));
   return tuning;
-}
-
-/// Configs that a session would try and the database has results of.
-int64_t count_known(Store& store, const MeasurementKey& key, const std::string& evaluator,
-                    const TuneProblem& problem, const SpaceIndex& space) {
-  const Series series{key.kernel, key.kernel_revision, key.problem, key.machine_fingerprint,
-                      evaluator};
-  return std::ranges::count_if(store.known(series), [&](const KnownMeasurement& row) {
-    const auto config = problem.space.try_parse(row.config);
-    return config && (*config == problem.baseline || space.rank_of(*config));
-  });
 }
 
 }  // namespace
@@ -328,38 +365,15 @@ TuneOutcome tune_target(Context& context, const TunePlace& place) {
 }
 
 TuneForecast forecast_target(Context& context, Store* store, const Shard& shard) {
-  constexpr int64_t kBaselinesTimed = 4;
   const std::optional<TuneTarget> target = read_target(context, shard);
-  TuneForecast forecast;
-  if (!target || target->problems.empty()) return forecast;
-  const TuneOptions options = tune_options(context, *target, store);
+  if (!target || target->problems.empty()) return {};
+  TuneOptions options = tune_options(context, *target, store);
+  if (!shard.is_whole()) options.max_regret.reset();
   const auto evaluator = make_evaluator(context.arguments(), target->machine, target->problems);
-  forecast.target = target->label;
-  double timed = 0;
-  for (const TuneProblem& each : target->problems) {
-    if (interrupted()) break;
-    const SpaceIndex space(each.space);
-    const int64_t legal = space.size() + (space.rank_of(each.baseline) ? 0 : 1);
-    const int64_t limit = options.max_evaluations > 0 ? options.max_evaluations : INT64_MAX;
-    const int64_t cached = store ? count_known(*store, target->key(each.problem, each.baseline),
-                                               evaluator->id(), each, space)
-                                 : 0;
-    const auto planned = std::min<int64_t>(limit, legal);
-    if (forecast.problems < kBaselinesTimed && evaluator->id().starts_with("sim/")) {
-      const double before = wall_seconds();
-      measured(*evaluator, each.problem, each.baseline);
-      timed += wall_seconds() - before;
-    }
-    ++forecast.problems;
-    forecast.legal += legal;
-    forecast.planned += planned;
-    forecast.cached += std::min<int64_t>(planned, cached);
-  }
-  const auto baselines = std::min(forecast.problems, kBaselinesTimed);
-  forecast.seconds = timed > 0 ? timed / static_cast<double>(baselines) *
-                                     static_cast<double>(forecast.planned - forecast.cached)
-                               : -1;
-  return forecast;
+  const SimulatorEvaluator composed(target->machine, Fidelity::kComposed);
+  std::vector<const Evaluator*> evaluators = {evaluator.get()};
+  if (is_ladder(context.arguments(), *evaluator)) evaluators.push_back(&composed);
+  return forecast(*target, options, evaluators, store);
 }
 
 int run_tune(Context& context) {

@@ -19,6 +19,8 @@
 #include "app/cli/problem_arguments.h"
 #include "app/cli/progress.h"
 #include "app/cli/table.h"
+#include "app/cli/tune_forecast.h"
+#include "app/cli/work_estimate.h"
 #include "core/base/error.h"
 #include "core/base/file.h"
 #include "core/base/format.h"
@@ -157,11 +159,18 @@ QueryResult summary_table(const std::vector<JobResult>& results) {
   return table;
 }
 
-/// The reasons take lines of their own on a screen.
+/// As people read it; the reasons take lines of their own.
 void print_text(Context& context, const std::vector<JobResult>& results) {
-  QueryResult table = summary_table(results);
-  table.columns.pop_back();
-  for (auto& row : table.rows) row.pop_back();
+  QueryResult table;
+  table.columns = {"job",  "run",         "status", "problems", "best",
+                   "gain", "evaluations", "hits",   "failures"};
+  for (const JobResult& result : results) {
+    const TuneOutcome& outcome = result.outcome;
+    table.rows.push_back({result.name, outcome.run > 0 ? Cell(outcome.run) : Cell(), result.status,
+                          outcome.problems, outcome.best_us > 0 ? format_us(outcome.best_us) : "-",
+                          outcome.gain() > 0 ? fmt::format("{:.3f}x", outcome.gain()) : "-",
+                          outcome.evaluations, outcome.cache_hits, outcome.failures});
+  }
   context.print(to_table(table));
   for (const JobResult& result : results) {
     if (!result.reason.empty()) {
@@ -222,22 +231,21 @@ std::vector<JobResult> run_jobs(Context& context, std::vector<std::unique_ptr<Pr
       });
     };
     results.push_back(run_job(*jobs[i], {store, cluster, shard, show}));
-    if (results.back().status == "failed") {
-      progress.clear();
-      context.warn(fmt::format("job {} failed: {}", jobs[i]->name, results.back().reason));
-    }
   }
   return results;
 }
 
 Json json_of(const TuneForecast& forecast, const std::string& name) {
+  const bool is_unknown = forecast.source == ForecastSource::kUnknown;
   return {{"name", name},
           {"target", forecast.target},
           {"problems", forecast.problems},
           {"legal_configs", forecast.legal},
           {"planned_evaluations", forecast.planned},
+          {"bound", name_of(forecast.bound)},
           {"cached_evaluations", forecast.cached},
-          {"estimated_seconds", forecast.seconds >= 0 ? Json(forecast.seconds) : Json(nullptr)}};
+          {"estimated_seconds", is_unknown ? Json(nullptr) : Json(forecast.seconds)},
+          {"estimated_from", name_of(forecast.source)}};
 }
 
 /// The database as it is; nothing where there is none yet.
@@ -266,9 +274,15 @@ int64_t forecast_batch(Context& context, Store* known, Shard part,
   return failed;
 }
 
-void add_to_table(QueryResult& table, const std::string& name, const TuneForecast& forecast) {
-  table.rows.push_back({name, forecast.problems, forecast.legal, forecast.planned, forecast.cached,
-                        forecast.seconds >= 0 ? Cell(forecast.seconds) : Cell()});
+/// In CSV the numbers of JSON; on a screen as people read them.
+void add_to_table(QueryResult& table, const std::string& name, const TuneForecast& forecast,
+                  bool is_csv) {
+  const bool is_unknown = forecast.source == ForecastSource::kUnknown;
+  Cell seconds = is_unknown ? Cell() : Cell(forecast.seconds);
+  if (!is_csv) seconds = is_unknown ? "unknown" : "about " + format_duration(forecast.seconds);
+  table.rows.push_back({name, forecast.problems, forecast.legal,
+                        std::string(name_of(forecast.bound)), forecast.planned, forecast.cached,
+                        seconds, std::string(name_of(forecast.source))});
 }
 
 }  // namespace
@@ -310,26 +324,24 @@ int run_tune_forecast(Context& context, const Shard& shard) {
   table.columns = {"job",
                    "problems",
                    "legal_configs",
+                   "bound",
                    "planned_evaluations",
                    "cached_evaluations",
-                   "estimated_seconds"};
+                   context.globals().csv ? "estimated_seconds" : "one thread takes",
+                   "estimated_from"};
   Json json = output_object();
   Json& jobs = json["jobs"] = Json::array();
   for (const auto& [name, forecast] : forecasts) {
-    all.problems += forecast.problems;
-    all.legal += forecast.legal;
-    all.planned += forecast.planned;
-    all.cached += forecast.cached;
-    all.seconds = all.seconds < 0 || forecast.seconds < 0 ? -1 : all.seconds + forecast.seconds;
+    all.add(forecast);
     jobs.push_back(json_of(forecast, name));
-    add_to_table(table, name, forecast);
+    add_to_table(table, name, forecast, context.globals().csv);
   }
   json["all"] = json_of(all, "all");
   json["failed"] = failed;
   if (context.globals().json) {
     context.print_json(json);
   } else {
-    if (forecasts.size() > 1 && !context.globals().csv) add_to_table(table, "all", all);
+    if (forecasts.size() > 1 && !context.globals().csv) add_to_table(table, "all", all, false);
     context.print_table(table);
   }
   if (interrupted()) return kExitInterrupted;

@@ -7,6 +7,7 @@
 #include "app/cli/cluster.h"
 #include "app/cli/context.h"
 #include "app/cli/shard.h"
+#include "app/cli/tune_forecast.h"
 #include "db/store.h"
 #include "tuner/session/session.h"
 
@@ -40,18 +41,6 @@ struct TuneOutcome {
 /// Tunes what the arguments of a `tilewright tune` name and keeps it as a run; prints nothing but
 /// notes. Throws Error as the command does.
 TuneOutcome tune_target(Context& context, const TunePlace& place);
-
-/// What a tuning would have to do.
-struct TuneForecast {
-  std::string target;
-  int64_t problems = 0;
-  int64_t legal = 0;    ///< configs of all problems, after --within
-  int64_t planned = 0;  ///< that would be tried, at most
-  int64_t cached = 0;   ///< of those, as many as the database has results for
-  /// Seconds for the others on one thread, from the time that baselines take here; below 0 where
-  /// only a command could say it.
-  double seconds = 0;
-};
 
 /// Counts the work without doing any of it; `store` may be null. Throws Error as the command does.
 TuneForecast forecast_target(Context& context, Store* store, const Shard& shard);

@@ -27,7 +27,8 @@ int64_t count_of(const StoreInfo& info, std::string_view table) {
 /// A kernel run's result names its problem and its config; other kinds have neither.
 std::string runs_query() {
   return fmt::format(R"sql(
-SELECT id, kind, label, status, date, coalesce(machine, ''), command,
+SELECT id, kind, label,
+  CASE WHEN status = 'running' AND process_is_gone(result) THEN 'gone' ELSE status END, date, coalesce(machine, ''), command,
   CASE WHEN json_valid(result) THEN coalesce(json_extract(result, '$.problem'), '') ELSE '' END,
   CASE WHEN json_valid(result) THEN coalesce((
     SELECT group_concat(key || '=' || value, ',') FROM json_each(result, '$.config')), '')

@@ -36,7 +36,7 @@ std::string runs_title(const State& state) {
 
 Role role_of_status(std::string_view status) {
   if (status == "failed") return Role::kBad;
-  if (status == "running" || status == "interrupted") return Role::kWarn;
+  if (status == "running" || status == "interrupted" || status == "gone") return Role::kWarn;
   return Role::kText;
 }
 
