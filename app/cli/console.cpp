@@ -14,6 +14,9 @@ namespace tilewright {
 
 Stream::Stream(int descriptor) : descriptor_(descriptor), is_terminal_(::isatty(descriptor) == 1) {}
 
+Stream::Stream(std::function<void(std::string_view)> listener)
+    : descriptor_(-1), is_terminal_(false), listener_(std::move(listener)) {}
+
 int Stream::columns() const {
   winsize size = {};
   if (::ioctl(descriptor_, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
@@ -27,6 +30,7 @@ std::string Stream::styled(Style style, std::string_view text) const {
 }
 
 void Stream::write(std::string_view text) const {
+  if (listener_) return listener_(text);
   while (!text.empty()) {
     const ssize_t count = ::write(descriptor_, text.data(), text.size());
     if (count < 0 && errno == EINTR) continue;

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace tilewright {
 
@@ -13,6 +15,8 @@ class Stream {
  public:
   /// `descriptor` is 1 or 2; `color` decides whether styled() colours.
   explicit Stream(int descriptor);
+  /// Connected to nothing: the listener gets what is written.
+  explicit Stream(std::function<void(std::string_view)> listener);
 
   bool is_terminal() const { return is_terminal_; }
   /// Columns of the terminal, 80 when unknown.
@@ -27,12 +31,17 @@ class Stream {
   int descriptor_;
   bool is_terminal_;
   bool color_ = false;
+  std::function<void(std::string_view)> listener_ = {};
 };
 
 /// Data goes to stdout, messages and progress to stderr. The only place of the program that prints.
 class Console {
  public:
   Console() : out_(1), err_(2) {}
+  /// Of a command that runs where nothing may be printed: the listener gets its messages, from
+  /// whatever thread speaks, and its data are for nobody.
+  explicit Console(std::function<void(std::string_view)> listener)
+      : out_([](std::string_view) {}), err_(std::move(listener)) {}
 
   Stream& out() { return out_; }
   Stream& err() { return err_; }
