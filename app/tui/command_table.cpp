@@ -7,6 +7,7 @@
 #include "app/tui/home/home_screen.h"
 #include "app/tui/lab/lab_screen.h"
 #include "app/tui/screen.h"
+#include "app/tui/serve/serve_screen.h"
 #include "app/tui/timeline/timeline_screen.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
@@ -116,6 +117,11 @@ std::vector<WorkbenchCommand> common_commands() {
        .help = "every instruction of a run on its core and pipe",
        .act = [](State& state, std::string_view,
                  Effects& effects) { show(state, Screen::kTimeline, effects); }},
+      {.id = "serve",
+       .keys = "4",
+       .help = "a serving run: load, latencies, steps and requests",
+       .act = [](State& state, std::string_view,
+                 Effects& effects) { show(state, Screen::kServe, effects); }},
       {.id = "pane.next",
        .keys = "Tab v",
        .help = "the next pane takes the keys",
@@ -233,7 +239,8 @@ std::vector<Key> WorkbenchCommand::key_list() const {
 const std::vector<WorkbenchCommand>& workbench_commands() {
   static const std::vector<WorkbenchCommand> kTable = [] {
     std::vector<WorkbenchCommand> table = common_commands();
-    for (const auto& commands : {home_commands(), lab_commands(), timeline_commands()}) {
+    for (const auto& commands :
+         {home_commands(), lab_commands(), timeline_commands(), serve_commands()}) {
       table.insert(table.end(), commands.begin(), commands.end());
     }
     return table;

@@ -2,6 +2,7 @@
 
 #include "app/tui/home/home_load.h"
 #include "app/tui/lab/kernel_outcome.h"
+#include "app/tui/serve/serve_run.h"
 #include "app/tui/timeline/timeline_data.h"
 
 namespace tilewright {
@@ -30,6 +31,9 @@ struct Worker {
   JobResult operator()(const AreaJob& job) const {
     return area_data(job.timeline->index, job.area, job.grouping);
   }
+  JobResult operator()(const ServeJob& job) const { return serve_run(job, progress); }
+  JobResult operator()(const LoadServeJob& job) const { return load_serve(job); }
+  JobResult operator()(const StepKernelsJob& job) const { return step_kernels(job); }
 };
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "app/tui/kernel_request.h"
+#include "app/tui/serve/serve_pace.h"
 #include "core/timeline/timeline_area.h"
 #include "tuner/session/tune_events.h"
 
@@ -25,6 +26,8 @@ struct KernelOutcome;
 struct RestoredRuns;
 struct TimelineData;
 struct AreaData;
+struct ServeView;
+struct StepKernels;
 enum class AreaGrouping : uint8_t;
 
 /// Jobs of different lanes run side by side, each lane one job after the other: what is short
@@ -83,15 +86,42 @@ struct AreaJob {
   AreaGrouping grouping{};
 };
 
+/// Serves a workload in virtual time, as `tilewright replay` does, and keeps the run.
+struct ServeJob {
+  static constexpr JobLane kLane = JobLane::kServe;
+  std::vector<std::string> words;  ///< of the command line, behind the program's name
+  std::string db;
+  std::string machine;  ///< where the words name none
+  double pace = 0;      ///< simulated seconds a second; 0: as fast as possible
+  bool is_paused = false;
+};
+
+/// Reads a serving run from the results database.
+struct LoadServeJob {
+  static constexpr JobLane kLane = JobLane::kQuick;
+  std::string db;
+  int64_t run = 0;
+};
+
+/// Finds what the ops of a step of a serving run launch.
+struct StepKernelsJob {
+  static constexpr JobLane kLane = JobLane::kQuick;
+  std::shared_ptr<const ServeView> view;  // the interface shows it meanwhile
+  size_t step = 0;                        ///< place in view->record.steps
+  std::string db;
+  std::string machine;  ///< where the run's command line names none
+};
+
 using JobRequest = std::variant<LoadHomeJob, RunKernelJob, RestoreRunsJob, IndexTimelineJob,
-                                ExportTimelineJob, AreaJob>;
+                                ExportTimelineJob, AreaJob, ServeJob, LoadServeJob, StepKernelsJob>;
 
 /// What a job found. Never changed again, so that the interface reads it without locks; shared
 /// because the worker may still hold it while it is shown.
 using JobResult =
     std::variant<std::monostate, std::shared_ptr<const HomeData>,
                  std::shared_ptr<const KernelOutcome>, std::shared_ptr<const RestoredRuns>,
-                 std::shared_ptr<const TimelineData>, std::shared_ptr<const AreaData>, std::string>;
+                 std::shared_ptr<const TimelineData>, std::shared_ptr<const AreaData>,
+                 std::shared_ptr<const ServeView>, std::shared_ptr<const StepKernels>, std::string>;
 
 enum class JobPhase : uint8_t { kQueued, kRunning, kDone, kFailed, kCancelled };
 
@@ -112,7 +142,7 @@ struct JobSnapshot {
 struct JobCancelled {};
 
 /// What somebody who watches a running job wants of it, such as a pause.
-using JobCommand = std::variant<TuneCommand>;
+using JobCommand = std::variant<TuneCommand, ServeCommand>;
 
 /// Where commands for a job wait until it asks for them. Any thread may use it.
 class JobMailbox {
@@ -142,6 +172,8 @@ class JobProgress {
         mailbox_(std::move(mailbox)) {}
 
   bool is_cancelled() const { return stop_.stop_requested(); }
+  /// How far the work is, of a job that ends by itself when it was cancelled.
+  void tell(double fraction) const { report_(fraction); }
   /// For a part of the work, from one fraction to another.
   JobProgress part(double from, double to) const {
     return {stop_, [*this, from, to](double fraction) { report_(from + fraction * (to - from)); },

@@ -3,13 +3,14 @@
 #include "app/tui/home/home_screen.h"
 #include "app/tui/lab/lab_screen.h"
 #include "app/tui/screen.h"
+#include "app/tui/serve/serve_screen.h"
 #include "app/tui/timeline/timeline_screen.h"
 
 namespace tilewright {
 
 std::span<const ScreenInfo> all_screens() {
   static const std::array<ScreenInfo, kScreenCount> kScreens = {home_screen(), lab_screen(),
-                                                                timeline_screen()};
+                                                                timeline_screen(), serve_screen()};
   return kScreens;
 }
 

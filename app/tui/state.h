@@ -13,13 +13,14 @@
 #include "app/tui/jobs.h"
 #include "app/tui/lab/lab_state.h"
 #include "app/tui/role.h"
+#include "app/tui/serve/serve_state.h"
 #include "app/tui/theme.h"
 #include "app/tui/timeline/timeline_state.h"
 
 namespace tilewright {
 
-enum class Screen : uint8_t { kHome, kLab, kTimeline };
-constexpr int kScreenCount = 3;
+enum class Screen : uint8_t { kHome, kLab, kTimeline, kServe };
+constexpr int kScreenCount = 4;
 
 /// What the user chose about the terminal.
 struct Appearance {
@@ -97,6 +98,7 @@ struct State {
   HomeState home;
   LabState lab;
   TimelineState timeline;
+  ServeState serve;
 
   std::vector<JobSnapshot> jobs;  ///< that are not over, in the order of ids
   int64_t next_job = 1;

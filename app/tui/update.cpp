@@ -12,6 +12,7 @@
 #include "app/tui/lab/lab_screen.h"
 #include "app/tui/palette.h"
 #include "app/tui/screen.h"
+#include "app/tui/serve/serve_screen.h"
 #include "app/tui/timeline/timeline_screen.h"
 #include "app/tui/tour.h"
 
@@ -117,6 +118,12 @@ void take_result(State& state, const JobSnapshot& job, Effects& effects) {
     void operator()(const std::shared_ptr<const AreaData>& data) const {
       area_ready(state, job.id, data);
     }
+    void operator()(const std::shared_ptr<const ServeView>& view) const {
+      serve_viewed(state, job, view, effects);
+    }
+    void operator()(const std::shared_ptr<const StepKernels>& kernels) const {
+      kernels_found(state, job.id, kernels, effects);
+    }
     void operator()(const std::string& text) const { state.say(text, Role::kGood); }
   };
   std::visit(Taker{state, job, effects}, job.result);
@@ -134,6 +141,7 @@ void take_job(State& state, const JobSnapshot& job, Effects& effects) {
   state.jobs.erase(known);
   if (job.phase == JobPhase::kDone) return take_result(state, job, effects);
   job_ended_without_result(state, job);
+  serve_job_ended(state, job);
   if (job.phase == JobPhase::kFailed) {
     state.say(fmt::format("{}: {}", title, job.failure), Role::kBad);
   } else {
@@ -194,7 +202,9 @@ int64_t submit(State& state, Effects& effects, std::string title, JobRequest req
                         .title = title,
                         .failure = {},
                         .result = {},
-                        .is_reading = std::holds_alternative<LoadHomeJob>(request)});
+                        .is_reading = std::holds_alternative<LoadHomeJob>(request) ||
+                                      std::holds_alternative<LoadServeJob>(request) ||
+                                      std::holds_alternative<StepKernelsJob>(request)});
   effects.emplace_back(SubmitEffect{id, std::move(title), std::move(request)});
   return id;
 }

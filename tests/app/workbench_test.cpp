@@ -379,6 +379,36 @@ TEST(Workbench, AnswersKeysWithin33MillisecondsDuringAJob) {
   EXPECT_EQ(program.exit_status(), 0);
 }
 
+TEST(Workbench, ServesReadsIntoARequestAndComesBack) {
+  const Sandbox sandbox;
+  TerminalProgram program(sandbox, {});
+  ASSERT_TRUE(program.shows("? help"));
+  program.type("4:set limit 12\r:set slo ttft=1ms\r");
+  ASSERT_TRUE(program.shows("limit     12"));
+  program.type("--r");
+  ASSERT_TRUE(program.shows("run 1 running"));
+  program.type(" ");
+  ASSERT_TRUE(program.shows("PAUSED"));
+  program.type("...");
+  EXPECT_TRUE(program.shows("PAUSED"));
+  program.type("++ ");
+  ASSERT_TRUE(program.shows("run 1 is over and kept")) << "as fast as possible";
+  EXPECT_TRUE(program.shows("12 done"));
+  EXPECT_TRUE(program.shows("0.0%")) << "of the requests within a limit that none can keep";
+  program.type("Vs\r");
+  ASSERT_TRUE(program.shows("its steps"));
+  program.type("\r");
+  ASSERT_TRUE(program.shows("x  gemm bf16"));
+  program.type("t");
+  ASSERT_TRUE(program.shows("AIC 0.0"));
+  program.type("4");
+  EXPECT_TRUE(program.shows("its steps"));
+  program.type("1");
+  EXPECT_TRUE(program.shows("serve qwen2-7b chat"));
+  program.type("q");
+  EXPECT_EQ(program.exit_status(), 0);
+}
+
 TEST(Workbench, LeavesAtOnceDuringWorkThatCannotBeStopped) {
   const Sandbox sandbox;
   TerminalProgram program(sandbox, {});

@@ -16,10 +16,11 @@ namespace tilewright {
 
 namespace {
 
-constexpr std::array<StartEntry, 3> kStartEntries = {{
+constexpr std::array<StartEntry, 4> kStartEntries = {{
     {"tour", "first run? a tour of two minutes"},
     {"lab", "run a kernel: where does its time go?"},
     {"timeline", "every instruction, and why not earlier"},
+    {"serve", "replay a serving trace on the simulator"},
 }};
 
 bool passes(const HomeState& home, std::string_view text) {
@@ -212,8 +213,7 @@ void draw_start(const State& state, Canvas canvas) {
     ++y;
   }
   ++y;
-  draw_wrapped(canvas, 0, y, "tune, replay and export run from the shell: tilewright help",
-               Role::kDim);
+  draw_wrapped(canvas, 0, y, "tune and export run from the shell: tilewright help", Role::kDim);
 }
 
 constexpr std::array<PaneInfo, 6> kPanes = {{

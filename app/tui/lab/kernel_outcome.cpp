@@ -21,18 +21,6 @@ namespace {
 /// Of a job with further steps than the simulation.
 constexpr double kSimulationShare = 0.7;
 
-/// A word that any POSIX shell takes as it is.
-std::string shell_word(std::string_view text) {
-  constexpr std::string_view kPlain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@%";
-  if (!text.empty() && text.find_first_not_of(kPlain) == std::string_view::npos) {
-    return std::string(text);
-  }
-  std::string word = "'";
-  for (const char letter : text) word += letter == '\'' ? "'\\''" : std::string(1, letter);
-  return word + "'";
-}
-
 void look_closer(const RunKernelJob& job, const Kernel& kernel, const Launch& launch,
                  const JobProgress& progress, KernelRun& run) {
   if (job.finds_hazards) {
@@ -76,6 +64,17 @@ double peak_flops_of(const KernelOutcome& outcome) {
                           machine.vector.cost_of(VectorOp::kAdd, width <= 2).slope;
   return elements * machine.cores.clock_mhz * 1e6 *
          static_cast<double>(machine.cores.aic * machine.cores.aiv_per_aic);
+}
+
+std::string shell_word(std::string_view text) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@%";
+  if (!text.empty() && text.find_first_not_of(kPlain) == std::string_view::npos) {
+    return std::string(text);
+  }
+  std::string word = "'";
+  for (const char letter : text) word += letter == '\'' ? "'\\''" : std::string(1, letter);
+  return word + "'";
 }
 
 std::string command_line_of(const KernelRequest& request) {
