@@ -98,7 +98,7 @@ struct ServeJob {
 
 /// Reads a serving run from the results database.
 struct LoadServeJob {
-  static constexpr JobLane kLane = JobLane::kQuick;
+  static constexpr JobLane kLane = JobLane::kIndex;
   std::string db;
   int64_t run = 0;
 };

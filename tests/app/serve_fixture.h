@@ -41,7 +41,6 @@ inline ServeIdentity serve_identity(int64_t run = 7) {
   identity.command =
       "tilewright replay qwen2-7b --workload chat --limit 14 --slo ttft=60ms,tpot=20ms --machine "
       "ascend-910b2:datasheet";
-  identity.label = "qwen2-7b chat plan=none";
   identity.model = "qwen2-7b";
   identity.workload = "chat";
   identity.machine = "ascend-910b2:datasheet";

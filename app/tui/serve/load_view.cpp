@@ -110,7 +110,7 @@ void draw_axis(const State& state, Canvas& canvas, int y) {
   if (!step || !state.serve.step) return;
   const auto into = static_cast<double>(view.record.steps[*step].start_ns - series.begin_ns);
   const double share = into / static_cast<double>(series.end_ns() - series.begin_ns);
-  const int cell = std::clamp(static_cast<int>(share * cells), 0, cells - 1);
+  const int cell = static_cast<int>(std::clamp(share * cells, 0.0, cells - 1.0));
   canvas.put(kLeft + cell, y, canvas.glyphs().marker, Role::kMatch);
 }
 

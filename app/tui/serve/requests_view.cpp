@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "app/tui/serve/serve_requests.h"
 #include "app/tui/serve/serve_update.h"
@@ -89,14 +90,11 @@ struct ChartTime {
   int x = 0;
   int cells = 0;
 
-  int64_t at(int cell) const {
-    const double share = (static_cast<double>(cell) + 0.5) / static_cast<double>(cells);
-    return from_ns + static_cast<int64_t>(share * static_cast<double>(to_ns - from_ns));
-  }
+  /// Below 0 or not below `cells` where it is outside.
   int cell_of(int64_t ns) const {
-    const double share = static_cast<double>(ns - from_ns) /
-                         static_cast<double>(std::max<int64_t>(1, to_ns - from_ns));
-    return static_cast<int>(share * cells);
+    const auto length = static_cast<double>(std::max<int64_t>(1, to_ns - from_ns));
+    const double cell = std::floor(static_cast<double>(ns - from_ns) / length * cells);
+    return static_cast<int>(std::clamp(cell, -1.0, static_cast<double>(cells)));
   }
 };
 

@@ -76,9 +76,6 @@ void edit_field(State& state, std::string_view, Effects&) {
 
 template <int kStep>
 void move_by(State& state, std::string_view, Effects& effects) {
-  // Steps are made one at a time.
-  const bool is_steps = state.pane().pane <= kServeLatency;
-  if (is_steps && serving_job(state) && std::abs(kStep) > 1) return;
   move_serve_cursor(state, kStep, effects);
 }
 

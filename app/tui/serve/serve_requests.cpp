@@ -126,7 +126,39 @@ class RequestReader {
   ServeRequest& request_;
 };
 
+/// What the table is ordered by, the most first.
+double sort_key(const ServeRequest& request, RequestSort sort) {
+  switch (sort) {
+    case RequestSort::kTtft:
+      return request.ttft_ms;
+    case RequestSort::kTpot:
+      return request.tpot_ms;
+    case RequestSort::kE2el:
+      return request.e2el_ms;
+    case RequestSort::kStall:
+      return request.stall_ms;
+    case RequestSort::kPhase:
+      return -static_cast<double>(request.phase);
+    case RequestSort::kAge:
+      break;
+  }
+  return static_cast<double>(request.arrival_ns);
+}
+
 }  // namespace
+
+std::vector<uint32_t> order_of(const std::vector<ServeRequest>& requests, RequestSort sort) {
+  std::vector<std::pair<double, uint32_t>> keys;
+  keys.reserve(requests.size());
+  for (const ServeRequest& request : requests) {
+    keys.emplace_back(-sort_key(request, sort), static_cast<uint32_t>(keys.size()));
+  }
+  std::sort(keys.begin(), keys.end());
+  std::vector<uint32_t> order;
+  order.reserve(keys.size());
+  for (const auto& [key, place] : keys) order.push_back(place);
+  return order;
+}
 
 std::vector<ServeRequest> serve_requests(const ServeView& view) {
   const auto preempted = preemption_steps(view.record);

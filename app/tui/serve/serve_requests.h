@@ -9,6 +9,9 @@ namespace tilewright {
 /// The requests of a view's record with what they did so far.
 std::vector<ServeRequest> serve_requests(const ServeView& view);
 
+/// Places of the requests in an order; of equal ones the earlier first.
+std::vector<uint32_t> order_of(const std::vector<ServeRequest>& requests, RequestSort sort);
+
 /// The steps in which a request was planned or got a token, as places of view.record.steps: from
 /// its first on to its last token (or the run's last step), those of its waiting left out.
 std::vector<size_t> steps_of(const ServeView& view, const ServeRequest& request);

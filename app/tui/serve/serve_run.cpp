@@ -271,7 +271,6 @@ std::shared_ptr<const ServeView> load_serve(const LoadServeJob& job) {
   const auto text_in = [&](const std::string& text) { return printable(text, text.size()); };
   identity.run = run.id;
   identity.command = text_in(run.command);
-  identity.label = text_in(run.label);
   identity.model = text_in(run.model);
   identity.workload = text_in(run.workload);
   identity.machine = text_in(run.machine_name);

@@ -39,45 +39,21 @@ bool passes(const State& state, const ServeRequest& request) {
   return text.find(filter) != std::string::npos;
 }
 
-/// What the table is ordered by, the most first.
-double sort_key(const ServeRequest& request, RequestSort sort) {
-  switch (sort) {
-    case RequestSort::kTtft:
-      return request.ttft_ms;
-    case RequestSort::kTpot:
-      return request.tpot_ms;
-    case RequestSort::kE2el:
-      return request.e2el_ms;
-    case RequestSort::kStall:
-      return request.stall_ms;
-    case RequestSort::kPhase:
-      return -static_cast<double>(request.phase);
-    case RequestSort::kAge:
-      break;
-  }
-  return static_cast<double>(request.arrival_ns);
-}
-
 /// Requests in the order of the table, as places of view->requests; of those that pass the filter.
 std::vector<size_t> sorted_rows(const State& state) {
   std::vector<size_t> rows;
   if (!state.serve.view) return rows;
-  const std::vector<ServeRequest>& requests = state.serve.view->requests;
-  for (size_t i = 0; i < requests.size(); ++i) {
-    if (passes(state, requests[i])) rows.push_back(i);
+  const ServeView& view = *state.serve.view;
+  const std::vector<uint32_t>& order = view.orders[static_cast<size_t>(state.serve.sort)];
+  rows.reserve(order.size());
+  for (const uint32_t place : order) {
+    if (passes(state, view.requests[place])) rows.push_back(place);
   }
-  const RequestSort sort = state.serve.sort;
-  const bool is_reversed = state.serve.is_reversed;
-  std::ranges::sort(rows, [&](size_t a, size_t b) {
-    const double key_a = sort_key(requests[a], sort);
-    const double key_b = sort_key(requests[b], sort);
-    if (key_a != key_b) return (key_a > key_b) != is_reversed;
-    return (a > b) != is_reversed;
-  });
+  if (state.serve.is_reversed) std::ranges::reverse(rows);
   return rows;
 }
 
-/// The order of many requests is worked out when it changes, not for each frame.
+/// Many requests are gone through when their order changes, not for each frame.
 void refresh_rows(State& state) {
   ServeState& serve = state.serve;
   if (serve.rows_of == serve.view.get() && serve.rows_filter == serve.filter &&
@@ -238,7 +214,9 @@ void move_serve_step(State& state, int direction, Effects& effects) {
     state.say("paused; . makes a step, , looks back, Space goes on");
     if (direction > 0) return;
   }
-  if (direction > 0 && *step == last && serving_job(state)) {
+  // To the end of what there is, not of what there will be.
+  constexpr int kMostAtOnce = 100;
+  if (direction > 0 && direction <= kMostAtOnce && *step == last && serving_job(state)) {
     steer(state, effects, {.kind = ServeCommand::Kind::kStep, .steps = direction});
     return;
   }
@@ -300,6 +278,10 @@ void move_serve_cursor(State& state, int step, Effects& effects) {
   switch (state.pane().pane) {
     case kServeLoad:
     case kServeLatency:
+      // A run that goes on has no step to stay at.
+      if (serving_job(state) && !is_serving_paused(state)) {
+        return state.say("Space pauses; then steps can be looked at", Role::kDim);
+      }
       move_serve_step(state, step, effects);
       break;
     case kServeStep: {

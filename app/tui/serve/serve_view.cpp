@@ -176,6 +176,10 @@ void complete_view(ServeView& view) {
   view.series = series.take();
   add_latencies(view);
   view.requests = serve_requests(view);
+  for (int sort = 0; sort < kRequestSorts; ++sort) {
+    view.orders[static_cast<size_t>(sort)] =
+        order_of(view.requests, static_cast<RequestSort>(sort));
+  }
 }
 
 std::vector<ServeMeasure> measures_of(const ServeView& view) {

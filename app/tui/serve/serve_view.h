@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "app/cli/serving_record.h"
+#include "app/tui/serve/serve_state.h"
 #include "core/serving/metrics.h"
 
 namespace tilewright {
@@ -15,7 +17,6 @@ namespace tilewright {
 struct ServeIdentity {
   int64_t run = 0;      ///< its number in the database; 0: not kept (yet)
   std::string command;  ///< the command line that makes it
-  std::string label;
   std::string model;
   std::string workload;
   std::string machine;      ///< its name
@@ -131,6 +132,8 @@ struct ServeView {
   ServeSeries series;
   std::vector<ServeLatency> latencies;  ///< TTFT, TPOT, ITL, E2E
   std::vector<ServeRequest> requests;   ///< in the order of ids
+  /// Places in `requests` by RequestSort: sorting a million would take longer than a frame may.
+  std::array<std::vector<uint32_t>, kRequestSorts> orders;
   int64_t preemptions = 0;
   int64_t end_ns = 0;  ///< of its last step, or now
 
