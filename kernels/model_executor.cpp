@@ -128,8 +128,8 @@ struct ModelExecutor::State {
     return step;
   }
 
-  /// Rows for which a step is priced: the cube's granule. Where few tokens choose experts or go over
-  /// links, each of them counts.
+  /// Rows for which a step is priced: the cube's granule. Where few tokens choose experts or go
+  /// over links, each of them counts.
   int64_t rounded(int64_t rows) const {
     constexpr int64_t kFewTokens = 64;
     if ((model.experts > 0 || options.parallel.tp > 1) && rows <= kFewTokens) return rows;
@@ -151,9 +151,15 @@ struct ModelExecutor::State {
     return stages;
   }
 
-  const std::vector<StagePrice>& remembered_price(StepKind kind) {
+  /// What stands for all kinds that have the same price.
+  StepKind priced(StepKind kind) const {
     kind.rows = rounded(kind.rows);
     kind.sampled = std::min(kind.rows, round_up(kind.sampled, kRowMultiple));
+    return kind;
+  }
+
+  const std::vector<StagePrice>& remembered_price(StepKind kind) {
+    kind = priced(kind);
     const auto [entry, is_new] = prices.try_emplace(kind);
     if (is_new) entry->second = price(kind, false);
     return entry->second;
@@ -224,6 +230,33 @@ struct ModelExecutor::State {
     }
     if (wait_ns > 0) times.push_back({"pipeline_wait", 1, wait_ns});
     return times;
+  }
+
+  /// Launches of one op, `calls` times, behind the others.
+  void add_launches(const ModelOp& op, int64_t calls, const Batch& batch,
+                    std::vector<StepLaunch>& launches) const {
+    if (op.kind == OpKind::kAttention) {
+      for (Problem& problem : attention.mean_problems(batch)) {
+        Config config = find_kernel(problem.kernel).default_config(problem, machine);
+        add_launch({op.name, calls, std::move(problem), std::move(config)}, launches);
+      }
+      return;
+    }
+    OpLaunch launch = ops.launch_of(op);
+    add_launch(
+        {op.name, calls, std::move(launch.problem), std::move(launch.config), launch.is_tuned},
+        launches);
+  }
+
+  static void add_launch(StepLaunch launch, std::vector<StepLaunch>& launches) {
+    const auto same = std::ranges::find_if(launches, [&](const StepLaunch& known) {
+      return known.op == launch.op && known.problem == launch.problem;
+    });
+    if (same == launches.end()) {
+      launches.push_back(std::move(launch));
+    } else {
+      same->calls += launch.calls;
+    }
   }
 
   StepWork work_of(const StepSize& size) const {
@@ -320,6 +353,23 @@ RepeatedExecution ModelExecutor::repeat_decode(const Batch& batch, int64_t ready
                    half * (first.kv_read_bytes + last.kv_read_bytes),
                    half * (first.kv_write_bytes + last.kv_write_bytes)};
   return repeated;
+}
+
+std::vector<StepLaunch> ModelExecutor::launches(const Batch& batch) const {
+  const State& state = *state_;
+  TW_CHECK(!batch.slices.empty(), "a step has a slice");
+  const State::StepKind kind = state.priced(state.step_of(batch).kind);
+  std::vector<StepLaunch> launches;
+  for (int64_t stage = 0; stage < state.options.parallel.pp; ++stage) {
+    const RankLayout layout{state.options.parallel, stage, state.is_quantized()};
+    for (const OpSection& section :
+         decoder_sections(state.model, kind.rows, kind.sampled, layout)) {
+      for (const ModelOp& op : section.ops) {
+        state.add_launches(op, section.repeat, batch, launches);
+      }
+    }
+  }
+  return launches;
 }
 
 StepAudit ModelExecutor::audit(const Batch& batch) {

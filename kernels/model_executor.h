@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "core/machine/machine.h"
@@ -42,6 +43,15 @@ struct StepAudit {
   int64_t simulated_ns = 0;
 };
 
+/// What an op of a step launches.
+struct StepLaunch {
+  std::string op;     ///< as in Execution::ops
+  int64_t calls = 0;  ///< in the step
+  Problem problem;
+  Config config;
+  bool is_tuned = false;  ///< the config is the plan's
+};
+
 /// Executes batches of a model on tp x pp simulated NPUs, in timing mode: every op of a step is a
 /// launch of its kernel, timed by the simulator and remembered (docs/model.md, "Serving steps").
 ///
@@ -62,6 +72,11 @@ class ModelExecutor : public Executor {
   Execution execute(const Batch& batch, int64_t ready_ns) override;
   RepeatedExecution repeat_decode(const Batch& batch, int64_t ready_ns, int64_t limit,
                                   int64_t until_ns, int64_t gap_ns) override;
+
+  /// The launches that a batch is, by op and stage in the order of their first execution; what
+  /// several layers launch stands there once. Attention has one length for all prefills, decodes
+  /// and verifications each, the mean (and with it the untuned default); copies of KV are left out.
+  std::vector<StepLaunch> launches(const Batch& batch) const;
 
   /// How far the time of a step by itself is from that of its launches, simulated one by one.
   StepAudit audit(const Batch& batch);

@@ -144,25 +144,6 @@ Json json_of(const MemoryBudget& memory) {
           {"kv_bytes", memory.kv_bytes}};
 }
 
-Json json_of(const ServingSetup& setup) {
-  return {{"max_num_batched_tokens", setup.options.max_num_batched_tokens},
-          {"max_num_seqs", setup.options.max_num_seqs},
-          {"block_size", setup.executor.block_size},
-          {"tensor_parallel_size", setup.executor.parallel.tp},
-          {"pipeline_parallel_size", setup.executor.parallel.pp},
-          {"quantization", name_of(setup.executor.quantization)},
-          {"lowering", name_of(setup.executor.lowering)},
-          {"enforce_eager", setup.executor.enforce_eager},
-          {"host_us", static_cast<double>(setup.options.host_overhead_ns) * 1e-3},
-          {"policy", setup.options.policy},
-          {"scheduling_policy", setup.options.scheduling_policy},
-          {"enable_chunked_prefill", setup.options.enable_chunked_prefill},
-          {"enable_prefix_caching", setup.options.enable_prefix_caching},
-          {"prefix_cache_tokens", setup.options.prefix_cache_tokens},
-          {"num_speculative_tokens", setup.options.speculative.num_speculative_tokens},
-          {"async_scheduling", setup.options.async_scheduling}};
-}
-
 Json json_of_audit(const std::vector<double>& errors) {
   return {{"steps", errors.size()},
           {"median_error", percentile(errors, 50)},
@@ -317,11 +298,30 @@ Json to_json(const Replay& replay, const ServingSetup& setup) {
   json["kv_blocks"] = result.kv_blocks;
   json["peak_kv_blocks"] = result.peak_kv_blocks;
   json["max_model_len"] = result.max_model_len;
-  json["options"] = json_of(setup);
+  json["options"] = options_json(setup);
   if (!replay.audit_errors.empty()) json["audit"] = json_of_audit(replay.audit_errors);
   json["interrupted"] = result.interrupted;
   json["wall_seconds"] = replay.wall_seconds;
   return json;
+}
+
+Json options_json(const ServingSetup& setup) {
+  return {{"max_num_batched_tokens", setup.options.max_num_batched_tokens},
+          {"max_num_seqs", setup.options.max_num_seqs},
+          {"block_size", setup.executor.block_size},
+          {"tensor_parallel_size", setup.executor.parallel.tp},
+          {"pipeline_parallel_size", setup.executor.parallel.pp},
+          {"quantization", name_of(setup.executor.quantization)},
+          {"lowering", name_of(setup.executor.lowering)},
+          {"enforce_eager", setup.executor.enforce_eager},
+          {"host_us", static_cast<double>(setup.options.host_overhead_ns) * 1e-3},
+          {"policy", setup.options.policy},
+          {"scheduling_policy", setup.options.scheduling_policy},
+          {"enable_chunked_prefill", setup.options.enable_chunked_prefill},
+          {"enable_prefix_caching", setup.options.enable_prefix_caching},
+          {"prefix_cache_tokens", setup.options.prefix_cache_tokens},
+          {"num_speculative_tokens", setup.options.speculative.num_speculative_tokens},
+          {"async_scheduling", setup.options.async_scheduling}};
 }
 
 std::string rejection_note(const Replay& replay, const ServingSetup& setup) {

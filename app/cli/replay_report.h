@@ -45,6 +45,9 @@ std::vector<Gain> gains(const Replay& first, const Replay& second);
 /// vLLM's keys and ours, for one run.
 Json to_json(const Replay& replay, const ServingSetup& setup);
 
+/// The knobs of the engine and of the executor: "options" of the above.
+Json options_json(const ServingSetup& setup);
+
 /// How many requests were rejected and why; "" when none was.
 std::string rejection_note(const Replay& replay, const ServingSetup& setup);
 

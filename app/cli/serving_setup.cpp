@@ -39,16 +39,11 @@ void read_layout(const Arguments& arguments, ModelExecutorOptions& executor) {
 
 }  // namespace
 
-ServingSetup read_serving_setup(const Context& context, const std::string& model) {
+ServingSetup read_engine_setup(const Context& context, const std::string& model) {
   const Arguments& arguments = context.arguments();
   ServingSetup setup;
   setup.model = load_model(model);
   setup.machine = context.machine();
-  if (!arguments.has("workload")) {
-    throw Error(ErrorKind::kUsage, "--workload is needed: " + join(workload_names(), ", ") +
-                                       ", or the path of a trace file");
-  }
-  setup.workload = read_workload_arguments(context, arguments.text("workload"));
 
   ServingOptions& options = setup.options;
   options.max_num_batched_tokens = arguments.integer("max-num-batched-tokens", 1, kMaxTokens);
@@ -66,6 +61,17 @@ ServingSetup read_serving_setup(const Context& context, const std::string& model
   read_layout(arguments, executor);
   if (arguments.has("audit")) setup.audited_steps = arguments.integer("audit", 1, kMaxAudited);
   setup.layout = {{executor.parallel.tp, 1}, 0, executor.quantization == Quantization::kW8A8};
+  return setup;
+}
+
+ServingSetup read_serving_setup(const Context& context, const std::string& model) {
+  const Arguments& arguments = context.arguments();
+  if (!arguments.has("workload")) {
+    throw Error(ErrorKind::kUsage, "--workload is needed: " + join(workload_names(), ", ") +
+                                       ", or the path of a trace file");
+  }
+  ServingSetup setup = read_engine_setup(context, model);
+  setup.workload = read_workload_arguments(context, arguments.text("workload"));
   return setup;
 }
 

@@ -27,6 +27,9 @@ struct ServingSetup {
 /// Arguments.
 ServingSetup read_serving_setup(const Context& context, const std::string& model);
 
+/// The same without a workload.
+ServingSetup read_engine_setup(const Context& context, const std::string& model);
+
 /// {"name", "source", "requests"}.
 Json workload_identity(const Workload& workload);
 

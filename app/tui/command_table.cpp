@@ -8,6 +8,7 @@
 #include "app/tui/lab/lab_screen.h"
 #include "app/tui/results/results_screen.h"
 #include "app/tui/screen.h"
+#include "app/tui/serve/serve_screen.h"
 #include "app/tui/timeline/timeline_screen.h"
 #include "app/tui/tune/tune_screen.h"
 #include "core/base/error.h"
@@ -123,8 +124,13 @@ std::vector<WorkbenchCommand> common_commands() {
        .help = "search for the fastest configs, watch and steer it",
        .act = [](State& state, std::string_view,
                  Effects& effects) { show(state, Screen::kTune, effects); }},
-      {.id = "results",
+      {.id = "serve",
        .keys = "5",
+       .help = "a serving run: load, latencies, steps and requests",
+       .act = [](State& state, std::string_view,
+                 Effects& effects) { show(state, Screen::kServe, effects); }},
+      {.id = "results",
+       .keys = "6",
        .help = "ask the results database, compare runs",
        .act = [](State& state, std::string_view,
                  Effects& effects) { show(state, Screen::kResults, effects); }},
@@ -246,7 +252,7 @@ const std::vector<WorkbenchCommand>& workbench_commands() {
   static const std::vector<WorkbenchCommand> kTable = [] {
     std::vector<WorkbenchCommand> table = common_commands();
     for (const auto& commands : {home_commands(), lab_commands(), timeline_commands(),
-                                 tune_commands(), results_commands()}) {
+                                 tune_commands(), serve_commands(), results_commands()}) {
       table.insert(table.end(), commands.begin(), commands.end());
     }
     return table;

@@ -3,6 +3,7 @@
 #include "app/tui/home/home_load.h"
 #include "app/tui/lab/kernel_outcome.h"
 #include "app/tui/results/results_load.h"
+#include "app/tui/serve/serve_run.h"
 #include "app/tui/timeline/timeline_data.h"
 #include "app/tui/tune/tune_work.h"
 
@@ -54,6 +55,9 @@ struct Worker {
   JobResult operator()(const WriteResultJob& job) const { return write_result(job); }
   JobResult operator()(const FindRunJob& job) const { return find_run(job); }
   JobResult operator()(const CompareRunsJob& job) const { return compare_runs(job, progress); }
+  JobResult operator()(const ServeJob& job) const { return serve_run(job, progress); }
+  JobResult operator()(const LoadServeJob& job) const { return load_serve(job); }
+  JobResult operator()(const StepKernelsJob& job) const { return step_kernels(job); }
 };
 
 }  // namespace

@@ -17,6 +17,8 @@ bool is_reading(const JobRequest& request) {
          std::holds_alternative<TuneMattersJob>(request) ||
          std::holds_alternative<TuneFitJob>(request) ||
          std::holds_alternative<CellReasonJob>(request) ||
+         std::holds_alternative<LoadServeJob>(request) ||
+         std::holds_alternative<StepKernelsJob>(request) ||
          std::holds_alternative<LoadCatalogJob>(request) ||
          std::holds_alternative<QueryJob>(request) || std::holds_alternative<ArrangeJob>(request) ||
          std::holds_alternative<DescribeJob>(request) ||

@@ -17,6 +17,7 @@
 #include "app/cli/settings.h"
 #include "app/tui/kernel_request.h"
 #include "app/tui/results/query_table.h"
+#include "app/tui/serve/serve_pace.h"
 #include "app/tui/tune/tune_fit.h"
 #include "core/timeline/timeline_area.h"
 #include "tuner/session/tune_events.h"
@@ -33,6 +34,8 @@ struct QueryOutcome;
 struct ResultsCatalog;
 struct WrittenResult;
 struct AreaData;
+struct ServeView;
+struct StepKernels;
 struct TuneMatters;
 enum class AreaGrouping : uint8_t;
 
@@ -92,6 +95,23 @@ struct AreaJob {
   AreaGrouping grouping{};
 };
 
+/// Serves a workload in virtual time, as `tilewright replay` does, and keeps the run.
+struct ServeJob {
+  static constexpr JobLane kLane = JobLane::kServe;
+  std::vector<std::string> words;  ///< of the command line, behind the program's name
+  std::string db;
+  std::string machine;  ///< where the words name none
+  double pace = 0;      ///< simulated seconds a second; 0: as fast as possible
+  bool is_paused = false;
+};
+
+/// Reads a serving run from the results database.
+struct LoadServeJob {
+  static constexpr JobLane kLane = JobLane::kIndex;
+  std::string db;
+  int64_t run = 0;
+};
+
 /// Tunes what a command line of `tilewright tune` names.
 struct TuneJob {
   static constexpr JobLane kLane = JobLane::kTune;
@@ -105,6 +125,15 @@ struct WatchRunJob {
   static constexpr JobLane kLane = JobLane::kFollow;
   std::string db;
   int64_t run = 0;
+};
+
+/// Finds what the ops of a step of a serving run launch.
+struct StepKernelsJob {
+  static constexpr JobLane kLane = JobLane::kQuick;
+  std::shared_ptr<const ServeView> view;  // the interface shows it meanwhile
+  size_t step = 0;                        ///< place in view->record.steps
+  std::string db;
+  std::string machine;  ///< where the run's command line names none
 };
 
 /// Reads what can be asked of the results database.
@@ -191,9 +220,9 @@ struct WriteBatchJob {
 
 using JobRequest =
     std::variant<LoadHomeJob, RunKernelJob, RestoreRunsJob, IndexTimelineJob, ExportTimelineJob,
-                 AreaJob, TuneJob, WatchRunJob, TuneMattersJob, TuneFitJob, CellReasonJob,
-                 WriteBatchJob, LoadCatalogJob, QueryJob, ArrangeJob, DescribeJob, WriteResultJob,
-                 FindRunJob, CompareRunsJob>;
+                 AreaJob, ServeJob, LoadServeJob, StepKernelsJob, TuneJob, WatchRunJob,
+                 TuneMattersJob, TuneFitJob, CellReasonJob, WriteBatchJob, LoadCatalogJob, QueryJob,
+                 ArrangeJob, DescribeJob, WriteResultJob, FindRunJob, CompareRunsJob>;
 
 /// Whether nothing is lost when the job ends early.
 bool is_reading(const JobRequest& request);
@@ -204,6 +233,8 @@ using JobResult =
     std::variant<std::monostate, std::shared_ptr<const HomeData>,
                  std::shared_ptr<const KernelOutcome>, std::shared_ptr<const RestoredRuns>,
                  std::shared_ptr<const TimelineData>, std::shared_ptr<const AreaData>,
+                 std::shared_ptr<const ServeView>, std::shared_ptr<const StepKernels>,
+
                  std::shared_ptr<const TuneView>, std::shared_ptr<const TuneMatters>,
                  std::shared_ptr<const TuneFit>, std::shared_ptr<const CellReason>,
 
@@ -231,7 +262,7 @@ struct JobSnapshot {
 struct JobCancelled {};
 
 /// What somebody who watches a running job wants of it, such as a pause.
-using JobCommand = std::variant<TuneCommand>;
+using JobCommand = std::variant<TuneCommand, ServeCommand>;
 
 /// Where commands for a job wait until it asks for them. Any thread may use it.
 class JobMailbox {

@@ -4,6 +4,7 @@
 #include "app/tui/lab/lab_screen.h"
 #include "app/tui/results/results_screen.h"
 #include "app/tui/screen.h"
+#include "app/tui/serve/serve_screen.h"
 #include "app/tui/timeline/timeline_screen.h"
 #include "app/tui/tune/tune_screen.h"
 
@@ -11,7 +12,8 @@ namespace tilewright {
 
 std::span<const ScreenInfo> all_screens() {
   static const std::array<ScreenInfo, kScreenCount> kScreens = {
-      home_screen(), lab_screen(), timeline_screen(), tune_screen(), results_screen()};
+      home_screen(), lab_screen(),   timeline_screen(),
+      tune_screen(), serve_screen(), results_screen()};
   return kScreens;
 }
 

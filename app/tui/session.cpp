@@ -9,6 +9,8 @@
 #include "app/tui/lab/lab_edit.h"
 #include "app/tui/lab/lab_figures.h"
 #include "app/tui/screen.h"
+#include "app/tui/serve/serve_screen.h"
+#include "app/tui/serve/serve_view.h"
 #include "app/tui/tune/tune_screen.h"
 #include "core/base/error.h"
 #include "core/base/json.h"
@@ -75,6 +77,29 @@ void restore_tune(State& state, const JsonReader& session, Effects& effects) {
   open_tuned_run(state, run, effects);
   state.focus[static_cast<size_t>(Screen::kTune)].pane = pane;
   state.screen = screen;
+}
+
+Json json_of(const ServeState& serve) {
+  Json json;
+  for (const ServeField& field : serve.form.fields) {
+    json["form"][std::string(field.name)] = field.value;
+  }
+  json["run"] = serve.view && serve.view->is_over() ? serve.view->identity.run : 0;
+  return json;
+}
+
+/// A run that is gone by now is not missed: the job says so.
+void restore_serve(State& state, const JsonReader& serve, Effects& effects) {
+  const JsonReader form = serve.at("form");
+  for (ServeField& field : state.serve.form.fields) {
+    const std::string name(field.name);
+    if (form.has(name)) field.value = form.at(name).string();
+  }
+  const int64_t run = serve.at("run").integer(0, int64_t{1} << 53);
+  if (run == 0) return;
+  const Screen shown = state.screen;
+  open_serve_run(state, run, effects);
+  state.screen = shown;
 }
 
 void restore_panes(State& state, const JsonReader& panes) {
@@ -165,6 +190,7 @@ std::string session_text(const State& state) {
   json["filter"] = state.home.filter;
   json["lab"] = json_of(state.lab);
   json["lab"]["field"] = state.lab.field;
+  json["serve"] = json_of(state.serve);
   json["timeline"] = {{"unit", static_cast<int>(state.timeline.unit)},
                       {"path", state.timeline.shows_path}};
   json["tune"] = json_of(state.tune);
@@ -203,7 +229,10 @@ void restore_session(State& state, std::string_view text, Effects& effects) {
   restore_tune(restored, session, effects);
   if (session.has("results")) restore_results(restored.results, session.at("results"));
   RestoreRunsJob job = runs_job(restored, lab);
+  Effects wanted;
+  if (session.has("serve")) restore_serve(restored, session.at("serve"), wanted);
   state = std::move(restored);
+  effects.insert(effects.end(), wanted.begin(), wanted.end());
   if (!job.runs.empty()) submit(state, effects, "bring back runs", std::move(job));
 }
 

@@ -15,14 +15,15 @@
 #include "app/tui/line_edit.h"
 #include "app/tui/results/results_state.h"
 #include "app/tui/role.h"
+#include "app/tui/serve/serve_state.h"
 #include "app/tui/theme.h"
 #include "app/tui/timeline/timeline_state.h"
 #include "app/tui/tune/tune_state.h"
 
 namespace tilewright {
 
-enum class Screen : uint8_t { kHome, kLab, kTimeline, kTune, kResults };
-constexpr int kScreenCount = 5;
+enum class Screen : uint8_t { kHome, kLab, kTimeline, kTune, kServe, kResults };
+constexpr int kScreenCount = 6;
 
 /// What the user chose about the terminal.
 struct Appearance {
@@ -90,6 +91,7 @@ struct State {
   LabState lab;
   TimelineState timeline;
   TuneState tune;
+  ServeState serve;
   ResultsState results;
 
   std::vector<JobSnapshot> jobs;  ///< that are not over, in the order of ids

@@ -13,6 +13,7 @@
 #include "app/tui/palette.h"
 #include "app/tui/results/results_screen.h"
 #include "app/tui/screen.h"
+#include "app/tui/serve/serve_screen.h"
 #include "app/tui/timeline/timeline_screen.h"
 #include "app/tui/tour.h"
 #include "app/tui/tune/tune_screen.h"
@@ -154,6 +155,12 @@ void take_result(State& state, const JobSnapshot& job, Effects& effects) {
     void operator()(const std::shared_ptr<const ComparedRuns>& compared) const {
       runs_compared(state, job.id, compared);
     }
+    void operator()(const std::shared_ptr<const ServeView>& view) const {
+      serve_viewed(state, job, view, effects);
+    }
+    void operator()(const std::shared_ptr<const StepKernels>& kernels) const {
+      kernels_found(state, job.id, kernels, effects);
+    }
     void operator()(const std::string& text) const { state.say(text, Role::kGood); }
   };
   std::visit(Taker{state, job, effects}, job.result);
@@ -173,6 +180,7 @@ void take_job(State& state, const JobSnapshot& job, Effects& effects) {
   job_ended_without_result(state, job);
   tune_job_ended(state, job);
   results_job_ended(state, job);
+  serve_job_ended(state, job);
   if (job.phase == JobPhase::kFailed) {
     state.say(fmt::format("{}: {}", title, job.failure), Role::kBad);
   } else {

@@ -37,6 +37,18 @@ struct InFlight {
   std::vector<float> logits;
 };
 
+/// What the scheduler knows of a request, for its record.
+void take_state(const RequestState& state, RequestRecord& record) {
+  record.prompt_tokens = state.prompt;
+  record.output_tokens = state.generated;
+  record.scheduled_tokens = state.scheduled;
+  record.recomputed_tokens = state.recomputed;
+  record.rejected_draft_tokens = state.rejected;
+  record.dropped_tokens = state.dropped;
+  record.preemptions = state.preemptions;
+  record.finish = state.finish;
+}
+
 class Engine {
  public:
   Engine(const Workload& workload, Executor& executor, const ServingOptions& options,
@@ -62,7 +74,8 @@ class Engine {
   void record_tokens(const InFlight& step, const StepOutcome& outcome, int64_t steps);
   void report_logits(const InFlight& step, const StepOutcome& outcome);
   void draft(InFlight& step);
-  void report_progress();
+  void report_progress() const;
+  void report_step() const;
   void close();
 
   const Workload& workload_;
@@ -193,8 +206,11 @@ bool Engine::can_repeat(const StepPlan& plan) const {
 int64_t Engine::run_limit(const StepPlan& plan) const {
   if (!can_repeat(plan)) return 1;
   const int64_t next_ns = arrivals_.next_ns();
-  if (next_ns == kNever || step_ns_ == 0) return kMaxRun;
-  return std::clamp<int64_t>((next_ns - host_ns_) / step_ns_ + 1, 1, kMaxRun);
+  const int64_t most = callbacks_.most_repeated
+                           ? std::clamp<int64_t>(callbacks_.most_repeated(), 1, kMaxRun)
+                           : kMaxRun;
+  if (next_ns == kNever || step_ns_ == 0) return most;
+  return std::clamp<int64_t>((next_ns - host_ns_) / step_ns_ + 1, 1, most);
 }
 
 void Engine::note(const StepPlan& plan) {
@@ -376,6 +392,7 @@ void Engine::retire_steps(InFlight& step, int64_t steps) {
   step.first_step += steps;
   step.steps -= steps;
   report_progress();
+  report_step();
 }
 
 void Engine::record_tokens(const InFlight& step, const StepOutcome& outcome, int64_t steps) {
@@ -445,7 +462,7 @@ void Engine::draft(InFlight& step) {
   }
 }
 
-void Engine::report_progress() {
+void Engine::report_progress() const {
   if (!callbacks_.progress) return;
   callbacks_.progress({.now_ns = host_ns_,
                        .steps = in_flight_.front().first_step,
@@ -454,6 +471,21 @@ void Engine::report_progress() {
                        .running = scheduler_.running(),
                        .waiting = scheduler_.waiting(),
                        .kv_blocks = scheduler_.pool().used()});
+}
+
+void Engine::report_step() const {
+  if (!callbacks_.on_step) return;
+  callbacks_.on_step({.now_ns = host_ns_,
+                      .finished = finished_,
+                      .running = scheduler_.running(),
+                      .waiting = scheduler_.waiting(),
+                      .kv_blocks = scheduler_.pool().used(),
+                      .requests = result_.requests,
+                      .states = scheduler_.requests(),
+                      .steps = log_.records,
+                      .step_end_ns = log_.step_end_ns,
+                      .events = log_.events,
+                      .by_op = log_.by_op});
 }
 
 void Engine::close() {
@@ -479,14 +511,7 @@ void Engine::close() {
     const RequestState& state = scheduler_.requests()[i];
     TW_CHECK(state.finish != FinishReason::kNone, "every request has ended");
     RequestRecord& record = result_.requests[i];
-    record.prompt_tokens = state.prompt;
-    record.output_tokens = state.generated;
-    record.scheduled_tokens = state.scheduled;
-    record.recomputed_tokens = state.recomputed;
-    record.rejected_draft_tokens = state.rejected;
-    record.dropped_tokens = state.dropped;
-    record.preemptions = state.preemptions;
-    record.finish = state.finish;
+    take_state(state, record);
     TW_CHECK(record.cached_tokens + record.preempted_hit_tokens == state.hits,
              "every hit belongs to an admission");
     if (!capacity_.functional) continue;
@@ -497,6 +522,12 @@ void Engine::close() {
 }
 
 }  // namespace
+
+RequestRecord ServingSoFar::record_of(size_t request) const {
+  RequestRecord record = requests[request];
+  take_state(states[request], record);
+  return record;
+}
 
 Utilisation ServingResult::utilisation(const StepRecord& record) const {
   return utilisation_of(record.work, record.end_ns - record.start_ns, peak_flops, peak_bytes_per_s);

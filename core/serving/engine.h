@@ -57,6 +57,25 @@ struct ServingProgress {
   int64_t kv_blocks = 0;
 };
 
+/// What a run knows behind a step; the spans are valid during the call.
+struct ServingSoFar {
+  int64_t now_ns = 0;
+  int64_t finished = 0;  ///< requests, rejected ones included
+  int64_t running = 0;
+  int64_t waiting = 0;
+  int64_t kv_blocks = 0;  ///< in use
+  /// Arrivals, first steps, hits and tokens so far; the other numbers are in `states`.
+  std::span<const RequestRecord> requests;
+  std::span<const RequestState> states;  ///< of the same requests
+  std::span<const StepRecord> steps;     ///< the last one may still grow
+  std::span<const int64_t> step_end_ns;  ///< those of steps under way included
+  std::span<const StepEvent> events;
+  std::span<const OpTime> by_op;
+
+  /// A request as it would be recorded if the run ended here, but for its end.
+  RequestRecord record_of(size_t request) const;
+};
+
 /// All may be empty.
 struct ServingCallbacks {
   /// Asked between steps, so up to many thousand times a second: true ends the run; requests under
@@ -67,6 +86,12 @@ struct ServingCallbacks {
   /// request came, for every token of the output.
   std::function<void(int64_t request, int64_t position, std::span<const float> logits)> on_logits =
       {};
+  /// Called behind each step, or run of unchanged ones: whoever follows the run copies what it
+  /// wants, and may take its time.
+  std::function<void(const ServingSoFar&)> on_step = {};
+  /// Asked before each run of unchanged decode steps: at most so many (>= 1) are made before
+  /// on_step is called. What the run comes to does not depend on it.
+  std::function<int64_t()> most_repeated = {};
 };
 
 /// Serves a workload in virtual time. In functional mode (Capacity::functional) the requests have

@@ -307,4 +307,48 @@ int64_t AttentionTimes::simulated_ns(const Batch& batch) const {
   return ns;
 }
 
+std::vector<Problem> AttentionTimes::mean_problems(const Batch& batch) const {
+  struct Mean {
+    int64_t count = 0;
+    int64_t tokens = 0;
+    int64_t context = 0;
+
+    int64_t of(int64_t sum) const { return (sum + count / 2) / count; }
+  };
+  std::array<Mean, 3> means;  // prefills, decodes, verifications
+  for (const SequenceSlice& slice : batch.slices) {
+    Mean& mean = means[slice.drafts > 0 ? 2 : slice.tokens == 1 ? 1 : 0];
+    ++mean.count;
+    mean.tokens += slice.tokens;
+    mean.context += slice.context;
+  }
+  const auto problem_of = [&](const Mean& prefills, const Mean& decodes, const Mean& verifies) {
+    ProblemRequest request;
+    request.dtype = std::string(name_of(shape_.type));
+    request.sizes = {{"heads", shape_.heads},      {"kv_heads", shape_.kv_heads},
+                     {"dim", shape_.dim},          {"v_dim", shape_.latent ? shape_.v_dim : 0},
+                     {"block", shape_.block_size}, {"sequences", prefills.count},
+                     {"decodes", decodes.count},   {"verifies", verifies.count}};
+    if (prefills.count > 0) {
+      request.sizes["tokens"] = std::max<int64_t>(1, prefills.of(prefills.tokens));
+      request.sizes["context"] = prefills.of(prefills.context);
+    }
+    if (decodes.count > 0) request.sizes["decode_context"] = decodes.of(decodes.context);
+    if (verifies.count > 0) {
+      request.sizes["drafts"] = std::max<int64_t>(1, verifies.of(verifies.tokens) - 1);
+      request.sizes["verify_context"] = verifies.of(verifies.context);
+    }
+    const bool is_library = lowering_ == Lowering::kLibrary;
+    if (is_library && verifies.count > 0) request.mask = name_of(AttentionMask::kTree);
+    return find_kernel(is_library ? kAttentionLibrary : std::string_view("attention"))
+        .problem(request);
+  };
+  if (lowering_ == Lowering::kXyserve) return {problem_of(means[0], means[1], means[2])};
+  std::vector<Problem> problems;
+  if (means[0].count > 0) problems.push_back(problem_of(means[0], {}, {}));
+  if (means[1].count > 0) problems.push_back(problem_of({}, means[1], {}));
+  if (means[2].count > 0) problems.push_back(problem_of({}, {}, means[2]));
+  return problems;
+}
+
 }  // namespace tilewright

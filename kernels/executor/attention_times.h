@@ -9,6 +9,7 @@
 
 #include "core/machine/machine.h"
 #include "core/serving/executor.h"
+#include "core/space/problem.h"
 #include "kernels/attention/attention.h"
 #include "kernels/executor/lowering.h"
 #include "kernels/executor/op_memo.h"
@@ -65,6 +66,10 @@ class AttentionTimes {
 
   /// ns of the very batch, simulated.
   int64_t simulated_ns(const Batch& batch) const;
+
+  /// Problems of the launches that a batch is, with its prefills, decodes and verifications each
+  /// at their means, as a problem has one length for each of them.
+  std::vector<Problem> mean_problems(const Batch& batch) const;
 
  private:
   enum class Part : uint8_t { kDecodes, kFewTokens, kManyTokens };

@@ -281,6 +281,19 @@ int64_t OpTimes::ns(const ModelOp& op) const {
   return below + (above - below) * (rows - nodes.below) / (nodes.above - nodes.below);
 }
 
+OpLaunch OpTimes::launch_of(const ModelOp& op) const {
+  int64_t rows = op.rows;
+  if (op.kind == OpKind::kGemm) {
+    rows = round_up(rows, kRowMultiple);
+  } else if (op.kind != OpKind::kGroupedGemm && !is_collective(op.kind)) {
+    rows = std::max(rows, kRowMultiple);
+  }
+  Problem problem = problem_of(op, rows);
+  Config config = config_of(problem);
+  const bool tuned = is_tuned(problem);
+  return {std::move(problem), std::move(config), tuned};
+}
+
 int64_t OpTimes::move_ns(int64_t rows, int64_t columns) const {
   ModelOp op;
   op.kind = OpKind::kGather;

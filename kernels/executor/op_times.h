@@ -30,6 +30,13 @@ struct OpLowering {
   int64_t expert_skew = 0;     ///< rows of routed experts: shares 1 / rank^(skew / 100)
 };
 
+/// The kernel launch that an op is.
+struct OpLaunch {
+  Problem problem;
+  Config config;
+  bool is_tuned = false;  ///< by the plan
+};
+
 /// Times of all ops of a step but attention, each a launch of its kernel.
 ///
 /// GEMMs of up to 128 rows are simulated for the rows that they have. Above, their time is a stair
@@ -47,6 +54,8 @@ class OpTimes {
   int64_t ns(const ModelOp& op) const;
   /// The same, simulated at the op's very rows.
   int64_t simulated_ns(const ModelOp& op) const;
+  /// What is launched for the op: GEMMs in whole cube granules, vector ops of at least one.
+  OpLaunch launch_of(const ModelOp& op) const;
   /// ns of a launch of `gather` that moves `rows` rows of `columns` elements.
   int64_t move_ns(int64_t rows, int64_t columns) const;
 

@@ -186,6 +186,37 @@ TEST(Engine, FastForwardChangesNothing) {
   EXPECT_GT(preemptions, 100);  // also where memory was short
 }
 
+TEST(Engine, WhoFollowsARunStepByStepSeesAllOfItAndChangesNothing) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    Random random(seed);
+    const Workload workload = random_workload(seed);
+    FakeExecutor alone;
+    alone.blocks_are_shared = true;
+    alone.device = {.kv_blocks = 200, .block_size = 4, .max_model_len = 140};
+    FakeExecutor followed = alone;
+    const ServingOptions options = random_options(random);
+    int64_t steps = 0;
+    int64_t most = 0;
+    std::vector<RequestRecord> requests;
+    ServingCallbacks callbacks;
+    callbacks.most_repeated = [] { return 3; };
+    callbacks.on_step = [&](const ServingSoFar& so_far) {
+      const StepRecord& last = so_far.steps.back();
+      most = std::max(most, last.first_step + last.count - steps);
+      steps = last.first_step + last.count;
+      EXPECT_GE(std::ssize(so_far.step_end_ns), steps);
+      EXPECT_EQ(so_far.step_end_ns[static_cast<size_t>(steps - 1)], last.end_ns);
+      requests.clear();
+      for (size_t i = 0; i < so_far.requests.size(); ++i) requests.push_back(so_far.record_of(i));
+    };
+    const ServingResult result = serve(workload, followed, options, callbacks);
+    expect_equal(serve(workload, alone, options), result);
+    EXPECT_EQ(steps, std::ssize(result.step_end_ns));
+    EXPECT_LE(most, 3);
+    EXPECT_EQ(requests, result.requests);
+  }
+}
+
 TEST(Engine, AsynchronousSchedulingHidesTheHost) {
   const Workload workload = workload_of({{0, 5, 4, {}}});
   FakeExecutor waits;

@@ -10,6 +10,7 @@
 #include "core/base/error.h"
 #include "core/base/statistics.h"
 #include "kernels/executor/step_sampler.h"
+#include "simulator/timing.h"
 
 namespace tilewright {
 namespace {
@@ -103,6 +104,44 @@ TEST(ModelExecutor, AccountsForEveryNanosecondOfAStep) {
       ready = execution.end_ns + 100;
     }
   }
+}
+
+TEST(ModelExecutor, SaysWhatItLaunches) {
+  ModelExecutor executor(small_model(), machine(), options_of(1));
+  const Batch batch = decodes(16, 100);  // as many rows as are simulated as they are
+  const std::vector<StepLaunch> launches = executor.launches(batch);
+  const Execution execution = executor.execute(batch, 0);
+  ASSERT_EQ(launches.size(), execution.ops.size());
+  for (size_t i = 0; i < launches.size(); ++i) {
+    const StepLaunch& launch = launches[i];
+    EXPECT_EQ(launch.op, execution.ops[i].op);
+    EXPECT_EQ(launch.calls, execution.ops[i].calls) << launch.op;
+    const Kernel& kernel = find_kernel(launch.problem.kernel);
+    EXPECT_EQ(kernel.space(launch.problem, machine()).violation(launch.config), "") << launch.op;
+    if (launch.op == "attention") continue;
+    const Launch built = kernel.build(launch.problem, launch.config, machine());
+    const int64_t ns = machine().ns_of_ticks(time_launch(built, machine(), Fidelity::kAuto).ticks);
+    EXPECT_EQ(launch.calls * ns, execution.ops[i].ns) << launch.op;
+  }
+}
+
+TEST(ModelExecutor, LaunchesAttentionAtTheMeansOfItsBatch) {
+  const auto attention = [](Lowering lowering) {
+    ModelExecutorOptions options = options_of(1);
+    options.lowering = lowering;
+    std::vector<std::string> texts;
+    for (const StepLaunch& launch :
+         ModelExecutor(small_model(), machine(), options).launches(mixed())) {
+      if (launch.op == "attention") texts.push_back(launch.problem.text());
+    }
+    return texts;
+  };
+  EXPECT_EQ(attention(Lowering::kXyserve),
+            (std::vector<std::string>{
+                "attention bf16 bf16 bf16 nd nd nd sequences=2 tokens=131 context=320 heads=14 "
+                "kv_heads=2 dim=64 block=128 decodes=20 decode_context=367 verifies=1 drafts=3 "
+                "verify_context=500 v_dim=0 epilogue=none mask=causal"}));
+  EXPECT_EQ(attention(Lowering::kLibrary).size(), 3U);
 }
 
 TEST(ModelExecutor, GivesTheSameTimesWhateverWasAskedBefore) {

@@ -16,11 +16,12 @@ namespace tilewright {
 
 namespace {
 
-constexpr std::array<StartEntry, 4> kStartEntries = {{
+constexpr std::array<StartEntry, 5> kStartEntries = {{
     {"tour", "first run? a tour of two minutes"},
     {"lab", "run a kernel: where does its time go?"},
     {"timeline", "every instruction, and why not earlier"},
     {"tune", "search for the fastest configs"},
+    {"serve", "replay a serving trace on the simulator"},
 }};
 
 bool passes(const HomeState& home, std::string_view text) {
@@ -213,8 +214,7 @@ void draw_start(const State& state, Canvas canvas) {
     ++y;
   }
   ++y;
-  draw_wrapped(canvas, 0, y, "replay and export run from the shell: tilewright help",
-               Role::kDim);
+  draw_wrapped(canvas, 0, y, "export runs from the shell: tilewright help", Role::kDim);
 }
 
 constexpr std::array<PaneInfo, 6> kPanes = {{
