@@ -44,24 +44,24 @@ Launch build_ring(CollectiveBuilder& builder, int64_t ranks, int64_t depth) {
     const int in = static_cast<int>(rank);
     const int out = static_cast<int>(ranks + rank);
     const int64_t next = around(rank, 1, ranks);
-    const auto at = [&](int tensor, int64_t piece) { return TilePlace{tensor, 0, piece * part}; };
+    const auto at = [&](int tensor, int64_t piece) { return RowPlace{tensor, 0, piece * part}; };
     for (int64_t step = 0; step < ranks; ++step) {
       const int64_t piece = around(rank, -step, ranks);
-      std::vector<TilePlace> sources = {at(in, piece)};
+      std::vector<RowPlace> sources = {at(in, piece)};
       if (step > 0) {
         sources.push_back(summed.arrived(at(first_work + in, piece), step - 1));
       }
       if (step < ranks - 1) {
-        const TilePlace target = at(first_work + static_cast<int>(next), piece);
+        const RowPlace target = at(first_work + static_cast<int>(next), piece);
         steps.add(rank, piece, sources, {summed.leaving(target, rank, step)});
       } else {
-        const TilePlace target = at(static_cast<int>(ranks + next), piece);
+        const RowPlace target = at(static_cast<int>(ranks + next), piece);
         steps.add(rank, piece, sources, {handed.leaving(target, rank, 0), at(out, piece)});
       }
     }
     for (int64_t step = 1; step < ranks - 1; ++step) {
       const int64_t piece = around(rank, 1 - step, ranks);
-      const TilePlace target = at(static_cast<int>(ranks + next), piece);
+      const RowPlace target = at(static_cast<int>(ranks + next), piece);
       steps.add(rank, piece, {handed.arrived(at(out, piece), step - 1)},
                 {handed.leaving(target, rank, step)});
     }
@@ -96,9 +96,9 @@ class Tree {
 
   TreeTemplates add_templates(int64_t rank) {
     const TreeNode& node = nodes_[static_cast<size_t>(rank)];
-    const TilePlace out = {static_cast<int>(ranks_ + rank), 0, 0};
-    std::vector<TilePlace> sources = what_comes_up(rank);
-    std::vector<TilePlace> below = where_down(node);
+    const RowPlace out = {static_cast<int>(ranks_ + rank), 0, 0};
+    std::vector<RowPlace> sources = what_comes_up(rank);
+    std::vector<RowPlace> below = where_down(node);
     TreeTemplates templates;
     if (node.parent < 0) {
       below.push_back(out);
@@ -106,8 +106,8 @@ class Tree {
       return templates;
     }
     const auto level = static_cast<size_t>(node.level);
-    const TilePlace parent = {work_[static_cast<size_t>(node.parent)], node.level, 0, up_[level],
-                              static_cast<int>(node.parent)};
+    const RowPlace parent = {work_[static_cast<size_t>(node.parent)], node.level, 0, up_[level],
+                             static_cast<int>(node.parent)};
     const std::string name = fmt::format("up{}", rank);
     templates.first_up = templates.up = builder_.add_template(name, sources, {parent});
     if (below.empty()) {
@@ -115,7 +115,7 @@ class Tree {
       sources[0].flag = down_;
       templates.up = builder_.add_template(name + " again", sources, {parent});
     } else {
-      const TilePlace come = {out.tensor, 0, 0, down_};
+      const RowPlace come = {out.tensor, 0, 0, down_};
       templates.down = builder_.add_template(fmt::format("down{}", rank), {come}, below);
     }
     return templates;
@@ -123,8 +123,8 @@ class Tree {
 
  private:
   /// The rank's own tile, then those of its children, from the nearest.
-  std::vector<TilePlace> what_comes_up(int64_t rank) const {
-    std::vector<TilePlace> sources = {{static_cast<int>(rank), 0, 0}};
+  std::vector<RowPlace> what_comes_up(int64_t rank) const {
+    std::vector<RowPlace> sources = {{static_cast<int>(rank), 0, 0}};
     const auto r = static_cast<size_t>(rank);
     for (size_t i = 0; i < nodes_[r].children.size(); ++i) {
       sources.push_back({work_[r], static_cast<int64_t>(i), 0, up_[i]});
@@ -133,8 +133,8 @@ class Tree {
   }
 
   /// The farthest child first: it has the largest tree below it.
-  std::vector<TilePlace> where_down(const TreeNode& node) const {
-    std::vector<TilePlace> below;
+  std::vector<RowPlace> where_down(const TreeNode& node) const {
+    std::vector<RowPlace> below;
     for (auto child = node.children.rbegin(); child != node.children.rend(); ++child) {
       below.push_back({static_cast<int>(ranks_ + *child), 0, 0, down_, static_cast<int>(*child)});
     }
@@ -179,12 +179,12 @@ Launch build_direct(CollectiveBuilder& builder, int64_t ranks, bool twice) {
   const int64_t part = builder.shares().part;
   for (int64_t rank = 0; rank < ranks; ++rank) {
     const int64_t piece = twice ? rank : 0;
-    std::vector<TilePlace> sources;
+    std::vector<RowPlace> sources;
     for (int from = 0; from < ranks; ++from) sources.push_back({from, 0, piece * part});
     std::vector<int> templates;
     for (int64_t order = 0; order < visits.orders; ++order) {
       std::vector<size_t> loads;
-      std::vector<TilePlace> targets;
+      std::vector<RowPlace> targets;
       for (const int64_t other : visits.order(rank, order)) {
         loads.push_back(static_cast<size_t>(other));
         if (twice || other == rank) {

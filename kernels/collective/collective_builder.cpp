@@ -127,10 +127,10 @@ void CollectiveBuilder::add_sum(std::vector<Instruction>& list, size_t sources) 
   list.push_back(vector_op(VectorOp::kConvert, result, sum));
 }
 
-int CollectiveBuilder::add_template(const std::string& name, const std::vector<TilePlace>& sources,
-                                    const std::vector<TilePlace>& targets,
+int CollectiveBuilder::add_template(const std::string& name, const std::vector<RowPlace>& sources,
+                                    const std::vector<RowPlace>& targets,
                                     const std::vector<size_t>& loads) {
-  const auto gm = [](const TilePlace& place) {
+  const auto gm = [](const RowPlace& place) {
     return gm_tile(place.tensor, place.row, Expr::binding(kStart) + place.col, 1,
                    Expr::binding(kLength));
   };
@@ -141,7 +141,7 @@ int CollectiveBuilder::add_template(const std::string& name, const std::vector<T
   std::vector<Instruction>& list = body.prologue;
   for (size_t i = 0; i < sources.size(); ++i) {
     const size_t source = loads.empty() ? i : loads[i];
-    const TilePlace& from = sources[source];
+    const RowPlace& from = sources[source];
     list.push_back(load_tile(gm(from), in_slot(source)));
     if (from.flag >= 0) list.back() = waiting(list.back(), from.flag);
   }
@@ -155,7 +155,7 @@ int CollectiveBuilder::add_template(const std::string& name, const std::vector<T
     list.back() = setting(list.back(), summed_);
   }
   const size_t stores = list.size();
-  for (const TilePlace& target : targets) {
+  for (const RowPlace& target : targets) {
     list.push_back(store_tile(in_slot(0), gm(target)));
     if (target.flag >= 0) list.back() = setting_peer(list.back(), target.flag, target.chip);
   }

@@ -34,7 +34,7 @@ Shares share_out(int64_t elements, int64_t parts, int64_t width, int64_t tile_by
 
 /// A tensor's row from some element on: where an instruction finds or leaves a tile, which begins
 /// `kStart` elements further.
-struct TilePlace {
+struct RowPlace {
   int tensor = -1;
   int64_t row = 0;
   int64_t col = 0;
@@ -73,8 +73,8 @@ class CollectiveBuilder {
   void add_cores(const std::vector<int>& chips);
 
   /// Loads come in the order of `loads`, which are positions in `sources`; empty: in theirs.
-  int add_template(const std::string& name, const std::vector<TilePlace>& sources,
-                   const std::vector<TilePlace>& targets, const std::vector<size_t>& loads = {});
+  int add_template(const std::string& name, const std::vector<RowPlace>& sources,
+                   const std::vector<RowPlace>& targets, const std::vector<size_t>& loads = {});
 
   /// Has a core of a chip of the list run a template for a tile of a part, unless that is empty.
   void run(size_t chip_position, int64_t core, int template_id, int64_t part, int64_t tile);

@@ -21,10 +21,10 @@ Launch build_ring(CollectiveBuilder& builder, int64_t ranks, int64_t depth) {
     for (int64_t step = 0; step < ranks; ++step) {
       // The row that ends on its own rank in the last step.
       const int64_t row = around(rank, -1 - step, ranks);
-      std::vector<TilePlace> sources = {{in, row, 0}};
+      std::vector<RowPlace> sources = {{in, row, 0}};
       if (step > 0) sources.push_back(summed.arrived({first_work + in, row, 0}, step - 1));
-      const TilePlace target = step < ranks - 1 ? summed.leaving({next_work, row, 0}, rank, step)
-                                                : TilePlace{static_cast<int>(ranks) + in, 0, 0};
+      const RowPlace target = step < ranks - 1 ? summed.leaving({next_work, row, 0}, rank, step)
+                                               : RowPlace{static_cast<int>(ranks) + in, 0, 0};
       steps.add(rank, 0, sources, {target});
     }
   }
@@ -36,7 +36,7 @@ Launch build_ring(CollectiveBuilder& builder, int64_t ranks, int64_t depth) {
 Launch build_direct(CollectiveBuilder& builder, int64_t ranks) {
   const Visits visits(ranks);
   for (int64_t rank = 0; rank < ranks; ++rank) {
-    std::vector<TilePlace> sources;
+    std::vector<RowPlace> sources;
     for (int from = 0; from < ranks; ++from) sources.push_back({from, rank, 0});
     std::vector<int> templates;
     for (int64_t order = 0; order < visits.orders; ++order) {

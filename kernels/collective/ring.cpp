@@ -16,20 +16,20 @@ RingFlags::RingFlags(CollectiveBuilder& builder, int64_t ranks, int64_t count,
   }
 }
 
-TilePlace RingFlags::arrived(TilePlace place, int64_t step) const {
+RowPlace RingFlags::arrived(RowPlace place, int64_t step) const {
   place.flag = flags_[static_cast<size_t>(step)];
   return place;
 }
 
-TilePlace RingFlags::leaving(TilePlace place, int64_t rank, int64_t step) const {
+RowPlace RingFlags::leaving(RowPlace place, int64_t rank, int64_t step) const {
   if (step >= std::ssize(flags_)) return place;
   place.flag = flags_[static_cast<size_t>(step)];
   place.chip = static_cast<int>(around(rank, 1, ranks_));
   return place;
 }
 
-void RingSteps::add(int64_t rank, int64_t part, const std::vector<TilePlace>& sources,
-                    const std::vector<TilePlace>& targets) {
+void RingSteps::add(int64_t rank, int64_t part, const std::vector<RowPlace>& sources,
+                    const std::vector<RowPlace>& targets) {
   std::vector<Step>& steps = steps_[static_cast<size_t>(rank)];
   const auto name = fmt::format("step{}.{}", rank, steps.size());
   steps.push_back({builder_.add_template(name, sources, targets), part});

@@ -15,10 +15,10 @@ class RingFlags {
   RingFlags(CollectiveBuilder& builder, int64_t ranks, int64_t count, const std::string& name);
 
   /// A place whose content has come with step `step` of the rank before.
-  TilePlace arrived(TilePlace place, int64_t step) const;
+  RowPlace arrived(RowPlace place, int64_t step) const;
   /// A place on the rank after `rank`, which it fills in its step `step`. No flag is set after the
   /// last one: nobody waits for what comes then.
-  TilePlace leaving(TilePlace place, int64_t rank, int64_t step) const;
+  RowPlace leaving(RowPlace place, int64_t rank, int64_t step) const;
 
  private:
   int64_t ranks_;
@@ -32,8 +32,8 @@ class RingSteps {
       : builder_(builder), steps_(static_cast<size_t>(ranks)) {}
 
   /// One more step of a rank, with tiles of some part.
-  void add(int64_t rank, int64_t part, const std::vector<TilePlace>& sources,
-           const std::vector<TilePlace>& targets);
+  void add(int64_t rank, int64_t part, const std::vector<RowPlace>& sources,
+           const std::vector<RowPlace>& targets);
 
   /// Every core goes through all its steps with `depth` of its tiles, then with the next ones. It
   /// can be up to three times `depth` sets ahead of the core that waits for them.

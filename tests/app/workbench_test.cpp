@@ -372,7 +372,7 @@ TEST(Workbench, AnswersKeysWithin33MillisecondsDuringAServingRun) {
   const Sandbox sandbox;
   TerminalProgram program(sandbox, {});
   ASSERT_TRUE(program.shows("? help"));
-  program.type("4:set limit 200000\rr");
+  program.type("5:set limit 200000\rr");
   ASSERT_TRUE(program.shows("run 1 running"));
   const double milliseconds = median_answer(program);
   ASSERT_TRUE(program.shows_in_row(1, "run 1 running")) << "the run must have lasted so long";
@@ -408,7 +408,7 @@ TEST(Workbench, ServesReadsIntoARequestAndComesBack) {
   const Sandbox sandbox;
   TerminalProgram program(sandbox, {});
   ASSERT_TRUE(program.shows("? help"));
-  program.type("4:set limit 12\r:set slo ttft=1ms\r");
+  program.type("5:set limit 12\r:set slo ttft=1ms\r");
   ASSERT_TRUE(program.shows("limit     12"));
   program.type("--r");
   ASSERT_TRUE(program.shows("run 1 running"));
@@ -426,7 +426,7 @@ TEST(Workbench, ServesReadsIntoARequestAndComesBack) {
   ASSERT_TRUE(program.shows("x  gemm bf16"));
   program.type("t");
   ASSERT_TRUE(program.shows("AIC 0.0"));
-  program.type("4");
+  program.type("5");
   EXPECT_TRUE(program.shows("its steps"));
   program.type("1");
   EXPECT_TRUE(program.shows("serve qwen2-7b chat"));

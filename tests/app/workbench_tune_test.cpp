@@ -34,6 +34,7 @@ TEST(WorkbenchTune, ASessionIsTunedKeptAndOpenedFromHome) {
     EXPECT_TRUE(program.shows("tilewright tune gemm --shape m=64,n=512,k=512"));
     program.type(" 1");
     ASSERT_TRUE(program.shows("Runs  1"));
+    ASSERT_TRUE(program.shows("T tour")) << "all of Home, down to its hints";
     program.type("\r");
     EXPECT_TRUE(program.shows("20/20 100 %")) << "read from the database";
     program.type("\r");
