@@ -214,7 +214,7 @@ void draw_start(const State& state, Canvas canvas) {
     ++y;
   }
   ++y;
-  draw_wrapped(canvas, 0, y, "export runs from the shell: tilewright help", Role::kDim);
+  draw_wrapped(canvas, 0, y, "plans: tilewright export -o plan.json", Role::kDim);
 }
 
 constexpr std::array<PaneInfo, 6> kPanes = {{
