@@ -63,6 +63,10 @@ struct ScreenInfo {
 std::span<const ScreenInfo> all_screens();
 const ScreenInfo& info_of(Screen screen);
 
+/// Shows a run of the database on the screen for runs of its kind, where there is one; else says
+/// which command does.
+void open_run(State& state, std::string_view kind, int64_t run, Effects& effects);
+
 /// Columns, rows and the smallest size at which anything is shown.
 constexpr int kLeastWidth = 60;
 constexpr int kLeastHeight = 16;

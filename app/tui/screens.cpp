@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <array>
 
 #include "app/tui/home/home_screen.h"
@@ -15,6 +17,12 @@ std::span<const ScreenInfo> all_screens() {
       home_screen(), lab_screen(),   timeline_screen(),
       tune_screen(), serve_screen(), results_screen()};
   return kScreens;
+}
+
+void open_run(State& state, std::string_view kind, int64_t run, Effects& effects) {
+  if (kind == "tune") return open_tuned_run(state, run, effects);
+  if (kind == "serve") return open_serve_run(state, run, effects);
+  state.say(fmt::format("run {} is of kind {}: tilewright report {}", run, kind, run), Role::kWarn);
 }
 
 }  // namespace tilewright

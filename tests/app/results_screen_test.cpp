@@ -235,9 +235,15 @@ TEST(Results, EnterOpensAProblemInTheLabAndLooksForARun) {
   EXPECT_EQ(std::get<FindRunJob>(job->request).run, 7);
   auto found = std::make_shared<FoundRun>();
   found->run = 7;
-  found->kind = "tune";
+  found->kind = "report";
   finish(state, job->id, found);
   EXPECT_NE(state.message.text.find("tilewright report 7"), std::string::npos);
+  const Effects again = press(state, "Enter");
+  found = std::make_shared<FoundRun>();
+  found->run = 7;
+  found->kind = "tune";
+  finish(state, submitted<FindRunJob>(again)->id, found);
+  EXPECT_EQ(state.screen, Screen::kTune);
 
   QueryTable other;
   other.columns = {"id"};

@@ -8,9 +8,8 @@
 #include "app/tui/home/home_views.h"
 #include "app/tui/lab/lab_screen.h"
 #include "app/tui/layout.h"
-#include "app/tui/serve/serve_screen.h"
+#include "app/tui/screen.h"
 #include "app/tui/tour.h"
-#include "app/tui/tune/tune_screen.h"
 #include "app/tui/widgets.h"
 #include "core/base/format.h"
 #include "core/base/text.h"
@@ -106,14 +105,8 @@ void open_row(State& state, std::string_view, Effects& effects) {
     open_in_lab(state, best->problem, best->config, best->machine, effects);
   } else if (run && !run->problem.empty()) {
     open_in_lab(state, run->problem, run->config, run->machine, effects);
-  } else if (run && run->kind == "tune") {
-    open_tuned_run(state, run->id, effects);
-  } else if (run && run->kind == "serve") {
-    open_serve_run(state, run->id, effects);
   } else if (run) {
-    state.say(
-        fmt::format("runs of kind {} have no screen yet: tilewright report {}", run->kind, run->id),
-        Role::kWarn);
+    open_run(state, run->kind, run->id, effects);
   }
 }
 

@@ -199,7 +199,7 @@ std::vector<WorkbenchCommand> asking_commands() {
        .place = Place::kResults,
        .keys = "Enter",
        .hint = "open",
-       .help = "the problem and config of the row, or its run, in the Lab",
+       .help = "the problem and config of the row in the Lab, or its run",
        .act = open_row,
        .obstacle = nothing_to_open,
        .pane = kGridPane},

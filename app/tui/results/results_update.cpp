@@ -6,6 +6,7 @@
 
 #include "app/tui/lab/lab_screen.h"
 #include "app/tui/results/results_screen.h"
+#include "app/tui/screen.h"
 #include "core/base/format.h"
 #include "core/base/text.h"
 
@@ -360,9 +361,7 @@ void run_found(State& state, int64_t job, const std::shared_ptr<const FoundRun>&
     open_in_lab(state, run->problem, run->config, run->machine, effects);
     return;
   }
-  state.say(
-      fmt::format("run {} is of kind {}: tilewright report {}", run->run, run->kind, run->run),
-      Role::kWarn);
+  open_run(state, run->kind, run->run, effects);
 }
 
 void runs_compared(State& state, int64_t job, const std::shared_ptr<const ComparedRuns>& compared) {
