@@ -12,18 +12,13 @@
 namespace tilewright {
 
 bool is_reading(const JobRequest& request) {
-  return std::holds_alternative<LoadHomeJob>(request) ||
-         std::holds_alternative<WatchRunJob>(request) ||
-         std::holds_alternative<TuneMattersJob>(request) ||
-         std::holds_alternative<TuneFitJob>(request) ||
-         std::holds_alternative<CellReasonJob>(request) ||
-         std::holds_alternative<LoadServeJob>(request) ||
-         std::holds_alternative<StepKernelsJob>(request) ||
-         std::holds_alternative<LoadCatalogJob>(request) ||
-         std::holds_alternative<QueryJob>(request) || std::holds_alternative<ArrangeJob>(request) ||
-         std::holds_alternative<DescribeJob>(request) ||
-         std::holds_alternative<FindRunJob>(request) ||
-         std::holds_alternative<CompareRunsJob>(request);
+  return std::visit(
+      [](const auto& one) {
+        return requires {
+          one.kIsReading;
+        };
+      },
+      request);
 }
 
 void JobMailbox::put(JobCommand command) {

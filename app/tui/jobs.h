@@ -47,6 +47,7 @@ constexpr size_t kJobLanes = 7;
 /// Reads what Home shows from the results database.
 struct LoadHomeJob {
   static constexpr JobLane kLane = JobLane::kQuick;
+  static constexpr bool kIsReading = true;
   std::string db;
 };
 
@@ -108,6 +109,7 @@ struct ServeJob {
 /// Reads a serving run from the results database.
 struct LoadServeJob {
   static constexpr JobLane kLane = JobLane::kIndex;
+  static constexpr bool kIsReading = true;
   std::string db;
   int64_t run = 0;
 };
@@ -123,6 +125,7 @@ struct TuneJob {
 /// Reads a tuning from the database, and goes on to do so while another process is at it.
 struct WatchRunJob {
   static constexpr JobLane kLane = JobLane::kFollow;
+  static constexpr bool kIsReading = true;
   std::string db;
   int64_t run = 0;
 };
@@ -130,6 +133,7 @@ struct WatchRunJob {
 /// Finds what the ops of a step of a serving run launch.
 struct StepKernelsJob {
   static constexpr JobLane kLane = JobLane::kQuick;
+  static constexpr bool kIsReading = true;
   std::shared_ptr<const ServeView> view;  // the interface shows it meanwhile
   size_t step = 0;                        ///< place in view->record.steps
   std::string db;
@@ -139,12 +143,14 @@ struct StepKernelsJob {
 /// Reads what can be asked of the results database.
 struct LoadCatalogJob {
   static constexpr JobLane kLane = JobLane::kQuick;
+  static constexpr bool kIsReading = true;
   std::string db;
 };
 
 /// Asks the database, by the name of a saved query or by SQL.
 struct QueryJob {
   static constexpr JobLane kLane = JobLane::kQuery;
+  static constexpr bool kIsReading = true;
   std::string db;
   std::string sql;
 };
@@ -152,6 +158,7 @@ struct QueryJob {
 /// Sorts and filters the rows of a result.
 struct ArrangeJob {
   static constexpr JobLane kLane = JobLane::kQuick;
+  static constexpr bool kIsReading = true;
   std::shared_ptr<const QueryTable> table;  // the interface shows it meanwhile
   RowOrder order;
 };
@@ -159,6 +166,7 @@ struct ArrangeJob {
 /// Looks at the values of a column of a result.
 struct DescribeJob {
   static constexpr JobLane kLane = JobLane::kQuick;
+  static constexpr bool kIsReading = true;
   std::shared_ptr<const ArrangedRows> rows;  // the interface shows them meanwhile
   int column = 0;
 };
@@ -174,6 +182,7 @@ struct WriteResultJob {
 /// Looks what a run was.
 struct FindRunJob {
   static constexpr JobLane kLane = JobLane::kQuick;
+  static constexpr bool kIsReading = true;
   std::string db;
   int64_t run = 0;
 };
@@ -181,6 +190,7 @@ struct FindRunJob {
 /// Compares two runs, the first one being the baseline.
 struct CompareRunsJob {
   static constexpr JobLane kLane = JobLane::kLong;
+  static constexpr bool kIsReading = true;
   std::string db;
   int64_t a = 0;
   int64_t b = 0;
@@ -189,12 +199,14 @@ struct CompareRunsJob {
 /// Finds out which parameters matter by what was tried of a problem.
 struct TuneMattersJob {
   static constexpr JobLane kLane = JobLane::kIndex;
+  static constexpr bool kIsReading = true;
   std::shared_ptr<const TuneProblemView> problem;  // shared with the views that have it
 };
 
 /// Finds out which pairs of values of two parameters fit.
 struct TuneFitJob {
   static constexpr JobLane kLane = JobLane::kIndex;
+  static constexpr bool kIsReading = true;
   std::string problem;
   std::shared_ptr<const TuneSpaces> spaces;  // shared with the views that have it
   size_t across = 0;
@@ -204,6 +216,7 @@ struct TuneFitJob {
 /// Finds out why no config has two values together.
 struct CellReasonJob {
   static constexpr JobLane kLane = JobLane::kQuick;
+  static constexpr bool kIsReading = true;
   std::string problem;
   std::shared_ptr<const TuneSpaces> spaces;  // shared with the views that have it
   CellPlace cell;
@@ -224,7 +237,7 @@ using JobRequest =
                  TuneMattersJob, TuneFitJob, CellReasonJob, WriteBatchJob, LoadCatalogJob, QueryJob,
                  ArrangeJob, DescribeJob, WriteResultJob, FindRunJob, CompareRunsJob>;
 
-/// Whether nothing is lost when the job ends early.
+/// Whether nothing is lost when the job ends early: where its struct says so (kIsReading).
 bool is_reading(const JobRequest& request);
 
 /// What a job found. Never changed again, so that the interface reads it without locks; shared
