@@ -457,7 +457,7 @@ class FunctionalRun {
   void compute(const Instruction& instruction) {
     const VectorOp op = instruction.vector_op;
     const bool binary = op <= VectorOp::kDiv || op == VectorOp::kLess || op == VectorOp::kGather ||
-                        op == VectorOp::kSort;
+                        op == VectorOp::kSort || op == VectorOp::kSelect;
     const bool unary = op != VectorOp::kDup && op != VectorOp::kIndex;
     if ((unary && !instruction.a.used()) || (binary && !instruction.b.used())) {
       fail(fmt::format("{} lacks an operand", name_of(op)));
@@ -474,6 +474,7 @@ class FunctionalRun {
     read(instruction, instruction.b, to.layout, b_);
     result_.rows = to.layout.rows;
     result_.cols = to.layout.cols;
+    if (op == VectorOp::kSelect) read(to, result_);
     const double scalar = op == VectorOp::kMask
                               ? static_cast<double>(value(instruction.scalar_expr))
                               : instruction.scalar;

@@ -113,7 +113,9 @@ class HazardSearch {
                        (instruction.accumulate == Accumulate::kUnlessFirst && !step.first));
     if (instruction.a.used()) access(step, instruction.a, event, clock, false);
     if (instruction.b.used()) access(step, instruction.b, event, clock, false);
-    if (adds) access(step, instruction.dst, event, clock, false);
+    const bool selects = instruction.opcode == Opcode::kVector &&
+                         instruction.vector_op == VectorOp::kSelect;
+    if (adds || selects) access(step, instruction.dst, event, clock, false);
     if (!adds && instruction.bias.used()) access(step, instruction.bias, event, clock, false);
     access(step, instruction.dst, event, clock, true);
     for (const FlagUse& use : instruction.sets) {

@@ -145,6 +145,12 @@ class Validator {
         const bool names_chip = uses == &instruction.sets && is_peer(use);
         require((use.chip >= 0) == names_chip,
                 "must name a chip where it sets a flag of a peer, and nowhere else");
+        const auto is_same = [&](const FlagUse& other) {
+          return uses == &instruction.waits && use.flag >= 0 && other.flag == use.flag &&
+                 (other.when == use.when || other.when == When::kAlways ||
+                  use.when == When::kAlways);
+        };
+        require(std::ranges::count_if(*uses, is_same) <= 1, "waits for one flag twice");
       }
     }
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "core/base/text.h"
 
@@ -143,9 +144,12 @@ LaunchProfile ProfileSink::profile(const TimingResult& timing) const {
   return profile;
 }
 
-LaunchProfile profile_launch(const Launch& launch, const Machine& machine) {
+LaunchProfile profile_launch(const Launch& launch, const Machine& machine, TimelineSink* beside) {
   ProfileSink sink(launch);
-  const TimingResult timing = time_detailed(launch, machine, &sink);
+  std::optional<TeeSink> both;
+  if (beside) both.emplace(sink, *beside);
+  const TimingResult timing =
+      time_detailed(launch, machine, both ? static_cast<TimelineSink*>(&*both) : &sink);
   return sink.profile(timing);
 }
 

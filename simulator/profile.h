@@ -100,7 +100,8 @@ class ProfileSink : public TimelineSink {
   std::vector<Lane> lanes_;
 };
 
-/// Times a launch in detail and adds its events up.
-LaunchProfile profile_launch(const Launch& launch, const Machine& machine);
+/// Times a launch in detail and adds its events up; `beside` takes them too.
+LaunchProfile profile_launch(const Launch& launch, const Machine& machine,
+                             TimelineSink* beside = nullptr);
 
 }  // namespace tilewright

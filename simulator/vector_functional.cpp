@@ -103,6 +103,15 @@ void mask(const VectorOperand& a, const VectorScalars& with, VectorOperand& resu
   }
 }
 
+/// `result` holds what stays where the truth `a` is 0.
+void select(const VectorOperand& a, const VectorOperand& b, VectorOperand& result) {
+  for (int64_t r = 0; r < result.rows; ++r) {
+    for (int64_t c = 0; c < result.cols; ++c) {
+      if (a.row(r)[a.cols > 1 ? c : 0] != 0) result.row(r)[c] = b.row(r)[b.cols > 1 ? c : 0];
+    }
+  }
+}
+
 /// result[r][c] = op(block c of row r), blocks of `length` columns, the last one what is left.
 template <typename Op>
 void for_each_block(const VectorOperand& a, int64_t length, VectorOperand& result, Op op) {
@@ -266,6 +275,8 @@ void apply_vector_op(VectorOp op, const VectorOperand& a, const VectorOperand& b
       return merge_runs(a, with.divisor, dst);
     case VectorOp::kMask:
       return mask(a, with, dst);
+    case VectorOp::kSelect:
+      return select(a, b, dst);
     case VectorOp::kConvert:
     case VectorOp::kCopy:
       return for_each(a, dst, [](float x) { return x; });

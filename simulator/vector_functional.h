@@ -26,7 +26,7 @@ struct VectorScalars {
 };
 
 /// dst = op(a, b) as IEEE 754 says for f32; a NaN operand gives a NaN, in maxima too. `dst`
-/// has its size set and gets its values. Operands have dst's rows and columns, or a single one that
+/// has its size set and gets its values; of kSelect it has values already. Operands have dst's rows and columns, or a single one that
 /// stands for all; row reductions have dst.cols 1 and a.rows = dst.rows. Operands of
 /// block reductions, kGather, kSort and kMerge have the sizes that fits_vector_op() demands.
 void apply_vector_op(VectorOp op, const VectorOperand& a, const VectorOperand& b,

@@ -35,12 +35,14 @@ enum class VectorOp : uint8_t {
   kGather,     ///< dst[r][c] = a[r][b[r][c]]; b holds whole numbers; NaN beyond a's columns
   kSort,       ///< dst[r] = records (a[r][c], b[r][c]), each 32 of them sorted
   kMerge,      ///< dst[r] = a[r]'s records, each four sorted runs of `divisor` merged into one
+  kSelect,     ///< dst = a != 0 ? b : dst; costs what kMask costs, a selection too
 };
 
 // Records of kSort and kMerge are pairs of neighbouring columns, key and payload. Sorted means keys
 // descending, equal keys in the order that they came in, a NaN before everything.
 constexpr int kSortRun = 32;  ///< records that one kSort sorts
 
+/// Operations that a machine file gives a cost: all up to kMerge.
 constexpr int kVectorOpCount = static_cast<int>(VectorOp::kMerge) + 1;
 
 /// Whether it reduces blocks of 32 bytes.

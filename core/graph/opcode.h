@@ -1,0 +1,165 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace tilewright {
+
+/// The opcodes of XLA HLO, in the order of their names in HLO text. kUnknown stands for every
+/// other opcode: such an op is opaque, its meaning unknown, and nothing fuses across it.
+enum class HloOpcode : uint8_t {
+  kAbs,
+  kAcos,
+  kAcosh,
+  kAdd,
+  kAddDependency,
+  kAfterAll,
+  kAllGather,
+  kAllGatherDone,
+  kAllGatherStart,
+  kAllReduce,
+  kAllReduceDone,
+  kAllReduceStart,
+  kAllToAll,
+  kAnd,
+  kAsin,
+  kAsinh,
+  kAsyncDone,
+  kAsyncStart,
+  kAsyncUpdate,
+  kAtan2,
+  kAtanh,
+  kBatchNormGrad,
+  kBatchNormInference,
+  kBatchNormTraining,
+  kBitcast,
+  kBitcastConvert,
+  kBroadcast,
+  kCall,
+  kCbrt,
+  kCeil,
+  kCholesky,
+  kClamp,
+  kCollectiveBroadcast,
+  kCollectivePermute,
+  kCollectivePermuteDone,
+  kCollectivePermuteStart,
+  kCompare,
+  kComplex,
+  kConcatenate,
+  kConditional,
+  kConstant,
+  kConvert,
+  kConvolution,
+  kCopy,
+  kCopyDone,
+  kCopyStart,
+  kCosh,
+  kCosine,
+  kCountLeadingZeros,
+  kCustomCall,
+  kDivide,
+  kDomain,
+  kDot,
+  kDynamicReshape,
+  kDynamicSlice,
+  kDynamicUpdateSlice,
+  kErf,
+  kExponential,
+  kExponentialMinusOne,
+  kFft,
+  kFloor,
+  kFusion,
+  kGather,
+  kGetDimensionSize,
+  kGetTupleElement,
+  kImag,
+  kInfeed,
+  kIota,
+  kIsFinite,
+  kLog,
+  kLogPlusOne,
+  kLogistic,
+  kMap,
+  kMaximum,
+  kMinimum,
+  kMultiply,
+  kNegate,
+  kNot,
+  kOptBarrier,
+  kOr,
+  kOutfeed,
+  kPad,
+  kParameter,
+  kPartitionId,
+  kPopcnt,
+  kPower,
+  kRaggedAllToAll,
+  kRaggedDot,
+  kReal,
+  kRecv,
+  kRecvDone,
+  kReduce,
+  kReducePrecision,
+  kReduceScatter,
+  kReduceWindow,
+  kRemainder,
+  kReplicaId,
+  kReshape,
+  kReverse,
+  kRng,
+  kRngBitGenerator,
+  kRngGetAndUpdateState,
+  kRoundNearestAfz,
+  kRoundNearestEven,
+  kRsqrt,
+  kScaledDot,
+  kScan,
+  kScatter,
+  kSelect,
+  kSelectAndScatter,
+  kSend,
+  kSendDone,
+  kSetDimensionSize,
+  kShiftLeft,
+  kShiftRightArithmetic,
+  kShiftRightLogical,
+  kSign,
+  kSine,
+  kSinh,
+  kSlice,
+  kSort,
+  kSqrt,
+  kStochasticConvert,
+  kSubtract,
+  kTan,
+  kTanh,
+  kTopk,
+  kTranspose,
+  kTriangularSolve,
+  kTuple,
+  kWhile,
+  kXor,
+  kUnknown,
+};
+inline constexpr int kHloOpcodeCount = static_cast<int>(HloOpcode::kUnknown) + 1;
+
+/// "add", "get-tuple-element", ...; "unknown" for kUnknown.
+std::string_view name_of(HloOpcode opcode);
+/// kUnknown where HLO has no such opcode.
+HloOpcode parse_opcode(std::string_view name);
+
+/// Number of operands, or none for an opcode that takes any number.
+std::optional<int> arity_of(HloOpcode opcode);
+
+/// One result element from the elements at the same place of the operands (a scalar operand of
+/// clamp and select stands for every place): unary, binary, ternary, compare, convert, copy, ...
+bool is_elementwise(HloOpcode opcode);
+/// All-reduce and its kin, with their start and done halves: they talk to other chips.
+bool is_collective(HloOpcode opcode);
+/// Must stay in number and order even if nobody reads its result: send, infeed, rng, collectives.
+/// Custom calls and unknown ops count, because they may.
+bool has_side_effect(HloOpcode opcode);
+
+}  // namespace tilewright
