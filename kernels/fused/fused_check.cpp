@@ -1,0 +1,193 @@
+#include "kernels/fused/fused_check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "core/graph/interpreter.h"
+#include "simulator/functional.h"
+
+namespace tilewright {
+
+namespace {
+
+/// Copies ops of a region with all that they need into a computation.
+class Extractor {
+ public:
+  Extractor(const Region& region, const FusedOps& ops, KernelGraph& result)
+      : region_(region), ops_(ops), result_(result) {
+    result.graph.name = "kernel";
+    result.graph.computations = region.graph().computations;
+    // Only what the ops call stays; the new entry comes behind it.
+    Computation entry;
+    entry.name = "kernel_entry";
+    entry_ = &entry;
+    std::vector<int32_t> outputs;
+    for (const int32_t op : ops.outputs) outputs.push_back(copy(op));
+    Op root;
+    root.name = "kernel_root";
+    root.opcode = HloOpcode::kTuple;
+    std::vector<Shape> shapes;
+    for (const int32_t output : outputs) shapes.push_back(entry.op(output).shape);
+    root.shape = tuple_shape(std::move(shapes));
+    root.operands = std::move(outputs);
+    entry.root = static_cast<int32_t>(entry.ops.size());
+    entry.ops.push_back(std::move(root));
+    result.graph.computations.push_back(std::move(entry));
+    result.graph.entry = static_cast<int32_t>(result.graph.computations.size()) - 1;
+  }
+
+ private:
+  bool is_copied(int32_t op) const {
+    const Op& made = region_.computation().op(op);
+    return std::ranges::binary_search(ops_.ops, op) || region_.role(op) == OpRole::kView ||
+           region_.role(op) == OpRole::kConstant || region_.splat(op).has_value() ||
+           (made.opcode == HloOpcode::kConstant && !made.get<Literal>().elided);
+  }
+
+  int32_t copy(int32_t op) {
+    if (const auto found = copies_.find(op); found != copies_.end()) return found->second;
+    Op made = region_.computation().op(op);
+    made.control_predecessors.clear();
+    if (is_copied(op)) {
+      for (int32_t& operand : made.operands) operand = copy(operand);
+    } else {
+      made.opcode = HloOpcode::kParameter;
+      made.operands.clear();
+      made.called.clear();
+      made.attributes = ParameterNumber{std::ssize(result_.inputs)};
+      entry_->parameters.push_back(static_cast<int32_t>(entry_->ops.size()));
+      result_.inputs.push_back(op);
+    }
+    const auto index = static_cast<int32_t>(entry_->ops.size());
+    entry_->ops.push_back(std::move(made));
+    return copies_[op] = index;
+  }
+
+  const Region& region_;
+  const FusedOps& ops_;
+  KernelGraph& result_;
+  Computation* entry_ = nullptr;
+  std::map<int32_t, int32_t> copies_;
+};
+
+double element(const Value& value, int64_t index) {
+  return is_float(value.shape().type) ? value.number(index)
+                                      : static_cast<double>(value.integer(index));
+}
+
+std::vector<float> floats_of(const Value& value) {
+  std::vector<float> floats(static_cast<size_t>(value.size()));
+  for (size_t i = 0; i < floats.size(); ++i) {
+    floats[i] = static_cast<float>(element(value, static_cast<int64_t>(i)));
+  }
+  return floats;
+}
+
+/// Compares an output; `got` has as many elements as `expected`.
+void compare(const std::string& name, const Value& expected, const std::vector<float>& got,
+             double relative, CheckResult& result) {
+  double largest = 0;
+  for (int64_t i = 0; i < expected.size(); ++i) {
+    const double value = std::abs(element(expected, i));
+    if (std::isfinite(value)) largest = std::max(largest, value);
+  }
+  for (int64_t i = 0; i < expected.size(); ++i) {
+    const double want = element(expected, i);
+    const double is = static_cast<double>(got[static_cast<size_t>(i)]);
+    ++result.elements;
+    const bool both_nan = std::isnan(want) && std::isnan(is);
+    if (want == is || both_nan) continue;
+    const double error = std::abs(is - want);
+    if (std::isfinite(error)) {
+      result.max_abs_err = std::max(result.max_abs_err, error);
+      if (want != 0) result.max_rel_err = std::max(result.max_rel_err, error / std::abs(want));
+    }
+    if (error <= relative * largest) continue;
+    if (result.first_failure.empty()) {
+      result.first_failure = fmt::format("{}[{}]: got {}, expected {}", name, i, is, want);
+    }
+    result.ok = false;
+  }
+}
+
+/// The start indices of the kernel's dynamic slices among its inputs.
+SliceStarts starts_of(const Region& region, const KernelGraph& alone,
+                      const std::vector<Value>& inputs) {
+  SliceStarts starts;
+  for (int32_t index = 0; index < region.size(); ++index) {
+    const Op& op = region.computation().op(index);
+    if (op.opcode != HloOpcode::kDynamicSlice) continue;
+    std::vector<int64_t> values;
+    for (size_t i = 1; i < op.operands.size(); ++i) {
+      const std::optional<double> fixed = region.splat(op.operands[i]);
+      const auto input = std::ranges::find(alone.inputs, region.base(op.operands[i]));
+      if (!fixed && input == alone.inputs.end()) break;
+      values.push_back(fixed
+                           ? static_cast<int64_t>(*fixed)
+                           : inputs[static_cast<size_t>(input - alone.inputs.begin())].integer(0));
+    }
+    if (values.size() + 1 == op.operands.size()) starts[index] = std::move(values);
+  }
+  return starts;
+}
+
+}  // namespace
+
+KernelGraph graph_of(const Region& region, const FusedOps& ops) {
+  KernelGraph result;
+  Extractor(region, ops, result);
+  return result;
+}
+
+CheckResult check_fused_kernel(const Region& region, const FusedKernel& kernel,
+                               const Machine& machine, uint64_t seed, double relative) {
+  const KernelGraph alone = graph_of(region, kernel.ops);
+  const std::vector<Value> inputs = make_inputs(alone.graph, seed);
+  const Value expected = interpret(alone.graph, inputs);
+  const FusedLaunch built =
+      build_fused_launch(region, kernel, machine, starts_of(region, alone, inputs));
+  GmImage image = make_image(built.launch);
+  for (size_t i = 0; i < alone.inputs.size(); ++i) {
+    const auto found = built.tensors.find(alone.inputs[i]);
+    if (found == built.tensors.end()) continue;
+    const auto tensor = static_cast<size_t>(found->second);
+    image[tensor] = write_tensor(built.launch.tensors[tensor], floats_of(inputs[i]));
+  }
+  // Constants are in memory before; an iota once along its dimension.
+  for (const auto& entry : built.tensors) {
+    if (entry.first < 0) continue;  // partial sums
+    if (region.role(entry.first) != OpRole::kConstant &&
+        region.computation().op(entry.first).opcode != HloOpcode::kConstant) {
+      continue;
+    }
+    const auto tensor = static_cast<size_t>(entry.second);
+    const KernelGraph constant = graph_of(region, {{entry.first}, {entry.first}});
+    const std::vector<Value> nothing = make_inputs(constant.graph, seed);
+    const Value value = interpret(constant.graph, nothing).parts().front();
+    std::vector<float> floats = floats_of(value);
+    if (region.computation().op(entry.first).opcode == HloOpcode::kIota) {
+      floats.resize(static_cast<size_t>(built.launch.tensors[tensor].rows *
+                                        built.launch.tensors[tensor].cols));
+      for (size_t i = 0; i < floats.size(); ++i) floats[i] = static_cast<float>(i);
+    }
+    image[tensor] = write_tensor(built.launch.tensors[tensor], floats);
+  }
+  run_functional(built.launch, machine, image);
+  CheckResult result;
+  result.ok = true;
+  for (size_t i = 0; i < kernel.ops.outputs.size(); ++i) {
+    const int32_t op = kernel.ops.outputs[i];
+    const auto tensor = static_cast<size_t>(built.tensors.at(op));
+    const std::vector<float> got = read_tensor(built.launch.tensors[tensor], image[tensor]);
+    const Value& want = expected.parts()[i];
+    const bool is_narrow = bytes_of(built.launch.tensors[tensor].type) < 4;
+    compare(region.computation().op(op).name, want, got,
+            is_narrow ? std::max(relative, 8e-3) : relative, result);
+  }
+  return result;
+}
+
+}  // namespace tilewright

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+
+#include "core/graph/op_graph.h"
+#include "kernels/fused/fused_kernel.h"
+#include "kernels/kernel.h"
+
+namespace tilewright {
+
+/// A graph of its own with the ops of a kernel: its parameters are what the kernel reads, in the
+/// order of `inputs`, its root is the tuple of what it leaves.
+struct KernelGraph {
+  OpGraph graph = {};
+  std::vector<int32_t> inputs = {};  ///< ops of the region
+};
+KernelGraph graph_of(const Region& region, const FusedOps& ops);
+
+/// Runs the kernel's launch on made-up inputs and compares what it leaves with what the interpreter
+/// computes exactly from the same inputs. An element may be off by `relative` of the largest in its
+/// array, since intermediate results are f32 here and exact there.
+CheckResult check_fused_kernel(const Region& region, const FusedKernel& kernel,
+                               const Machine& machine, uint64_t seed, double relative = 1e-4);
+
+}  // namespace tilewright

@@ -1,0 +1,238 @@
+#include "kernels/fused/fused_kernel.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "core/base/error.h"
+#include "kernels/fused/nest_program.h"
+#include "kernels/fused/split_nest.h"
+#include "simulator/cost.h"
+#include "simulator/memory.h"
+
+namespace tilewright {
+
+namespace {
+
+/// Tasks that cores can work on side by side.
+int64_t task_count(const PlannedNest& nest) {
+  int64_t tasks = 1;
+  for (size_t axis = 0; axis < nest.program.extents.size(); ++axis) {
+    if (!nest.program.is_sequential[axis]) tasks *= tile_count(nest.program, nest.tiles, axis);
+  }
+  return tasks;
+}
+
+/// The best plan of a nest over the ways to run along its reduced axes.
+std::optional<PlannedNest> plan_nest(const Region& region, const LoopNest& nest,
+                                     const Machine& machine) {
+  std::optional<PlannedNest> best;
+  for (const std::vector<int>& sequential : sequential_choices(region, nest)) {
+    VecProgram program = lower_nest(region, nest, sequential);
+    std::optional<TilePlan> tiles = plan_tiles(program, machine);
+    if (!tiles) continue;
+    if (best && best->tiles.estimated_ticks <= tiles->estimated_ticks) continue;
+    best = PlannedNest{nest.level, std::move(program), std::move(*tiles)};
+  }
+  return best;
+}
+
+/// A reduce of the nest whose result is read in it again, and which is not staged yet: what to
+/// stage when the nest does not fit. The one with the longest rows.
+std::optional<int32_t> reduce_to_stage(const Region& region, const LoopNest& nest,
+                                       const std::vector<int32_t>& staged) {
+  std::optional<int32_t> found;
+  double longest = 0;
+  for (const NestStep& step : nest.steps) {
+    if (region.role(step.op) != OpRole::kReduce || std::ranges::binary_search(staged, step.op)) {
+      continue;
+    }
+    const auto is_read = [&](const NestStep& reader) {
+      return std::ranges::any_of(reader.operands, [&](const NestOperand& operand) {
+        return operand.array == step.result;
+      });
+    };
+    if (std::ranges::none_of(nest.steps, is_read)) continue;
+    const int32_t source = region.computation().op(step.op).operands[0];
+    const double length = static_cast<double>(region.elements(source)) /
+                          static_cast<double>(region.elements(step.op));
+    if (!found || length > longest) {
+      found = step.op;
+      longest = length;
+    }
+  }
+  return found;
+}
+
+void add_traffic(const Region& region, FusedKernel& kernel) {
+  // Each array once, as far as it is read.
+  std::map<std::pair<int32_t, int64_t>, int64_t> read;  // (op, offset) -> bytes
+  for (const PlannedNest& nest : kernel.nests) {
+    for (const VecPart* part : {&nest.program.body, &nest.program.end}) {
+      for (const VecTransfer& load : part->loads) {
+        const VecArray& array = nest.program.arrays[static_cast<size_t>(load.array)];
+        int64_t bytes = bytes_of(array.type);
+        for (const int axis : array.axes) bytes *= nest.program.extents[static_cast<size_t>(axis)];
+        int64_t& most = read[{load.op, load.offset}];
+        most = std::max(most, bytes);
+      }
+    }
+  }
+  for (const auto& entry : read) {
+    const int32_t op = entry.first.first;
+    const bool is_own = is_partial(op) || std::ranges::binary_search(kernel.ops.ops, op);
+    if (!is_own) kernel.read_bytes += entry.second;
+  }
+  for (const int32_t op : kernel.ops.outputs) kernel.write_bytes += region.bytes(op);
+  for (const int32_t op : kernel.workspace) {
+    kernel.workspace_bytes +=
+        is_partial(op) ? 4 * elements_in_memory(region, kernel, op) : region.bytes(op);
+  }
+}
+
+/// A nest as it is, or as two levels that share its sums among the cores where that is faster.
+struct NestChoice {
+  PlannedNest first = {};
+  std::optional<PlannedNest> second = std::nullopt;
+  double ticks = 0;
+};
+
+std::optional<NestChoice> choose_nest(const Region& region, const LoopNest& nest,
+                                      const Machine& machine) {
+  std::optional<NestChoice> best;
+  if (std::optional<PlannedNest> whole = plan_nest(region, nest, machine)) {
+    const double ticks = whole->tiles.estimated_ticks;
+    best = NestChoice{std::move(*whole), std::nullopt, ticks};
+  }
+  const int64_t cores = machine.cores.aic * machine.cores.aiv_per_aic;
+  const auto barrier = static_cast<double>(to_ticks(machine.sync.barrier_cycles));
+  if (best && (2 * task_count(best->first) > cores || best->ticks < 4 * barrier)) return best;
+  for (const std::vector<int>& sequential : sequential_choices(region, nest)) {
+    const std::optional<SplitNest> split = split_nest(region, nest, sequential, cores);
+    if (!split) continue;
+    std::optional<PlannedNest> parts = plan_nest(region, split->parts, machine);
+    std::optional<PlannedNest> rest = plan_nest(region, split->rest, machine);
+    if (!parts || !rest) continue;
+    const double ticks = parts->tiles.estimated_ticks + rest->tiles.estimated_ticks + barrier;
+    if (best && best->ticks <= ticks) continue;
+    best = NestChoice{std::move(*parts), std::move(*rest), ticks};
+  }
+  return best;
+}
+
+/// The nests of a plan with their tiles; none, with an op to stage, where one does not fit.
+class KernelPlanner {
+ public:
+  KernelPlanner(const Region& region, const FusedOps& ops, const Machine& machine)
+      : region_(region), machine_(machine) {
+    kernel_.ops = ops;
+  }
+
+  std::optional<FusedKernel> plan(const NestPlan& plan, const std::vector<int32_t>& staged) {
+    kernel_.workspace = plan.workspace;
+    size_t next = 0;
+    // Levels of the plan; a level whose sums are taken in two has one more behind it.
+    for (int level = 0; next < plan.nests.size(); ++level) {
+      std::vector<PlannedNest> seconds;
+      for (; next < plan.nests.size() && plan.nests[next].level == level; ++next) {
+        std::optional<NestChoice> choice = choose_nest(region_, plan.nests[next], machine_);
+        if (!choice) {
+          refuse(plan.nests[next], staged);
+          return std::nullopt;
+        }
+        add(std::move(choice->first));
+        if (choice->second) seconds.push_back(std::move(*choice->second));
+      }
+      ++kernel_.levels;
+      if (seconds.empty()) continue;
+      for (PlannedNest& second : seconds) add(std::move(second));
+      ++kernel_.levels;
+    }
+    finish();
+    return std::move(kernel_);
+  }
+  int32_t to_stage() const { return to_stage_; }
+
+ private:
+  void add(PlannedNest nest) {
+    nest.level = kernel_.levels;
+    kernel_.peak_ub_bytes = std::max(kernel_.peak_ub_bytes, nest.tiles.ub_bytes);
+    kernel_.estimated_ticks += nest.tiles.estimated_ticks;
+    kernel_.nests.push_back(std::move(nest));
+  }
+
+  void refuse(const LoopNest& nest, const std::vector<int32_t>& staged) {
+    const std::optional<int32_t> stage = reduce_to_stage(region_, nest, staged);
+    if (!stage) {
+      throw Error(ErrorKind::kInfeasible,
+                  fmt::format("{} needs more than the {} bytes of UB however its axes are cut",
+                              region_.computation().op(nest.steps.front().op).name,
+                              machine_.buffers.ub_bytes));
+    }
+    to_stage_ = *stage;
+  }
+
+  void finish() {
+    std::set<int32_t> partials;
+    for (const PlannedNest& nest : kernel_.nests) {
+      for (const VecPart* part : {&nest.program.body, &nest.program.end}) {
+        for (const VecTransfer& store : part->stores) {
+          if (is_partial(store.op)) partials.insert(store.op);
+        }
+      }
+    }
+    kernel_.workspace.insert(kernel_.workspace.begin(), partials.begin(), partials.end());
+    kernel_.estimated_ticks +=
+        static_cast<double>(kernel_.barriers() * to_ticks(machine_.sync.barrier_cycles));
+    add_traffic(region_, kernel_);
+  }
+
+  const Region& region_;
+  const Machine& machine_;
+  FusedKernel kernel_;
+  int32_t to_stage_ = -1;
+};
+
+}  // namespace
+
+FusedKernel plan_fused_kernel(const Region& region, const FusedOps& ops, const Machine& machine) {
+  if (const std::string why = why_not_together(region, ops.ops); !why.empty()) {
+    throw Error(ErrorKind::kInfeasible, why);
+  }
+  NestOptions options;
+  while (true) {
+    KernelPlanner planner(region, ops, machine);
+    if (std::optional<FusedKernel> kernel =
+            planner.plan(form_nests(region, ops, options), options.staged)) {
+      return std::move(*kernel);
+    }
+    options.staged.push_back(planner.to_stage());
+    std::ranges::sort(options.staged);
+  }
+}
+
+int64_t elements_in_memory(const Region& region, const FusedKernel& kernel, int32_t op) {
+  if (!is_partial(op)) {
+    const Op& made = region.computation().op(op);
+    if (made.opcode != HloOpcode::kIota) return std::max<int64_t>(1, region.elements(op));
+    return made.shape.dims[static_cast<size_t>(made.get<IotaDimension>().dimension)];
+  }
+  for (const PlannedNest& nest : kernel.nests) {
+    for (const VecPart* part : {&nest.program.body, &nest.program.end}) {
+      for (const VecTransfer& store : part->stores) {
+        if (store.op != op) continue;
+        int64_t elements = 1;
+        for (const int axis : nest.program.arrays[static_cast<size_t>(store.array)].axes) {
+          elements *= nest.program.extents[static_cast<size_t>(axis)];
+        }
+        return elements;
+      }
+    }
+  }
+  TW_CHECK(false, "partial sums are stored");
+}
+
+}  // namespace tilewright

@@ -1,0 +1,447 @@
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <numeric>
+#include <utility>
+
+#include "core/base/error.h"
+#include "core/base/integers.h"
+#include "kernels/fused/fused_kernel.h"
+#include "kernels/fused/nest_instructions.h"
+#include "kernels/fused/split_nest.h"
+#include "kernels/fused/tensor_pitch.h"
+#include "kernels/vector/vector_builder.h"
+
+namespace tilewright {
+
+namespace {
+
+/// The flags of a nest's rings.
+struct NestFlags {
+  UbRing tiles = {};  ///< full and free of kIn; `done` of kOut
+  int out_free = -1;
+  UbRing late = {};  ///< of kLateIn, kLateOut
+  int late_out_free = -1;
+};
+
+/// A tile of the loops over an axis: where it begins, and its extents.
+struct TileBox {
+  std::vector<int64_t> origin = {};
+  std::vector<int64_t> extents = {};
+};
+
+class LaunchBuilder {
+ public:
+  LaunchBuilder(const Region& region, const FusedKernel& kernel, const Machine& machine,
+                const SliceStarts& starts)
+      : region_(region), kernel_(kernel), machine_(machine), starts_(starts) {}
+
+  FusedLaunch build() {
+    Launch& launch = result_.launch;
+    launch.name = "fused";
+    add_tensors();
+    deal();
+    add_vector_cores(launch, machine_, cores_.size());
+    for (size_t nest = 0; nest < kernel_.nests.size(); ++nest) add_flags(nest);
+    closed_.assign(cores_.size(), false);
+    turn_ = add_flag("turn", FlagMeaning::kSpace, 0);
+    for (int level = 0; level < kernel_.levels; ++level) {
+      if (level > 0) add_barrier();
+      for (size_t core = 0; core < cores_.size(); ++core) add_level(core, level);
+    }
+    return std::move(result_);
+  }
+
+ private:
+  /// Boxes of a nest that a core works on, one task each.
+  struct Share {
+    size_t nest = 0;
+    std::vector<TileBox> boxes = {};
+  };
+  struct CorePlan {
+    std::vector<Share> shares = {};  ///< by level, then nest
+  };
+
+  const PlannedNest& nest_at(size_t nest) const { return kernel_.nests[nest]; }
+
+  // ---- tensors
+
+  void add_tensors() {
+    for (const PlannedNest& nest : kernel_.nests) {
+      for (const VecPart* part : {&nest.program.body, &nest.program.end}) {
+        for (const auto* list : {&part->loads, &part->stores}) {
+          for (const VecTransfer& transfer : *list) add_tensor(transfer.op);
+        }
+      }
+    }
+  }
+
+  void add_tensor(int32_t op) {
+    if (views_.contains(op)) return;
+    const int64_t pitch = pitch_of(region_, kernel_, op);
+    const int64_t rows = elements_in_memory(region_, kernel_, op) / pitch;
+    const Op& made = region_.computation().op(is_partial(op) ? reduce_of(op) : op);
+    const DType type = is_partial(op) ? DType::kF32 : *memory_type_of(made.shape.type);
+    Tensor tensor;
+    tensor.name = is_partial(op) ? made.name + "_parts" : made.name;
+    tensor.type = type;
+    tensor.rows = rows;
+    tensor.cols = pitch;
+    // Sectors of about a page.
+    const int64_t page = 4096 / bytes_of(type);
+    tensor.sector_cols = std::min(pitch, page);
+    tensor.sector_rows = std::clamp<int64_t>(page / tensor.sector_cols, 1, rows);
+    tensor.workspace = std::ranges::binary_search(kernel_.workspace, op);
+    views_[op] = {result_.launch.add_tensor(tensor), pitch};
+    result_.tensors[op] = views_[op].tensor;
+  }
+
+  // ---- who does what
+
+  static std::vector<TileBox> boxes_of(const PlannedNest& nest, bool sequential) {
+    const VecProgram& program = nest.program;
+    std::vector<TileBox> boxes = {
+        {std::vector<int64_t>(program.extents.size(), 0), nest.tiles.tile}};
+    for (size_t axis = 0; axis < program.extents.size(); ++axis) {
+      if (program.is_sequential[axis] != sequential) continue;
+      std::vector<TileBox> cut;
+      for (const TileBox& box : boxes) {
+        for (int64_t at = 0; at < program.extents[axis]; at += nest.tiles.tile[axis]) {
+          TileBox part = box;
+          part.origin[axis] = at;
+          part.extents[axis] = std::min(nest.tiles.tile[axis], program.extents[axis] - at);
+          cut.push_back(std::move(part));
+        }
+      }
+      boxes = std::move(cut);
+    }
+    return boxes;
+  }
+
+  /// Gives every core a run of each nest's boxes: equal ones, and what is left over to the cores
+  /// that have the least to do at the level.
+  void deal() {
+    const auto most = static_cast<size_t>(machine_.cores.aic * machine_.cores.aiv_per_aic);
+    std::vector<CorePlan> plans(most);
+    std::vector<double> busy;
+    int level = -1;
+    for (size_t nest = 0; nest < kernel_.nests.size(); ++nest) {
+      if (nest_at(nest).level != level) busy.assign(most, 0);
+      level = nest_at(nest).level;
+      std::vector<TileBox> boxes = boxes_of(nest_at(nest), false);
+      std::vector<size_t> order(most);
+      std::iota(order.begin(), order.end(), size_t{0});
+      std::ranges::stable_sort(order, [&](size_t a, size_t b) { return busy[a] < busy[b]; });
+      std::vector<size_t> counts(most, boxes.size() / most);
+      for (size_t i = 0; i < boxes.size() % most; ++i) ++counts[order[i]];
+      const double each = nest_at(nest).tiles.estimated_ticks /
+                          static_cast<double>(ceil_div(std::ssize(boxes), std::ssize(plans)));
+      auto next = boxes.begin();
+      for (size_t core = 0; core < most; ++core) {
+        if (counts[core] == 0) continue;
+        const auto end = next + static_cast<std::ptrdiff_t>(counts[core]);
+        plans[core].shares.push_back({nest, {next, end}});
+        busy[core] += each * static_cast<double>(counts[core]);
+        next = end;
+      }
+    }
+    for (CorePlan& plan : plans) {
+      if (!plan.shares.empty()) cores_.push_back(std::move(plan));
+    }
+  }
+
+  // ---- flags
+
+  int add_flag(const std::string& name, FlagMeaning meaning, int initial) {
+    return result_.launch.add_flag({name, FlagScope::kCore, meaning, Memory::kUb, initial});
+  }
+
+  void add_flags(size_t nest) {
+    const auto slots = static_cast<int>(nest_at(nest).tiles.slots);
+    const std::string name = "nest" + std::to_string(nest);
+    NestFlags flags;
+    flags.tiles.full = add_flag(name + "_full", FlagMeaning::kData, 0);
+    flags.tiles.free = add_flag(name + "_free", FlagMeaning::kSpace, slots);
+    flags.tiles.done = add_flag(name + "_done", FlagMeaning::kData, 0);
+    flags.out_free = add_flag(name + "_out_free", FlagMeaning::kSpace, slots);
+    flags.late.full = add_flag(name + "_late_full", FlagMeaning::kData, 0);
+    flags.late.free = add_flag(name + "_late_free", FlagMeaning::kSpace, 1);
+    flags.late.done = add_flag(name + "_late_done", FlagMeaning::kData, 0);
+    flags.late_out_free = add_flag(name + "_late_out_free", FlagMeaning::kSpace, 1);
+    flags_.push_back(flags);
+  }
+
+  // ---- templates and tasks
+
+  /// Which axes a box fills only in part, and what a template does: templates of one nest that are
+  /// equal in both are one.
+  struct TemplateKey {
+    size_t nest = 0;
+    int gate = 0;
+    int kind = 0;
+    std::vector<int64_t> extents = {};
+    auto operator<=>(const TemplateKey&) const = default;
+  };
+  enum Kind { kLoadTile, kBegin, kWork, kLoadLate, kEnd };
+
+  /// What the first load of a core's share waits for: that its last share is done, that all cores
+  /// have passed the barrier.
+  enum Gate { kAfterShare = 1, kAfterBarrier = 2 };
+
+  int template_of(size_t nest, int gate, Kind kind, const std::vector<int64_t>& extents);
+  std::vector<int64_t> bindings_of_box(size_t nest, const std::vector<VecTransfer>& transfers,
+                                       const TileBox& box, int64_t slot) const;
+  int64_t moved_by_starts(const VecTransfer& transfer) const;
+  void add_level(size_t core, int level);
+  size_t add_share(size_t core, const Share& share, int gate);
+  static int64_t base_of(const PlannedNest& nest, UbPlace::Ring ring);
+  void close_share(size_t core, size_t nest, size_t tiles);
+  void add_barrier();
+
+  const Region& region_;
+  const FusedKernel& kernel_;
+  const Machine& machine_;
+  const SliceStarts& starts_;
+  FusedLaunch result_;
+  std::map<int32_t, TensorView> views_;
+  std::vector<CorePlan> cores_;
+  std::vector<NestFlags> flags_;
+  std::map<TemplateKey, int> templates_;
+  std::map<size_t, int> closings_;  // by nest
+  std::vector<bool> closed_;        // by core: it has done a share
+  int turn_ = -1;                   // flag: a core's share is done
+  std::vector<int> barriers_;       // flags, of the levels from 1 on
+};
+
+// ---- templates and tasks
+
+/// Adds flags to the instructions of a template: what touches a ring first waits, what touches it
+/// last sets.
+struct RingUse {
+  size_t first = SIZE_MAX;
+  size_t last = SIZE_MAX;
+  void use(size_t from, size_t to) {
+    if (from == to) return;
+    if (first == SIZE_MAX) first = from;
+    last = to - 1;
+  }
+  bool is_used() const { return first != SIZE_MAX; }
+};
+
+int LaunchBuilder::template_of(size_t number, int gate, Kind kind,
+                               const std::vector<int64_t>& extents) {
+  const TemplateKey key{number, gate, kind, extents};
+  if (const auto found = templates_.find(key); found != templates_.end()) return found->second;
+  const PlannedNest& nest = nest_at(number);
+  const NestFlags& flags = flags_[number];
+  const bool is_late = kind == kLoadLate || kind == kEnd;
+  const VecPart& part = kind == kBegin ? nest.program.begin
+                        : is_late      ? nest.program.end
+                                       : nest.program.body;
+  Template body;
+  body.kind = CoreKind::kAiv;
+  std::vector<Instruction>& list = body.prologue;
+  const std::string name = "nest" + std::to_string(number);
+  if (kind == kLoadTile || kind == kLoadLate) {
+    body.name = name + (is_late ? "_load_late" : "_load");
+    for (size_t i = 0; i < part.loads.size(); ++i) {
+      add_transfer(nest, part.loads[i], i, extents, true, views_.at(part.loads[i].op), list);
+    }
+    body.bindings = static_cast<int>(kFirstTransfer + 2 * part.loads.size());
+    list.front() = waiting(list.front(), is_late ? flags.late.free : flags.tiles.free);
+    if (gate & kAfterShare) list.front() = waiting(list.front(), turn_);
+    if (gate & kAfterBarrier) list.front() = waiting(list.front(), barriers_.back());
+    list.back() = setting(list.back(), is_late ? flags.late.full : flags.tiles.full);
+  } else {
+    body.name = name + (kind == kBegin ? "_begin" : kind == kEnd ? "_end" : "_work");
+    const UbPlace::Ring in = is_late ? UbPlace::Ring::kLateIn : UbPlace::Ring::kIn;
+    const UbPlace::Ring out = is_late ? UbPlace::Ring::kLateOut : UbPlace::Ring::kOut;
+    const auto is_in = [&](int array, UbPlace::Ring ring) {
+      return array >= 0 && nest.tiles.places[static_cast<size_t>(array)].ring == ring;
+    };
+    RingUse reads, writes;
+    for (const VecStep& step : part.steps) {
+      const size_t from = list.size();
+      add_step(nest, step, extents, machine_, list);
+      if (is_in(step.a, in) || is_in(step.b, in)) reads.use(from, list.size());
+      if (is_in(step.dst, out)) writes.use(from, list.size());
+    }
+    if (reads.is_used()) {
+      list[reads.first] = waiting(list[reads.first], is_late ? flags.late.full : flags.tiles.full);
+      list[reads.last] = setting(list[reads.last], is_late ? flags.late.free : flags.tiles.free);
+    }
+    if (writes.is_used()) {
+      const int done = is_late ? flags.late.done : flags.tiles.done;
+      const int free = is_late ? flags.late_out_free : flags.out_free;
+      list[writes.first] = waiting(list[writes.first], free);
+      list[writes.last] = setting(list[writes.last], done);
+      const size_t first_store = list.size();
+      for (size_t i = 0; i < part.stores.size(); ++i) {
+        add_transfer(nest, part.stores[i], i, extents, false, views_.at(part.stores[i].op), list);
+      }
+      list[first_store] = waiting(list[first_store], done);
+      list.back() = setting(list.back(), free);
+    }
+    body.bindings = static_cast<int>(kFirstTransfer + 2 * part.stores.size());
+  }
+  return templates_[key] = result_.launch.add_template(std::move(body));
+}
+
+/// How far the start indices of a dynamic slice move a transfer.
+int64_t LaunchBuilder::moved_by_starts(const VecTransfer& transfer) const {
+  const auto found = starts_.find(transfer.dynamic_op);
+  if (found == starts_.end()) return 0;
+  const std::vector<SliceWindow::Start> starts = window_of(region_, transfer.dynamic_op)->starts;
+  int64_t moved = 0;
+  for (size_t i = 0; i < starts.size(); ++i) {
+    moved += std::clamp<int64_t>(found->second[i], 0, starts[i].most) * starts[i].stride;
+  }
+  return moved;
+}
+
+std::vector<int64_t> LaunchBuilder::bindings_of_box(size_t number,
+                                                    const std::vector<VecTransfer>& transfers,
+                                                    const TileBox& box, int64_t slot) const {
+  const PlannedNest& nest = nest_at(number);
+  std::vector<int64_t> bindings = {slot * nest.tiles.in_bytes, slot * nest.tiles.out_bytes};
+  for (const VecTransfer& transfer : transfers) {
+    const std::vector<int>& axes = nest.program.arrays[static_cast<size_t>(transfer.array)].axes;
+    int64_t at = transfer.offset + moved_by_starts(transfer);
+    for (size_t i = 0; i < axes.size(); ++i) {
+      at += box.origin[static_cast<size_t>(axes[i])] * transfer.strides[i];
+    }
+    const int64_t pitch = views_.at(transfer.op).pitch;
+    bindings.push_back(at / pitch);
+    bindings.push_back(at % pitch);
+  }
+  return bindings;
+}
+
+/// A core's tasks for its boxes of a nest: tiles are loaded `slots` - 1 tiles ahead of the work on
+/// them. Returns the number of tiles.
+size_t LaunchBuilder::add_share(size_t core, const Share& share, int gate) {
+  const PlannedNest& nest = nest_at(share.nest);
+  const VecProgram& program = nest.program;
+  CoreProgram& tasks = result_.launch.cores[core];
+  const bool has_end = !program.end.steps.empty();
+  std::vector<TileBox> tiles;
+  std::vector<bool> begins, ends;
+  for (const TileBox& box : share.boxes) {
+    const std::vector<TileBox> steps = boxes_of(nest, true);
+    for (size_t i = 0; i < steps.size(); ++i) {
+      TileBox tile = box;
+      for (size_t axis = 0; axis < program.extents.size(); ++axis) {
+        if (!program.is_sequential[axis]) continue;
+        tile.origin[axis] = steps[i].origin[axis];
+        tile.extents[axis] = steps[i].extents[axis];
+      }
+      tiles.push_back(std::move(tile));
+      begins.push_back(i == 0);
+      ends.push_back(i + 1 == steps.size());
+    }
+  }
+  const auto slots = static_cast<size_t>(nest.tiles.slots);
+  const auto load = [&](size_t at) {
+    if (program.body.loads.empty() || at >= tiles.size()) return;
+    tasks.add(template_of(share.nest, at == 0 ? gate : 0, kLoadTile, tiles[at].extents),
+              bindings_of_box(share.nest, program.body.loads, tiles[at],
+                              static_cast<int64_t>(at % slots)));
+  };
+  const auto add = [&](Kind kind, const TileBox& box, const std::vector<VecTransfer>& transfers,
+                       size_t at) {
+    tasks.add(template_of(share.nest, 0, kind, box.extents),
+              bindings_of_box(share.nest, transfers, box, static_cast<int64_t>(at % slots)));
+  };
+  for (size_t at = 0; at + 1 < slots; ++at) load(at);
+  for (size_t at = 0; at < tiles.size(); ++at) {
+    load(at + slots - 1);
+    if (begins[at] && !program.begin.steps.empty()) add(kBegin, tiles[at], {}, at);
+    add(kWork, tiles[at], program.body.stores, at);
+    if (!ends[at] || !has_end) continue;
+    if (!program.end.loads.empty()) add(kLoadLate, tiles[at], program.end.loads, at);
+    add(kEnd, tiles[at], program.end.stores, at);
+  }
+  return tiles.size();
+}
+
+/// Where a ring begins in UB.
+int64_t LaunchBuilder::base_of(const PlannedNest& nest, UbPlace::Ring ring) {
+  int64_t base = std::numeric_limits<int64_t>::max();
+  for (const UbPlace& place : nest.tiles.places) {
+    if (place.ring == ring) base = std::min(base, place.offset);
+  }
+  return base;
+}
+
+/// Waits until all that a core's last nest has stored is there, and lets the next one have UB. Each
+/// wait takes the place that became free with it, which nobody reads any more.
+void LaunchBuilder::close_share(size_t core, size_t number, size_t tiles) {
+  const PlannedNest& nest = nest_at(number);
+  const auto slots = static_cast<int>(nest.tiles.slots);
+  const auto [entry, is_new] = closings_.try_emplace(number, -1);
+  if (is_new) {
+    Template closing;
+    closing.name = "nest" + std::to_string(number) + "_close";
+    closing.kind = CoreKind::kAiv;
+    closing.bindings = slots;
+    const int64_t block = machine_.buffers.ub_align / bytes_of(DType::kF32);
+    const auto fill = [&](const Expr& place) {
+      return scalar_op(VectorOp::kDup, ub_tile(place, 1, block, 0, DType::kF32), {}, 0);
+    };
+    if (!nest.program.body.stores.empty()) {
+      const int64_t base = base_of(nest, UbPlace::Ring::kOut);
+      for (int slot = 0; slot < slots; ++slot) {
+        closing.prologue.push_back(
+            waiting(fill(Expr::binding(slot) + base), flags_[number].out_free));
+      }
+    }
+    if (!nest.program.end.stores.empty()) {
+      closing.prologue.push_back(
+          waiting(fill(base_of(nest, UbPlace::Ring::kLateOut)), flags_[number].late_out_free));
+    }
+    closing.prologue.back() = setting(closing.prologue.back(), turn_);
+    entry->second = result_.launch.add_template(std::move(closing));
+  }
+  std::vector<int64_t> places;
+  for (int slot = 0; slot < slots; ++slot) {
+    places.push_back((static_cast<int64_t>(tiles) + slot) % slots * nest.tiles.out_bytes);
+  }
+  result_.launch.cores[core].add(entry->second, places);
+}
+
+/// All cores tell each other that they are through with a level.
+void LaunchBuilder::add_barrier() {
+  barriers_.push_back(result_.launch.add_flag({"level" + std::to_string(barriers_.size() + 1),
+                                               FlagScope::kLaunch, FlagMeaning::kData, Memory::kGm,
+                                               0, static_cast<int>(cores_.size())}));
+  Template arrive;
+  arrive.name = "barrier";
+  arrive.kind = CoreKind::kAiv;
+  const int64_t block = machine_.buffers.ub_align / bytes_of(DType::kF32);
+  arrive.prologue = {setting(scalar_op(VectorOp::kDup, ub_tile(0, 1, block, 0, DType::kF32), {}, 0),
+                             barriers_.back())};
+  const int number = result_.launch.add_template(std::move(arrive));
+  for (CoreProgram& core : result_.launch.cores) core.add(number, {});
+}
+
+void LaunchBuilder::add_level(size_t core, int level) {
+  bool is_first = true;
+  for (const Share& share : cores_[core].shares) {
+    if (nest_at(share.nest).level != level) continue;
+    int gate = closed_[core] ? kAfterShare : 0;
+    if (is_first && level > 0) gate |= kAfterBarrier;
+    close_share(core, share.nest, add_share(core, share, gate));
+    closed_[core] = true;
+    is_first = false;
+  }
+}
+
+}  // namespace
+
+FusedLaunch build_fused_launch(const Region& region, const FusedKernel& kernel,
+                               const Machine& machine, const SliceStarts& starts) {
+  return LaunchBuilder(region, kernel, machine, starts).build();
+}
+
+}  // namespace tilewright

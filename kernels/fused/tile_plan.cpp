@@ -1,0 +1,530 @@
+#include "kernels/fused/tile_plan.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <initializer_list>
+#include <numeric>
+
+#include "core/base/error.h"
+#include "core/base/integers.h"
+#include "simulator/cost.h"
+#include "simulator/memory.h"
+
+namespace tilewright {
+
+namespace {
+
+/// Places of a ring: two overlap a tile's transfers with the work on another; more hide the latency
+/// of small ones.
+constexpr std::array<int64_t, 3> kSlots = {2, 3, 4};
+
+/// Bytes in UB where the rows of an array with several axes begin at blocks.
+struct UbLayout {
+  std::vector<int64_t> strides = {};
+  int64_t bytes = 0;
+};
+
+UbLayout layout_of(const VecArray& array, const std::vector<int64_t>& tile, int64_t align) {
+  UbLayout layout;
+  layout.strides.resize(array.axes.size());
+  const int64_t width = bytes_of(array.type);
+  int64_t next = 1;
+  for (size_t i = array.axes.size(); i-- > 0;) {
+    layout.strides[i] = next;
+    next *= tile[static_cast<size_t>(array.axes[i])];
+    const bool is_row = i + 1 == array.axes.size() && i > 0;
+    if (is_row) next = round_up(next * width, align) / width;
+  }
+  layout.bytes = round_up(next * width, align);
+  return layout;
+}
+
+/// When an array is written first and read last, in steps counted over begin, body and end.
+struct Life {
+  int first = -1;
+  int last = -1;
+  void use(int at) {
+    if (first < 0) first = at;
+    last = at;
+  }
+};
+
+/// Places arrays in UB for a given tile.
+class UbPlanner {
+ public:
+  UbPlanner(const VecProgram& program, const Machine& machine, const std::vector<int64_t>& tile,
+            int64_t slots)
+      : program_(program), align_(machine.buffers.ub_align), capacity_(machine.buffers.ub_bytes) {
+    plan_.tile = tile;
+    plan_.slots = slots;
+    for (const VecArray& array : program.arrays) {
+      layouts_.push_back(layout_of(array, tile, align_));
+      plan_.strides.push_back(layouts_.back().strides);
+    }
+    plan_.places.resize(program.arrays.size());
+    plan_.in_bytes = add_ring(program.body.loads, UbPlace::Ring::kIn, slots);
+    plan_.out_bytes = add_ring(program.body.stores, UbPlace::Ring::kOut, slots);
+    add_ring(program.end.loads, UbPlace::Ring::kLateIn, 1);
+    add_ring(program.end.stores, UbPlace::Ring::kLateOut, 1);
+    find_lives();
+    place_temporaries();
+    plan_.ub_bytes = top_;
+  }
+
+  std::optional<TilePlan> plan() && {
+    if (plan_.ub_bytes > capacity_) return std::nullopt;
+    return std::move(plan_);
+  }
+
+ private:
+  UbPlace& place(int array) { return plan_.places[static_cast<size_t>(array)]; }
+  int64_t bytes(int array) const { return layouts_[static_cast<size_t>(array)].bytes; }
+
+  /// The bytes from place to place of the ring that holds the arrays of some transfers.
+  int64_t add_ring(const std::vector<VecTransfer>& transfers, UbPlace::Ring ring, int64_t slots) {
+    int64_t slot = 0;
+    for (const VecTransfer& transfer : transfers) {
+      if (place(transfer.array).ring != UbPlace::Ring::kNone) continue;
+      place(transfer.array) = {ring, top_ + slot};
+      slot += bytes(transfer.array);
+    }
+    top_ += slot * slots;
+    return slot;
+  }
+
+  void find_lives() {
+    lives_.resize(program_.arrays.size());
+    int at = 0;
+    std::vector<bool> in_begin(program_.arrays.size(), false);
+    for (const VecPart* part : {&program_.begin, &program_.body, &program_.end}) {
+      for (const VecStep& step : part->steps) {
+        for (const int array : {step.dst, step.a, step.b, step.scratch}) {
+          if (array < 0) continue;
+          lives_[static_cast<size_t>(array)].use(at);
+          if (part == &program_.begin) in_begin[static_cast<size_t>(array)] = true;
+        }
+        ++at;
+      }
+    }
+    steps_ = at;
+    // What begins before the loop over tiles must not be touched while it runs.
+    const auto loop_end =
+        static_cast<int>(program_.begin.steps.size() + program_.body.steps.size()) - 1;
+    for (size_t i = 0; i < lives_.size(); ++i) {
+      if (in_begin[i]) lives_[i].last = std::max(lives_[i].last, loop_end);
+    }
+  }
+
+  const VecStep& step_at(int at) const {
+    auto index = static_cast<size_t>(at);
+    for (const VecPart* part : {&program_.begin, &program_.body, &program_.end}) {
+      if (index < part->steps.size()) return part->steps[index];
+      index -= part->steps.size();
+    }
+    TW_CHECK(false, "steps are counted over the parts");
+  }
+
+  static bool is_reduction(const VecStep& step) {
+    return step.op == VectorOp::kRowSum || step.op == VectorOp::kRowMax;
+  }
+
+  /// An operand whose place the result may take: it ends here and lies alike.
+  int place_to_take(const VecStep& step, int at) const {
+    if (is_reduction(step) || step.op == VectorOp::kSelect) return -1;
+    const VecArray& dst = program_.arrays[static_cast<size_t>(step.dst)];
+    for (const int operand : {step.a, step.b}) {
+      if (operand < 0) continue;
+      const auto index = static_cast<size_t>(operand);
+      const VecArray& array = program_.arrays[index];
+      if (plan_.places[index].ring == UbPlace::Ring::kNone && lives_[index].last == at &&
+          array.axes == dst.axes && bytes_of(array.type) == bytes_of(dst.type)) {
+        return operand;
+      }
+    }
+    return -1;
+  }
+
+  void place_temporaries() {
+    struct Block {
+      int64_t offset;
+      int64_t end;
+      int last;
+    };
+    std::vector<Block> blocks;  // in use, by offset
+    const int64_t base = top_;
+    const auto put = [&](int array, int at) {
+      // The first gap that is large enough.
+      int64_t offset = base;
+      auto where = blocks.begin();
+      for (; where != blocks.end(); ++where) {
+        if (where->offset - offset >= bytes(array)) break;
+        offset = where->end;
+      }
+      blocks.insert(where, {offset, offset + bytes(array),
+                            std::max(at, lives_[static_cast<size_t>(array)].last)});
+      place(array).offset = offset;
+      top_ = std::max(top_, offset + bytes(array));
+    };
+    for (int at = 0; at < steps_; ++at) {
+      std::erase_if(blocks, [&](const Block& block) { return block.last < at; });
+      const VecStep& step = step_at(at);
+      for (const int array : {step.dst, step.scratch}) {
+        if (array < 0 || place(array).ring != UbPlace::Ring::kNone ||
+            lives_[static_cast<size_t>(array)].first != at) {
+          continue;
+        }
+        const int taken = array == step.dst ? place_to_take(step, at) : -1;
+        if (taken < 0) {
+          put(array, at);
+          continue;
+        }
+        place(array).offset = place(taken).offset;
+        for (Block& block : blocks) {
+          if (block.offset == place(taken).offset) {
+            block.last = lives_[static_cast<size_t>(array)].last;
+          }
+        }
+      }
+    }
+  }
+
+  const VecProgram& program_;
+  const int64_t align_;
+  const int64_t capacity_;
+  TilePlan plan_;
+  std::vector<UbLayout> layouts_;
+  std::vector<Life> lives_;
+  int steps_ = 0;
+  int64_t top_ = 0;
+};
+
+/// An instruction as the simulator's cost model sees it.
+double instruction_ticks(const Machine& machine, const VecProgram& program, const VecStep& step,
+                         int64_t rows, int64_t cols, bool broadcasts) {
+  Instruction instruction;
+  instruction.opcode = Opcode::kVector;
+  instruction.vector_op = step.op;
+  instruction.dst.type = program.arrays[static_cast<size_t>(step.dst)].type;
+  OperandSizes sizes;
+  sizes.dst_rows = rows;
+  sizes.dst_cols = cols;
+  if (step.a >= 0) {
+    instruction.a.space = Memory::kUb;
+    instruction.a.type = program.arrays[static_cast<size_t>(step.a)].type;
+    sizes.a_rows = rows;
+    sizes.a_cols = cols;
+  }
+  if (step.b >= 0) {
+    instruction.b.space = Memory::kUb;
+    sizes.b_rows = rows;
+    sizes.b_cols = broadcasts ? 1 : cols;
+  }
+  const LocalCost cost = local_cost(machine, instruction, sizes);
+  return static_cast<double>(cost.busy) + static_cast<double>(cost.head) * 0.25;
+}
+
+/// Ticks of the vector unit for a step on a whole tile; none where it cannot be divided.
+std::optional<double> step_ticks(const VecProgram& program, const TilePlan& plan,
+                                 const Machine& machine, const VecStep& step) {
+  const bool reduces = step.scratch >= 0;
+  std::vector<int64_t> extents(program.extents.size(), 1);
+  for (const int axis : program.arrays[static_cast<size_t>(reduces ? step.a : step.dst)].axes) {
+    extents[static_cast<size_t>(axis)] = plan.tile[static_cast<size_t>(axis)];
+  }
+  if (reduces) {
+    // A tree: half of the elements, then half of the rest, and so on.
+    const int64_t elements = std::accumulate(extents.begin(), extents.end(), int64_t{1},
+                                             [](int64_t a, int64_t b) { return a * b; });
+    return 2 * instruction_ticks(machine, program, {VectorOp::kAdd, step.scratch, step.a, step.a},
+                                 1, elements, false);
+  }
+  std::vector<std::vector<int64_t>> strides;
+  std::vector<int64_t> aligned;
+  for (const int array : {step.dst, step.a, step.b}) {
+    if (array < 0) continue;
+    strides.push_back(strides_on(program, plan, array));
+    aligned.push_back(machine.buffers.ub_align /
+                      bytes_of(program.arrays[static_cast<size_t>(array)].type));
+  }
+  const std::optional<PieceShape> shape = pieces_of(extents, strides, aligned);
+  if (!shape) return std::nullopt;
+  const bool broadcasts =
+      step.b >= 0 && (shape->row_strides.back() == 0 || shape->col_strides.back() == 0);
+  return static_cast<double>(shape->count()) *
+         instruction_ticks(machine, program, step, shape->rows, shape->cols, broadcasts);
+}
+
+double elements_of(const VecProgram& program, const std::vector<int64_t>& tile, int array) {
+  double elements = 1;
+  for (const int axis : program.arrays[static_cast<size_t>(array)].axes) {
+    elements *= static_cast<double>(tile[static_cast<size_t>(axis)]);
+  }
+  return elements;
+}
+
+/// Elements of a transfer's tile that follow each other in memory.
+double run_of(const VecProgram& program, const TilePlan& plan, const VecTransfer& transfer) {
+  const std::vector<int>& axes = program.arrays[static_cast<size_t>(transfer.array)].axes;
+  double run = 1;
+  for (size_t i = axes.size(); i-- > 0;) {
+    const int64_t extent = plan.tile[static_cast<size_t>(axes[i])];
+    if (extent == 1) continue;
+    if (transfer.strides[i] != static_cast<int64_t>(run)) break;
+    run *= static_cast<double>(extent);
+  }
+  return run;
+}
+
+/// Instructions that move a tile: each a rectangle whose rows are runs and lie equally far apart.
+/// An axis that runs in memory but not in UB takes an instruction for each of its places.
+double transfer_count(const VecProgram& program, const TilePlan& plan,
+                      const VecTransfer& transfer) {
+  const std::vector<int>& axes = program.arrays[static_cast<size_t>(transfer.array)].axes;
+  double run = 1, count = 1, most_rows = 1;
+  for (size_t i = axes.size(); i-- > 0;) {
+    const auto extent = static_cast<double>(plan.tile[static_cast<size_t>(axes[i])]);
+    if (count == 1 && transfer.strides[i] == static_cast<int64_t>(run)) {
+      run *= extent;
+    } else {
+      count *= extent;
+      if (transfer.strides[i] > 1) most_rows = std::max(most_rows, extent);
+    }
+  }
+  return count / most_rows;
+}
+
+/// About the largest of several times that overlap: they get in each other's way where they are
+/// alike.
+double overlapped(std::initializer_list<double> times) {
+  double sum = 0;
+  for (const double time : times) sum += time * time * time * time;
+  return std::sqrt(std::sqrt(sum));
+}
+
+/// Ticks of a tile's loads on a core that has the memory for itself. Those of long runs are
+/// requested while the one before is on its way; others wait for their latency one after another
+/// (docs/model.md, "Memory").
+double load_ticks(const VecProgram& program, const TilePlan& plan, const Machine& machine) {
+  double cycles = 0;
+  const double latency = machine.hbm.read_latency_cycles + machine.mte2.fixed_cycles;
+  for (const VecTransfer& load : program.body.loads) {
+    const auto width =
+        static_cast<double>(bytes_of(program.arrays[static_cast<size_t>(load.array)].type));
+    const double bytes = elements_of(program, plan.tile, load.array) * width;
+    const double run = run_of(program, plan, load) * width;
+    const double stream = bytes / machine.mte2.ub_bytes_per_cycle;
+    const bool is_ahead = run >= static_cast<double>(machine.mte2.lookahead_burst_bytes);
+    cycles += is_ahead ? std::max(stream, (latency + stream) / 2)
+                       : latency * transfer_count(program, plan, load) + stream;
+  }
+  return static_cast<double>(to_ticks(cycles));
+}
+
+/// Bytes of a part's loads or stores for one tile, short runs charged as the memory's pieces.
+double transfer_bytes(const VecProgram& program, const TilePlan& plan, const Machine& machine,
+                      const std::vector<VecTransfer>& transfers) {
+  double bytes = 0;
+  for (const VecTransfer& transfer : transfers) {
+    const VecArray& array = program.arrays[static_cast<size_t>(transfer.array)];
+    const double run = run_of(program, plan, transfer);
+    const double width = static_cast<double>(bytes_of(array.type));
+    const double waste = std::max(1.0, static_cast<double>(machine.l2.piece_bytes) / (run * width));
+    bytes += elements_of(program, plan.tile, transfer.array) * width * waste;
+  }
+  return bytes;
+}
+
+/// Fills the plan's figures; false where a step cannot be divided among instructions.
+bool estimate(const VecProgram& program, const Machine& machine, TilePlan& plan) {
+  double ticks = 0;
+  for (const VecStep& step : program.body.steps) {
+    const std::optional<double> one = step_ticks(program, plan, machine, step);
+    if (!one) return false;
+    ticks += *one;
+  }
+  double late = 0;
+  for (const VecPart* part : {&program.begin, &program.end}) {
+    for (const VecStep& step : part->steps) {
+      const std::optional<double> one = step_ticks(program, plan, machine, step);
+      if (!one) return false;
+      late += *one;
+    }
+  }
+  plan.vector_ticks = ticks;
+  double tasks = 1, rounds = 1;
+  for (size_t axis = 0; axis < program.extents.size(); ++axis) {
+    (program.is_sequential[axis] ? rounds : tasks) *=
+        static_cast<double>(tile_count(program, plan, axis));
+  }
+  const auto cores = static_cast<double>(machine.cores.aic * machine.cores.aiv_per_aic);
+  const double busy_cores = std::min(cores, tasks);
+  const double per_core = std::ceil(tasks / cores);
+  const auto tick = [](double cycles) { return static_cast<double>(to_ticks(cycles)); };
+  const double loads = transfer_bytes(program, plan, machine, program.body.loads);
+  const double stores = transfer_bytes(program, plan, machine, program.body.stores);
+  const double hbm = machine.hbm.gb_per_s * 1e3 / machine.cores.clock_mhz;  // bytes a cycle
+  const double share = hbm / busy_cores;
+  const double latency = tick(machine.hbm.read_latency_cycles + machine.mte2.fixed_cycles);
+  const double load = overlapped({tick(loads / share), load_ticks(program, plan, machine)});
+  // What is written stays in L2 as far as it fits.
+  const double written = stores * tasks * rounds;
+  const double write_share = (written > static_cast<double>(machine.l2.capacity_bytes)
+                                  ? hbm
+                                  : machine.l2.write_bytes_per_cycle) /
+                             busy_cores;
+  double store_count = 0;
+  for (const VecTransfer& transfer : program.body.stores) {
+    store_count += transfer_count(program, plan, transfer);
+  }
+  const double store = tick(stores / std::min<double>(machine.mte3.bytes_per_cycle, write_share) +
+                            machine.mte3.fixed_cycles * store_count);
+  // A place of the ring is free for the next load when the work on its tile is done.
+  const double turn =
+      program.body.loads.empty() ? 0 : (load + ticks) / static_cast<double>(plan.slots);
+  const double steady = overlapped({load, store, ticks, turn});
+  plan.estimated_ticks = latency + load + store + ticks + per_core * (rounds * steady + late) +
+                         per_core * (program.end.loads.empty() ? 0 : latency);
+  return true;
+}
+
+/// Extents that divide an axis into equal tiles of at most `most`; of a row's axis in whole repeats
+/// where there are several.
+int64_t even_tile(int64_t extent, int64_t most, int64_t granule) {
+  most = std::max<int64_t>(1, std::min(extent, most));
+  const int64_t tiles = ceil_div(extent, most);
+  int64_t tile = ceil_div(extent, tiles);
+  if (tile < extent && tile > granule)
+    tile = std::min(most / granule * granule, round_up(tile, granule));
+  return std::max<int64_t>(1, tile);
+}
+
+}  // namespace
+
+std::vector<int64_t> strides_on(const VecProgram& program, const TilePlan& plan, int array) {
+  std::vector<int64_t> strides(program.extents.size(), 0);
+  const std::vector<int>& axes = program.arrays[static_cast<size_t>(array)].axes;
+  for (size_t i = 0; i < axes.size(); ++i) {
+    strides[static_cast<size_t>(axes[i])] = plan.strides[static_cast<size_t>(array)][i];
+  }
+  return strides;
+}
+
+int64_t PieceShape::count() const {
+  int64_t count = 1;
+  for (const Loop& loop : loops) count *= loop.extent;
+  return count;
+}
+
+int64_t tile_count(const VecProgram& program, const TilePlan& plan, size_t axis) {
+  return ceil_div(program.extents[axis], plan.tile[axis]);
+}
+
+std::optional<PieceShape> pieces_of(const std::vector<int64_t>& extents,
+                                    const std::vector<std::vector<int64_t>>& strides,
+                                    const std::vector<int64_t>& aligned) {
+  // Neighbouring axes along which all operands go on alike are one.
+  std::vector<PieceShape::Loop> dims;
+  for (size_t axis = extents.size(); axis-- > 0;) {
+    if (extents[axis] == 1) continue;
+    PieceShape::Loop dim{extents[axis], {}};
+    for (const std::vector<int64_t>& operand : strides) dim.strides.push_back(operand[axis]);
+    const auto goes_on = [&](const PieceShape::Loop& minor) {
+      for (size_t i = 0; i < strides.size(); ++i) {
+        if (dim.strides[i] != minor.strides[i] * minor.extent) return false;
+      }
+      return true;
+    };
+    if (!dims.empty() && goes_on(dims.back())) {
+      dims.back().extent *= dim.extent;
+    } else {
+      dims.push_back(std::move(dim));
+    }
+  }
+  PieceShape shape;
+  shape.row_strides.assign(strides.size(), 0);
+  shape.col_strides.assign(strides.size(), 0);
+  // From minor to major now. Columns lie side by side, or are one element for all.
+  const auto is_column = [](const PieceShape::Loop& dim) {
+    return std::ranges::all_of(dim.strides, [](int64_t stride) { return stride <= 1; }) &&
+           dim.strides.front() == 1;
+  };
+  if (!dims.empty() && is_column(dims.front())) {
+    shape.cols = dims.front().extent;
+    shape.col_strides = dims.front().strides;
+    dims.erase(dims.begin());
+  }
+  // Rows are what leaves the other dimensions with aligned places; the longest of those.
+  const auto is_aligned = [&](const PieceShape::Loop& dim) {
+    for (size_t i = 0; i < aligned.size(); ++i) {
+      if (dim.strides[i] % aligned[i] != 0) return false;
+    }
+    return true;
+  };
+  size_t rows = dims.size();
+  for (size_t i = 0; i < dims.size(); ++i) {
+    const bool others_aligned = [&] {
+      for (size_t j = 0; j < dims.size(); ++j) {
+        if (j != i && !is_aligned(dims[j])) return false;
+      }
+      return true;
+    }();
+    if (others_aligned && (rows == dims.size() || dims[i].extent > dims[rows].extent)) rows = i;
+  }
+  if (rows == dims.size() && !dims.empty()) return std::nullopt;
+  if (!dims.empty()) {
+    shape.rows = dims[rows].extent;
+    shape.row_strides = dims[rows].strides;
+    dims.erase(dims.begin() + static_cast<std::ptrdiff_t>(rows));
+  }
+  shape.loops = std::move(dims);
+  return shape;
+}
+
+std::optional<TilePlan> plan_tiles(const VecProgram& program, const Machine& machine) {
+  const size_t axes = program.extents.size();
+  const int64_t granule = machine.vector.repeat_bytes / bytes_of(DType::kF32);
+  std::optional<TilePlan> best;
+  const auto try_tile = [&](const std::vector<int64_t>& tile) {
+    bool fits = false;
+    for (const int64_t slots : kSlots) {
+      std::optional<TilePlan> plan = UbPlanner(program, machine, tile, slots).plan();
+      if (!plan || !estimate(program, machine, *plan)) break;
+      fits = true;
+      if (!best || plan->estimated_ticks < best->estimated_ticks) best = std::move(plan);
+    }
+    return fits;
+  };
+  std::vector<int64_t> least(axes, 1);
+  for (size_t axis = 0; axis < axes; ++axis) {
+    if (program.is_whole[axis]) least[axis] = program.extents[axis];
+  }
+  if (!UbPlanner(program, machine, least, kSlots.front()).plan()) return std::nullopt;
+  try_tile(least);
+  // The innermost axis takes one of a few lengths; the others then grow, the minor ones first.
+  std::vector<int64_t> inner = {1};
+  if (axes > 0 && !program.is_whole[axes - 1]) {
+    for (int64_t most = 16; most < 2 * program.extents[axes - 1] && most <= 65536; most *= 2) {
+      inner.push_back(even_tile(program.extents[axes - 1], most, granule));
+    }
+  }
+  for (const int64_t columns : inner) {
+    std::vector<int64_t> tile = least;
+    if (axes > 0 && !program.is_whole[axes - 1]) tile[axes - 1] = columns;
+    if (!try_tile(tile)) continue;
+    for (size_t axis = axes; axis-- > 0;) {
+      if (program.is_whole[axis] || axis == axes - 1) continue;
+      std::vector<int64_t> grown = tile;
+      for (int64_t rows = 2; rows < 2 * program.extents[axis]; rows *= 2) {
+        std::vector<int64_t> larger = tile;
+        larger[axis] = even_tile(program.extents[axis], rows, 1);
+        if (!try_tile(larger)) break;
+        grown = larger;
+      }
+      tile = grown;
+    }
+  }
+  return best;
+}
+
+}  // namespace tilewright

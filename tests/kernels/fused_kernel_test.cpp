@@ -1,0 +1,230 @@
+#include "kernels/fused/fused_kernel.h"
+
+#include <gtest/gtest.h>
+
+#include "core/base/error.h"
+#include "core/graph/hlo_reader.h"
+#include "core/machine/machine.h"
+#include "kernels/fused/fused_check.h"
+#include "simulator/hazards.h"
+#include "tests/hlo_module.h"
+
+namespace tilewright {
+namespace {
+
+/// All ops of the entry that can be fused, and those that somebody else reads.
+FusedOps everything(const Region& region) {
+  FusedOps ops;
+  for (int32_t op = 0; op < region.size(); ++op) {
+    if (!why_not_fusible(region, op).empty()) continue;
+    ops.ops.push_back(op);
+  }
+  for (const int32_t op : ops.ops) {
+    const auto leaves = [&](int32_t user) { return !std::ranges::binary_search(ops.ops, user); };
+    if (region.is_result(op) || std::ranges::any_of(region.users(op), leaves)) {
+      ops.outputs.push_back(op);
+    }
+  }
+  return ops;
+}
+
+/// Fuses all ops of a module into one kernel, checks its numbers and its hazards.
+FusedKernel check(const std::string& text, double relative = 1e-4) {
+  const Machine machine = load_machine("ascend-910b2");
+  const OpGraph graph = parse_hlo(text, "m.hlo");
+  const Region region(graph, graph.entry);
+  const FusedKernel kernel = plan_fused_kernel(region, everything(region), machine);
+  const CheckResult result = check_fused_kernel(region, kernel, machine, 1, relative);
+  EXPECT_TRUE(result.ok) << result.first_failure << "\n" << text;
+  const FusedLaunch built = build_fused_launch(region, kernel, machine);
+  validate(built.launch, machine);
+  const std::vector<Hazard> hazards = find_hazards(built.launch, machine);
+  EXPECT_TRUE(hazards.empty()) << hazards.front().message;
+  return kernel;
+}
+
+TEST(FusedKernel, AddsTwoArrays) {
+  const FusedKernel kernel =
+      check(module_of("a = f32[100,300]{1,0} parameter(0)\n b = f32[100,300]{1,0} parameter(1)\n"
+                      "ROOT c = f32[100,300]{1,0} add(a, b)"));
+  EXPECT_EQ(kernel.levels, 1);
+  EXPECT_EQ(kernel.read_bytes, 2 * 100 * 300 * 4);
+  EXPECT_EQ(kernel.write_bytes, 100 * 300 * 4);
+}
+
+TEST(FusedKernel, KeepsSoftmaxInOneLevel) {
+  const FusedKernel kernel =
+      check(module_with_functions("x = f32[70,130]{1,0} parameter(0)\n"
+                                  "e = f32[70,130]{1,0} exponential(x)\n"
+                                  "zero = f32[] constant(0)\n"
+                                  "s = f32[70]{0} reduce(e, zero), dimensions={1}, to_apply=sum\n"
+                                  "t = f32[70,130]{1,0} broadcast(s), dimensions={0}\n"
+                                  "ROOT y = f32[70,130]{1,0} divide(e, t)"));
+  EXPECT_EQ(kernel.levels, 1);
+}
+
+TEST(FusedKernel, SumsColumns) {
+  check(
+      module_with_functions("x = f32[70,130]{1,0} parameter(0)\n"
+                            "zero = f32[] constant(0)\n"
+                            "ROOT s = f32[130]{0} reduce(x, zero), dimensions={0}, to_apply=sum"));
+}
+
+TEST(FusedKernel, SumsEverything) {
+  check(
+      module_with_functions("x = f32[7,13,50]{2,1,0} parameter(0)\n"
+                            "zero = f32[] constant(3)\n"
+                            "ROOT s = f32[] reduce(x, zero), dimensions={0,1,2}, to_apply=sum"));
+}
+
+TEST(FusedKernel, AddsAMatrixToItsTranspose) {
+  const FusedKernel kernel =
+      check(module_of("x = f32[40,40]{1,0} parameter(0)\n"
+                      "e = f32[40,40]{1,0} exponential(x)\n"
+                      "t = f32[40,40]{1,0} transpose(e), dimensions={1,0}\n"
+                      "ROOT y = f32[40,40]{1,0} add(e, t)"));
+  EXPECT_EQ(kernel.levels, 2);
+  EXPECT_EQ(kernel.workspace.size(), 1u);
+}
+
+TEST(FusedKernel, NormalizesLayers) {
+  check(R"(HloModule m
+sum { a = f32[] parameter(0) b = f32[] parameter(1) ROOT r = f32[] add(a, b) }
+ENTRY main.3 {
+  x.1 = bf16[1,96,768]{2,1,0} parameter(0)
+  convert_element_type.4 = f32[1,96,768]{2,1,0} convert(x.1)
+  constant.5 = f32[] constant(0)
+  reduce_sum.14 = f32[1,96]{1,0} reduce(convert_element_type.4, constant.5), dimensions={2}, to_apply=sum
+  broadcast_in_dim.2 = f32[1,96,1]{2,1,0} reshape(reduce_sum.14)
+  constant.4 = f32[] constant(768)
+  broadcast.1 = f32[1,96,1]{2,1,0} broadcast(constant.4), dimensions={}
+  div.6 = f32[1,96,1]{2,1,0} divide(broadcast_in_dim.2, broadcast.1)
+  sub.13 = f32[1,96]{1,0} reshape(div.6)
+  sub.14 = f32[1,96,768]{2,1,0} broadcast(sub.13), dimensions={0,1}
+  sub.15 = f32[1,96,768]{2,1,0} subtract(convert_element_type.4, sub.14)
+  ROOT out = bf16[1,96,768]{2,1,0} convert(sub.15)
+})");
+}
+
+TEST(FusedKernel, SharesALongSumAmongTheCores) {
+  const FusedKernel kernel =
+      check(module_with_functions("x = f32[512,1024]{1,0} parameter(0)\n"
+                                  "zero = f32[] constant(2)\n"
+                                  "s = f32[] reduce(x, zero), dimensions={0,1}, to_apply=sum\n"
+                                  "ROOT r = f32[] sqrt(s)"));
+  EXPECT_EQ(kernel.levels, 2);
+  EXPECT_EQ(kernel.workspace.size(), 1u);
+  EXPECT_LE(kernel.workspace_bytes, 48 * 4);
+}
+
+TEST(FusedKernel, SharesLongColumnsAmongTheCores) {
+  check(
+      module_with_functions("x = f32[9600,40]{1,0} parameter(0)\n"
+                            "y = f32[40]{0} parameter(1)\n"
+                            "zero = f32[] constant(0)\n"
+                            "s = f32[40]{0} reduce(x, zero), dimensions={0}, to_apply=sum\n"
+                            "ROOT r = f32[40]{0} multiply(s, y)"));
+}
+
+TEST(FusedKernel, SpreadsOneNumberOverArraysOfOtherShapes) {
+  const FusedKernel kernel =
+      check(module_with_functions("p = f32[] parameter(0)\n"
+                                  "x = f32[1000]{0} parameter(1)\n"
+                                  "y = f32[60,40]{1,0} parameter(2)\n"
+                                  "s = f32[] sqrt(p)\n"
+                                  "a = f32[1000]{0} broadcast(s), dimensions={}\n"
+                                  "b = f32[60,40]{1,0} broadcast(s), dimensions={}\n"
+                                  "c = f32[1000]{0} multiply(x, a)\n"
+                                  "d = f32[60,40]{1,0} multiply(y, b)\n"
+                                  "ROOT t = (f32[1000]{0}, f32[60,40]{1,0}) tuple(c, d)"));
+  EXPECT_EQ(kernel.levels, 1);
+  EXPECT_EQ(kernel.nests.size(), 2u);
+}
+
+TEST(FusedKernel, ClipsByAGlobalNorm) {
+  const FusedKernel kernel =
+      check(module_with_functions("x = f32[1000]{0} parameter(0)\n"
+                                  "y = f32[60,40]{1,0} parameter(1)\n"
+                                  "zero = f32[] constant(0)\n"
+                                  "xx = f32[1000]{0} multiply(x, x)\n"
+                                  "yy = f32[60,40]{1,0} multiply(y, y)\n"
+                                  "sx = f32[] reduce(xx, zero), dimensions={0}, to_apply=sum\n"
+                                  "sy = f32[] reduce(yy, zero), dimensions={0,1}, to_apply=sum\n"
+                                  "s = f32[] add(sx, sy)\n"
+                                  "n = f32[] sqrt(s)\n"
+                                  "a = f32[1000]{0} broadcast(n), dimensions={}\n"
+                                  "b = f32[60,40]{1,0} broadcast(n), dimensions={}\n"
+                                  "c = f32[1000]{0} divide(x, a)\n"
+                                  "d = f32[60,40]{1,0} divide(y, b)\n"
+                                  "ROOT t = (f32[1000]{0}, f32[60,40]{1,0}) tuple(c, d)"));
+  EXPECT_GE(kernel.levels, 2);
+}
+
+TEST(FusedKernel, SelectsWhereTheOtherSideIsNoNumber) {
+  check(
+      module_of("x = f32[30,70]{1,0} parameter(0)\n"
+                "zero = f32[] constant(0)\n"
+                "z = f32[30,70]{1,0} broadcast(zero), dimensions={}\n"
+                "p = pred[30,70]{1,0} compare(x, z), direction=GT\n"
+                "l = f32[30,70]{1,0} log(x)\n"
+                "ROOT y = f32[30,70]{1,0} select(p, l, z)"));
+}
+
+TEST(FusedKernel, ReadsSlicesWhereTheyLie) {
+  const FusedKernel kernel =
+      check(module_of("x = f32[40,100]{1,0} parameter(0)\n"
+                      "i = s32[] parameter(1)\n"
+                      "zero = s32[] constant(0)\n"
+                      "a = f32[12,50]{1,0} slice(x), slice={[3:39:3], [50:100]}\n"
+                      "b = f32[12,50]{1,0} dynamic-slice(x, i, zero), dynamic_slice_sizes={12,50}\n"
+                      "ROOT y = f32[12,50]{1,0} multiply(a, b)"));
+  EXPECT_EQ(kernel.read_bytes, 2 * 12 * 50 * 4);
+  EXPECT_EQ(kernel.levels, 1);
+}
+
+TEST(FusedKernel, SlicesWhatItHasMade) {
+  const FusedKernel kernel =
+      check(module_of("x = f32[40,100]{1,0} parameter(0)\n"
+                      "e = f32[40,100]{1,0} exponential(x)\n"
+                      "a = f32[40,50]{1,0} slice(e), slice={[0:40], [0:50]}\n"
+                      "b = f32[40,50]{1,0} slice(e), slice={[0:40], [50:100]}\n"
+                      "ROOT y = f32[40,50]{1,0} add(a, b)"));
+  EXPECT_EQ(kernel.levels, 2);
+}
+
+TEST(FusedKernel, PutsOperandsOfAConcatenationInTheirPlaces) {
+  const FusedKernel kernel =
+      check(module_of("x = f32[8,32,64]{2,1,0} parameter(0)\n"
+                      "a = f32[8,32,1]{2,1,0} slice(x), slice={[0:8], [0:32], [63:64]}\n"
+                      "b = f32[8,32,63]{2,1,0} slice(x), slice={[0:8], [0:32], [0:63]}\n"
+                      "n = f32[8,32,1]{2,1,0} negate(a)\n"
+                      "c = f32[8,32,64]{2,1,0} concatenate(n, b), dimensions={2}\n"
+                      "ROOT y = f32[8,32,64]{2,1,0} multiply(c, x)"));
+  EXPECT_EQ(kernel.levels, 2);
+}
+
+TEST(FusedKernel, DoesNotComputeThePlaceOfASlice) {
+  const OpGraph graph =
+      parse_hlo(module_of("x = f32[40]{0} parameter(0)\n"
+                          "i = s32[] parameter(1)\n"
+                          "one = s32[] constant(1)\n"
+                          "j = s32[] add(i, one)\n"
+                          "ROOT b = f32[12]{0} dynamic-slice(x, j), dynamic_slice_sizes={12}"),
+                "m.hlo");
+  const Region region(graph, graph.entry);
+  EXPECT_THROW(plan_fused_kernel(region, everything(region), load_machine("ascend-910b2")), Error);
+}
+
+TEST(FusedKernel, TakesRowsTooLongForUbThroughMemory) {
+  const FusedKernel kernel =
+      check(module_with_functions("x = f32[3,60000]{1,0} parameter(0)\n"
+                                  "zero = f32[] constant(0)\n"
+                                  "e = f32[3,60000]{1,0} exponential(x)\n"
+                                  "s = f32[3]{0} reduce(e, zero), dimensions={1}, to_apply=sum\n"
+                                  "t = f32[3,60000]{1,0} broadcast(s), dimensions={0}\n"
+                                  "ROOT y = f32[3,60000]{1,0} divide(e, t)"));
+  EXPECT_GE(kernel.levels, 2);
+}
+
+}  // namespace
+}  // namespace tilewright
