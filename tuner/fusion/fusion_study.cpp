@@ -1,0 +1,127 @@
+#include "tuner/fusion/fusion_study.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "core/base/error.h"
+#include "core/base/statistics.h"
+#include "core/graph/interpreter_work.h"
+#include "kernels/fused/fused_check.h"
+
+namespace tilewright {
+
+std::string EqualityCheck::verdict() const {
+  if (!first_failure.empty()) return "no";
+  return checked == kernels ? "full" : "reduced";
+}
+
+FusionStudy::FusionStudy(const OpGraph& graph, const Machine& machine, double launch_us)
+    : shared_(machine, launch_us) {
+  for (const RegionRuns& runs : region_runs(graph)) {
+    regions_.push_back(std::make_unique<Planned>(graph, runs.computation, shared_));
+    regions_.back()->runs = runs.runs.value_or(1);
+    has_unknown_runs_ = has_unknown_runs_ || !runs.runs;
+  }
+}
+
+GraphPlan FusionStudy::plan(const FusionPlanner& planner, const std::vector<PlanOptions>& options) {
+  GraphPlan plan;
+  for (size_t i = 0; i < regions_.size(); ++i) {
+    const auto& region = regions_[i];
+    plan.push_back(planner.plan(region->cost, i < options.size() ? options[i] : PlanOptions{}));
+    const std::string why =
+        why_illegal(region->graph, plan.back().plan, region->cost.why_infeasible());
+    if (!why.empty()) {
+      throw Error(ErrorKind::kCheckFailed,
+                  fmt::format("the plan of '{}' for {} cannot be run: {}", planner.name,
+                              region->region.computation().name, why));
+    }
+  }
+  return plan;
+}
+
+PlanSummary FusionStudy::summarize(const GraphPlan& plan) {
+  PlanSummary summary;
+  std::set<uint64_t> unsimulated;
+  for (size_t i = 0; i < regions_.size(); ++i) {
+    Planned& at = *regions_[i];
+    const auto runs = static_cast<double>(at.runs);
+    summary.candidates += plan[i].candidates;
+    summary.recomputed_ops += recomputed_ops(plan[i].plan);
+    if (summary.note.empty()) summary.note = plan[i].note;
+    for (const FusedOps& kernel : plan[i].plan.kernels) {
+      const KernelFigures& figures = at.cost.figures(kernel);
+      ++summary.memory_launches;
+      ++summary.launches;
+      summary.launches_run += at.runs;
+      summary.read_bytes += at.runs * figures.read_bytes;
+      summary.write_bytes += at.runs * figures.write_bytes;
+      summary.workspace_bytes = std::max(summary.workspace_bytes, figures.workspace_bytes);
+      summary.barriers += at.runs * figures.barriers;
+      summary.peak_ub_bytes = std::max(summary.peak_ub_bytes, figures.peak_ub_bytes);
+      const double us = runs * at.cost.best_known_us(kernel).value_or(0);
+      summary.time_us += us;
+      summary.memory_us += us;
+      if (!at.cost.simulated_us(kernel)) unsimulated.insert(at.cost.hash_of(kernel));
+    }
+    for (const int32_t op : at.graph.nodes()) {
+      if (at.graph.is_fusible(op) || !is_launch(at.region, op)) continue;
+      const OpTraffic traffic = library_traffic(at.region, op);
+      const double us = runs * at.cost.library_us(op);
+      const bool is_memory = is_memory_launch(at.region, op);
+      ++summary.launches;
+      summary.launches_run += at.runs;
+      if (is_memory) ++summary.memory_launches;
+      summary.read_bytes += at.runs * traffic.read;
+      summary.write_bytes += at.runs * traffic.write;
+      summary.time_us += us;
+      if (is_memory) summary.memory_us += us;
+    }
+  }
+  summary.unsimulated = std::ssize(unsimulated);
+  return summary;
+}
+
+CostError FusionStudy::cost_error(const GraphPlan& plan) {
+  std::set<uint64_t> seen;
+  std::vector<double> errors;
+  for (size_t i = 0; i < regions_.size(); ++i) {
+    RegionCost& cost = regions_[i]->cost;
+    for (const FusedOps& kernel : plan[i].plan.kernels) {
+      const std::optional<double> simulated = cost.simulated_us(kernel);
+      if (!simulated || !seen.insert(cost.hash_of(kernel)).second) continue;
+      const double body = *simulated - shared_.launch_us();
+      if (body > 0) errors.push_back(std::abs(cost.figures(kernel).estimated_us / body - 1));
+    }
+  }
+  std::ranges::sort(errors);
+  return {std::ssize(errors), percentile(errors, 50), percentile(errors, 95)};
+}
+
+EqualityCheck FusionStudy::check(const GraphPlan& plan, double most_operations, uint64_t seed) {
+  EqualityCheck check;
+  std::set<uint64_t> seen;
+  for (size_t i = 0; i < regions_.size(); ++i) {
+    Planned& at = *regions_[i];
+    for (const FusedOps& kernel : plan[i].plan.kernels) {
+      if (!seen.insert(at.cost.hash_of(kernel)).second) continue;
+      ++check.kernels;
+      const KernelGraph alone = graph_of(at.region, kernel);
+      const InterpreterWork work = interpreter_work(alone.graph);
+      if (work.flops + work.bytes / 8 > most_operations) continue;
+      ++check.checked;
+      const FusedKernel planned = plan_fused_kernel(at.region, kernel, shared_.machine());
+      const CheckResult result = check_fused_kernel(at.region, planned, shared_.machine(), seed);
+      if (!result.ok && check.first_failure.empty()) {
+        check.first_failure = fmt::format("kernel of {}: {}", at.graph.name(kernel.outputs.back()),
+                                          result.first_failure);
+      }
+    }
+  }
+  return check;
+}
+
+}  // namespace tilewright

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/graph/regions.h"
+#include "tuner/fusion/planner.h"
+
+namespace tilewright {
+
+/// What a plan of a graph comes to. Bytes, workspace, barriers and times are those of one run of
+/// the graph: a region that runs often counts as often. Launches are kernels of the plan, each
+/// region's once.
+struct PlanSummary {
+  int64_t memory_launches = 0;
+  int64_t launches = 0;
+  int64_t launches_run = 0;  ///< in one run of the graph
+  int64_t read_bytes = 0;
+  int64_t write_bytes = 0;
+  int64_t workspace_bytes = 0;
+  double time_us = 0;
+  double memory_us = 0;  ///< of time_us: kernels that are no compute op
+  int64_t barriers = 0;
+  int64_t peak_ub_bytes = 0;
+  int64_t recomputed_ops = 0;
+  int64_t candidates = 0;
+  int64_t unsimulated = 0;  ///< distinct kernels too large to simulate: their time is the estimate
+  std::string note = {};
+};
+
+/// How the estimates of a plan's distinct kernels compare with the simulator: |estimate / simulated
+/// - 1|, bodies of kernels without launch.
+struct CostError {
+  int64_t kernels = 0;
+  double median = 0;
+  double p95 = 0;
+};
+
+/// Whether the distinct kernels of a plan compute what the interpreter does.
+struct EqualityCheck {
+  int64_t kernels = 0;
+  int64_t checked = 0;  ///< at their own shapes; the others were too large
+  std::string first_failure = {};
+  /// "full", "reduced" where only some kernels could be compared, or "no".
+  std::string verdict() const;
+};
+
+/// Plans of all regions of a graph, in the order of the study's regions.
+using GraphPlan = std::vector<PlannedRegion>;
+
+/// A flat graph whose regions are planned and compared on one machine.
+class FusionStudy {
+ public:
+  /// The graph must outlive the study.
+  FusionStudy(const OpGraph& graph, const Machine& machine, double launch_us);
+
+  size_t region_count() const { return regions_.size(); }
+  const FusionGraph& graph(size_t region) const { return regions_[region]->graph; }
+  RegionCost& cost(size_t region) { return regions_[region]->cost; }
+  /// Runs in one run of the graph; 1 where they are not known.
+  int64_t runs(size_t region) const { return regions_[region]->runs; }
+  bool has_unknown_runs() const { return has_unknown_runs_; }
+  const FusionCost& shared_cost() const { return shared_; }
+
+  /// Plans every region, each with its own options (none: the defaults). Error (check failed) with
+  /// the reason when a plan is not legal.
+  GraphPlan plan(const FusionPlanner& planner, const std::vector<PlanOptions>& options = {});
+  PlanSummary summarize(const GraphPlan& plan);
+  CostError cost_error(const GraphPlan& plan);
+  /// Runs the distinct kernels with at most so many operations of the interpreter.
+  EqualityCheck check(const GraphPlan& plan, double most_operations, uint64_t seed);
+
+ private:
+  struct Planned {
+    Planned(const OpGraph& program, int32_t computation, FusionCost& shared)
+        : region(program, computation), graph(region), cost(graph, shared) {}
+    Region region;
+    FusionGraph graph;
+    RegionCost cost;
+    int64_t runs = 1;
+  };
+  FusionCost shared_;
+  std::vector<std::unique_ptr<Planned>> regions_;  // they point to each other
+  bool has_unknown_runs_ = false;
+};
+
+}  // namespace tilewright

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/fused/fused_ops.h"
+#include "tuner/fusion/fusion_graph.h"
+
+namespace tilewright {
+
+/// Names kernels by what they do: ops, shapes, and who reads whom, not by which ops of the graph
+/// they are. Kernels of equal layers have equal hashes, and so equal plans and times.
+class KernelHash {
+ public:
+  explicit KernelHash(const FusionGraph& graph);
+
+  uint64_t of(const FusedOps& kernel) const;
+  /// Of an op alone with the shapes of its operands.
+  uint64_t of_op(int32_t op) const;
+
+ private:
+  const FusionGraph* graph_;
+  std::vector<uint64_t> ops_;     ///< opcode, shape and attributes
+  std::vector<uint64_t> shapes_;  ///< of results
+};
+
+}  // namespace tilewright

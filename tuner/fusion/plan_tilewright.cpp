@@ -1,0 +1,157 @@
+#include <algorithm>
+
+#include "core/base/error.h"
+#include "tuner/fusion/local_search.h"
+#include "tuner/fusion/plan_mix.h"
+#include "tuner/fusion/planner.h"
+
+namespace tilewright {
+
+namespace {
+
+/// Rounds of cutting and merging; each but the last has saved something.
+constexpr int kMostRounds = 4;
+
+/// The groups of a plan, an op that several kernels make in the one that leaves it in memory, or
+/// else the first.
+Groups groups_of(const FusionGraph& graph, const FusionPlan& plan) {
+  std::vector<int32_t> owner(static_cast<size_t>(graph.size()), -1);
+  for (size_t i = 0; i < plan.kernels.size(); ++i) {
+    for (const int32_t op : plan.kernels[i].outputs) {
+      owner[static_cast<size_t>(op)] = static_cast<int32_t>(i);
+    }
+  }
+  for (size_t i = 0; i < plan.kernels.size(); ++i) {
+    for (const int32_t op : plan.kernels[i].ops) {
+      if (owner[static_cast<size_t>(op)] < 0)
+        owner[static_cast<size_t>(op)] = static_cast<int32_t>(i);
+    }
+  }
+  Groups groups(plan.kernels.size());
+  for (const int32_t op : graph.nodes()) {
+    const int32_t group = owner[static_cast<size_t>(op)];
+    if (group >= 0) groups[static_cast<size_t>(group)].push_back(op);
+  }
+  std::erase_if(groups, [](const auto& group) { return group.empty(); });
+  return groups;
+}
+
+bool holds(const std::vector<int32_t>& sorted, int32_t op) {
+  return std::ranges::binary_search(sorted, op);
+}
+
+/// A gain that never joins a vetoed pair, and always a pinned one.
+JoinGain constrained(const JoinGain& gain, const PlanOptions& options) {
+  if (options.pins.empty() && options.vetoes.empty()) return gain;
+  return [gain, &options](const std::vector<std::vector<int32_t>>& apart,
+                          const std::vector<int32_t>& joined) {
+    constexpr double kWanted = 1e9;
+    double value = gain(apart, joined);
+    for (const OpPair& veto : options.vetoes) {
+      if (holds(joined, veto.first) && holds(joined, veto.second)) return -2 * kWanted;
+    }
+    for (const OpPair& pin : options.pins) {
+      const auto has_both = [&](const std::vector<int32_t>& part) {
+        return holds(part, pin.first) && holds(part, pin.second);
+      };
+      if (has_both(joined) && std::ranges::none_of(apart, has_both)) value += kWanted;
+    }
+    return value;
+  };
+}
+
+/// Whether a plan is as the options want it.
+bool satisfies(const FusionPlan& plan, const PlanOptions& options) {
+  const auto shares = [&](const OpPair& pair) {
+    return std::ranges::any_of(plan.kernels, [&](const FusedOps& kernel) {
+      return holds(kernel.ops, pair.first) && holds(kernel.ops, pair.second);
+    });
+  };
+  return std::ranges::all_of(options.pins, shares) && std::ranges::none_of(options.vetoes, shares);
+}
+
+Clusters improved(const Clusters& start, const JoinGain& gain, const SeenKernels& seen,
+                  int64_t budget, int64_t& candidates) {
+  LocalSearch search(start, gain, seen, budget);
+  for (int round = 0; round < kMostRounds && !search.is_exhausted(); ++round) {
+    const size_t before = search.clusters().groups().size();
+    const bool was_cut = search.cut();
+    search.merge_neighbours();
+    search.pack();
+    if (!was_cut && search.clusters().groups().size() == before) break;
+  }
+  candidates += search.candidates();
+  return search.clusters();
+}
+
+/// The best plan so far, of those that are as the options want them.
+class Best {
+ public:
+  Best(RegionCost& cost, const PlanOptions& options) : cost_(cost), options_(options) {}
+
+  void offer(const FusionPlan& plan) {
+    if (!satisfies(plan, options_)) return;
+    if (!plan_) {
+      plan_ = plan;
+      return;
+    }
+    FusionPlan mixed = better_parts(cost_, *plan_, plan);
+    if (satisfies(mixed, options_)) plan_ = std::move(mixed);
+    // Where parts that are better each cannot be taken together, the whole may still be.
+    if (plan_us(cost_, plan) < plan_us(cost_, *plan_)) plan_ = plan;
+  }
+  void offer(const Clusters& clusters) {
+    offer(plan_of(cost_.graph(), feasible_groups(cost_, clusters.groups())));
+  }
+
+  bool has_plan() const { return plan_.has_value(); }
+  const FusionPlan& plan() const { return *plan_; }
+
+ private:
+  RegionCost& cost_;
+  const PlanOptions& options_;
+  std::optional<FusionPlan> plan_;
+};
+
+}  // namespace
+
+PlannedRegion plan_tilewright(RegionCost& cost, const PlanOptions& options) {
+  const FusionGraph& graph = cost.graph();
+  PlannedRegion result;
+  Best best(cost, options);
+  for (const FusionPlanner& planner : fusion_planners()) {
+    if (planner.plan == plan_tilewright) continue;
+    const PlannedRegion seed = planner.plan(cost, options);
+    result.candidates += seed.candidates;
+    best.offer(seed.plan);
+  }
+  if (!best.has_plan()) {
+    const Groups groups = constrained_groups(cost, {}, options);
+    best.offer(plan_of(graph, feasible_groups(cost, groups)));
+  }
+  if (!best.has_plan()) {
+    throw Error(ErrorKind::kInfeasible,
+                "no legal plan has the pinned ops together and the vetoed ones apart");
+  }
+  // The latency evaluator searches from every op alone and from the best so far.
+  SeenKernels planned;
+  const JoinGain estimate = constrained(estimated_gain(cost, planned), options);
+  int64_t budget = 0;
+  for (const Groups& start : {Groups{}, groups_of(graph, best.plan())}) {
+    if (const std::optional<Clusters> clusters = Clusters::of(graph, start)) {
+      // Half of the budget for each start.
+      budget += options.budget / 2;
+      best.offer(improved(*clusters, estimate, planned, budget, result.candidates));
+    }
+  }
+  // The simulator has the last word.
+  if (const auto clusters = Clusters::of(graph, groups_of(graph, best.plan()))) {
+    SeenKernels simulated;
+    const JoinGain simulate = constrained(simulated_gain(cost, simulated), options);
+    best.offer(improved(*clusters, simulate, simulated, options.simulations, result.candidates));
+  }
+  result.plan = best.plan();
+  return result;
+}
+
+}  // namespace tilewright
