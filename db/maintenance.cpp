@@ -204,7 +204,7 @@ void Store::vacuum() {
   database_->execute("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
-StoreInfo Store::info() {
+StoreInfo Store::info(std::initializer_list<std::string_view> counted) {
   StoreInfo info;
   info.path = database_->path();
   Statement size(*database_,
@@ -218,6 +218,8 @@ StoreInfo Store::info() {
   version.step();
   info.schema_version = static_cast<int>(version.integer(0));
   for (const char* table : kTables) {
+    const bool is_wanted = std::ranges::find(counted, std::string_view(table)) != counted.end();
+    if (counted.size() > 0 && !is_wanted) continue;
     Statement count(*database_, fmt::format("SELECT count(*) FROM {}", table));
     count.step();
     info.rows.emplace_back(table, count.integer(0));

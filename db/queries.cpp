@@ -28,18 +28,21 @@ ORDER BY machine, kernel, dtype, n, k, epilogue, m, problem, evaluator
       {"coverage", "problems that were served or measured and have no winner of current revisions",
        R"sql(
 WITH wanted AS (
-  SELECT kernel, dtype, m, n, k, epilogue, machine, fingerprint, calls, problem
-  FROM served_problems
-  UNION ALL
-  SELECT kernel, dtype, m, n, k, epilogue, machine, fingerprint, 0, problem
-  FROM best_measurements)
-SELECT kernel, dtype, m, n, k, epilogue, machine, sum(calls) AS calls, problem FROM wanted
-WHERE (problem, fingerprint) NOT IN (
-  SELECT problem, fingerprint FROM winners
+  SELECT problem_id, fingerprint, sum(calls) AS calls FROM (
+    SELECT problem_id, run.machine AS fingerprint, calls
+    FROM served_problem JOIN run ON run.id = run_id
+    UNION ALL
+    SELECT problem_id, machine, 0 FROM best)
+  GROUP BY problem_id, fingerprint)
+SELECT problem.kernel, dtype, m, n, k, problem.epilogue, machine.name AS machine, calls,
+       problem.text AS problem
+FROM wanted JOIN problem ON problem.id = problem_id
+JOIN machine ON machine.fingerprint = wanted.fingerprint
+WHERE (problem_id, wanted.fingerprint) NOT IN (
+  SELECT problem_id, run.machine FROM winner JOIN run ON run.id = run_id
   WHERE kernel_revision = ifnull((SELECT value FROM json_each(:kernels) WHERE key = kernel), 0)
     AND (evaluator NOT GLOB 'sim/*' OR evaluator IN (SELECT value FROM json_each(:evaluators))))
-GROUP BY problem, fingerprint
-ORDER BY sum(calls) DESC, machine, kernel, dtype, n, k, epilogue, m, problem
+ORDER BY calls DESC, machine.name, problem.kernel, dtype, n, k, problem.epilogue, m, problem.text
 )sql"},
       {"failed", "tries that gave no time, with the reason, newest first",
        R"sql(
@@ -48,8 +51,11 @@ FROM attempts WHERE status <> 'ok' ORDER BY id DESC
 )sql"},
       {"failures", "configs that gave no time, counted by their reason, most frequent first",
        R"sql(
-WITH tried AS (
+WITH series AS (
   SELECT kernel, machine, evaluator, count(*) AS configs FROM measurement
+  GROUP BY problem_id, kernel, kernel_revision, machine, evaluator),
+tried AS (
+  SELECT kernel, machine, evaluator, sum(configs) AS configs FROM series
   GROUP BY kernel, machine, evaluator),
 failed AS (
   SELECT kernel, machine, evaluator, status, reason, count(*) AS failures, max(id) AS last
@@ -109,9 +115,8 @@ FROM runs ORDER BY id DESC
       {"slowest", "problems by the time of their best config, slowest first",
        R"sql(
 WITH counted AS (
-  SELECT problem_id, kernel, kernel_revision, machine, evaluator, count(*) AS measured
-  FROM measurement WHERE time_us IS NOT NULL
-  GROUP BY problem_id, kernel, kernel_revision, machine, evaluator)
+  SELECT problem_id, kernel, kernel_revision, machine, evaluator, count(time_us) AS measured
+  FROM measurement GROUP BY problem_id, kernel, kernel_revision, machine, evaluator)
 SELECT best.kernel, dtype, m, n, k, problem.epilogue, best.time_us, config, measured,
        machine.name AS machine, best.evaluator
 FROM best JOIN counted USING (problem_id, kernel, kernel_revision, machine, evaluator)
@@ -121,14 +126,17 @@ ORDER BY best.time_us DESC, problem.text, machine.name, best.evaluator, best.ker
 )sql"},
       {"stale", "measurements of kernel or simulator revisions that are not current",
        R"sql(
+WITH series AS (
+  SELECT kernel, kernel_revision, machine, evaluator, count(*) AS measurements FROM measurement
+  GROUP BY problem_id, kernel, kernel_revision, machine, evaluator)
 SELECT kernel, kernel_revision,
        ifnull((SELECT value FROM json_each(:kernels) WHERE key = kernel), 0) AS current_revision, evaluator,
-       machine, count(*) AS measurements
-FROM measurements
+       machine.name AS machine, sum(measurements) AS measurements
+FROM series JOIN machine ON machine.fingerprint = series.machine
 WHERE kernel_revision <> ifnull((SELECT value FROM json_each(:kernels) WHERE key = kernel), 0)
    OR (evaluator GLOB 'sim/*' AND evaluator NOT IN (SELECT value FROM json_each(:evaluators)))
 GROUP BY kernel, kernel_revision, evaluator, fingerprint
-ORDER BY kernel, kernel_revision, evaluator, machine
+ORDER BY kernel, kernel_revision, evaluator, machine.name
 )sql"},
       {"transfer",
        "the best config of one machine on another, as a share of what is possible there",
@@ -318,7 +326,7 @@ std::string to_csv(const QueryResult& result) {
 }
 
 QueryResult query(Store& store, std::string_view name_or_sql, const CurrentRevisions& current,
-                  const QueryLimits& limits) {
+                  const QueryLimits& limits, const QueryTexts& texts) {
   const std::string_view text = trim(name_or_sql);
   const auto saved = std::ranges::find(saved_queries(), text, &SavedQuery::name);
   const bool is_saved = saved != saved_queries().end();
@@ -328,6 +336,7 @@ QueryResult query(Store& store, std::string_view name_or_sql, const CurrentRevis
   Statement statement(store.database(), is_saved ? std::string_view(saved->sql) : text,
                       is_saved ? SqlAuthor::kProgram : SqlAuthor::kUser);
   bind_revisions(statement, current);
+  for (const auto& [name, value] : texts) statement.bind_named(name, value);
   return collect(statement, limits);
 }
 

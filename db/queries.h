@@ -53,10 +53,13 @@ struct QueryLimits {
   std::function<bool()> stop;
 };
 
+/// Texts that are bound to a statement's parameters, by name (":name").
+using QueryTexts = std::vector<std::pair<std::string, std::string>>;
+
 /// Runs the saved query of that name, or else the text as SQL: one statement that only reads.
 /// Errors: (usage) for wrong SQL or SQL that writes, (not found) for a single word that is no saved
 /// query, suggesting the nearest, (failed) when a limit is exceeded or it was stopped.
 QueryResult query(Store& store, std::string_view name_or_sql, const CurrentRevisions& current,
-                  const QueryLimits& limits = {});
+                  const QueryLimits& limits = {}, const QueryTexts& texts = {});
 
 }  // namespace tilewright

@@ -327,6 +327,13 @@ CREATE VIEW served_problems AS
   JOIN problem ON problem.id = served_problem.problem_id
   JOIN machine ON machine.fingerprint = run.machine;
 )sql",
+    R"sql(
+-- What was measured of each series, counted without a look at the rows.
+CREATE INDEX measurement_series
+  ON measurement (problem_id, kernel, kernel_revision, machine, evaluator, time_us);
+-- Runs, counted and found by kind without a look at their results.
+CREATE INDEX run_kind ON run (kind);
+)sql",
 };
 
 constexpr std::string_view kMagic("SQLite format 3\0", 16);

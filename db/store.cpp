@@ -299,6 +299,24 @@ std::vector<Winner> Store::load_winners(int64_t run_id) {
   return winners;
 }
 
+std::vector<int64_t> Store::trials_of_winners(int64_t run_id) {
+  Statement& row = database_->cached(
+      "WITH found AS (SELECT measurement_id, min(place) AS place FROM trial WHERE run_id = ?1 "
+      "GROUP BY measurement_id) "
+      "SELECT coalesce(found.place + 1, 0) FROM winner JOIN run ON run.id = winner.run_id "
+      "LEFT JOIN measurement ON measurement.problem_id = winner.problem_id "
+      "AND measurement.config = winner.config AND measurement.kernel = winner.kernel "
+      "AND measurement.kernel_revision = winner.kernel_revision "
+      "AND measurement.machine = run.machine AND measurement.evaluator = winner.evaluator "
+      "LEFT JOIN found ON found.measurement_id = measurement.id "
+      "WHERE winner.run_id = ?1 ORDER BY winner.id");
+  const Pending pending(row);
+  row.bind(1, run_id);
+  std::vector<int64_t> trials;
+  while (row.step()) trials.push_back(row.integer(0));
+  return trials;
+}
+
 void Store::save_served_problems(int64_t run_id, std::span<const ServedProblem> problems) {
   Transaction transaction(*database_);
   database_->cached("DELETE FROM served_problem WHERE run_id = ?1").bind(1, run_id).run();

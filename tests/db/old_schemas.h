@@ -162,6 +162,159 @@ CREATE VIEW serving_chunks AS
          sum(length(data)) AS bytes
   FROM serving_chunk GROUP BY run_id, kind, place, name, codec;
 )sql",
+    R"sql(
+ALTER TABLE measurement ADD COLUMN repetitions INTEGER NOT NULL DEFAULT 1 CHECK (repetitions > 0);
+ALTER TABLE measurement ADD COLUMN spread_us REAL NOT NULL DEFAULT 0 CHECK (spread_us >= 0);
+
+ALTER TABLE winner ADD COLUMN confidence REAL CHECK (confidence BETWEEN 0 AND 1);
+ALTER TABLE winner ADD COLUMN footprint INTEGER CHECK (footprint >= 0);
+ALTER TABLE winner ADD COLUMN worst_regret REAL CHECK (worst_regret >= 0);
+
+CREATE TABLE trial (
+  run_id INTEGER NOT NULL REFERENCES run(id),
+  place INTEGER NOT NULL CHECK (place >= 0),          -- 0, 1, ... without gaps
+  measurement_id INTEGER NOT NULL REFERENCES measurement(id),
+  proposer TEXT NOT NULL,             -- empty when it was not recorded
+  PRIMARY KEY (run_id, place)
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO trial (run_id, place, measurement_id, proposer)
+  SELECT run_id, row_number() OVER (PARTITION BY run_id ORDER BY min(id)) - 1, measurement_id, ''
+  FROM attempt GROUP BY run_id, measurement_id;
+
+CREATE TABLE served_problem (
+  run_id INTEGER NOT NULL REFERENCES run(id),
+  problem_id INTEGER NOT NULL REFERENCES problem(id),
+  calls INTEGER NOT NULL CHECK (calls > 0),
+  PRIMARY KEY (run_id, problem_id)
+) STRICT, WITHOUT ROWID;
+
+-- The times of a problem in order, and the failures of a kernel by age.
+CREATE INDEX measurement_time ON measurement (problem_id, time_us) WHERE time_us IS NOT NULL;
+CREATE INDEX measurement_failure ON measurement (kernel) WHERE time_us IS NULL;
+
+-- The fastest config of everything that was measured, kept by the triggers below; of equally fast
+-- ones the first by its text.
+CREATE TABLE best (
+  problem_id INTEGER NOT NULL REFERENCES problem(id),
+  kernel TEXT NOT NULL,
+  kernel_revision INTEGER NOT NULL,
+  machine TEXT NOT NULL REFERENCES machine(fingerprint),
+  evaluator TEXT NOT NULL,
+  measurement_id INTEGER NOT NULL,
+  time_us REAL NOT NULL,
+  PRIMARY KEY (problem_id, kernel, kernel_revision, machine, evaluator)
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO best
+  SELECT problem_id, kernel, kernel_revision, machine, evaluator, id, time_us
+  FROM (SELECT *, row_number() OVER (
+          PARTITION BY problem_id, kernel, kernel_revision, machine, evaluator
+          ORDER BY time_us, config) AS place
+        FROM measurement WHERE status = 'ok')
+  WHERE place = 1;
+
+CREATE TRIGGER best_after_insert AFTER INSERT ON measurement WHEN NEW.status = 'ok' BEGIN
+  INSERT INTO best VALUES (NEW.problem_id, NEW.kernel, NEW.kernel_revision, NEW.machine,
+                           NEW.evaluator, NEW.id, NEW.time_us)
+    ON CONFLICT DO UPDATE SET measurement_id = excluded.measurement_id, time_us = excluded.time_us
+    WHERE excluded.time_us < time_us OR (excluded.time_us = time_us AND NEW.config <
+      (SELECT config FROM measurement WHERE id = best.measurement_id));
+END;
+
+CREATE TRIGGER best_after_update AFTER UPDATE OF problem_id, config, kernel, kernel_revision,
+  machine, evaluator, status, time_us ON measurement
+  WHEN OLD.status = 'ok' OR NEW.status = 'ok' BEGIN
+  DELETE FROM best WHERE problem_id = OLD.problem_id AND kernel = OLD.kernel
+    AND kernel_revision = OLD.kernel_revision AND machine = OLD.machine
+    AND evaluator = OLD.evaluator AND measurement_id = OLD.id;
+  INSERT INTO best
+    SELECT problem_id, kernel, kernel_revision, machine, evaluator, id, time_us FROM measurement
+    WHERE problem_id = OLD.problem_id AND kernel = OLD.kernel
+      AND kernel_revision = OLD.kernel_revision AND machine = OLD.machine
+      AND evaluator = OLD.evaluator AND time_us IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM best WHERE problem_id = OLD.problem_id AND kernel = OLD.kernel
+        AND kernel_revision = OLD.kernel_revision AND machine = OLD.machine
+        AND evaluator = OLD.evaluator)
+    ORDER BY time_us, config LIMIT 1;
+  INSERT INTO best SELECT NEW.problem_id, NEW.kernel, NEW.kernel_revision, NEW.machine,
+                          NEW.evaluator, NEW.id, NEW.time_us WHERE NEW.status = 'ok'
+    ON CONFLICT DO UPDATE SET measurement_id = excluded.measurement_id, time_us = excluded.time_us
+    WHERE excluded.time_us < time_us OR (excluded.time_us = time_us AND NEW.config <
+      (SELECT config FROM measurement WHERE id = best.measurement_id));
+END;
+
+CREATE TRIGGER best_after_delete AFTER DELETE ON measurement WHEN OLD.status = 'ok' BEGIN
+  DELETE FROM best WHERE problem_id = OLD.problem_id AND kernel = OLD.kernel
+    AND kernel_revision = OLD.kernel_revision AND machine = OLD.machine
+    AND evaluator = OLD.evaluator AND measurement_id = OLD.id;
+  INSERT INTO best
+    SELECT problem_id, kernel, kernel_revision, machine, evaluator, id, time_us FROM measurement
+    WHERE problem_id = OLD.problem_id AND kernel = OLD.kernel
+      AND kernel_revision = OLD.kernel_revision AND machine = OLD.machine
+      AND evaluator = OLD.evaluator AND time_us IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM best WHERE problem_id = OLD.problem_id AND kernel = OLD.kernel
+        AND kernel_revision = OLD.kernel_revision AND machine = OLD.machine
+        AND evaluator = OLD.evaluator)
+    ORDER BY time_us, config LIMIT 1;
+END;
+
+DROP VIEW measurements;
+CREATE VIEW measurements AS
+  SELECT measurement.id, measurement.kernel, measurement.kernel_revision, problem.dtype, problem.m,
+         problem.n, problem.k, problem.epilogue, measurement.config, measurement.status,
+         measurement.reason, measurement.time_us, measurement.time_ticks,
+         machine.name AS machine, measurement.machine AS fingerprint, measurement.evaluator,
+         problem.text AS problem, measurement.counters, measurement.repetitions,
+         measurement.spread_us
+  FROM measurement
+  JOIN problem ON problem.id = measurement.problem_id
+  JOIN machine ON machine.fingerprint = measurement.machine;
+
+DROP VIEW winners;
+CREATE VIEW winners AS
+  SELECT winner.run_id AS run, winner.kernel, winner.op, problem.m, problem.n, problem.k,
+         problem.dtype, problem.epilogue, winner.config, winner.time_us, winner.baseline_config,
+         winner.baseline_us, winner.baseline_us / winner.time_us AS gain,
+         winner.runner_up_us, winner.evaluations, winner.cache_hits, winner.complete,
+         machine.name AS machine, run.machine AS fingerprint, run.model, run.workload, run.date,
+         winner.kernel_revision, winner.evaluator, problem.text AS problem, winner.confidence,
+         winner.footprint, winner.worst_regret
+  FROM winner
+  JOIN run ON run.id = winner.run_id
+  JOIN problem ON problem.id = winner.problem_id
+  JOIN machine ON machine.fingerprint = run.machine;
+
+CREATE VIEW trials AS
+  SELECT trial.run_id AS run, trial.place, measurement.kernel, measurement.kernel_revision,
+         problem.dtype, problem.m, problem.n, problem.k, problem.epilogue, measurement.config,
+         measurement.status, measurement.reason, measurement.time_us, trial.proposer,
+         machine.name AS machine, measurement.machine AS fingerprint, measurement.evaluator,
+         problem.text AS problem, trial.measurement_id AS measurement
+  FROM trial
+  JOIN measurement ON measurement.id = trial.measurement_id
+  JOIN problem ON problem.id = measurement.problem_id
+  JOIN machine ON machine.fingerprint = measurement.machine;
+
+CREATE VIEW best_measurements AS
+  SELECT best.kernel, best.kernel_revision, problem.dtype, problem.m, problem.n, problem.k,
+         problem.epilogue, measurement.config, best.time_us, machine.name AS machine,
+         best.machine AS fingerprint, best.evaluator, problem.text AS problem,
+         best.measurement_id AS measurement
+  FROM best
+  JOIN measurement ON measurement.id = best.measurement_id
+  JOIN problem ON problem.id = best.problem_id
+  JOIN machine ON machine.fingerprint = best.machine;
+
+CREATE VIEW served_problems AS
+  SELECT served_problem.run_id AS run, problem.kernel, problem.dtype, problem.m, problem.n,
+         problem.k, problem.epilogue, served_problem.calls, machine.name AS machine,
+         run.machine AS fingerprint, run.model, run.workload, run.date, problem.text AS problem
+  FROM served_problem
+  JOIN run ON run.id = served_problem.run_id
+  JOIN problem ON problem.id = served_problem.problem_id
+  JOIN machine ON machine.fingerprint = run.machine;
+)sql",
 };
 
 }  // namespace tilewright

@@ -91,7 +91,8 @@ INSERT INTO run VALUES (2, 'tune', 'again', 'tune gemm', '', '', 'aaaa', 7, 'run
                         '2026-01-03T03:04:05Z', NULL, 'tilewright 0.1.0', '');
 INSERT INTO problem VALUES (1, 'gemm f16 f16 f16 nd nz nd m=512 n=4096 k=64 epilogue=none', 'gemm',
                             'f16', 'f16 f16 f16', 'nd nz nd', 512, 4096, 64, 'none');
-INSERT INTO measurement VALUES
+INSERT INTO measurement (id, kernel, kernel_revision, problem_id, config, machine, evaluator, status,
+                         reason, time_us, time_ticks, counters) VALUES
   (1, 'gemm', 3, 1, 'tile_m=64', 'aaaa', 'sim/1/composed', 'ok', '', 5, 10, ''),
   (2, 'gemm', 3, 1, 'tile_m=128', 'aaaa', 'sim/1/composed', 'ok', '', 4, 8, '{"x":1.0}'),
   (3, 'gemm', 3, 1, 'tile_m=256', 'aaaa', 'sim/1/composed', 'runtime', 'crash', NULL, 0, ''),
@@ -100,7 +101,9 @@ INSERT INTO attempt VALUES
   (1, 3, 1, 0, 'runtime', 'crash', NULL, 1, 'd'), (2, 3, 1, 1, 'runtime', 'crash', NULL, 1, 'd'),
   (3, 1, 1, 0, 'ok', '', 5, 1, 'd'), (4, 2, 1, 0, 'ok', '', 4, 1, 'd'),
   (5, 4, 2, 0, 'ok', '', 3, 1, 'd'), (6, 2, 2, 0, 'ok', '', 4, 1, 'd');
-INSERT INTO winner VALUES
+INSERT INTO winner (id, run_id, kernel, kernel_revision, problem_id, op, evaluator, config, time_us,
+                    baseline_config, baseline_us, runner_up_us, evaluations, cache_hits, complete)
+  VALUES
   (1, 1, 'gemm', 3, 1, 'qkv', 'sim/1/composed', 'tile_m=128', 4, 'tile_m=64', 5, 5, 3, 0, 1)
 )sql");
   if (version >= 2) run_sql(path, "INSERT INTO session VALUES ('main', 'd', 'lab', '{}')");
