@@ -206,17 +206,26 @@ Command export_entry() {
       "A plan is made of a tuning run. The other formats hold what a tuning or import run "
       "measured\n"
       "(docs/formats.md): t4 and csv of one problem, catlass of every problem with m, n and k;\n"
-      "vllm-moe gives back a table that was imported.\n";
+      "vllm-moe gives back a table that was imported.\n"
+      "A file that is replaced is kept as FILE.bak. --check computes the configs at a small size\n"
+      "and serves the run's workload with the plan and without; status 4 when a check fails, and\n"
+      "nothing is written then.\n";
   command.positionals = {{"RUN", "number of a run (default: the latest tuning run)", false}};
   command.options = {
       {"output", 'o', "FILE", "", "where to write it; - prints it"},
       {"format", 0, "NAME", "plan", "plan, t4, csv, catlass or vllm-moe"},
       {"problem", 0, "N", "", "of t4 and csv: which problem of the run, from 1"},
+      {"winners", 0, "1-4,6", "", "of a plan: only these winners, by their numbers in --list"},
+      {"list", 0, "", "", "list the winners of the run and whether they are current"},
+      {"check", 0, "", "", "check the plan: fit, ranges, tables, engine, numerics, replay"},
       {"force", 0, "", "", "export although results are out of date"},
   };
   command.examples = {
       {"tilewright export -o plan.json", "the plan of the latest tuning run"},
+      {"tilewright export 3 --list", "its winners: gain, where each comes from, its state"},
+      {"tilewright export 3 --winners 1-4,6 --check -o plan.json", "some of them, checked"},
       {"tilewright export 3 --format t4 -o results.json", "all trials of a run, for other tuners"}};
+  command.has_csv = true;
   command.run = run_export;
   return command;
 }
@@ -452,6 +461,38 @@ Command workload_entry() {
   return command;
 }
 
+Command fuse_entry() {
+  Command command;
+  command.name = "fuse";
+  command.summary = "which ops of a graph share a kernel, by several planners";
+  command.details =
+      "Reads an XLA HLO text module, plans every region of it (loop bodies by themselves) and\n"
+      "compares the plans on the simulated machine (docs/fusion.md). Compute ops cost the same in\n"
+      "all of them.\n";
+  command.positionals = {{"GRAPH", "an XLA HLO text module"}};
+  command.options = {
+      {"planner", 0, "NAME", "",
+       "none, xla, fs2018, fs2020, astitch, exact or tilewright (default: all)", true},
+      {"launch-cost", 0, "2us", "2us", "what the host needs to start a kernel"},
+      {"sweep", 0, "launch=1,5,10us", "", "plan again with other costs of a launch"},
+      {"explain", 0, "A,B", "", "why these two ops share a kernel, or do not", true},
+      {"pin", 0, "A,B", "", "plan with these two ops in one kernel", true},
+      {"veto", 0, "A,B", "", "plan with these two ops in different kernels", true},
+      {"check-operations", 0, "N", "1e8",
+       "compare kernels with the interpreter that take it at most so many operations"},
+  };
+  command.examples = {
+      {"tilewright fuse model.hlo", "kernels, bytes and time of every planner"},
+      {"tilewright fuse model.hlo --planner xla,astitch --sweep launch=1,5,10us",
+       "does the cost of a launch decide?"},
+      {"tilewright fuse model.hlo --planner tilewright --explain exp.1,sum.2",
+       "why are these two ops not fused?"},
+  };
+  command.has_csv = true;
+  command.run = run_fuse;
+  return command;
+}
+
 Command tui_entry() {
   Command command;
   command.name = "tui";
@@ -493,7 +534,7 @@ const std::vector<Command>& commands() {
       tui_entry(),         run_entry(),       tune_entry(),   export_entry(), import_entry(),
       bench_tuner_entry(), replay_entry(),    report_entry(), diff_entry(),   query_entry(),
       machine_entry(),     calibrate_entry(), model_entry(),  kernel_entry(), workload_entry(),
-      db_entry(),          help_entry(),
+      fuse_entry(),        db_entry(),        help_entry(),
   };
   return kCommands;
 }

@@ -81,7 +81,7 @@ void Context::print_table(const QueryResult& table) {
 }
 
 std::string Context::heading(std::string_view text) {
-  return console_.out().styled(Style::kBold, text);
+  return console_.out().styled(Style::kBold, printable(text, text.size()));
 }
 
 bool Context::is_stopped() const {

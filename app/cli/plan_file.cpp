@@ -19,7 +19,9 @@ int revision_of(const std::string& kernel) {
   return -1;
 }
 
-void check_revisions(const Plan& plan, const std::string& path) {
+}  // namespace
+
+void check_plan_revisions(const Plan& plan, const std::string& path) {
   for (const PlanTable& table : plan.tables) {
     const int current = revision_of(table.kernel);
     if (current == table.revision) continue;
@@ -32,8 +34,6 @@ void check_revisions(const Plan& plan, const std::string& path) {
   }
 }
 
-}  // namespace
-
 Plan load_plan(const Context& context, const std::string& path, const Machine& machine,
                const std::string& model, bool force) {
   Plan plan = parse_plan(read_file(path, kMaxPlanBytes), path);
@@ -42,7 +42,7 @@ Plan load_plan(const Context& context, const std::string& path, const Machine& m
   } catch (const Error& error) {
     throw error.in(path);
   }
-  if (!force) check_revisions(plan, path);
+  if (!force) check_plan_revisions(plan, path);
   if (!plan.model.empty() && plan.model != model) {
     context.warn(
         fmt::format("{} was tuned for {}, not {}: shapes that it does not have run untuned", path,

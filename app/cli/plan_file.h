@@ -13,4 +13,7 @@ namespace tilewright {
 Plan load_plan(const Context& context, const std::string& path, const Machine& machine,
                const std::string& model, bool force);
 
+/// Error (check failed), naming `path`, when a kernel of the plan has changed since.
+void check_plan_revisions(const Plan& plan, const std::string& path);
+
 }  // namespace tilewright

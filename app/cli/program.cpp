@@ -16,18 +16,13 @@
 #include "app/cli/help.h"
 #include "app/cli/options.h"
 #include "app/cli/settings.h"
+#include "app/cli/shell_word.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 
 namespace tilewright {
 
 namespace {
-
-std::string joined(const std::vector<std::string>& tokens) {
-  std::string line = "tilewright";
-  for (const std::string& token : tokens) line += " " + token;
-  return line;
-}
 
 /// On a terminal the program is the workbench.
 bool opens_workbench(const Arguments& globals, Console& console) {
@@ -105,7 +100,7 @@ int run_command(const std::vector<std::string>& tokens, Console& console) {
   console.err().set_color(globals.color_err);
   check_output_form(command, globals);
   if (globals.verbose) tell_settings(globals, console);
-  Context context(arguments, globals, console, joined(tokens));
+  Context context(arguments, globals, console, shell_line(tokens));
   return command.run(context);
 }
 

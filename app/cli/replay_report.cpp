@@ -11,6 +11,7 @@
 #include "core/base/error.h"
 #include "core/base/format.h"
 #include "core/base/statistics.h"
+#include "core/base/text.h"
 
 namespace tilewright {
 
@@ -151,6 +152,11 @@ Json json_of_audit(const std::vector<double>& errors) {
           {"max_error", errors.back()}};
 }
 
+/// A plan is called by its path, which may hold anything.
+std::string title_of(const Replay& replay) {
+  return replay.plan ? "plan " + printable(replay.label, replay.label.size()) : "without plan";
+}
+
 std::string audit_text(const std::vector<Replay>& replays) {
   std::string text;
   for (const Replay& replay : replays) {
@@ -159,9 +165,8 @@ std::string audit_text(const std::vector<Replay>& replays) {
     text += fmt::format(
         "\naudit ({}): {} steps simulated launch by launch; their times are off by {} (median), "
         "{} (p95), {} (most)\n",
-        replay.plan ? "plan " + replay.label : "without plan", errors.size(),
-        format_share(percentile(errors, 50)), format_share(percentile(errors, 95)),
-        format_share(errors.back()));
+        title_of(replay), errors.size(), format_share(percentile(errors, 50)),
+        format_share(percentile(errors, 95)), format_share(errors.back()));
   }
   return text;
 }
@@ -171,7 +176,7 @@ QueryResult table_of(const std::vector<Replay>& replays, const char* corner) {
   QueryResult table;
   table.columns = {corner};
   for (const Replay& replay : replays) {
-    table.columns.push_back(replay.plan ? "plan " + replay.label : "without plan");
+    table.columns.push_back(title_of(replay));
   }
   return table;
 }
@@ -227,7 +232,8 @@ std::string ops_text(const std::vector<Replay>& replays) {
 std::string gains_text(const Replay& first, const Replay& second) {
   QueryResult table;
   table.columns = {
-      fmt::format("gain of {} over {}", first.label, second.plan ? second.label : "no plan"),
+      fmt::format("gain of {} over {}", printable(first.label, first.label.size()),
+                  second.plan ? printable(second.label, second.label.size()) : "no plan"),
       "factor", "percent"};
   for (const Gain& gain : gains(first, second)) {
     table.rows.push_back({gain.title, fmt::format("{:.3f}x", gain.gain),
@@ -345,10 +351,10 @@ std::string rejection_note(const Replay& replay, const ServingSetup& setup) {
 
 std::string to_text(const std::vector<Replay>& replays, const ServingSetup& setup,
                     const std::vector<double>& percentiles, Context& context) {
-  std::string text =
-      fmt::format("{} on {} ({})\n{} requests of {}\n\n", context.heading(setup.model.name),
-                  setup.machine.name, setup.machine.fingerprint(),
-                  format_count(std::ssize(setup.workload.requests)), setup.workload.source);
+  std::string text = fmt::format(
+      "{} on {} ({})\n{} requests of {}\n\n", context.heading(setup.model.name), setup.machine.name,
+      setup.machine.fingerprint(), format_count(std::ssize(setup.workload.requests)),
+      printable(setup.workload.source, setup.workload.source.size()));
   text += measures_text(replays, percentiles) + "\n" + ops_text(replays);
   if (replays.size() == 2) text += "\n" + gains_text(replays[0], replays[1]);
   return text + audit_text(replays);

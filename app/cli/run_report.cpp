@@ -79,7 +79,8 @@ Machine machine_then(Store& store, const Run& run) {
                                run.machine_name, run.machine_fingerprint));
 }
 
-KernelDetails simulate_again(const Context* told, Store& store, const Run& run) {
+KernelDetails simulate_again(const Context* told, const WatchSimulation& watch, Store& store,
+                             const Run& run) {
   const std::vector<MeasurementKey> keys = store.keys_of_run(run.id);
   if (keys.empty()) {
     throw Error(ErrorKind::kNotFound,
@@ -103,7 +104,8 @@ KernelDetails simulate_again(const Context* told, Store& store, const Run& run) 
   const WorkEstimate estimate = estimate_timing(launch, details.machine, Fidelity::kDetailed);
   std::optional<WorkNotice> notice;
   if (told) notice.emplace(*told, estimate, "simulating again");
-  details.profile = profile_launch(launch, details.machine);
+  const std::unique_ptr<TimelineSink> events = watch ? watch(launch) : nullptr;
+  details.profile = profile_launch(launch, details.machine, events.get());
   details.roofline =
       component_roofline(details.profile.timing, work_of(launch, details.machine), details.machine);
   details.padding = padding_traffic(kernel, details.problem, launch);
@@ -169,8 +171,10 @@ ReportSection waits_of(const LaunchProfile& profile) {
   return section;
 }
 
-void add_kernel(const Context* told, Store& store, RunReport& report) {
-  const KernelDetails& details = report.kernel.emplace(simulate_again(told, store, report.run));
+void add_kernel(const Context* told, const WatchSimulation& watch, Store& store,
+                RunReport& report) {
+  const KernelDetails& details =
+      report.kernel.emplace(simulate_again(told, watch, store, report.run));
   const LaunchProfile& profile = details.profile;
   const double us = details.machine.us_of_ticks(profile.timing.ticks);
   // A wrong result has no time.
@@ -245,14 +249,15 @@ void add_tuning(Store& store, const JsonReader& stored, RunReport& report) {
 
 }  // namespace
 
-RunReport read_report(Store& store, const std::string& name, const Context* told) {
+RunReport read_report(Store& store, const std::string& name, const Context* told,
+                      const WatchSimulation& watch) {
   RunReport report;
   report.run = find_run(store, name);
   const Json result = stored_result(report.run);
   const JsonReader stored(result, result_name(report.run));
   switch (report.run.kind) {
     case RunKind::kKernel:
-      add_kernel(told, store, report);
+      add_kernel(told, watch, store, report);
       break;
     case RunKind::kServe:
       add_serving(store, stored, report);
@@ -285,7 +290,9 @@ Json identity_json(const Run& run) {
           {"seed", run.seed}};
 }
 
-std::string labelled(std::string_view label, std::string_view text) {
+std::string labelled(std::string_view label, std::string_view shown) {
+  const std::string plain = printable(shown, shown.size());
+  std::string_view text = plain;
   constexpr size_t kLabel = 9;
   constexpr size_t kWidth = 80 - kLabel;
   std::string lines;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -69,12 +71,16 @@ struct RunReport {
   std::vector<ReportSection> sections;
 };
 
+/// Gives what takes the events of a launch that is simulated again, and may end that by throwing.
+using WatchSimulation = std::function<std::unique_ptr<TimelineSink>(const Launch&)>;
+
 /// The report of a run, given by its number or its label (then the latest one). A kernel run is
 /// simulated again, as details are not kept: Error (check failed) when it is out of date, that is
 /// when the kernel, the timing model or the machine's parameters have changed since. Error (not
 /// found) when there is no such run.
 /// `told` hears of a simulation that takes long, if there is somebody to tell.
-RunReport read_report(Store& store, const std::string& run, const Context* told = nullptr);
+RunReport read_report(Store& store, const std::string& run, const Context* told = nullptr,
+                      const WatchSimulation& watch = {});
 
 /// The result of a run as it was kept; null when it ended without one.
 Json stored_result(const Run& run);

@@ -101,7 +101,7 @@ Values gather(const Arguments& arguments) {
   }
   const auto data = xdg_folder("XDG_DATA_HOME", ".local/share");
   values.try_emplace("db", Setting{data ? *data + "/tilewright/results.db" : "", "built-in"});
-  values.try_emplace("machine", Setting{"ascend-910b2", "built-in"});
+  values.try_emplace("machine", Setting{std::string(kDefaultMachine), "built-in"});
   values.try_emplace("color", Setting{"auto", "built-in"});
   values.try_emplace("seed", Setting{"0", "built-in"});
   values.try_emplace("jobs", Setting{std::to_string(processor_count()), "built-in"});
@@ -171,6 +171,9 @@ Globals resolve_globals(const Arguments& arguments, bool out_is_terminal, bool e
   globals.machine = globals.settings.at("machine").value;
   if (const auto data = globals.settings.find("data"); data != globals.settings.end())
     globals.data = data->second.value;
+  if (const auto state = xdg_folder("XDG_STATE_HOME", ".local/state")) {
+    globals.queries = *state + "/tilewright/queries.json";
+  }
   globals.seed = whole(globals.settings, "seed", 0, INT64_MAX);
   globals.jobs = static_cast<int>(whole(globals.settings, "jobs", 1, kMaxJobs));
   globals.processes = processes_started();

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "app/cli/options.h"
@@ -15,12 +16,16 @@ struct Setting {
   std::string source;
 };
 
+/// The machine where nothing names one.
+inline constexpr std::string_view kDefaultMachine = "ascend-910b2";
+
 /// What every command is told besides its own arguments.
 struct Globals {
   std::string db;
   bool db_is_default = false;  ///< its folder may be created
   std::string machine;
-  std::string data;  ///< folder of published measurements; empty: none
+  std::string data;     ///< folder of published measurements; empty: none
+  std::string queries;  ///< file of the user's own queries; empty: nowhere to keep them
   bool json = false;
   bool csv = false;
   bool quiet = false;

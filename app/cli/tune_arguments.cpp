@@ -146,6 +146,20 @@ double read_regret(const Arguments& arguments) {
   return arguments.number("regret", 0, 1000) / 100;
 }
 
+size_t read_batch(const Arguments& arguments) {
+  return static_cast<size_t>(arguments.integer("batch", 1, 4096));
+}
+
+void check_tune_arguments(const Arguments& arguments) {
+  read_budget(arguments);
+  read_limits(arguments);
+  read_within(arguments);
+  read_tune_fidelity(arguments);
+  read_regret(arguments);
+  read_batch(arguments);
+  if (arguments.has("strategy")) check_strategy(arguments.text("strategy"));
+}
+
 std::optional<SizeRange> read_size_range(const Arguments& arguments) {
   std::optional<SizeRange> found;
   if (!arguments.has("shape")) return found;

@@ -36,6 +36,12 @@ TuneFidelity read_tune_fidelity(const Arguments& arguments);
 /// --regret in percent as a fraction.
 double read_regret(const Arguments& arguments);
 
+/// --batch.
+size_t read_batch(const Arguments& arguments);
+
+/// Refuses what is wrong whatever the target is, before any work is put into that. Error (usage).
+void check_tune_arguments(const Arguments& arguments);
+
 /// A range of one size in --shape: "m=1..4096,n=64", or the values "m=1|16|64,n=64".
 struct SizeRange {
   std::string size;

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 
+#include "app/tui/export/export_screen.h"
 #include "app/tui/home/home_screen.h"
 #include "app/tui/lab/lab_screen.h"
 #include "app/tui/results/results_screen.h"
 #include "app/tui/screen.h"
 #include "app/tui/serve/serve_screen.h"
+#include "app/tui/shell_command.h"
 #include "app/tui/timeline/timeline_screen.h"
 #include "app/tui/tune/tune_screen.h"
 #include "core/base/error.h"
@@ -34,7 +36,7 @@ void copy_command_line(State& state, Effects& effects) {
     state.say("nothing here has a command line yet", Role::kWarn);
     return;
   }
-  effects.emplace_back(CopyEffect{line});
+  effects.emplace_back(CopyEffect{with_database(line, state)});
 }
 
 template <typename Value>
@@ -134,6 +136,11 @@ std::vector<WorkbenchCommand> common_commands() {
        .help = "ask the results database, compare runs",
        .act = [](State& state, std::string_view,
                  Effects& effects) { show(state, Screen::kResults, effects); }},
+      {.id = "plan",
+       .keys = "7",
+       .help = "the winners of a tuning: choose, check, write a plan",
+       .act = [](State& state, std::string_view,
+                 Effects& effects) { show(state, Screen::kExport, effects); }},
       {.id = "pane.next",
        .keys = "Tab v",
        .help = "the next pane takes the keys",
@@ -153,6 +160,16 @@ std::vector<WorkbenchCommand> common_commands() {
        .help = "copy the command line that does what is shown",
        .act = [](State& state, std::string_view,
                  Effects& effects) { copy_command_line(state, effects); }},
+      {.id = "message",
+       .keys = "!",
+       .help = "the message of the last row in full",
+       .act =
+           [](State& state, std::string_view, Effects&) {
+             state.notice = Notice{"Message", state.message.text};
+           },
+       .obstacle = [](const State& state) -> std::string {
+         return state.message.text.empty() ? "there is no message" : "";
+       }},
       {.id = "screendump",
        .help = "write the screen as text to a file",
        .act = [](State&, std::string_view path,
@@ -251,8 +268,9 @@ std::vector<Key> WorkbenchCommand::key_list() const {
 const std::vector<WorkbenchCommand>& workbench_commands() {
   static const std::vector<WorkbenchCommand> kTable = [] {
     std::vector<WorkbenchCommand> table = common_commands();
-    for (const auto& commands : {home_commands(), lab_commands(), timeline_commands(),
-                                 tune_commands(), serve_commands(), results_commands()}) {
+    for (const auto& commands :
+         {home_commands(), lab_commands(), timeline_commands(), tune_commands(), serve_commands(),
+          results_commands(), export_commands()}) {
       table.insert(table.end(), commands.begin(), commands.end());
     }
     return table;

@@ -11,7 +11,7 @@
 namespace tilewright {
 
 /// Where a command applies.
-enum class Place : uint8_t { kAnywhere, kHome, kLab, kTimeline, kTune, kServe, kResults };
+enum class Place : uint8_t { kAnywhere, kHome, kLab, kTimeline, kTune, kServe, kResults, kExport };
 
 /// Something that the workbench can do. The one table that dispatch, the hint row, the help page,
 /// the palette, its completion and the manual come from.
@@ -31,6 +31,8 @@ struct WorkbenchCommand {
   /// In whose foot the hint stands, and where its keys come before those of other commands; -1: the
   /// hint row, and no pane.
   int pane = -1;
+  /// Whether the hint is of use now. No function: always.
+  bool (*is_hinted)(const State& state) = nullptr;
 
   /// Its keys, in order.
   std::vector<Key> key_list() const;

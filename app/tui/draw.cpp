@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "app/tui/command_table.h"
 #include "app/tui/help.h"
@@ -63,6 +64,7 @@ std::vector<Hint> hints_of(const State& state, int pane) {
   std::vector<Hint> hints;
   for (const WorkbenchCommand* command : commands_on(state.screen)) {
     if (command->hint.empty() || command->pane != pane || command->keys.empty()) continue;
+    if (command->is_hinted && !command->is_hinted(state)) continue;
     const Key key = command->key_list().front();
     // The focused pane may have another use for the key.
     if (pane == -1 && command_of(state, key) != command) continue;
@@ -74,15 +76,51 @@ std::vector<Hint> hints_of(const State& state, int pane) {
   return hints;
 }
 
+/// What Enter does in the focused pane; nothing where no hint says it.
+std::optional<Hint> enter_hint(const State& state) {
+  const auto is_shown = [&](const WorkbenchCommand& command) {
+    return !command.hint.empty() && (!command.is_hinted || command.is_hinted(state));
+  };
+  const WorkbenchCommand* command = command_of(state, keys::kEnter);
+  if (command && command->is_hinted && !is_shown(*command)) {
+    // It does there what it does in the whole screen.
+    for (const WorkbenchCommand* other : commands_on(state.screen)) {
+      const std::vector<Key> list = other->key_list();
+      const bool takes_enter = std::ranges::find(list, keys::kEnter) != list.end();
+      if (takes_enter && other->pane == -1) command = other;
+    }
+  }
+  if (!command || !is_shown(*command)) return std::nullopt;
+  return Hint{name_of(keys::kEnter), std::string(command->hint)};
+}
+
+/// Help, Enter and Tab come first: where they lead must be read before they are pressed.
+std::vector<Hint> screen_hints(const State& state) {
+  std::vector<Hint> hints = hints_of(state, -1);
+  std::erase_if(hints, [](const Hint& hint) { return hint.key == name_of(keys::kEnter); });
+  std::vector<Hint> leading = {{name_of(keys::kTab), "next pane"}};
+  if (const std::optional<Hint> enter = enter_hint(state)) leading.insert(leading.begin(), *enter);
+  hints.insert(hints.begin() + (hints.empty() ? 0 : 1), leading.begin(), leading.end());
+  return hints;
+}
+
 /// Those of a field that is being typed, else of the screen.
 std::vector<Hint> bottom_hints(const State& state) {
   const auto mode_hints = info_of(state.screen).mode_hints;
   std::vector<Hint> hints = mode_hints ? mode_hints(state) : std::vector<Hint>();
-  return hints.empty() ? hints_of(state, -1) : hints;
+  return hints.empty() ? screen_hints(state) : hints;
 }
 
 void draw_message(const State& state, Canvas& canvas, int y) {
-  canvas.text(1, y, state.message.text, state.message.role);
+  const std::string& text = state.message.text;
+  if (columns_of(text) + 2 <= canvas.width()) {
+    canvas.text(1, y, text, state.message.role);
+    return;
+  }
+  constexpr std::string_view kRest = "! shows all";
+  const int room = canvas.width() - columns_of(kRest) - 4;
+  canvas.text(1, y, text, state.message.role, room);
+  canvas.text_right(canvas.width() - 1, y, kRest, Role::kKey);
 }
 
 void draw_bottom(const State& state, Canvas screen) {
@@ -104,15 +142,24 @@ void draw_bottom(const State& state, Canvas screen) {
   }
 }
 
-void draw_pane(const State& state, Canvas& screen, const PaneBox& box, bool is_alone) {
+/// The title of the focused pane says so in words too, whatever else is cut.
+std::string focused_title(const std::string& title, const PaneBox& box, size_t panes,
+                          const Glyphs& glyphs) {
+  constexpr int kCorners = 6;
+  const std::string mark = fmt::format("  ({}/{}, Tab)", box.pane + 1, panes);
+  const int room = std::max(0, box.rect.width - kCorners - columns_of(mark));
+  return utf8_of(elided(title, room, glyphs)) + mark;
+}
+
+void draw_pane(const State& state, Canvas& screen, const PaneBox& box) {
   const ScreenInfo& info = info_of(state.screen);
   const PaneInfo& pane = info.panes[static_cast<size_t>(box.pane)];
   std::string title = pane.title ? pane.title(state) : std::string(pane.name);
-  if (is_alone) title += fmt::format("  ({}/{}, Tab)", box.pane + 1, info.panes.size());
+  const bool is_focused = box.pane == state.pane().pane;
+  if (is_focused) title = focused_title(title, box, info.panes.size(), screen.glyphs());
   std::string foot = hint_text(hints_of(state, box.pane), box.rect.width - 8);
   if (foot.empty() && pane.legend) foot = pane.legend(state, box.rect.inset(2, 1));
-  draw_frame(screen, box.rect,
-             {.title = title, .foot = foot, .is_focused = box.pane == state.pane().pane});
+  draw_frame(screen, box.rect, {.title = title, .foot = foot, .is_focused = is_focused});
   pane.draw(state, screen.part(box.rect.inset(2, 1)));
 }
 
@@ -171,11 +218,7 @@ Grid draw(const State& state) {
   Grid grid(state.width, state.height);
   Canvas screen(grid, glyphs_of(state.look.glyphs));
   draw_tabs(state, screen.part({0, 0, state.width, 1}));
-  const std::vector<PaneBox> boxes = visible_panes(state);
-  const bool is_ring = boxes.size() < info_of(state.screen).panes.size();
-  for (const PaneBox& box : boxes) {
-    draw_pane(state, screen, box, is_ring && box.pane == state.pane().pane);
-  }
+  for (const PaneBox& box : visible_panes(state)) draw_pane(state, screen, box);
   draw_bottom(state, screen);
   if (state.tour) draw_tour(state, screen);
   if (state.help) draw_help(state, screen);

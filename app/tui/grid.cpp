@@ -69,7 +69,7 @@ std::string Grid::roles() const {
   for (int y = 0; y < height_; ++y) {
     std::string row;
     for (int x = 0; x < width_; ++x) {
-      const Cell& cell = at(x, y);
+      const ScreenCell& cell = at(x, y);
       const bool shows = cell.glyph != U' ' || cell.role == Role::kCursor ||
                          cell.role == Role::kActiveTab || cell.role == Role::kField;
       row += letter_of(shows ? cell.role : Role::kText);

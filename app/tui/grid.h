@@ -10,11 +10,11 @@
 namespace tilewright {
 
 /// One character of a screen.
-struct Cell {
+struct ScreenCell {
   char32_t glyph = U' ';
   Role role = Role::kText;
 
-  friend bool operator==(const Cell&, const Cell&) = default;
+  friend bool operator==(const ScreenCell&, const ScreenCell&) = default;
 };
 
 /// A screen as data: what every view returns and the terminal draws. Every glyph is one column
@@ -26,8 +26,8 @@ class Grid {
   int width() const { return width_; }
   int height() const { return height_; }
   /// The cell must be inside.
-  const Cell& at(int x, int y) const { return cells_[index(x, y)]; }
-  Cell& at(int x, int y) { return cells_[index(x, y)]; }
+  const ScreenCell& at(int x, int y) const { return cells_[index(x, y)]; }
+  ScreenCell& at(int x, int y) { return cells_[index(x, y)]; }
 
   /// The glyphs as UTF-8, a line a row, blanks at the ends of lines left out.
   std::string text() const;
@@ -44,7 +44,7 @@ class Grid {
 
   int width_;
   int height_;
-  std::vector<Cell> cells_;
+  std::vector<ScreenCell> cells_;
 };
 
 /// The characters of a UTF-8 text, each one column wide: control characters, broken bytes, and

@@ -6,10 +6,40 @@
 #include <chrono>
 #include <csignal>
 #include <exception>
+#include <iterator>
 
 #include "core/base/error.h"
 
 namespace tilewright {
+
+namespace {
+
+/// Where a result lies, and how many hold it; nowhere for what is no shared object.
+struct Holders {
+  const void* place = nullptr;
+  long count = 0;
+};
+
+/// Signals are for the interface thread, which a stop must find where it asked for it.
+void block_signals() {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+}
+
+Holders holders_of(const JobResult& result) {
+  return std::visit(
+      [](const auto& one) -> Holders {
+        if constexpr (requires { one.use_count(); }) {
+          return {one.get(), one.use_count()};
+        } else {
+          return {};
+        }
+      },
+      result);
+}
+
+}  // namespace
 
 bool is_reading(const JobRequest& request) {
   return std::visit(
@@ -45,6 +75,7 @@ JobRunner::JobRunner(JobWork work, std::function<void()> wake)
   for (Lane& lane : lanes_) {
     workers_.emplace_back([this, &lane](const std::stop_token& stop) { serve(lane, stop); });
   }
+  workers_.emplace_back([this](const std::stop_token& stop) { free_results(stop); });
 }
 
 JobRunner::~JobRunner() {
@@ -115,29 +146,50 @@ std::vector<JobSnapshot> JobRunner::take_changes() {
   {
     const std::scoped_lock lock(mutex_);
     changes.swap(changes_);
+    is_sweep_due_ = !given_.empty();
+    for (const JobSnapshot& change : changes) {
+      const void* place = holders_of(change.result).place;
+      const auto is_same = [&](const JobResult& one) { return holders_of(one).place == place; };
+      if (place && std::ranges::none_of(given_, is_same)) given_.push_back(change.result);
+    }
   }
+  sweep_.notify_all();
   std::ranges::sort(changes, {}, &JobSnapshot::id);
   return changes;
 }
 
+void JobRunner::free_results(const std::stop_token& stop) {
+  block_signals();
+  for (;;) {
+    std::vector<JobResult> unused;  // freed at the end of the round, without the lock
+    std::unique_lock lock(mutex_);
+    sweep_.wait(lock, stop, [this] { return is_sweep_due_; });
+    if (stop.stop_requested()) return;
+    is_sweep_due_ = false;
+    const auto first = std::ranges::partition(
+        given_, [](const JobResult& one) { return holders_of(one).count > 1; });
+    std::ranges::move(first, std::back_inserter(unused));
+    given_.erase(first.begin(), given_.end());
+    lock.unlock();
+  }
+}
+
 void JobRunner::publish(const JobSnapshot& snapshot) {
+  JobSnapshot replaced;  // freed without the lock, which the interface waits for
   {
     const std::scoped_lock lock(mutex_);
     const auto before = std::ranges::find(changes_, snapshot.id, &JobSnapshot::id);
     if (before == changes_.end()) {
       changes_.push_back(snapshot);
     } else {
-      *before = snapshot;
+      replaced = std::exchange(*before, snapshot);
     }
   }
   wake_();
 }
 
 void JobRunner::serve(Lane& lane, const std::stop_token& stop) {
-  // Signals are for the interface thread, which a stop must find where it asked for it.
-  sigset_t all;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  block_signals();
   for (;;) {
     std::shared_ptr<Task> task;
     {

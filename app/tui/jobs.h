@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "app/cli/settings.h"
+#include "app/tui/export/export_request.h"
 #include "app/tui/kernel_request.h"
 #include "app/tui/results/query_table.h"
 #include "app/tui/serve/serve_pace.h"
@@ -28,15 +29,20 @@ struct HomeData;
 struct KernelOutcome;
 struct RestoredRuns;
 struct TimelineData;
+struct ComparedConfigs;
 struct ComparedRuns;
 struct FoundRun;
 struct QueryOutcome;
+struct OwnQueries;
 struct ResultsCatalog;
 struct WrittenResult;
 struct AreaData;
 struct ServeView;
 struct StepKernels;
 struct TuneMatters;
+struct ExportDraft;
+struct ExportVerdict;
+struct WrittenPlan;
 enum class AreaGrouping : uint8_t;
 
 /// Jobs of different lanes run side by side, each lane one job after the other: what is short
@@ -49,6 +55,7 @@ struct LoadHomeJob {
   static constexpr JobLane kLane = JobLane::kQuick;
   static constexpr bool kIsReading = true;
   std::string db;
+  std::string filter;  ///< of the runs, in lower case; empty: all
 };
 
 /// Simulates one kernel in detail and keeps the run in the database.
@@ -145,6 +152,15 @@ struct LoadCatalogJob {
   static constexpr JobLane kLane = JobLane::kQuick;
   static constexpr bool kIsReading = true;
   std::string db;
+  std::string queries;  ///< file of the user's own ones
+};
+
+/// Keeps SQL under a name in the user's file, or deletes what has that name.
+struct SaveQueryJob {
+  static constexpr JobLane kLane = JobLane::kQuick;
+  std::string queries;  ///< file
+  std::string name;
+  std::string sql;  ///< empty: delete
 };
 
 /// Asks the database, by the name of a saved query or by SQL.
@@ -209,8 +225,7 @@ struct TuneFitJob {
   static constexpr bool kIsReading = true;
   std::string problem;
   std::shared_ptr<const TuneSpaces> spaces;  // shared with the views that have it
-  size_t across = 0;
-  size_t down = 0;
+  SpacePlane plane;
 };
 
 /// Finds out why no config has two values together.
@@ -222,6 +237,14 @@ struct CellReasonJob {
   CellPlace cell;
 };
 
+/// Simulates two configs of a problem in detail, to show them side by side.
+struct CompareConfigsJob {
+  static constexpr JobLane kLane = JobLane::kLong;
+  static constexpr bool kIsReading = true;
+  KernelRequest a;
+  KernelRequest b;
+};
+
 /// Adds a tuning to a batch file.
 struct WriteBatchJob {
   static constexpr JobLane kLane = JobLane::kQuick;
@@ -231,11 +254,50 @@ struct WriteBatchJob {
   int64_t seed = 0;
 };
 
+/// Reads the winners of a tuning run.
+struct LoadExportJob {
+  static constexpr JobLane kLane = JobLane::kQuick;
+  static constexpr bool kIsReading = true;
+  std::string db;
+  int64_t run = 0;  ///< 0: the newest with winners
+};
+
+/// Makes what would be written, and compares it with the file that is there.
+struct DraftExportJob {
+  static constexpr JobLane kLane = JobLane::kQuery;
+  static constexpr bool kIsReading = true;
+  std::string db;
+  ExportRequest request;
+};
+
+/// Computes the selected configs at a small size.
+struct VerifyNumericsJob {
+  static constexpr JobLane kLane = JobLane::kLong;
+  static constexpr bool kIsReading = true;
+  ExportRequest request;
+};
+
+/// Serves the run's workload with the plan and without.
+struct VerifyReplayJob {
+  static constexpr JobLane kLane = JobLane::kServe;
+  static constexpr bool kIsReading = true;
+  std::string db;
+  ExportRequest request;
+};
+
+/// Writes what was made.
+struct WriteExportJob {
+  static constexpr JobLane kLane = JobLane::kQuick;
+  std::shared_ptr<const ExportDraft> draft;  // the interface shows it meanwhile
+};
+
 using JobRequest =
     std::variant<LoadHomeJob, RunKernelJob, RestoreRunsJob, IndexTimelineJob, ExportTimelineJob,
                  AreaJob, ServeJob, LoadServeJob, StepKernelsJob, TuneJob, WatchRunJob,
-                 TuneMattersJob, TuneFitJob, CellReasonJob, WriteBatchJob, LoadCatalogJob, QueryJob,
-                 ArrangeJob, DescribeJob, WriteResultJob, FindRunJob, CompareRunsJob>;
+                 TuneMattersJob, TuneFitJob, CellReasonJob, CompareConfigsJob, WriteBatchJob,
+                 LoadCatalogJob, SaveQueryJob, QueryJob, ArrangeJob, DescribeJob, WriteResultJob,
+                 FindRunJob, CompareRunsJob, LoadExportJob, DraftExportJob, VerifyNumericsJob,
+                 VerifyReplayJob, WriteExportJob>;
 
 /// Whether nothing is lost when the job ends early: where its struct says so (kIsReading).
 bool is_reading(const JobRequest& request);
@@ -250,11 +312,16 @@ using JobResult =
 
                  std::shared_ptr<const TuneView>, std::shared_ptr<const TuneMatters>,
                  std::shared_ptr<const TuneFit>, std::shared_ptr<const CellReason>,
+                 std::shared_ptr<const ComparedConfigs>,
 
-                 std::shared_ptr<const ResultsCatalog>, std::shared_ptr<const QueryOutcome>,
-                 std::shared_ptr<const ArrangedRows>, std::shared_ptr<const ColumnFacts>,
-                 std::shared_ptr<const WrittenResult>, std::shared_ptr<const FoundRun>,
-                 std::shared_ptr<const ComparedRuns>, std::string>;
+                 std::shared_ptr<const ResultsCatalog>, std::shared_ptr<const OwnQueries>,
+                 std::shared_ptr<const QueryOutcome>, std::shared_ptr<const ArrangedRows>,
+                 std::shared_ptr<const ColumnFacts>, std::shared_ptr<const WrittenResult>,
+                 std::shared_ptr<const FoundRun>, std::shared_ptr<const ComparedRuns>,
+
+                 std::shared_ptr<const ExportView>, std::shared_ptr<const ExportDraft>,
+                 std::shared_ptr<const ExportVerdict>, std::shared_ptr<const WrittenPlan>,
+                 std::string>;
 
 enum class JobPhase : uint8_t { kQueued, kRunning, kDone, kFailed, kCancelled };
 
@@ -359,7 +426,9 @@ class JobRunner {
   void cancel(int64_t id);
   /// Puts a command where the queued or running job finds it; nothing where there is none.
   void steer(int64_t id, JobCommand command);
-  /// The newest snapshot of each job that changed since the last call, in the order of ids.
+  /// The newest snapshot of each job that changed since the last call, in the order of ids. What
+  /// was given before and is held by nobody any more is freed by a thread of the runner's own: the
+  /// result of a long run takes longer than a frame to free.
   std::vector<JobSnapshot> take_changes();
 
  private:
@@ -378,15 +447,19 @@ class JobRunner {
   void serve(Lane& lane, const std::stop_token& stop);
   void run(Task& task);
   void publish(const JobSnapshot& snapshot);
+  void free_results(const std::stop_token& stop);
 
   JobWork work_;
   std::function<void()> wake_;
-  std::mutex mutex_;  ///< guards the lanes and changes_
+  std::mutex mutex_;  ///< guards the lanes, changes_, given_ and is_sweep_due_
   std::condition_variable_any queued_;
   std::condition_variable_any idle_;
   std::array<Lane, kJobLanes> lanes_;
   std::vector<JobSnapshot> changes_;
-  std::vector<std::jthread> workers_;  ///< one for each lane
+  std::vector<JobResult> given_;  ///< each once, so that nobody else holds the last reference
+  bool is_sweep_due_ = false;
+  std::condition_variable_any sweep_;
+  std::vector<std::jthread> workers_;  ///< one for each lane, and one that frees results
 };
 
 }  // namespace tilewright

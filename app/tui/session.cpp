@@ -102,6 +102,18 @@ void restore_serve(State& state, const JsonReader& serve, Effects& effects) {
   state.screen = shown;
 }
 
+Json json_of(const ExportState& exporting) {
+  return {{"run", exporting.wanted_run}, {"format", exporting.format}, {"path", exporting.path}};
+}
+
+/// The winners are read when the screen is shown, and then the format may be one that cannot hold
+/// them.
+void restore_export(ExportState& exporting, const JsonReader& json) {
+  exporting.wanted_run = json.at("run").integer(0, int64_t{1} << 53);
+  exporting.format = json.at("format").string();
+  exporting.path = json.at("path").string();
+}
+
 void restore_panes(State& state, const JsonReader& panes) {
   const std::vector<JsonReader> list = panes.items();
   for (size_t i = 0; i < list.size() && i < state.focus.size(); ++i) {
@@ -195,6 +207,7 @@ std::string session_text(const State& state) {
                       {"path", state.timeline.shows_path}};
   json["tune"] = json_of(state.tune);
   json["results"] = {{"sql", state.results.sql.utf8()}, {"history", state.results.history}};
+  json["export"] = json_of(state.exporting);
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -228,6 +241,7 @@ void restore_session(State& state, std::string_view text, Effects& effects) {
   restored.timeline.shows_path = timeline.at("path").boolean();
   restore_tune(restored, session, effects);
   if (session.has("results")) restore_results(restored.results, session.at("results"));
+  if (session.has("export")) restore_export(restored.exporting, session.at("export"));
   RestoreRunsJob job = runs_job(restored, lab);
   Effects wanted;
   if (session.has("serve")) restore_serve(restored, session.at("serve"), wanted);

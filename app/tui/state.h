@@ -8,6 +8,7 @@
 
 #include "app/tui/effects.h"
 #include "app/tui/event.h"
+#include "app/tui/export/export_state.h"
 #include "app/tui/glyphs.h"
 #include "app/tui/home/home_state.h"
 #include "app/tui/jobs.h"
@@ -22,8 +23,8 @@
 
 namespace tilewright {
 
-enum class Screen : uint8_t { kHome, kLab, kTimeline, kTune, kServe, kResults };
-constexpr int kScreenCount = 6;
+enum class Screen : uint8_t { kHome, kLab, kTimeline, kTune, kServe, kResults, kExport };
+constexpr int kScreenCount = 7;
 
 /// What the user chose about the terminal.
 struct Appearance {
@@ -93,6 +94,7 @@ struct State {
   TuneState tune;
   ServeState serve;
   ResultsState results;
+  ExportState exporting;
 
   std::vector<JobSnapshot> jobs;  ///< that are not over, in the order of ids
   int64_t next_job = 1;

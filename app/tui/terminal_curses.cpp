@@ -263,7 +263,7 @@ class CursesTerminal : public Terminal {
     return std::max(pair, 0);
   }
 
-  void put(int x, int y, const Cell& cell) {
+  void put(int x, int y, const ScreenCell& cell) {
     const Paint paint = paint_of(cell.role, theme_, depth_);
     attr_t attributes = A_NORMAL;
     if (paint.bold) attributes |= A_BOLD;

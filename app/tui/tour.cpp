@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "app/tui/export/export_screen.h"
+#include "app/tui/export/export_update.h"
 #include "app/tui/lab/kernel_outcome.h"
 #include "app/tui/lab/lab_edit.h"
 #include "app/tui/lab/lab_figures.h"
@@ -141,12 +143,16 @@ std::string timeline_text(const State&) {
          "earlier. Space searches for a faster config than any advice.";
 }
 
-/// Few enough configs for a tour.
-void tune_step(State& state, Effects& effects) {
+void refuse_second_session(const State& state) {
   if (const std::string obstacle = is_tuning(state) ? start_obstacle(state) : "";
       !obstacle.empty()) {
     throw Error(ErrorKind::kFailed, obstacle);
   }
+}
+
+/// Few enough configs for a tour.
+void tune_step(State& state, Effects& effects) {
+  refuse_second_session(state);
   begin_form(state);
   if (!state.lab.check.has_problem) throw Error(ErrorKind::kUsage, state.lab.check.wrong);
   TuneForm form = form_for(state.lab.check.problem, TuneForm{});
@@ -181,9 +187,69 @@ std::string winner_text(const State& state) {
       pinned ? fmt::format(" Your first run took {}.", format_us(pinned->outcome->time_us)) : "";
   return fmt::format(
       "The winner, simulated in detail: {}, {} of the {}.{} D compares them cause by cause: that "
-      "is why it wins. Space goes on.",
+      "is why it wins. Space tunes a whole model for its traffic.",
       format_us(run->outcome->time_us), format_share(peak_share(*run->outcome)),
       peak_name(*run->outcome), than);
+}
+
+/// Few enough requests and configs for a tour.
+void model_step(State& state, Effects& effects) {
+  refuse_second_session(state);
+  TuneForm form;
+  form.target = "qwen2-7b";
+  form.workload = "chat";
+  form.machine = state.machine->argument;
+  form.budget = "evaluations=4";
+  form.options = "--limit 6";
+  state.tune.form = std::move(form);
+  start_tuning(state, effects);
+}
+
+std::string model_text(const State& state) {
+  const TuneState& tune = state.tune;
+  if (!tune.view || tune.view->run == 0) return "The search did not begin. Space goes on.";
+  return fmt::format(
+      "qwen2-7b was served half a dozen requests of a chat, and each of the {} GEMMs that this "
+      "made was "
+      "tuned, {} configs in all: one problem for each matrix and number of rows. j and k in "
+      "Session "
+      "choose one. Space takes the winners to Export.",
+      tune.view->problems.size(), format_count(tune.view->tried));
+}
+
+void export_step(State& state, Effects& effects) {
+  if (!state.tune.view || state.tune.view->run == 0) {
+    throw Error(ErrorKind::kFailed, "there is no tuning to export; Esc ends the tour");
+  }
+  open_export(state, state.tune.view->run, effects);
+}
+
+std::string export_text(const State& state) {
+  const ExportState& exporting = state.exporting;
+  if (!current_draft(exporting)) return "There is nothing to export. Space goes on.";
+  return fmt::format(
+      "This is the Export screen. {} winners are selected, each with its gain over the default; "
+      "the "
+      "checks say whether they make a plan, and the preview what it would change in {}: Enter "
+      "writes "
+      "it. Space replays the traffic with the plan and without.",
+      selected_places(exporting).size(), exporting.path);
+}
+
+void replay_step(State& state, Effects& effects) {
+  state.screen = Screen::kExport;
+  if (!verify_obstacle(state, ExportVerdict::Kind::kReplay).empty()) return;
+  start_verification(state, ExportVerdict::Kind::kReplay, effects);
+}
+
+std::string replay_text(const State& state) {
+  const std::shared_ptr<const ExportVerdict>& replay = state.exporting.replay;
+  if (!replay) return "It was not replayed. Space goes on.";
+  return fmt::format(
+      "Before and after: {}. That is what tuning is worth to those who wait for an answer; "
+      "tilewright "
+      "replay --compare tells all measures. Space goes on.",
+      replay->check.text);
 }
 
 void last_step(State& state, Effects&) {
@@ -193,19 +259,21 @@ void last_step(State& state, Effects&) {
 std::string last_text(const State&) {
   return "Now it is yours: change a value with < and >, Enter runs, a follows an advice, p pins, D "
          "compares, t opens the timeline, T tunes, y copies the command line of what you see. ? "
-         "lists the "
-         "keys of every screen. Space ends the tour.";
+         "lists the keys of every screen. Space ends the tour.";
 }
 
-constexpr std::array<TourStep, 9> kSteps = {{
+constexpr std::array<TourStep, 12> kSteps = {{
     {"a kernel", form_text, fill_form},
     {"where the time goes", breakdown_text, run_step},
     {"advice", advice_text, advice_step},
     {"estimate and truth", gain_text, follow_step},
-    {"before and after", diff_text, diff_step},
+    {"cause by cause", diff_text, diff_step},
     {"every instruction", timeline_text, timeline_step},
     {"search", tune_text, tune_step},
     {"the winner", winner_text, winner_step},
+    {"a model", model_text, model_step},
+    {"export", export_text, export_step},
+    {"before and after", replay_text, replay_step},
     {"your turn", last_text, last_step},
 }};
 
@@ -215,7 +283,8 @@ const TourStep& step_of(const State& state) {
 
 /// A step whose work is still being done has nothing to say yet.
 bool is_working(const State& state) {
-  return std::ranges::any_of(state.jobs, [](const JobSnapshot& job) { return !job.is_reading; });
+  return is_exporting(state) ||
+         std::ranges::any_of(state.jobs, [](const JobSnapshot& job) { return !job.is_reading; });
 }
 
 std::string words_of_step(const State& state) {

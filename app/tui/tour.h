@@ -6,7 +6,9 @@
 namespace tilewright {
 
 /// The first minutes with the workbench: a real kernel runs, its breakdown is read, an advice is
-/// followed, and the difference is looked at. Every number in it comes from the runs it makes.
+/// followed, the difference is looked at, a search finds the fastest config, a model is tuned for
+/// its traffic and replayed with the plan and without. Every number in it comes from the runs it
+/// makes.
 void start_tour(State& state, Effects& effects);
 
 /// A key that goes on with the tour or ends it; false when it is for the screen.

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "app/tui/command_table.h"
+#include "app/tui/export/export_screen.h"
 #include "app/tui/grid.h"
 #include "app/tui/help.h"
 #include "app/tui/home/home_screen.h"
@@ -16,6 +17,7 @@
 #include "app/tui/serve/serve_screen.h"
 #include "app/tui/timeline/timeline_screen.h"
 #include "app/tui/tour.h"
+#include "app/tui/tune/tune_compare.h"
 #include "app/tui/tune/tune_screen.h"
 
 namespace tilewright {
@@ -46,7 +48,10 @@ void take_key(State& state, Key key, Effects& effects) {
   if (state.notice) return state.notice.reset();
   if (state.palette) return update_palette(state, key, effects);
   if (state.help) return update_help(state, key);
-  state.message = {};
+  // What is being read stays: the palette and the command that shows it whole leave it.
+  const WorkbenchCommand* reading = command_of(state, key);
+  const bool is_reading = reading && (reading->id == "message" || reading->id == "palette");
+  if (!is_reading) state.message = {};
   const ScreenInfo& screen = info_of(state.screen);
   if (screen.type && screen.type(state, key, effects)) return;
   if (state.tour && update_tour(state, key, effects)) return;
@@ -108,7 +113,7 @@ void take_result(State& state, const JobSnapshot& job, Effects& effects) {
     Effects& effects;
     void operator()(std::monostate) const {}
     void operator()(const std::shared_ptr<const HomeData>& data) const {
-      home_loaded(state, data, effects);
+      home_loaded(state, job.id, data);
     }
     void operator()(const std::shared_ptr<const KernelOutcome>& outcome) const {
       kernel_finished(state, job.id, outcome, effects);
@@ -134,8 +139,14 @@ void take_result(State& state, const JobSnapshot& job, Effects& effects) {
     void operator()(const std::shared_ptr<const CellReason>& reason) const {
       reason_found(state, job.id, reason);
     }
+    void operator()(const std::shared_ptr<const ComparedConfigs>& compared) const {
+      configs_compared(state, job.id, compared);
+    }
     void operator()(const std::shared_ptr<const ResultsCatalog>& catalog) const {
       catalog_loaded(state, catalog);
+    }
+    void operator()(const std::shared_ptr<const OwnQueries>& own) const {
+      own_queries_changed(state, own);
     }
     void operator()(const std::shared_ptr<const QueryOutcome>& outcome) const {
       query_finished(state, job.id, outcome);
@@ -161,6 +172,18 @@ void take_result(State& state, const JobSnapshot& job, Effects& effects) {
     void operator()(const std::shared_ptr<const StepKernels>& kernels) const {
       kernels_found(state, job.id, kernels, effects);
     }
+    void operator()(const std::shared_ptr<const ExportView>& view) const {
+      export_loaded(state, job, view);
+    }
+    void operator()(const std::shared_ptr<const ExportDraft>& draft) const {
+      export_drafted(state, job.id, draft);
+    }
+    void operator()(const std::shared_ptr<const ExportVerdict>& verdict) const {
+      export_verified(state, job.id, verdict);
+    }
+    void operator()(const std::shared_ptr<const WrittenPlan>& written) const {
+      export_written(state, job.id, written);
+    }
     void operator()(const std::string& text) const { state.say(text, Role::kGood); }
   };
   std::visit(Taker{state, job, effects}, job.result);
@@ -178,9 +201,11 @@ void take_job(State& state, const JobSnapshot& job, Effects& effects) {
   state.jobs.erase(known);
   if (job.phase == JobPhase::kDone) return take_result(state, job, effects);
   job_ended_without_result(state, job);
+  home_job_ended(state, job);
   tune_job_ended(state, job);
   results_job_ended(state, job);
   serve_job_ended(state, job);
+  export_job_ended(state, job);
   if (job.phase == JobPhase::kFailed) {
     state.say(fmt::format("{}: {}", title, job.failure), Role::kBad);
   } else {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <csignal>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "app/cli/clock.h"
@@ -32,19 +33,24 @@ constexpr double kInputFrameSeconds = 0.016;
 constexpr double kSlowFlushSeconds = 0.1;
 constexpr double kSlowFrameSeconds = 0.5;
 
+/// Why a frame is wanted: what somebody did or waits for is drawn at once.
+enum class FrameCause : uint8_t { kInput, kResult, kProgress };
+
 /// When the next frame may be drawn, and how it went so far.
 class FrameClock {
  public:
   explicit FrameClock(int frames_per_second) : interval_(1.0 / frames_per_second) {}
 
-  void want(bool by_input, double now) {
-    if (by_input && !input_at_) input_at_ = now;
+  void want(FrameCause cause, double now) {
+    if (cause == FrameCause::kInput && !input_at_) input_at_ = now;
+    has_result_ = has_result_ || cause == FrameCause::kResult;
     is_wanted_ = true;
   }
   /// Seconds until the wanted frame; 0 when it is due, nothing when none is wanted.
   std::optional<double> wait(double now) const {
     if (!is_wanted_) return std::nullopt;
-    const double interval = input_at_  ? std::min(kInputFrameSeconds, interval_)
+    const bool is_prompt = input_at_ || (has_result_ && !is_slow_);
+    const double interval = is_prompt  ? std::min(kInputFrameSeconds, interval_)
                             : is_slow_ ? std::max(kSlowFrameSeconds, interval_)
                                        : interval_;
     return std::max(0.0, drawn_at_ + interval - now);
@@ -54,6 +60,7 @@ class FrameClock {
     is_slow_ = end - begin > kSlowFlushSeconds;
     drawn_at_ = begin;
     input_at_.reset();
+    has_result_ = false;
     is_wanted_ = false;
     ++frames_;
   }
@@ -65,6 +72,7 @@ class FrameClock {
  private:
   double interval_;
   bool is_wanted_ = true;
+  bool has_result_ = false;  ///< what is to be drawn has the first or last result of a job
   bool is_slow_ = false;
   double drawn_at_ = -1;
   std::optional<double> input_at_;
@@ -162,8 +170,12 @@ class Workbench {
   void take_jobs() {
     for (const JobSnapshot& job : jobs_.take_changes()) {
       Effects effects;
+      const bool has_first =
+          !std::holds_alternative<std::monostate>(job.result) && showing_.insert(job.id).second;
+      if (job.is_over()) showing_.erase(job.id);
       update(state_, job, effects);
-      clock_.want(false, wall_seconds());
+      clock_.want(has_first || job.is_over() ? FrameCause::kResult : FrameCause::kProgress,
+                  wall_seconds());
       apply(effects);
     }
   }
@@ -173,7 +185,7 @@ class Workbench {
   }
 
   void handle(const InputEvent& event) {
-    clock_.want(true, wall_seconds());
+    clock_.want(FrameCause::kInput, wall_seconds());
     Effects effects;
     update(state_, event, effects);
     apply(effects);
@@ -191,8 +203,10 @@ class Workbench {
     return Store::open(state_.db, OpenMode::kReadWrite, kBusyMs);
   }
 
-  /// Returns why it cannot be kept; empty when it is.
+  /// Returns why it cannot be kept; empty when it is. What did not come back stays as it is: a
+  /// later version may have written it.
   std::string keep_session() const {
+    if (!keeps_session_) return "";
     try {
       open_store().save_session(
           {state_.session, iso_date(), session_summary(state_), session_text(state_)});
@@ -216,6 +230,7 @@ class Workbench {
     state.width = terminal_->width();
     state.height = terminal_->height();
     state_ = std::move(state);
+    keeps_session_ = true;
     Effects effects;
     if (!is_fresh) restore(effects);
     refresh_home(state_, effects);
@@ -234,8 +249,10 @@ class Workbench {
       state_.say(
           fmt::format("session {}, as it was left on {}", printable(session->name), session->date));
     } catch (const Error& error) {
-      state_.say(fmt::format("session {} does not come back: {}", printable(state_.session),
-                             error.message()),
+      keeps_session_ = false;
+      state_.say(fmt::format("session {} does not come back and is left as it is (--fresh begins "
+                             "it anew): {}",
+                             printable(state_.session), error.message()),
                  Role::kWarn);
     }
   }
@@ -284,6 +301,8 @@ class Workbench {
   FrameClock clock_;
   std::unique_ptr<Terminal> terminal_;
   State state_;
+  std::set<int64_t> showing_;  ///< jobs at work that have shown something
+  bool keeps_session_ = true;  ///< false where what is stored did not come back
   bool is_over_ = false;
   bool is_continuing_ = false;
   int status_ = 0;

@@ -156,6 +156,25 @@ TEST(BadInput, AModelThatDoesNotFitSaysHowMuchIsMissing) {
                  {{"replay", "llama-2-70b", "--workload", "chat", "--limit", "2"}, 5, {"GiB"}});
 }
 
+TEST(BadInput, NamesOfFilesAreNoCommandsForTheTerminal) {
+  Sandbox sandbox;
+  const std::string trace = "a\x1b[31m\rb.csv";
+  sandbox.file(trace,
+               "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.6805900,37,4\n");
+  const std::string shown = "a?[31m?b.csv";
+  for (const Arguments& tokens :
+       {Arguments{"replay", "qwen2-7b", "--workload", trace},
+        Arguments{"tune", "qwen2-7b", "--workload", trace, "--budget", "evaluations=1"},
+        Arguments{"workload", "show", trace}, Arguments{"report", "1"}, Arguments{"report", "2"},
+        Arguments{"diff", "1", "1"}, Arguments{"query", "runs"}}) {
+    const Outcome outcome = sandbox.run(tokens);
+    EXPECT_EQ(outcome.status, 0) << tokens[0] << ": " << outcome.err;
+    EXPECT_EQ((outcome.out + outcome.err).find_first_of("\x1b\r"), std::string::npos)
+        << tokens[0] << ": " << outcome.out;
+  }
+  EXPECT_NE(sandbox.run({"workload", "show", trace}).out.find(shown), std::string::npos);
+}
+
 TEST(BadInput, BrokenTraceLinesAreNamed) {
   Sandbox sandbox;
   const std::string header = "TIMESTAMP,ContextTokens,GeneratedTokens\n";

@@ -77,6 +77,61 @@ TEST(Layout, HelpIsHintedAndHintsFitAtEverySize) {
   }
 }
 
+TEST(Layout, TheFocusedPaneIsMarkedInTextAtEverySize) {
+  for (const ScreenInfo& screen : all_screens()) {
+    for (const auto& [width, height] : {std::pair(60, 16), {80, 24}, {100, 30}, {120, 40}}) {
+      State state = test_state(width, height);
+      state.screen = screen.screen;
+      for (size_t pane = 0; pane < screen.panes.size(); ++pane) {
+        state.pane().pane = static_cast<int>(pane);
+        const std::string text = draw(state).text();
+        const std::string mark = fmt::format("({}/{}, Tab)", pane + 1, screen.panes.size());
+        const size_t at = text.find(mark);
+        EXPECT_NE(at, std::string::npos) << mark << "\n" << text;
+        EXPECT_EQ(text.find(", Tab)"), text.rfind(", Tab)")) << "one alone\n" << text;
+      }
+    }
+  }
+}
+
+TEST(Layout, EnterAndTabAreHintedFirst) {
+  const auto hints = [](Screen screen, int pane, int width, int height) {
+    State state = test_state(width, height);
+    state.screen = screen;
+    state.pane().pane = pane;
+    return row_of(draw(state), height - 2);
+  };
+  for (const auto& [width, height] : {std::pair(120, 40), {80, 24}}) {
+    const auto starts = [&](Screen screen, int pane, std::string_view with) {
+      const std::string row = hints(screen, pane, width, height);
+      EXPECT_TRUE(row.starts_with(fmt::format(" ? help  Enter {}  Tab next pane", with))) << row;
+    };
+    starts(Screen::kServe, kServeConfig, "start");
+    starts(Screen::kServe, kServeStep, "timeline of op");
+    starts(Screen::kServe, kServeRequests, "look into");
+    starts(Screen::kTune, kTuneSession, "start");
+    starts(Screen::kTune, kTuneTop, "open in Lab");
+    starts(Screen::kExport, 0, "write");
+  }
+}
+
+TEST(Message, ALongOneIsReadInFull) {
+  for (const char* keys : {"!", ": m e s s a g e Enter"}) {
+    State state = test_state(80, 24);
+    state.say("tune gemm: " + std::string(40, 'a') + " " + std::string(40, 'b') + " its end",
+              Role::kBad);
+    const std::string row = row_of(draw(state), 23);
+    EXPECT_NE(row.find("! shows all"), std::string::npos) << row;
+    press(state, keys);
+    EXPECT_NE(draw(state).text().find("its end"), std::string::npos) << draw(state).text();
+    press(state, "x");
+    EXPECT_FALSE(state.notice);
+  }
+  State quiet = test_state(80, 24);
+  press(quiet, "!");
+  EXPECT_NE(quiet.message.text.find("there is no message"), std::string::npos);
+}
+
 TEST(Layout, ATerminalThatIsTooSmallSaysSoAndOnlyLeaves) {
   State state = test_state(59, 30);
   EXPECT_NE(draw(state).text().find("too small: 60x16 is needed, this is 59x30"),
@@ -302,8 +357,7 @@ HomeData some_data() {
 
 State home_state(int width, int height, GlyphSet glyphs) {
   State state = test_state(width, height, glyphs);
-  Effects effects;
-  home_loaded(state, std::make_shared<const HomeData>(some_data()), effects);
+  home_loaded(state, 0, std::make_shared<const HomeData>(some_data()));
   return state;
 }
 
@@ -336,8 +390,7 @@ TEST(Home, CursorStaysInTheList) {
   EXPECT_EQ(state.home.runs.row, 2);
   HomeData less = some_data();
   less.runs.resize(1);
-  Effects effects;
-  home_loaded(state, std::make_shared<const HomeData>(less), effects);
+  home_loaded(state, 0, std::make_shared<const HomeData>(less));
   EXPECT_EQ(state.home.runs.row, 0);
 }
 

@@ -8,7 +8,10 @@
 #include <condition_variable>
 #include <latch>
 #include <map>
+#include <memory>
+#include <thread>
 
+#include "app/tui/home/home_state.h"
 #include "core/base/error.h"
 
 namespace tilewright {
@@ -22,6 +25,8 @@ class Watcher {
     ++calls_;
     changed_.notify_all();
   }
+
+  void forget() { last_.clear(); }
 
   JobSnapshot wait_for_end(JobRunner& runner, int64_t id) {
     return wait_until(runner, id, [](const JobSnapshot& job) { return job.is_over(); });
@@ -64,7 +69,7 @@ TEST(JobRunner, GivesResultsAndProgress) {
         return std::get<LoadHomeJob>(request).db + " was read";
       },
       [&] { watcher.wake(); });
-  runner.submit(1, "read", LoadHomeJob{"a.db"});
+  runner.submit(1, "read", LoadHomeJob{"a.db", ""});
   const JobSnapshot half =
       watcher.wait_until(runner, 1, [](const JobSnapshot& job) { return job.fraction > 0; });
   EXPECT_EQ(half.phase, JobPhase::kRunning);
@@ -169,7 +174,7 @@ TEST(JobRunner, ShowsWhatARunningJobFoundAndHandsItCommands) {
         return std::get<TuneCommand>(commands.front()).text;
       },
       [&] { watcher.wake(); });
-  runner.submit(7, "waits", LoadHomeJob{"a.db"});
+  runner.submit(7, "waits", LoadHomeJob{"a.db", ""});
   const JobSnapshot shown =
       watcher.wait_until(runner, 7, [](const JobSnapshot& job) { return job.result.index() != 0; });
   EXPECT_EQ(shown.phase, JobPhase::kRunning);
@@ -191,10 +196,38 @@ TEST(JobRunner, AJobThatWaitsForCommandsEndsWhenItIsCancelled) {
         return {};
       },
       [&] { watcher.wake(); });
-  runner.submit(1, "waits", LoadHomeJob{"a.db"});
+  runner.submit(1, "waits", LoadHomeJob{"a.db", ""});
   watcher.wait_until(runner, 1, [](const JobSnapshot& job) { return job.result.index() != 0; });
   runner.cancel(1);
   EXPECT_EQ(watcher.wait_for_end(runner, 1).phase, JobPhase::kCancelled);
+}
+
+TEST(JobRunner, FreesResultsItselfOnceNobodyShowsThem) {
+  Watcher watcher;
+  std::latch freed(1);
+  std::thread::id by;
+  JobRunner runner(
+      [&](const JobRequest&, const JobProgress&) -> JobResult {
+        return std::shared_ptr<const HomeData>(new HomeData, [&](const HomeData* data) {
+          delete data;
+          by = std::this_thread::get_id();
+          freed.count_down();
+        });
+      },
+      [&] { watcher.wake(); });
+  runner.submit(1, "load", LoadHomeJob{});
+  {
+    const JobSnapshot done = watcher.wait_for_end(runner, 1);
+    watcher.forget();
+    runner.take_changes();
+    EXPECT_FALSE(freed.try_wait()) << "it is still shown";
+  }
+  // As the interface does at every event; the worker lets go of the result just after it gave it.
+  while (!freed.try_wait()) {
+    runner.take_changes();
+    std::this_thread::yield();
+  }
+  EXPECT_NE(by, std::this_thread::get_id());
 }
 
 }  // namespace

@@ -55,6 +55,7 @@ Sandbox::Sandbox() {
   environment = {{"HOME", folder_.path()},
                  {"XDG_CONFIG_HOME", ""},
                  {"XDG_DATA_HOME", ""},
+                 {"XDG_STATE_HOME", ""},
                  {"TILEWRIGHT_DB", path("results.db")},
                  {"TILEWRIGHT_MACHINE", ""},
                  {"TILEWRIGHT_COLOR", ""},

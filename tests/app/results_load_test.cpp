@@ -42,13 +42,13 @@ class ResultsLoad : public testing::Test {
 };
 
 TEST_F(ResultsLoad, ReadsWhatCanBeAsked) {
-  const auto catalog = load_catalog({db_}, no_progress());
+  const auto catalog = load_catalog({db_, ""}, no_progress());
   EXPECT_TRUE(catalog->exists);
   EXPECT_FALSE(catalog->saved.empty());
   const auto runs = std::ranges::find(catalog->entries, "runs", &CatalogEntry::name);
   ASSERT_NE(runs, catalog->entries.end());
   EXPECT_EQ(runs->rows, 3);
-  EXPECT_FALSE(load_catalog({sandbox_.path("none.db")}, no_progress())->exists);
+  EXPECT_FALSE(load_catalog({sandbox_.path("none.db"), ""}, no_progress())->exists);
 }
 
 TEST_F(ResultsLoad, AsksByNameAndBySql) {
@@ -133,6 +133,21 @@ TEST_F(ResultsLoad, ComparesRunsAsDiffDoes) {
   const auto itself = compare_runs({db_, 3, 3}, no_progress());
   EXPECT_EQ(itself->total.verdict, ComparedRow::Verdict::kEqual);
   EXPECT_EQ(itself->sections[0].title, "best time by problem");
+}
+
+TEST_F(ResultsLoad, AComparisonIsCancelledInTheMiddleOfARun) {
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_EQ(sandbox_.run({"run", "gemm", "--shape", "m=2048,n=2048,k=2048"}).status, 0);
+  }
+  std::stop_source stop;
+  double last = 0;
+  const JobProgress progress(stop.get_token(), [&](double fraction) {
+    last = fraction;
+    stop.request_stop();
+  });
+  EXPECT_THROW(compare_runs({db_, 4, 5}, progress), JobCancelled);
+  EXPECT_GT(last, 0);
+  EXPECT_LT(last, 0.5) << "it is not told between the two runs";
 }
 
 }  // namespace

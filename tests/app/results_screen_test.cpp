@@ -219,6 +219,25 @@ TEST(Results, WritesAndAsksBeforeItReplaces) {
   EXPECT_TRUE(std::get<WriteResultJob>(submitted<WriteResultJob>(effects)->request).replaces);
 }
 
+TEST(Results, XOpensTheWinnersOfTheRowsTuning) {
+  QueryTable runs;
+  runs.columns = {"id", "kind", "label"};
+  runs.rows = {{int64_t{7}, std::string("tune"), std::string("qwen2-7b")},
+               {int64_t{8}, std::string("serve\x1b[31m"), std::string("qwen2-7b")}};
+  State state = with_result(results_state(), runs);
+  press(state, "j x");
+  EXPECT_EQ(state.screen, Screen::kResults);
+  EXPECT_NE(state.message.text.find("run 8 is of kind serve?[31m"), std::string::npos);
+  const Effects effects = press(state, "k x");
+  EXPECT_EQ(state.screen, Screen::kExport);
+  const auto* job = submitted<LoadExportJob>(effects);
+  ASSERT_TRUE(job);
+  EXPECT_EQ(std::get<LoadExportJob>(job->request).run, 7);
+  State without = results_state();
+  press(without, "x");
+  EXPECT_NE(without.message.text.find("the row has no run"), std::string::npos);
+}
+
 TEST(Results, EnterOpensAProblemInTheLabAndLooksForARun) {
   State state = with_result(results_state());
   press(state, "Enter");
@@ -251,6 +270,31 @@ TEST(Results, EnterOpensAProblemInTheLabAndLooksForARun) {
   state = with_result(results_state(), other);
   EXPECT_FALSE(submitted<FindRunJob>(press(state, "Enter")));
   EXPECT_NE(state.message.text.find("neither problem and config nor a run"), std::string::npos);
+}
+
+TEST(ResultsScreen, TheIdOfRunsIsARun) {
+  State state = results_state();
+  QueryTable table;
+  table.columns = {"id", "what"};
+  table.rows = {{int64_t{7}, std::string("a")}};
+  state = with_result(state, table);
+  const auto run_of = [&](const std::string& sql) {
+    state.results.shown_sql = sql;
+    return chosen_run_id(state.results);
+  };
+  EXPECT_EQ(run_of("SELECT id, label AS what FROM runs"), 7);
+  EXPECT_EQ(run_of("select r.id, label what from run r where kind = 'tune' limit 5, 3"), 7);
+  EXPECT_EQ(run_of("SELECT id, what FROM runs ORDER BY id, date"), 7);
+  for (const char* other :
+       {"", "SELECT id, what FROM measurements", "SELECT seed AS id, what FROM runs",
+        "SELECT max(seed) id, what FROM runs", "SELECT m.id, what FROM runs r, measurements m",
+        "SELECT id, what FROM runs, trials", "SELECT id, what FROM runs JOIN trials",
+        "SELECT id, what FROM trials -- FROM runs"}) {
+    EXPECT_EQ(run_of(other), 0) << other;
+  }
+  state.results.shown_sql = "SELECT id, label AS what FROM runs";
+  press(state, "a");
+  EXPECT_EQ(state.results.mark_a, 7);
 }
 
 ComparedRuns some_comparison() {

@@ -5,6 +5,7 @@
 
 #include "app/tui/session.h"
 #include "core/base/random.h"
+#include "core/base/text.h"
 #include "tests/app/golden.h"
 #include "tests/app/serve_fixture.h"
 
@@ -68,6 +69,47 @@ TEST(ServeScreen, ARunIsSteeredByKeys) {
   EXPECT_NE(state.message.text.find("no run is under way"), std::string::npos);
 }
 
+constexpr const char* kDiskFull =
+    "results.db: database or disk is full: the run could not be kept, and everything before it is "
+    "safe; make room on the disk or name another file with --db, then start the run again";
+
+/// Words of a text in their order, whatever lines and frames stand between them.
+bool shows_words(const std::string& text, std::string_view words) {
+  size_t at = 0;
+  for (const std::string_view word : split(words, ' ')) {
+    at = text.find(word, at);
+    if (at == std::string::npos) return false;
+  }
+  return true;
+}
+
+TEST(ServeScreen, ARunThatDiesSaysWhyInItsPane) {
+  for (const auto& [width, height] : {std::pair(120, 40), {80, 24}}) {
+    State state = serve_state(width, height);
+    press(state, "r");
+    tell(state, state.serve.job, JobPhase::kRunning, paused_view(20));
+    tell(state, state.serve.job, JobPhase::kFailed, {}, kDiskFull);
+    press(state, "Tab Tab Tab");
+    const std::string text = draw(state).text();
+    EXPECT_NE(text.find("run 7 failed"), std::string::npos) << text;
+    EXPECT_EQ(text.find("run 7 running"), std::string::npos) << text;
+    EXPECT_EQ(text.find("PAUSED"), std::string::npos) << text;
+    EXPECT_TRUE(shows_words(text, std::string("failed: ") + kDiskFull)) << text;
+    EXPECT_TRUE(state.serve.view->is_over());
+    press(state, "r");
+    EXPECT_TRUE(state.serve.failure.empty()) << "another run has begun";
+  }
+}
+
+TEST(ServeScreen, ARunThatDiesBeforeItsFirstStepSaysSo) {
+  State state = serve_state();
+  press(state, "r");
+  tell(state, state.serve.job, JobPhase::kFailed, {}, kDiskFull);
+  const std::string text = draw(state).text();
+  EXPECT_NE(text.find("the run failed; the Run pane says why"), std::string::npos) << text;
+  EXPECT_TRUE(shows_words(text, std::string("failed: ") + kDiskFull)) << text;
+}
+
 TEST(ServeScreen, StoredRunsAreOpenedFromHome) {
   State state = test_state();
   HomeData data;
@@ -112,6 +154,21 @@ TEST(ServeScreen, ComparesWithABaseline) {
   tell(state, state.serve.baseline_job, JobPhase::kDone, finished_view(7));
   EXPECT_EQ(state.serve.view->identity.run, 8);
   EXPECT_EQ(state.serve.baseline->identity.run, 7);
+}
+
+TEST(ServeScreen, AComparisonSaysWhatElseIsDifferent) {
+  State state = serve_state();
+  show_run(state, finished_view(7));
+  press(state, "b");
+  auto other = std::make_shared<ServeView>(*finished_view(8));
+  other->identity.command =
+      "tilewright replay qwen2-7b --workload chat --limit 60 --rate 3 --slo ttft=60ms,tpot=20ms "
+      "--machine ascend-910b2:datasheet";
+  show_run(state, other);
+  const std::string text = draw(state).text();
+  EXPECT_TRUE(shows_words(text, "baseline: limit 14, rate -; this run: limit 60, rate 3")) << text;
+  show_run(state, finished_view(9));
+  EXPECT_EQ(draw(state).text().find("this run:"), std::string::npos) << "made alike";
 }
 
 TEST(ServeScreen, RequestsAreSortedAndFiltered) {

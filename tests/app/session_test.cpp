@@ -38,6 +38,23 @@ State restored_from(const std::string& text, Effects& effects) {
   return state;
 }
 
+TEST(Session, TheExportThatWasPreparedComesBack) {
+  State before = test_state();
+  press(before, "7");
+  type(before, ":run 12");
+  press(before, "Enter");
+  type(before, ":path my plan.json");
+  press(before, "Enter");
+  Effects effects;
+  State after = restored_from(session_text(before), effects);
+  EXPECT_EQ(after.screen, Screen::kExport);
+  EXPECT_EQ(after.exporting.path, "my plan.json");
+  info_of(Screen::kExport).enter(after, effects);
+  const auto* read = job_in<LoadExportJob>(effects);
+  ASSERT_NE(read, nullptr);
+  EXPECT_EQ(read->run, 12);
+}
+
 TEST(Session, TheFormOfATuningAndTheRunThatWasShownComeBack) {
   State before = test_state();
   press(before, "4");

@@ -73,7 +73,7 @@ Grid colourful() {
   return grid;
 }
 
-std::string difference(const Cell& cell, int x, int y, Theme theme, ColorDepth depth) {
+std::string difference(const ScreenCell& cell, int x, int y, Theme theme, ColorDepth depth) {
   cchar_t shown;
   mvin_wch(y, x, &shown);
   std::array<wchar_t, CCHARW_MAX> text{};

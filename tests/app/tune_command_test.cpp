@@ -120,6 +120,31 @@ TEST(TuneArguments, AreRefusedAlikeWhateverTheTarget) {
   }
 }
 
+TEST(TuneArguments, AreRefusedBeforeAWorkloadIsServedForThem) {
+  Sandbox sandbox;
+  sandbox.environment["TILEWRIGHT_DB"] = sandbox.path("a.db");
+  const struct {
+    std::vector<std::string> options;
+    const char* says;
+  } cases[] = {
+      {{"--fidelity", "nonsense"}, "--fidelity 'nonsense' is unknown"},
+      {{"--strategy", "randon"}, "did you mean 'random'"},
+      {{"--budget", "evaluations=0"}, "below 1"},
+      {{"--batch", "0"}, "--batch"},
+      {{"--within", "0.5"}, "--within 0.5"},
+      {{"--pin", "tile_m"}, "--pin 'tile_m' is not PARAMETER=VALUE"},
+      {{"--regret", "-3"}, "--regret"},
+  };
+  for (const auto& each : cases) {
+    const Outcome outcome =
+        sandbox.run(with({"tune", "qwen2-7b", "--workload", "chat"}, each.options));
+    EXPECT_EQ(outcome.status, 2) << outcome.err;
+    EXPECT_NE(outcome.err.find(each.says), std::string::npos) << outcome.err;
+    EXPECT_EQ(outcome.err.find("serving"), std::string::npos) << outcome.err;
+  }
+  EXPECT_EQ(sandbox.run({"query", "runs", "--csv"}).out.find("tune"), std::string::npos);
+}
+
 TEST(TuneArguments, ARangeOfOneIsOneProblemAndAnOpenOneIsRefused) {
   Sandbox sandbox;
   const auto run = [&](const std::string& m) {

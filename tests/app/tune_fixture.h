@@ -103,8 +103,8 @@ inline void do_small_jobs(State& state, Effects effects) {
       if (const auto* matters = std::get_if<TuneMattersJob>(&submitted->request)) {
         result = matters_of(*matters);
       } else if (const auto* fit = std::get_if<TuneFitJob>(&submitted->request)) {
-        result = std::make_shared<const TuneFit>(
-            fit_of(fit->problem, *fit->spaces, fit->across, fit->down, [] {}));
+        result =
+            std::make_shared<const TuneFit>(fit_of(fit->problem, *fit->spaces, fit->plane, [] {}));
       } else if (const auto* reason = std::get_if<CellReasonJob>(&submitted->request)) {
         result = std::make_shared<const CellReason>(
             reason_of(reason->problem, *reason->spaces, reason->cell));

@@ -78,6 +78,37 @@ TEST(TuneRecorder, CommandsTakeEffectWhenTheSessionAnswers) {
   EXPECT_EQ(recorder.view(1).log.back().text, "strategy: genetic: no");
 }
 
+TEST(TuneRecorder, APauseStopsClockRateAndForecast) {
+  TuneRecorder recorder = made_up_session();
+  const Config best = recorder.view(5).problems.front()->best;
+  Measurement more;
+  more.time_us = 30;
+  recorder.take(small_gemm(), best, more, false, false);
+  EXPECT_GT(recorder.view(6).per_second, 0);
+  TuneEvent answer;
+  answer.kind = TuneEventKind::kControl;
+  TuneCommand command;
+  command.kind = TuneCommand::Kind::kPause;
+  recorder.asked(command);
+  recorder.take(answer, 6);
+  for (const double seconds : {6.0, 7.0, 500.0}) {
+    const TuneView view = recorder.view(seconds);
+    EXPECT_EQ(view.seconds, 6);
+    EXPECT_EQ(view.per_second, 0);
+    EXPECT_LT(view.seconds_left(), 0);
+  }
+  command.kind = TuneCommand::Kind::kResume;
+  recorder.asked(command);
+  recorder.take(answer, 1000);
+  EXPECT_EQ(recorder.view(1002).seconds, 8);
+  EXPECT_EQ(recorder.view(1002).log.back().seconds, 6);
+  command.kind = TuneCommand::Kind::kPause;
+  recorder.asked(command);
+  recorder.take(answer, 1002);
+  recorder.set_phase(TunePhase::kInterrupted, 1010);
+  EXPECT_EQ(recorder.view(1011).seconds, 9) << "it ended, after a second at work";
+}
+
 TEST(TuneRecorder, TheLogIsBounded) {
   TuneRecorder recorder = made_up_session();
   for (int i = 0; i < 1000; ++i) recorder.note(std::to_string(i), i);
@@ -113,9 +144,9 @@ TEST(TuneRecorder, RandomDrawsAreExpectedOnlyOnceEverythingIsKnown) {
 TEST(HeatGrid, HoldsTheBestOverTheOtherParameters) {
   TuneRecorder recorder = made_up_session();
   const auto problem = recorder.view(1).problems[0];
-  const auto axes = axes_of(TuneState{}, *problem);
-  ASSERT_TRUE(axes);
-  const HeatGrid grid = heat_of(*problem, axes->first, axes->second);
+  const auto plane = plane_of(TuneState{}, *problem);
+  ASSERT_TRUE(plane);
+  const HeatGrid grid = heat_of(*problem, *plane);
   int64_t tried = 0;
   double best = 1e9;
   for (const HeatCell& cell : grid.cells) {
@@ -129,20 +160,67 @@ TEST(HeatGrid, HoldsTheBestOverTheOtherParameters) {
   EXPECT_EQ(grid.at(cursor).best_us, problem->best_us);
 }
 
+TEST(HeatGrid, OfAHeldValueHoldsOnlyItsTries) {
+  TuneRecorder recorder = made_up_session();
+  const auto problem = recorder.view(1).problems[0];
+  TuneState tune;
+  tune.held = {"tile_k", problem->best.at("tile_k")};
+  const auto plane = plane_of(tune, *problem);
+  ASSERT_TRUE(plane && plane->fixed);
+  const size_t place = plane->fixed->parameter;
+  EXPECT_EQ(problem->parameters[place].name, "tile_k");
+  int64_t expected = 0;
+  for (size_t row = 0; row < problem->trials.size(); ++row) {
+    expected += problem->trials.values(row)[place] == plane->fixed->value ? 1 : 0;
+  }
+  const HeatGrid grid = heat_of(*problem, *plane);
+  int64_t tried = 0;
+  for (const HeatCell& cell : grid.cells) {
+    tried += cell.tried;
+    if (cell.best_us > 0) {
+      EXPECT_EQ(problem->config(cell.best_row).at("tile_k"), plane->fixed->value);
+    }
+  }
+  EXPECT_EQ(tried, expected);
+  EXPECT_GT(tried, 0);
+  EXPECT_LT(tried, 60);
+  tune.across = "tile_k";
+  EXPECT_FALSE(plane_of(tune, *problem)->fixed) << "a value of an axis is not held";
+  tune.held = {"tile_k", 7};
+  EXPECT_FALSE(plane_of(tune, *problem)->fixed) << "it has no such value";
+}
+
+TEST(TuneFit, OfAHeldValueIsThatOfTheSpaceWithIt) {
+  const Machine machine = load_machine("ascend-910b2:datasheet");
+  const Problem problem = small_gemm();
+  const TuneProblem tune = kernel_problem(problem, machine);
+  const ProblemFacts facts = facts_of(problem, machine, &tune.space);
+  const std::vector<int64_t>& values = facts.parameters[2].values;
+  const auto unfit = [&](const std::optional<FixedValue>& fixed) {
+    const TuneFit fit = fit_of(problem.text(), *facts.spaces, {1, 0, fixed}, [] {});
+    return std::ranges::count(fit.cells, CellFit::kUnfit);
+  };
+  EXPECT_EQ(unfit(FixedValue{2, values.front()}), unfit({}));
+  EXPECT_GT(unfit(FixedValue{2, values.back()}), unfit({}));
+  const CellPlace cell = {
+      {1, 0, FixedValue{2, values.back()}}, facts.parameters[1].values.size() - 1, 0};
+  EXPECT_NE(reason_of(problem.text(), *facts.spaces, cell).text, "");
+}
+
 TEST(TuneFit, TellsWhatDoesNotFitFromWhatIsLeftOut) {
   const Machine machine = load_machine("ascend-910b2:datasheet");
   const Problem problem = small_gemm();
   const TuneProblem tune = kernel_problem(problem, machine);
   const ProblemFacts facts = facts_of(problem, machine, &tune.space);
-  const TuneFit fit = fit_of(problem.text(), *facts.spaces, 1, 0, [] {});
+  const TuneFit fit = fit_of(problem.text(), *facts.spaces, {1, 0}, [] {});
   const std::vector<int64_t>& across = facts.parameters[1].values;
   const std::vector<int64_t>& down = facts.parameters[0].values;
   ASSERT_EQ(fit.cells.size(), across.size() * down.size());
-  const CellPlace largest = {1, 0, across.size() - 1, down.size() - 1};
+  const CellPlace largest = {{1, 0}, across.size() - 1, down.size() - 1};
   EXPECT_EQ(fit.cells.back(), CellFit::kUnfit);
   EXPECT_NE(reason_of(problem.text(), *facts.spaces, largest).text.find("of L0C"),
             std::string::npos);
-  const CellPlace smallest = {1, 0, 0, 0};
+  const CellPlace smallest = {{1, 0}, 0, 0};
   EXPECT_EQ(fit.cells.front(), CellFit::kLeftOut);
   EXPECT_NE(reason_of(problem.text(), *facts.spaces, smallest).text.find("left out"),
             std::string::npos);

@@ -13,6 +13,7 @@
 #include "db/queries.h"
 #include "tests/tuner/session_fixture.h"
 #include "tuner/session/plan_maker.h"
+#include "tuner/session/winner_list.h"
 
 namespace tilewright {
 namespace {
@@ -329,13 +330,22 @@ TEST_F(SessionTest, PlanRefusesWhatItCannotHoldAndNamesStaleWinners) {
 
   const auto any = [](std::string_view) { return true; };
   const auto none = [](std::string_view) { return false; };
-  const auto stale = [&](int revision, const std::function<bool(std::string_view)>& current) {
-    return stale_winners(std::vector{good}, {[=](std::string_view) { return revision; }, current});
+  const auto stale = [&](int revision, const std::function<bool(std::string_view)>& current,
+                         const std::string& fingerprint = "") {
+    return list_winners(run, std::vector{good},
+                        {[=](std::string_view) { return revision; }, current,
+                         [=](const tilewright::Run&) { return fingerprint; }})
+        .at(0);
   };
-  EXPECT_TRUE(stale(1, any).empty());
-  EXPECT_NE(stale(2, any).at(0).find("revision 1 of gemm, current is 2"), std::string::npos);
-  EXPECT_NE(stale(-1, any).at(0).find("no longer exists"), std::string::npos);
-  EXPECT_NE(stale(1, none).at(0).find("sim/1/composed"), std::string::npos);
+  run.machine_fingerprint = "abc";
+  EXPECT_TRUE(stale(1, any).can_be_exported());
+  EXPECT_TRUE(stale(1, any, "abc").can_be_exported());
+  EXPECT_EQ(stale(2, any).state, WinnerState::kStale);
+  EXPECT_NE(stale(2, any).reason.find("revision 1 of gemm, current is 2"), std::string::npos);
+  EXPECT_NE(stale(-1, any).reason.find("no longer exists"), std::string::npos);
+  EXPECT_NE(stale(1, none).reason.find("sim/1/composed"), std::string::npos);
+  EXPECT_NE(stale(1, any, "def").reason.find("abc, which is def now"), std::string::npos);
+  EXPECT_THROW(make_plan(run, std::vector{good, good}), Error) << "two winners at one m";
 }
 
 }  // namespace

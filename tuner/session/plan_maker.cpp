@@ -80,22 +80,14 @@ Draft& draft_of(std::vector<Draft>& drafts, const Winner& winner, const Problem&
 
 }  // namespace
 
-std::vector<std::string> stale_winners(std::span<const Winner> winners,
-                                       const PlanCurrency& currency) {
-  std::vector<std::string> stale;
-  for (const Winner& winner : winners) {
-    const int revision = currency.revision_of(winner.kernel);
-    if (revision != winner.kernel_revision) {
-      stale.push_back(fmt::format(
-          "{}: tuned with revision {} of {}, {}", winner.problem, winner.kernel_revision,
-          winner.kernel,
-          revision < 0 ? "which no longer exists" : fmt::format("current is {}", revision)));
-    } else if (!currency.is_current(winner.evaluator)) {
-      stale.push_back(
-          fmt::format("{}: timed by {}, which is not current", winner.problem, winner.evaluator));
-    }
+std::string why_no_plan(const Winner& winner) {
+  try {
+    matrix_problem(winner);
+    parse_config(winner.config);
+    return "";
+  } catch (const Error& error) {
+    return error.message();
   }
-  return stale;
 }
 
 Plan make_plan(const Run& run, std::span<const Winner> winners) {
@@ -110,7 +102,14 @@ Plan make_plan(const Run& run, std::span<const Winner> winners) {
       std::vector<std::string>& ops = draft.table.ops;
       if (std::ranges::find(ops, op) == ops.end()) ops.push_back(op);
     }
-    draft.rows.push_back({problem.size("m"), whole_numbers(run, winner), winner.time_us});
+    const int64_t m = problem.size("m");
+    if (std::ranges::find(draft.rows, m, &TunedRow::m) != draft.rows.end()) {
+      throw Error(ErrorKind::kFailed,
+                  fmt::format("two winners of run {} are of {} n={} k={} at m={}; a plan can hold "
+                              "one of them",
+                              run.id, printable(winner.kernel), draft.table.n, draft.table.k, m));
+    }
+    draft.rows.push_back({m, whole_numbers(run, winner), winner.time_us});
   }
   Plan plan;
   plan.machine_name = run.machine_name;

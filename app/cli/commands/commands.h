@@ -25,6 +25,7 @@ int run_calibrate(Context& context);
 int run_model(Context& context);
 int run_kernel(Context& context);
 int run_workload(Context& context);
+int run_fuse(Context& context);
 int run_db(Context& context);
 int run_tui(Context& context);
 int run_help(Context& context);

@@ -147,7 +147,7 @@ TuneOptions tune_options(const Context& context, const TuneTarget& target, Store
   options.max_seconds = budget.seconds;
   options.min_gain = budget.gain;
   options.seed = static_cast<uint64_t>(context.globals().seed);
-  options.batch = static_cast<size_t>(arguments.integer("batch", 1, 4096));
+  options.batch = read_batch(arguments);
   // Shards do not see each other, so none begins with what another one found.
   options.transfer = !arguments.has("no-transfer") && !arguments.has("shard");
   options.analyse = is_one;
@@ -313,6 +313,7 @@ void warn_early_end(const Context& context, const TuneResult& result, int64_t ru
 
 /// What a command line names, less what other shards have of it. Nothing when interrupted.
 std::optional<TuneTarget> read_target(Context& context, const Shard& shard) {
+  check_tune_arguments(context.arguments());
   std::optional<TuneTarget> target = read_tune_target(context);
   if (target) shard.keep_own(target->problems);
   return target;

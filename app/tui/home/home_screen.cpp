@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "app/tui/export/export_screen.h"
 #include "app/tui/home/home_views.h"
 #include "app/tui/lab/lab_screen.h"
 #include "app/tui/layout.h"
@@ -118,15 +119,23 @@ std::string nothing_to_open(const State& state) {
   return has ? "" : "nothing is chosen here";
 }
 
-void set_filter(State& state, std::string_view text, Effects&) {
+std::string no_tuning(const State& state) {
+  const RunRow* run = state.pane().pane == kRuns ? chosen_run(state) : nullptr;
+  return run && run->kind == "tune" ? "" : "choose a tuning in the list of runs";
+}
+
+/// What is in the list is filtered at once; where it has not all runs, the database is asked for
+/// the others.
+void set_filter(State& state, std::string_view text, Effects& effects) {
   state.home.filter = lower_case(text);
   state.home.runs = {};
   state.home.best = {};
+  if (state.home.data && !state.home.data->has_all_runs()) refresh_home(state, effects);
 }
 
-bool type(State& state, Key key, Effects&) {
+bool type(State& state, Key key, Effects& effects) {
   if (key != keys::kEscape || state.home.filter.empty()) return false;
-  state.home.filter.clear();
+  set_filter(state, "", effects);
   return true;
 }
 
@@ -171,10 +180,16 @@ std::string status(const State& state) {
 }  // namespace
 
 void refresh_home(State& state, Effects& effects) {
-  submit(state, effects, "read database", LoadHomeJob{state.db});
+  state.home.load_job =
+      submit(state, effects, "read database", LoadHomeJob{state.db, state.home.filter});
 }
 
-void home_loaded(State& state, const std::shared_ptr<const HomeData>& data, Effects&) {
+void home_job_ended(State& state, const JobSnapshot& job) {
+  if (job.id == state.home.load_job) state.home.load_job = 0;
+}
+
+void home_loaded(State& state, int64_t job, const std::shared_ptr<const HomeData>& data) {
+  if (job == state.home.load_job) state.home.load_job = 0;
   state.home.data = data;
   state.home.runs.move_to(state.home.runs.row, static_cast<int>(shown_runs(state.home).size()));
   state.home.best.move_to(state.home.best.row, static_cast<int>(shown_best(state.home).size()));
@@ -189,6 +204,13 @@ std::vector<WorkbenchCommand> home_commands() {
        .help = "the run or config in the Lab",
        .act = open_row,
        .obstacle = nothing_to_open},
+      {.id = "export",
+       .place = Place::kHome,
+       .keys = "x",
+       .help = "the winners of the chosen tuning, on Export",
+       .act = [](State& state, std::string_view,
+                 Effects& effects) { open_export(state, chosen_run(state)->id, effects); },
+       .obstacle = no_tuning},
       {.id = "new",
        .place = Place::kHome,
        .keys = "n l",

@@ -13,7 +13,9 @@ const ScreenInfo& home_screen();
 std::vector<WorkbenchCommand> home_commands();
 
 /// The database was read.
-void home_loaded(State& state, const std::shared_ptr<const HomeData>& data, Effects& effects);
+void home_loaded(State& state, int64_t job, const std::shared_ptr<const HomeData>& data);
+/// A job ended without a result.
+void home_job_ended(State& state, const JobSnapshot& job);
 
 /// Asks for what the database holds now.
 void refresh_home(State& state, Effects& effects);

@@ -40,14 +40,21 @@ struct BestRow {
 
 /// What the results database holds, at one moment.
 struct HomeData {
-  std::vector<RunRow> runs;  ///< newest first, at most kRunsShown
-  std::vector<BestRow> best;
+  std::vector<RunRow> runs;   ///< newest first that pass the filter, at most kRunsShown
+  std::string filter;         ///< that the runs were read with, in lower case; empty: all
+  std::vector<BestRow> best;  ///< of the newest problems, at most kBestShown
+  bool has_more_best = false;
   std::vector<SessionRow> sessions;
   int64_t run_count = 0;
   int64_t measurement_count = 0;
   int64_t bytes = 0;  ///< of the file
   int schema_version = 0;
   bool exists = false;  ///< whether there is a database yet
+
+  /// Whether every run is in the list.
+  bool has_all_runs() const {
+    return filter.empty() && static_cast<int64_t>(runs.size()) >= run_count;
+  }
 };
 
 /// The row of a list that is chosen.
@@ -63,8 +70,9 @@ struct HomeState {
   ListCursor runs;
   ListCursor best;
   ListCursor sessions;
-  ListCursor start;    ///< of the menu
-  std::string filter;  ///< of the lists, in lower case
+  ListCursor start;      ///< of the menu
+  std::string filter;    ///< of the lists, in lower case
+  int64_t load_job = 0;  ///< reads the database; 0: none
 };
 
 }  // namespace tilewright

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "app/tui/command_table.h"
+#include "app/tui/home/home_load.h"
 #include "app/tui/lab/lab_figures.h"
 #include "app/tui/widgets.h"
 #include "core/base/error.h"
@@ -16,12 +17,14 @@ namespace tilewright {
 
 namespace {
 
-constexpr std::array<StartEntry, 5> kStartEntries = {{
+constexpr std::array<StartEntry, 7> kStartEntries = {{
     {"tour", "first run? a tour of two minutes"},
     {"lab", "run a kernel: where does its time go?"},
     {"timeline", "every instruction, and why not earlier"},
     {"tune", "search for the fastest configs"},
     {"serve", "replay a serving trace on the simulator"},
+    {"results", "ask the database, compare two runs"},
+    {"plan", "check what a tuning found, and write it"},
 }};
 
 bool passes(const HomeState& home, std::string_view text) {
@@ -31,9 +34,14 @@ bool passes(const HomeState& home, std::string_view text) {
 std::string runs_title(const State& state) {
   const HomeState& home = state.home;
   if (!home.data) return "Runs";
-  std::string title = fmt::format("Runs  {}", format_count(home.data->run_count));
-  if (!home.filter.empty()) title += fmt::format("  filter \"{}\"", home.filter);
-  return title;
+  const std::string all = format_count(home.data->run_count);
+  const auto shown = std::ssize(shown_runs(home));
+  if (!home.filter.empty()) {
+    return fmt::format("Runs  {}{} of {}  filter \"{}\"", shown >= kRunsShown ? "newest " : "",
+                       format_count(shown), all, printable(home.filter));
+  }
+  if (home.data->has_all_runs()) return "Runs  " + all;
+  return fmt::format("Runs  newest {} of {}", format_count(shown), all);
 }
 
 Role role_of_status(std::string_view status) {
@@ -42,14 +50,16 @@ Role role_of_status(std::string_view status) {
   return Role::kText;
 }
 
+/// Why a list is empty; `what` where the database has nothing for it.
+std::string reason_of_nothing(const HomeState& home, std::string_view what) {
+  if (!home.data) return "reading the database ...";
+  if (home.filter.empty()) return std::string(what);
+  if (home.load_job != 0) return fmt::format("looking for \"{}\" ...", printable(home.filter));
+  return fmt::format("nothing matches \"{}\"; Esc shows all", printable(home.filter));
+}
+
 void draw_nothing(Canvas& canvas, const State& state, std::string_view what) {
-  const bool is_filtered = state.home.data && !state.home.filter.empty();
-  draw_wrapped(canvas, 0, 0,
-               !state.home.data ? "reading the database ..."
-               : is_filtered
-                   ? fmt::format("nothing matches \"{}\"; Esc shows all", state.home.filter)
-                   : std::string(what),
-               Role::kDim);
+  draw_wrapped(canvas, 0, 0, reason_of_nothing(state.home, what), Role::kDim);
 }
 
 /// Only the pane that takes the keys shows its cursor.
@@ -78,6 +88,11 @@ std::string brief_config(const std::string& text) {
   } catch (const Error&) {
     return text;
   }
+}
+
+/// "detailed" of "sim/2/detailed"; programs of the user's by their whole name.
+std::string brief_evaluator(const std::string& text) {
+  return text.starts_with("sim/") ? text.substr(text.rfind('/') + 1) : text;
 }
 
 /// "01-31 12:34" of an ISO date.
@@ -115,8 +130,10 @@ void draw_runs(const State& state, Canvas canvas) {
 }
 
 std::string best_title(const State& state) {
-  return state.home.data ? fmt::format("Best known configs  {}", state.home.data->best.size())
-                         : "Best known configs";
+  const HomeData* data = state.home.data.get();
+  if (!data) return "Best known configs";
+  return fmt::format("Best known configs  {}{}", data->has_more_best ? "newest " : "",
+                     data->best.size());
 }
 
 void draw_best(const State& state, Canvas canvas) {
@@ -126,15 +143,16 @@ void draw_best(const State& state, Canvas canvas) {
     return;
   }
   TableView table;
-  table.columns = fit_columns(
-      {{"problem", 24}, {"time", 10, true}, {"config", 26}, {"machine", 14}}, 0, canvas.width());
+  table.columns =
+      fit_columns({{"problem", 24}, {"time", 10, true}, {"by", 8}, {"config", 20}, {"machine", 14}},
+                  0, canvas.width());
   table.rows = static_cast<int>(rows.size());
   table.chosen = state.home.best.row;
   table.has_focus = state.pane().pane == kBest;
   draw_table(canvas, table, [&](int row) {
     const BestRow& best = *rows[static_cast<size_t>(row)];
     return TableRow{{brief_problem(best.problem), format_us(best.time_us),
-                     brief_config(best.config), best.machine}};
+                     brief_evaluator(best.evaluator), brief_config(best.config), best.machine}};
   });
 }
 
@@ -213,8 +231,6 @@ void draw_start(const State& state, Canvas canvas) {
     if (y == state.home.start.row) draw_cursor(canvas, state, kStart, y);
     ++y;
   }
-  ++y;
-  draw_wrapped(canvas, 0, y, "plans: tilewright export -o plan.json", Role::kDim);
 }
 
 constexpr std::array<PaneInfo, 6> kPanes = {{

@@ -7,6 +7,7 @@
 #include "app/cli/clock.h"
 #include "app/cli/kernel_run.h"
 #include "app/cli/problem_arguments.h"
+#include "app/cli/shell_word.h"
 #include "app/cli/trace_file.h"
 #include "app/cli/work_estimate.h"
 #include "app/tui/progress_sink.h"
@@ -64,17 +65,6 @@ double peak_flops_of(const KernelOutcome& outcome) {
                           machine.vector.cost_of(VectorOp::kAdd, width <= 2).slope;
   return elements * machine.cores.clock_mhz * 1e6 *
          static_cast<double>(machine.cores.aic * machine.cores.aiv_per_aic);
-}
-
-std::string shell_word(std::string_view text) {
-  constexpr std::string_view kPlain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@%";
-  if (!text.empty() && text.find_first_not_of(kPlain) == std::string_view::npos) {
-    return std::string(text);
-  }
-  std::string word = "'";
-  for (const char letter : text) word += letter == '\'' ? "'\\''" : std::string(1, letter);
-  return word + "'";
 }
 
 std::string command_line_of(const KernelRequest& request) {

@@ -49,9 +49,6 @@ struct KernelOutcome {
 /// elements per second of an addition.
 double peak_flops_of(const KernelOutcome& outcome);
 
-/// A word that any POSIX shell takes as it is.
-std::string shell_word(std::string_view text);
-
 /// The command line that gives the same time.
 std::string command_line_of(const KernelRequest& request);
 

@@ -110,6 +110,10 @@ std::string tenths_text(int64_t tenths) {
                      std::abs(tenths) % 10);
 }
 
+std::string signed_count(int64_t value) {
+  return (value > 0 ? "+" : "") + format_count(value);
+}
+
 std::string change_percent(double before, double after) {
   if (before <= 0) return "-";
   if (before == after) return "=";

@@ -28,6 +28,8 @@ std::vector<ShareRow> share_rows(const Breakdown& breakdown);
 
 /// "73.5 %" of tenths of a percent.
 std::string tenths_text(int64_t tenths);
+/// "+1,234": a change.
+std::string signed_count(int64_t value);
 /// "-6.1 %", "+0.4 %": how much longer `after` takes, or "=" where it is the same.
 std::string change_percent(double before, double after);
 /// Whether the times of both can be compared: equal problems, with all types and layouts.

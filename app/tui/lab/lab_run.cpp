@@ -114,15 +114,14 @@ void trim_runs(LabState& lab) {
   if (oldest != lab.runs.end()) lab.runs.erase(oldest);
 }
 
-/// The machine in use when it has that name, else the preset.
+}  // namespace
+
 MachineRef machine_named(const State& state, std::string_view name) {
   if (name.empty() || state.machine->machine.name == name || state.machine->argument == name) {
     return state.machine;
   }
   return named_machine(name);
 }
-
-}  // namespace
 
 std::string run_obstacle(const State& state) {
   const LabState& lab = state.lab;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "app/tui/state.h"
 
@@ -15,6 +16,9 @@ struct RunExtras {
 };
 /// Simulates what the form says.
 void run_form(State& state, Effects& effects, const RunExtras& extras = {});
+
+/// The machine in use when it has that name, else the preset; Error (not found).
+MachineRef machine_named(const State& state, std::string_view name);
 
 /// Why the form cannot be run now; empty when it can.
 std::string run_obstacle(const State& state);

@@ -14,10 +14,6 @@ namespace tilewright {
 
 namespace {
 
-std::string signed_count(int64_t value) {
-  return (value > 0 ? "+" : "") + format_count(value);
-}
-
 /// A share of a change as a percentage; "-" where there is no change.
 std::string part_of(int64_t part, int64_t whole) {
   if (whole == 0) return "-";

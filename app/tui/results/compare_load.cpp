@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 
 #include "app/cli/report_diff.h"
+#include "app/tui/progress_sink.h"
 #include "app/tui/results/results_load.h"
 #include "app/tui/results/results_state.h"
 #include "core/base/text.h"
@@ -81,9 +83,14 @@ std::string text_of(const ReportDifference& difference) {
 std::shared_ptr<const ComparedRuns> compare_runs(const CompareRunsJob& job,
                                                  const JobProgress& progress) {
   Store store = Store::open(job.db, OpenMode::kReadOnly);
-  RunReport a = read_report(store, std::to_string(job.a));
+  const auto report_of = [&](int64_t run, const JobProgress& part) {
+    return read_report(store, std::to_string(run), nullptr, [&part](const Launch& launch) {
+      return std::make_unique<ProgressSink>(part, launch);
+    });
+  };
+  RunReport a = report_of(job.a, progress.part(0, 0.5));
   progress.at(0.5);
-  RunReport b = read_report(store, std::to_string(job.b));
+  RunReport b = report_of(job.b, progress.part(0.5, 1));
   const ReportDiff diff = diff_of(std::move(a), std::move(b));
   auto compared = std::make_shared<ComparedRuns>();
   compared->a = job.a;

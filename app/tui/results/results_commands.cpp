@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "app/tui/export/export_screen.h"
 #include "app/tui/lab/lab_screen.h"
 #include "app/tui/results/results_screen.h"
 #include "app/tui/results/results_update.h"
@@ -96,6 +97,24 @@ std::string no_frequent(const State& state) {
   return results.facts && !results.facts->frequent.empty() ? "" : "there are no values";
 }
 
+std::string nothing_to_keep(const State& state) {
+  return trim(state.results.sql.utf8()).empty() ? "there is no SQL to keep: e types some" : "";
+}
+
+void keep_query(State& state, std::string_view name, Effects& effects) {
+  submit(state, effects, "keep query",
+         SaveQueryJob{state.tune.globals.queries, std::string(name), state.results.sql.utf8()});
+}
+
+std::string no_own(const State& state) {
+  return chosen_own(state.results) ? "" : "only queries of your own (my: ...) can be deleted";
+}
+
+void delete_query(State& state, std::string_view, Effects& effects) {
+  submit(state, effects, "delete query",
+         SaveQueryJob{state.tune.globals.queries, chosen_own(state.results)->name, ""});
+}
+
 void show_frequency(State& state, std::string_view, Effects&) {
   state.pane().pane = kColumnPane;
 }
@@ -158,7 +177,22 @@ std::string nothing_to_open(const State& state) {
     return value && !whole_value(*value).empty();
   };
   if ((has("problem") && has("config")) || chosen_run_id(results) != 0) return "";
-  return "the row has neither problem and config nor a run";
+  return "the row has neither problem and config nor a run (a column `run`, or `id` of runs)";
+}
+
+/// Why the row's run cannot have winners, as far as the row tells.
+std::string no_winners(const State& state) {
+  const ResultsState& results = state.results;
+  const int64_t run = chosen_run_id(results);
+  if (run == 0) return "the row has no run";
+  const ResultValue* kind = value_in(results, "kind");
+  const std::string text = kind ? whole_value(*kind) : "tune";
+  if (text == "tune") return "";
+  return fmt::format("run {} is of kind {}: only a tuning has winners", run, printable(text));
+}
+
+void export_run(State& state, std::string_view, Effects& effects) {
+  open_export(state, chosen_run_id(state.results), effects);
 }
 
 /// Asks for the number of a run where no row says it.
@@ -203,6 +237,15 @@ std::vector<WorkbenchCommand> asking_commands() {
        .act = open_row,
        .obstacle = nothing_to_open,
        .pane = kGridPane},
+      {.id = "export",
+       .place = Place::kResults,
+       .keys = "x",
+       .hint = "export",
+       .help = "the winners of the row's tuning, on Export",
+       .act = export_run,
+       .obstacle = no_winners,
+       .pane = kGridPane,
+       .is_hinted = [](const State& state) { return no_winners(state).empty(); }},
       {.id = "load",
        .place = Place::kResults,
        .keys = "Enter",
@@ -234,6 +277,23 @@ std::vector<WorkbenchCommand> asking_commands() {
              state.pane().pane = kSqlPane;
              state.results.is_typing = true;
            }},
+      {.id = "save",
+       .place = Place::kResults,
+       .keys = "s",
+       .hint = "save",
+       .help = "keep the SQL of the editor under a name, in the list of saved queries",
+       .act = keep_query,
+       .obstacle = nothing_to_keep,
+       .argument = "NAME"},
+      {.id = "delete",
+       .place = Place::kResults,
+       .keys = "d Del",
+       .hint = "delete",
+       .help = "in the list: delete the chosen query of your own",
+       .act = delete_query,
+       .obstacle = no_own,
+       .pane = kSourcesPane,
+       .is_hinted = [](const State& state) { return chosen_own(state.results) != nullptr; }},
       {.id = "run",
        .place = Place::kResults,
        .keys = "F5 Ctrl-R r",

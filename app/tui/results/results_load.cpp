@@ -11,6 +11,7 @@
 #include "app/tui/results/results_state.h"
 #include "core/base/error.h"
 #include "core/base/file.h"
+#include "core/base/text.h"
 #include "db/queries.h"
 #include "db/store.h"
 
@@ -31,7 +32,12 @@ std::shared_ptr<const ResultsCatalog> load_catalog(const LoadCatalogJob& job,
                                                    const JobProgress& progress) {
   auto catalog = std::make_shared<ResultsCatalog>();
   for (const SavedQuery& saved : saved_queries()) {
-    catalog->saved.push_back({saved.name, saved.description, saved.sql});
+    catalog->saved.push_back({saved.name, saved.description, saved.sql, false});
+  }
+  try {
+    set_own_queries(*catalog, read_own_queries(job.queries));
+  } catch (const Error& error) {
+    catalog->own_failure = error.message();
   }
   try {
     Store store = Store::open(job.db, OpenMode::kReadOnly);
@@ -43,6 +49,14 @@ std::shared_ptr<const ResultsCatalog> load_catalog(const LoadCatalogJob& job,
     if (error.kind() != ErrorKind::kNotFound) throw;
   }
   return catalog;
+}
+
+std::shared_ptr<const OwnQueries> save_query(const SaveQueryJob& job) {
+  auto own = std::make_shared<OwnQueries>();
+  own->queries = save_own_query(job.queries, {job.name, job.sql});
+  own->name = trim(job.name);
+  own->is_deleted = job.sql.empty();
+  return own;
 }
 
 std::shared_ptr<const QueryOutcome> run_query(const QueryJob& job, const JobProgress& progress) {

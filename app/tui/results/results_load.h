@@ -11,6 +11,8 @@ namespace tilewright {
 /// Shows what there is before it has counted the rows.
 std::shared_ptr<const ResultsCatalog> load_catalog(const LoadCatalogJob& job,
                                                    const JobProgress& progress);
+/// Errors as save_own_query().
+std::shared_ptr<const OwnQueries> save_query(const SaveQueryJob& job);
 /// A query that is wrong is an outcome, not an Error; so is one that takes longer than
 /// kMostQuerySeconds. JobCancelled when it was cancelled.
 std::shared_ptr<const QueryOutcome> run_query(const QueryJob& job, const JobProgress& progress);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "app/cli/shell_word.h"
 #include "app/tui/layout.h"
 #include "app/tui/results/results_update.h"
 #include "app/tui/results/results_views.h"
@@ -69,7 +70,7 @@ std::vector<PaneBox> layout(const State& state, const Rect& body) {
 }
 
 void enter(State& state, Effects& effects) {
-  submit(state, effects, "read database", LoadCatalogJob{state.db});
+  submit(state, effects, "read database", LoadCatalogJob{state.db, state.tune.globals.queries});
 }
 
 bool type(State& state, Key key, Effects& effects) {
@@ -186,13 +187,6 @@ void mouse(State& state, int pane, const Rect& inner, const MouseEvent& event, E
   if (pane == kColumnPane) click_column(state, inner, event, effects);
 }
 
-/// For a shell: in quotes that keep everything as it is.
-std::string shell_word(std::string_view text) {
-  std::string word = "'";
-  for (const char c : text) word += c == '\'' ? "'\\''" : std::string(1, c);
-  return word + "'";
-}
-
 std::string command_line(const State& state) {
   const ResultsState& results = state.results;
   if (state.pane().pane == kComparePane && results.mark_a != 0 && results.mark_b != 0) {
@@ -202,7 +196,7 @@ std::string command_line(const State& state) {
   if (sql.empty()) return "tilewright query";
   if (results.catalog) {
     for (const ResultsCatalog::Saved& saved : results.catalog->saved) {
-      if (trim(saved.sql) == sql) return "tilewright query " + saved.name;
+      if (!saved.is_own && trim(saved.sql) == sql) return "tilewright query " + saved.name;
     }
   }
   return "tilewright query " + shell_word(sql);

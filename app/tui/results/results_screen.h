@@ -18,6 +18,7 @@ void settle_results(State& state, Effects& effects);
 
 /// Jobs are over.
 void catalog_loaded(State& state, const std::shared_ptr<const ResultsCatalog>& catalog);
+void own_queries_changed(State& state, const std::shared_ptr<const OwnQueries>& own);
 void query_finished(State& state, int64_t job, const std::shared_ptr<const QueryOutcome>& outcome);
 void rows_arranged(State& state, int64_t job, const std::shared_ptr<const ArrangedRows>& rows);
 void column_described(State& state, int64_t job, const std::shared_ptr<const ColumnFacts>& facts);

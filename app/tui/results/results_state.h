@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "app/tui/home/home_state.h"
+#include "app/tui/results/own_queries.h"
 #include "app/tui/results/query_table.h"
 #include "app/tui/results/sql_text.h"
 #include "app/tui/results/text_edit.h"
@@ -19,11 +20,23 @@ struct ResultsCatalog {
     std::string name;
     std::string description;
     std::string sql;
+    bool is_own = false;  ///< the user's, behind those of the program
   };
   bool exists = false;  ///< whether there is a database yet
   std::vector<Saved> saved;
   std::vector<CatalogEntry> entries;
+  std::string own_failure;  ///< why the user's own are not among the saved ones; empty: they are
 };
+
+/// The user's own queries after a change of them.
+struct OwnQueries {
+  std::vector<OwnQuery> queries;
+  std::string name;         ///< that was kept or deleted
+  bool is_deleted = false;  ///< else kept
+};
+
+/// Puts the user's own queries behind those of the program, in place of what was there.
+void set_own_queries(ResultsCatalog& catalog, const std::vector<OwnQuery>& own);
 
 /// How a query went.
 struct QueryOutcome {

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
+#include "app/tui/grid.h"
 #include "app/tui/lab/lab_screen.h"
 #include "app/tui/results/results_screen.h"
 #include "app/tui/screen.h"
@@ -131,6 +133,36 @@ void settle_facts(State& state, Effects& effects) {
       submit(state, effects, "describe column", DescribeJob{results.rows, results.column});
 }
 
+/// The words of a statement in lower case, comments left out.
+std::vector<std::string> words_of(const std::string& sql) {
+  const std::u32string text = cells_of(sql);
+  std::vector<std::string> words;
+  for (const SqlToken& token : sql_tokens(text)) {
+    if (token.word == SqlWord::kComment) continue;
+    words.push_back(lower_case(utf8_of(text.substr(token.begin, token.end - token.begin))));
+  }
+  return words;
+}
+
+/// Whether a query reads from the runs alone, and calls nothing else `id`.
+bool has_ids_of_runs(const std::string& sql) {
+  const std::vector<std::string> words = words_of(sql);
+  const auto word = [&](size_t place) { return place < words.size() ? words[place] : ""; };
+  const auto from = static_cast<size_t>(std::ranges::find(words, "from") - words.begin());
+  if (word(from + 1) != "runs" && word(from + 1) != "run") return false;
+  if (std::ranges::count(words, "from") != 1 || std::ranges::count(words, "join") != 0)
+    return false;
+  for (size_t i = from + 2; i < from + 5; ++i) {
+    if (word(i) == ",") return false;  // another table, behind an alias or not
+    if (word(i) == "by" || word(i) == "limit") break;
+  }
+  for (size_t i = 1; i < from; ++i) {
+    constexpr std::array kBefore = {"select", "distinct", ",", "."};
+    if (word(i) == "id" && std::ranges::find(kBefore, word(i - 1)) == kBefore.end()) return false;
+  }
+  return true;
+}
+
 void follow_focus(State& state) {
   ResultsState& results = state.results;
   if (state.pane().pane == kComparePane) results.shows_compared = true;
@@ -194,8 +226,9 @@ const ResultValue* chosen_value(const ResultsState& results) {
 int64_t run_of_row(const ResultsState& results, uint32_t row) {
   const QueryTable& table = *results.rows->table;
   std::optional<size_t> column = column_named(table, "run");
-  // `id` is that of a run only beside what only runs have.
-  if (!column && column_named(table, "kind") && column_named(table, "label")) {
+  // `id` is that of a run only beside what only runs have, or where nothing else was read.
+  const bool is_of_runs = column_named(table, "kind") && column_named(table, "label");
+  if (!column && (is_of_runs || has_ids_of_runs(results.shown_sql))) {
     column = column_named(table, "id");
   }
   if (!column) return 0;
@@ -301,9 +334,38 @@ void settle_results(State& state, Effects& effects) {
 }
 
 void catalog_loaded(State& state, const std::shared_ptr<const ResultsCatalog>& catalog) {
+  if (!catalog->own_failure.empty() &&
+      (!state.results.catalog || state.results.catalog->own_failure != catalog->own_failure)) {
+    state.say("your own queries: " + catalog->own_failure, Role::kWarn);
+  }
   state.results.catalog = catalog;
   ListCursor& source = state.results.source;
   source.move_to(source.row, static_cast<int>(source_rows(state.results).size()));
+}
+
+const ResultsCatalog::Saved* chosen_own(const ResultsState& results) {
+  const std::vector<SourceLine> rows = source_rows(results);
+  const auto row = static_cast<size_t>(results.source.row);
+  if (row >= rows.size() || rows[row].kind != SourceLine::Kind::kSaved) return nullptr;
+  const ResultsCatalog::Saved& saved = results.catalog->saved[rows[row].index];
+  return saved.is_own ? &saved : nullptr;
+}
+
+void set_own_queries(ResultsCatalog& catalog, const std::vector<OwnQuery>& own) {
+  std::erase_if(catalog.saved, [](const ResultsCatalog::Saved& saved) { return saved.is_own; });
+  for (const OwnQuery& query : own) catalog.saved.push_back({query.name, "", query.sql, true});
+}
+
+void own_queries_changed(State& state, const std::shared_ptr<const OwnQueries>& own) {
+  ResultsState& results = state.results;
+  state.say(fmt::format("query {} is {}", printable(own->name),
+                        own->is_deleted ? "deleted" : "kept; it stands in the list"),
+            Role::kGood);
+  if (!results.catalog) return;
+  auto catalog = std::make_shared<ResultsCatalog>(*results.catalog);
+  set_own_queries(*catalog, own->queries);
+  catalog->own_failure.clear();
+  catalog_loaded(state, catalog);
 }
 
 void query_finished(State& state, int64_t job, const std::shared_ptr<const QueryOutcome>& outcome) {

@@ -44,6 +44,9 @@ void put_sql(ResultsState& results, std::string_view sql);
 /// A key while SQL is typed; false when it means something else.
 bool type_sql(State& state, Key key, Effects& effects);
 
+/// The query of the user's that the list's cursor is on; null when it is on something else.
+const ResultsCatalog::Saved* chosen_own(const ResultsState& results);
+
 /// Compares the marked runs, where both are.
 void compare_marked(State& state, Effects& effects);
 

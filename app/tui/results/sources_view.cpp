@@ -6,6 +6,7 @@
 #include "app/tui/results/results_views.h"
 #include "app/tui/widgets.h"
 #include "core/base/format.h"
+#include "core/base/text.h"
 
 namespace tilewright {
 
@@ -47,9 +48,11 @@ void draw_line(const ResultsState& results, const SourceLine& line, Canvas& canv
     case SourceLine::Kind::kHeading:
       canvas.text(0, y, line.heading, Role::kHeading);
       break;
-    case SourceLine::Kind::kSaved:
-      canvas.text(1, y, results.catalog->saved[line.index].name, Role::kField);
+    case SourceLine::Kind::kSaved: {
+      const ResultsCatalog::Saved& saved = results.catalog->saved[line.index];
+      canvas.text(1, y, saved.is_own ? "my: " + printable(saved.name) : saved.name, Role::kField);
       break;
+    }
     case SourceLine::Kind::kHistory:
       canvas.text(1, y, in_one_line(sql_of(results, line)));
       break;
@@ -66,8 +69,10 @@ void draw_line(const ResultsState& results, const SourceLine& line, Canvas& canv
 
 std::string description_of(const ResultsState& results, const SourceLine& line) {
   switch (line.kind) {
-    case SourceLine::Kind::kSaved:
-      return results.catalog->saved[line.index].description;
+    case SourceLine::Kind::kSaved: {
+      const ResultsCatalog::Saved& saved = results.catalog->saved[line.index];
+      return saved.is_own ? in_one_line(saved.sql) : saved.description;
+    }
     case SourceLine::Kind::kHistory:
       return in_one_line(sql_of(results, line));
     case SourceLine::Kind::kEntry: {

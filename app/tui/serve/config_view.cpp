@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "app/tui/serve/serve_command.h"
 #include "app/tui/serve/serve_update.h"
 #include "app/tui/serve/serve_views.h"
 #include "app/tui/widgets.h"
 #include "core/base/format.h"
+#include "core/base/text.h"
 
 namespace tilewright {
 
@@ -47,7 +49,39 @@ std::string measure_text(const ServeMeasure& measure) {
                                : format_count(std::llround(measure.value));
 }
 
-void draw_comparison(const State& state, Canvas& canvas) {
+std::string differing(const std::vector<std::pair<std::string, std::string>>& parts) {
+  std::vector<std::string> texts;
+  for (const auto& [name, value] : parts) {
+    texts.push_back(fmt::format("{} {}", name, value.empty() ? "-" : value));
+  }
+  return join(texts, ", ");
+}
+
+/// "baseline: limit 8; this run: limit 60"; empty for runs that were asked for alike.
+std::string difference_of(const ServeIdentity& base, const ServeIdentity& now) {
+  std::vector<std::pair<std::string, std::string>> before;
+  std::vector<std::pair<std::string, std::string>> after;
+  const auto compare = [&](std::string_view name, const std::string& a, const std::string& b) {
+    if (a == b) return;
+    before.emplace_back(name, a);
+    after.emplace_back(name, b);
+  };
+  const ServeForm a = form_of(words_of_command(base.command));
+  const ServeForm b = form_of(words_of_command(now.command));
+  for (const ServeField& field : b.fields) {
+    compare(field.name == "more" ? "options" : field.name, a.value(field.name), field.value);
+  }
+  compare("machine", base.machine, now.machine);
+  if (base.machine == now.machine) compare("parameters", base.fingerprint, now.fingerprint);
+  if (before.empty()) return "";
+  return fmt::format("baseline: {}; this run: {}", differing(before), differing(after));
+}
+
+void draw_comparison(const State& state, Canvas& whole) {
+  const std::string difference =
+      difference_of(state.serve.baseline->identity, state.serve.view->identity);
+  const int top = difference.empty() ? 0 : draw_wrapped(whole, 0, 0, difference, Role::kWarn);
+  Canvas canvas = whole.part({0, top, whole.width(), std::max(0, whole.height() - top)});
   const std::vector<ServeMeasure> now = measures_of(*state.serve.view);
   const std::vector<ServeMeasure> base = measures_of(*state.serve.baseline);
   const std::vector<Column> columns = fit_columns(
@@ -87,9 +121,20 @@ void draw_knobs(const State& state, Canvas& canvas, int y) {
   for (const auto& [name, value] : identity.knobs) fact(name, value);
 }
 
+std::string failure_text(const State& state) {
+  const std::string& failure = state.serve.failure;
+  return failure.empty() ? "" : "failed: " + failure;
+}
+
 }  // namespace
 
+int serve_failure_rows(const State& state, int width) {
+  const std::string text = failure_text(state);
+  return text.empty() ? 0 : static_cast<int>(wrapped(text, width).size()) + 1;
+}
+
 std::string serve_config_title(const State& state) {
+  if (!state.serve.failure.empty()) return "Run  failed; r starts it again";
   if (is_compared(state) && state.pane().pane != kServeConfig) {
     return fmt::format("Run {} against baseline {}", state.serve.view->identity.run,
                        state.serve.baseline->identity.run);
@@ -100,7 +145,10 @@ std::string serve_config_title(const State& state) {
   return "Run  (what r starts)";
 }
 
-void draw_serve_config(const State& state, Canvas canvas) {
+void draw_serve_config(const State& state, Canvas whole) {
+  const int above = serve_failure_rows(state, whole.width());
+  if (above > 0) draw_wrapped(whole, 0, 0, failure_text(state), Role::kBad);
+  Canvas canvas = whole.part({0, above, whole.width(), std::max(0, whole.height() - above)});
   const bool has_focus = state.pane().pane == kServeConfig;
   const int form = static_cast<int>(state.serve.form.fields.size());
   const int width = canvas.width();

@@ -176,6 +176,10 @@ void draw_no_serving(const State& state, Canvas& canvas) {
     draw_wrapped(canvas, 0, 0, "reading the run ...", Role::kDim);
     return;
   }
+  if (!state.serve.failure.empty()) {
+    draw_wrapped(canvas, 0, 0, "the run failed; the Run pane says why", Role::kBad);
+    return;
+  }
   const ServeForm& form = state.serve.form;
   draw_wrapped(
       canvas, 0, 0,

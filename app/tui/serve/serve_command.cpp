@@ -8,9 +8,10 @@
 #include "app/cli/options.h"
 #include "app/cli/serving_run.h"
 #include "app/cli/settings.h"
-#include "app/tui/lab/kernel_outcome.h"
+#include "app/cli/shell_word.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
+#include "tuner/evaluate/command_template.h"
 
 namespace tilewright {
 
@@ -79,8 +80,12 @@ const std::string& ReplayCommand::machine() const {
 
 std::vector<std::string> words_of_command(std::string_view command) {
   std::vector<std::string> words;
-  for (const std::string_view word : split(command, ' ')) {
-    if (!word.empty()) words.emplace_back(word);
+  try {
+    words = split_words(command);
+  } catch (const Error&) {  // a database may hold what no shell would take
+    for (const std::string_view word : split(command, ' ')) {
+      if (!word.empty()) words.emplace_back(word);
+    }
   }
   if (!words.empty()) words.erase(words.begin());
   return words;
@@ -96,9 +101,7 @@ Slo slo_of_command(std::string_view command) {
 }
 
 std::string command_line_of(const std::vector<std::string>& words) {
-  std::string line = "tilewright";
-  for (const std::string& word : words) line += " " + shell_word(word);
-  return line;
+  return shell_line(words);
 }
 
 }  // namespace tilewright

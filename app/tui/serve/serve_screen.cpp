@@ -9,6 +9,7 @@
 #include "app/tui/serve/serve_command.h"
 #include "app/tui/serve/serve_update.h"
 #include "app/tui/serve/serve_views.h"
+#include "app/tui/shell_command.h"
 #include "app/tui/widgets.h"
 #include "core/base/text.h"
 
@@ -74,7 +75,8 @@ std::string command_line(const State& state) {
   if (!serve.view || state.pane().pane == kServeConfig) {
     return command_line_of(words_of(serve.form, state.machine->argument));
   }
-  return command_line_of(words_of_command(serve.view->identity.command));
+  const ServeIdentity& identity = serve.view->identity;
+  return with_machine(command_line_of(words_of_command(identity.command)), identity.machine, state);
 }
 
 std::string status(const State& state) {
@@ -102,11 +104,25 @@ void show_view(State& state, const std::shared_ptr<const ServeView>& view) {
 
 void run_over(State& state, const ServeView& view) {
   state.serve.job = 0;
+  state.serve.failure.clear();
   const std::string note = view.note.empty() ? "" : "; " + view.note;
   const bool is_whole = view.identity.status == "done";
   state.say(fmt::format("run {} {} and kept; b makes it the baseline{}", view.identity.run,
                         is_whole ? "is over" : "was ended", note),
             view.note.empty() && is_whole ? Role::kGood : Role::kWarn);
+}
+
+/// What was shown of a run that died stays, as that of a run which goes on no more.
+void run_died(State& state, const JobSnapshot& job) {
+  ServeState& serve = state.serve;
+  serve.job = 0;
+  const bool has_failed = job.phase == JobPhase::kFailed;
+  if (has_failed) serve.failure = printable(job.failure, job.failure.size());
+  if (!serve.view || !serve.view->progress) return;
+  auto over = std::make_shared<ServeView>(*serve.view);
+  over->progress.reset();
+  over->identity.status = name_of(has_failed ? RunStatus::kFailed : RunStatus::kInterrupted);
+  serve.view = std::move(over);
 }
 
 }  // namespace
@@ -133,6 +149,7 @@ void serve_viewed(State& state, const JobSnapshot& job,
     if (job.is_over()) run_over(state, *view);
   } else if (job.id == serve.load_job) {
     serve.load_job = 0;
+    serve.failure.clear();
     show_view(state, view);
     serve.form = form_of(words_of_command(view->identity.command));
   } else if (job.id == serve.baseline_job) {
@@ -155,7 +172,7 @@ void kernels_found(State& state, int64_t job, const std::shared_ptr<const StepKe
 
 void serve_job_ended(State& state, const JobSnapshot& job) {
   ServeState& serve = state.serve;
-  if (job.id == serve.job) serve.job = 0;
+  if (job.id == serve.job) run_died(state, job);
   if (job.id == serve.load_job) serve.load_job = 0;
   if (job.id == serve.baseline_job) serve.baseline_job = 0;
   if (job.id != serve.kernels_job) return;
@@ -170,10 +187,10 @@ void serve_mouse(State& state, int pane, const Rect& inner, const MouseEvent& ev
   if (event.kind == MouseEvent::Kind::kWheelDown) return move_serve_cursor(state, 1, effects);
   if (event.kind != MouseEvent::Kind::kPress || event.y < 0) return;
   if (pane == kServeConfig) {
-    const int target = event.y;
-    if (target < static_cast<int>(state.serve.form.fields.size()) && target < inner.height) {
-      state.serve.field = target;
-    }
+    const int above = serve_failure_rows(state, inner.width);
+    const int count = static_cast<int>(state.serve.form.fields.size());
+    const int target = first_row(state.serve.field, count, inner.height - above) + event.y - above;
+    if (event.y >= above && event.y < inner.height && target < count) state.serve.field = target;
   } else if (pane == kServeStep) {
     const int before = state.serve.op;
     move_serve_cursor(state, event.y - before, effects);
@@ -181,7 +198,7 @@ void serve_mouse(State& state, int pane, const Rect& inner, const MouseEvent& ev
   } else if (pane == kServeRequests && event.y > 0 && !state.serve.opened) {
     const int row = first_request_row(state, inner.height) + event.y - 1;
     if (row >= std::ssize(state.serve.rows)) return;
-    if (row == state.serve.requests.row) return open_in_serve(state, effects);
+    if (row == state.serve.requests.row) return open_in_serve(state);
     state.serve.requests.row = row;
   }
 }

@@ -30,6 +30,9 @@ struct ServeState {
   std::shared_ptr<const ServeView> baseline;
   std::shared_ptr<const StepKernels> kernels;  ///< of a step that was looked into
 
+  /// Why the run that was started last came to no end; empty: it did, or another one is shown.
+  std::string failure;
+
   // At work while State knows them; 0: none.
   int64_t job = 0;           ///< that serves
   int64_t load_job = 0;      ///< that reads a run to be shown

@@ -187,6 +187,7 @@ void start_serving(State& state, Effects& effects) {
   // Says now what is wrong with the words.
   const ReplayCommand check(words, state.db, state.machine->argument, [](std::string_view) {});
   serve.view.reset();
+  serve.failure.clear();
   serve.step.reset();
   serve.opened.reset();
   serve.requests = {};
@@ -302,12 +303,9 @@ void move_serve_cursor(State& state, int step, Effects& effects) {
   }
 }
 
-void open_in_serve(State& state, Effects& effects) {
+void open_in_serve(State& state) {
   ServeState& serve = state.serve;
-  const int pane = state.pane().pane;
-  if (pane == kServeConfig) return start_serving(state, effects);
-  if (pane == kServeStep) return open_serve_op(state, effects);
-  if (pane != kServeRequests) {
+  if (state.pane().pane != kServeRequests) {
     state.pane().pane = kServeStep;
     return;
   }

@@ -54,7 +54,7 @@ void open_serve_baseline(State& state, int64_t run, Effects& effects);
 /// Moves the cursor of the focused pane.
 void move_serve_cursor(State& state, int step, Effects& effects);
 /// What Enter means depends on what takes the keys.
-void open_in_serve(State& state, Effects& effects);
+void open_in_serve(State& state);
 /// The Timeline of the chosen op.
 void open_serve_op(State& state, Effects& effects);
 /// Back from what was opened last; false when nothing is.

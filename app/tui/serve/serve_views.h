@@ -17,6 +17,8 @@ std::string step_title(const State& state);
 void draw_step(const State& state, Canvas canvas);
 
 std::string serve_config_title(const State& state);
+/// Rows above the form in its pane: the reason of a run that failed.
+int serve_failure_rows(const State& state, int width);
 void draw_serve_config(const State& state, Canvas canvas);
 
 std::string requests_title(const State& state);

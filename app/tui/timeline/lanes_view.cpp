@@ -85,7 +85,8 @@ Role role_of_event(const Frame& frame, int lane, int64_t position) {
   return role_of(index.lane(lane).pipe, position % 2 != 0);
 }
 
-Cell cell_of_lane(const Frame& frame, int lane, const LaneCell& cell, int i, const Glyphs& glyphs) {
+ScreenCell cell_of_lane(const Frame& frame, int lane, const LaneCell& cell, int i,
+                        const Glyphs& glyphs) {
   const LaneEvents& events = frame.data.index.lane(lane).events;
   const Pipe pipe = frame.data.index.lane(lane).pipe;
   if (cell.events == 0) return {glyphs.idle, Role::kDim};
@@ -158,7 +159,7 @@ void draw_lane_row(const Frame& frame, Canvas& canvas, int y, const LaneRow& row
   canvas.text(kPipeColumn, y, name_of(lane.pipe), role_of(lane.pipe));
   const std::vector<LaneCell> cells = lane_cells(lane.events, frame.range);
   for (int i = 0; i < frame.cells(); ++i) {
-    const Cell cell =
+    const ScreenCell cell =
         cell_of_lane(frame, row.lane, cells[static_cast<size_t>(i)], i, canvas.glyphs());
     canvas.put(kLeft + i, y, cell.glyph, cell.role);
   }

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "app/tui/export/export_screen.h"
 #include "app/tui/palette.h"
+#include "app/tui/tune/tune_compare.h"
 #include "app/tui/tune/tune_heat.h"
 #include "app/tui/tune/tune_screen.h"
 #include "app/tui/tune/tune_update.h"
@@ -41,6 +43,8 @@ void move_rows(State& state, int step) {
     move_in_space(state, 0, step);
   } else if (pane == kTuneTop && tune.shown()) {
     moved(tune.top, top_rows(*tune.shown(), kTopRows).size());
+  } else if (pane == kTuneCompare) {
+    moved(tune.compared_row, comparison_rows(tune).size());
   } else if (pane == kTuneLog && tune.view) {
     moved(tune.log, tune.view->log.size());
   }
@@ -105,6 +109,10 @@ std::string not_live(const State& state) {
   return state.tune.view && state.tune.view->run > 0 ? "" : "the session has not begun yet";
 }
 
+bool is_steered(const State& state) {
+  return !state.tune.shows_form && not_live(state).empty();
+}
+
 void set_budget(State& state, std::string_view text, Effects& effects) {
   TuneCommand command;
   command.kind = TuneCommand::Kind::kBudget;
@@ -129,7 +137,7 @@ void limit(State& state, std::string_view assignment, Effects& effects) {
 
 std::string no_space(const State& state) {
   const TuneProblemView* problem = state.tune.shown();
-  return problem && axes_of(state.tune, *problem) ? "" : "no tile space is shown yet";
+  return problem && plane_of(state.tune, *problem) ? "" : "no tile space is shown yet";
 }
 
 void set_form_field(State& state, std::string_view assignment, Effects&) {
@@ -188,6 +196,16 @@ std::string nothing_hidden(const State& state) {
   return shows_own(state) && !state.tune.shows_form ? "it is shown already" : "";
 }
 
+void export_winners(State& state, std::string_view, Effects& effects) {
+  open_export(state, state.tune.view->run, effects);
+}
+
+std::string no_winners(const State& state) {
+  const TuneState& tune = state.tune;
+  if (!tune.view || tune.view->run == 0) return "no session is shown yet";
+  return tune.view->is_live() ? "the winners are there when the session has ended" : "";
+}
+
 std::vector<WorkbenchCommand> session_commands() {
   return {
       {.id = "open",
@@ -202,14 +220,16 @@ std::vector<WorkbenchCommand> session_commands() {
        .help = "pause the session, or go on",
        .act = [](State& state, std::string_view,
                  Effects& effects) { toggle_pause(state, effects); },
-       .obstacle = not_live},
+       .obstacle = not_live,
+       .is_hinted = is_steered},
       {.id = "budget.up",
        .keys = "+",
        .hint = "- budget",
        .help = "more configs for each problem: 1, 2, 5, 10, ...",
        .act = [](State& state, std::string_view,
                  Effects& effects) { step_budget(state, effects, 1); },
-       .obstacle = not_live},
+       .obstacle = not_live,
+       .is_hinted = is_steered},
       {.id = "budget.down",
        .keys = "-",
        .help = "fewer configs for each problem",
@@ -223,13 +243,15 @@ std::vector<WorkbenchCommand> session_commands() {
        .act = set_strategy,
        .obstacle = not_live,
        .argument = "NAME",
-       .choices = [](const State&) { return strategy_names(); }},
+       .choices = [](const State&) { return strategy_names(); },
+       .is_hinted = is_steered},
       {.id = "stop",
        .keys = "S",
        .hint = "stop+keep",
        .help = "end the session, with everything kept",
        .act = [](State& state, std::string_view, Effects& effects) { stop_tuning(state, effects); },
-       .obstacle = [](const State& state) { return no_steering(state); }},
+       .obstacle = [](const State& state) { return no_steering(state); },
+       .is_hinted = is_steered},
       {.id = "resume",
        .keys = "R",
        .help = "go on with the run that is shown",
@@ -251,6 +273,12 @@ std::vector<WorkbenchCommand> session_commands() {
        .act = watch,
        .argument = "RUN",
        .choices = tuned_runs},
+      {.id = "export",
+       .keys = "x",
+       .hint = "export",
+       .help = "the winners of the run that is shown, on Export",
+       .act = export_winners,
+       .obstacle = no_winners},
       {.id = "budget",
        .help = "so many configs for each problem; 0: no limit",
        .act = set_budget,
@@ -269,17 +297,19 @@ std::vector<WorkbenchCommand> form_commands() {
   return {
       {.id = "start",
        .keys = "Enter",
-       .hint = "start, open",
+       .hint = "start",
        .help = "tune what the form says; the best config in the Lab",
        .act = enter_session,
        .obstacle = session_obstacle,
-       .pane = kTuneSession},
+       .pane = kTuneSession,
+       .is_hinted = is_on_form},
       {.id = "right",
        .keys = "> l Right",
        .hint = "< change",
        .help = "next choice of the field, or column of the space",
        .act = move_across<1>,
-       .pane = kTuneSession},
+       .pane = kTuneSession,
+       .is_hinted = is_on_form},
       {.id = "left", .keys = "< h Left", .help = "choice or column before", .act = move_across<-1>},
       {.id = "edit",
        .keys = "e",
@@ -287,7 +317,8 @@ std::vector<WorkbenchCommand> form_commands() {
        .help = "type the field of the form",
        .act = edit,
        .obstacle = not_on_form,
-       .pane = kTuneSession},
+       .pane = kTuneSession,
+       .is_hinted = is_on_form},
       {.id = "set",
        .help = "a field of the form: set shape m=512,n=4096,k=4096",
        .act = set_form_field,
@@ -359,7 +390,7 @@ std::vector<WorkbenchCommand> pane_commands() {
 
 std::vector<WorkbenchCommand> tune_commands() {
   std::vector<WorkbenchCommand> table = session_commands();
-  for (const auto& more : {form_commands(), pane_commands()}) {
+  for (const auto& more : {form_commands(), pane_commands(), tune_compare_commands()}) {
     table.insert(table.end(), more.begin(), more.end());
   }
   for (WorkbenchCommand& command : table) command.place = Place::kTune;

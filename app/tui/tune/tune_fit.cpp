@@ -17,15 +17,26 @@ namespace {
 constexpr int64_t kMostWalked = int64_t{1} << 22;
 constexpr int kConfigsPerCheck = 1 << 16;
 
-/// The space with one value each of two parameters.
-Space pinned(const Space& space, const CellPlace& cell) {
+/// Values that parameters, given by their places, are held at.
+std::vector<FixedValue> fixed_values(const Space& space, const CellPlace& cell) {
+  std::vector<FixedValue> fixed = {
+      {cell.plane.across, space.parameters()[cell.plane.across].values[cell.column]},
+      {cell.plane.down, space.parameters()[cell.plane.down].values[cell.row]}};
+  if (cell.plane.fixed) fixed.push_back(*cell.plane.fixed);
+  return fixed;
+}
+
+Space pinned(const Space& space, const std::vector<FixedValue>& fixed) {
   SpaceLimits limits;
-  for (const auto& [parameter, value] :
-       {std::pair(cell.across, cell.column), {cell.down, cell.row}}) {
-    const Parameter& axis = space.parameters()[parameter];
-    limits.pins.emplace_back(axis.name, space.value_text(axis.name, axis.values[value]));
+  for (const FixedValue& each : fixed) {
+    const std::string& name = space.parameters()[each.parameter].name;
+    limits.pins.emplace_back(name, space.value_text(name, each.value));
   }
   return limited(space, limits);
+}
+
+Space pinned(const Space& space, const CellPlace& cell) {
+  return pinned(space, fixed_values(space, cell));
 }
 
 bool has_config(const Space& space, const CellPlace& cell) {
@@ -33,25 +44,26 @@ bool has_config(const Space& space, const CellPlace& cell) {
 }
 
 /// Which pairs of values some config has, row by row.
-std::vector<bool> pairs_of(const Space& space, size_t across, size_t down,
+std::vector<bool> pairs_of(const Space& whole, const SpacePlane& plane,
                            const std::function<void()>& check) {
-  const size_t columns = space.parameters()[across].values.size();
-  const size_t rows = space.parameters()[down].values.size();
+  const Space space = plane.fixed ? pinned(whole, std::vector{*plane.fixed}) : whole;
+  const size_t columns = space.parameters()[plane.across].values.size();
+  const size_t rows = space.parameters()[plane.down].values.size();
   std::vector<bool> pairs(columns * rows);
   const LegalSet legal(space);
   if (legal.size() <= kMostWalked) {
     int visited = 0;
     legal.each([&](std::span<const int> places) {
       if (++visited % kConfigsPerCheck == 0) check();
-      pairs[static_cast<size_t>(places[down]) * columns + static_cast<size_t>(places[across])] =
-          true;
+      pairs[static_cast<size_t>(places[plane.down]) * columns +
+            static_cast<size_t>(places[plane.across])] = true;
     });
     return pairs;
   }
   for (size_t row = 0; row < rows; ++row) {
     for (size_t column = 0; column < columns; ++column) {
       check();
-      pairs[row * columns + column] = has_config(space, {across, down, column, row});
+      pairs[row * columns + column] = has_config(whole, {plane, column, row});
     }
   }
   return pairs;
@@ -61,10 +73,8 @@ std::vector<bool> pairs_of(const Space& space, size_t across, size_t down,
 /// several together.
 std::string one_violation(const Space& space, const CellPlace& cell) {
   std::vector<Parameter> parameters = space.parameters();
-  for (const auto& [parameter, place] :
-       {std::pair(cell.across, cell.column), {cell.down, cell.row}}) {
-    Parameter& axis = parameters[parameter];
-    axis.values = {axis.values[place]};
+  for (const FixedValue& fixed : fixed_values(space, cell)) {
+    parameters[fixed.parameter].values = {fixed.value};
   }
   Config least;
   for (const Parameter& axis : parameters) least.values.emplace_back(axis.name, axis.values[0]);
@@ -80,12 +90,12 @@ std::string one_violation(const Space& space, const CellPlace& cell) {
 
 }  // namespace
 
-TuneFit fit_of(const std::string& problem, const TuneSpaces& spaces, size_t across, size_t down,
+TuneFit fit_of(const std::string& problem, const TuneSpaces& spaces, const SpacePlane& plane,
                const std::function<void()>& check) {
-  TuneFit fit{problem, across, down, {}};
-  const std::vector<bool> legal = pairs_of(spaces.legal, across, down, check);
+  TuneFit fit{problem, plane, {}};
+  const std::vector<bool> legal = pairs_of(spaces.legal, plane, check);
   const std::vector<bool> searched =
-      spaces.is_narrow ? pairs_of(spaces.searched, across, down, check) : legal;
+      spaces.is_narrow ? pairs_of(spaces.searched, plane, check) : legal;
   for (size_t i = 0; i < legal.size(); ++i) {
     fit.cells.push_back(searched[i] ? CellFit::kSearched
                         : legal[i]  ? CellFit::kLeftOut

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,11 +18,27 @@ enum class CellFit : uint8_t {
   kUnfit,     ///< none that the kernel allows
 };
 
-/// Two values of two parameters, given by the places of the parameters and of the values.
-struct CellPlace {
-  size_t across = 0;  ///< parameter
+/// A value that a third parameter is held at.
+struct FixedValue {
+  size_t parameter = 0;  ///< place
+  int64_t value = 0;
+
+  friend bool operator==(const FixedValue&, const FixedValue&) = default;
+};
+
+/// Two parameters, and the third one that is held where there is one.
+struct SpacePlane {
+  size_t across = 0;
   size_t down = 0;
-  size_t column = 0;  ///< into the values of `across`
+  std::optional<FixedValue> fixed = {};
+
+  friend bool operator==(const SpacePlane&, const SpacePlane&) = default;
+};
+
+/// Two values of the parameters of a plane, by their places.
+struct CellPlace {
+  SpacePlane plane;
+  size_t column = 0;  ///< into the values of the parameter across
   size_t row = 0;
 
   friend bool operator==(const CellPlace&, const CellPlace&) = default;
@@ -30,13 +47,12 @@ struct CellPlace {
 /// Of every pair of values of two parameters whether it fits, row by row.
 struct TuneFit {
   std::string problem;
-  size_t across = 0;
-  size_t down = 0;
+  SpacePlane plane;
   std::vector<CellFit> cells;
 };
 
 /// Asks `check` now and then, which throws when nobody wants to know any more.
-TuneFit fit_of(const std::string& problem, const TuneSpaces& spaces, size_t across, size_t down,
+TuneFit fit_of(const std::string& problem, const TuneSpaces& spaces, const SpacePlane& plane,
                const std::function<void()>& check);
 
 /// Why no config of a session has two values together.

@@ -8,6 +8,8 @@
 #include "app/cli/options.h"
 #include "app/cli/problem_arguments.h"
 #include "app/cli/settings.h"
+#include "app/cli/shell_word.h"
+#include "app/cli/tune_arguments.h"
 #include "app/tui/lab/kernel_outcome.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
@@ -143,8 +145,7 @@ std::string wrong_with(const TuneForm& form) {
   try {
     std::vector<Option> options = find_command("tune").options;
     options.insert(options.end(), global_options().begin(), global_options().end());
-    parse_options(tokens_of(form), options);
-    if (!form.strategy.empty()) check_strategy(form.strategy);
+    check_tune_arguments(parse_options(tokens_of(form), options));
   } catch (const Error& error) {
     return error.message();
   }

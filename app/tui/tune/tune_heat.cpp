@@ -3,19 +3,11 @@
 #include <algorithm>
 #include <set>
 
+#include "core/base/text.h"
+
 namespace tilewright {
 
 namespace {
-
-/// All values that the space has, or those seen where it is not known.
-std::vector<int64_t> values_of(const TuneProblemView& problem, size_t parameter) {
-  if (!problem.parameters[parameter].values.empty()) return problem.parameters[parameter].values;
-  std::set<int64_t> seen;
-  for (size_t row = 0; row < problem.trials.size(); ++row) {
-    seen.insert(problem.trials.values(row)[parameter]);
-  }
-  return {seen.begin(), seen.end()};
-}
 
 std::optional<size_t> place_of(const std::vector<int64_t>& values, int64_t value) {
   const auto found = std::ranges::lower_bound(values, value);
@@ -38,7 +30,31 @@ void add(HeatCell& cell, const SeenTrial& trial, size_t row) {
   cell.best_row = row;
 }
 
+std::optional<FixedValue> fixed_of(const TuneState& tune, const TuneProblemView& problem) {
+  if (!tune.held) return std::nullopt;
+  const auto found = std::ranges::find(problem.parameters, tune.held->first, &Parameter::name);
+  if (found == problem.parameters.end()) return std::nullopt;
+  const auto place = static_cast<size_t>(found - problem.parameters.begin());
+  if (!place_of(values_of(problem, place), tune.held->second)) return std::nullopt;
+  return FixedValue{place, tune.held->second};
+}
+
 }  // namespace
+
+std::vector<int64_t> values_of(const TuneProblemView& problem, size_t parameter) {
+  if (!problem.parameters[parameter].values.empty()) return problem.parameters[parameter].values;
+  std::set<int64_t> seen;
+  for (size_t row = 0; row < problem.trials.size(); ++row) {
+    seen.insert(problem.trials.values(row)[parameter]);
+  }
+  return {seen.begin(), seen.end()};
+}
+
+std::string value_name(const Parameter& parameter, int64_t value) {
+  const auto place = static_cast<size_t>(value);
+  if (value >= 0 && place < parameter.labels.size()) return printable(parameter.labels[place]);
+  return std::to_string(value);
+}
 
 std::vector<size_t> axis_choices(const TuneProblemView& problem) {
   std::vector<size_t> choices;
@@ -48,8 +64,7 @@ std::vector<size_t> axis_choices(const TuneProblemView& problem) {
   return choices;
 }
 
-std::optional<std::pair<size_t, size_t>> axes_of(const TuneState& tune,
-                                                 const TuneProblemView& problem) {
+std::optional<SpacePlane> plane_of(const TuneState& tune, const TuneProblemView& problem) {
   const std::vector<size_t> choices = axis_choices(problem);
   if (choices.size() < 2) return std::nullopt;
   const auto named = [&](const std::string& wanted, const char* usual) -> std::optional<size_t> {
@@ -63,20 +78,23 @@ std::optional<std::pair<size_t, size_t>> axes_of(const TuneState& tune,
   const size_t across = named(tune.across, "tile_n").value_or(choices[0]);
   size_t down = named(tune.down, "tile_m").value_or(choices[1]);
   if (down == across) down = choices[0] == across ? choices[1] : choices[0];
-  return std::pair(across, down);
+  std::optional<FixedValue> fixed = fixed_of(tune, problem);
+  if (fixed && (fixed->parameter == across || fixed->parameter == down)) fixed.reset();
+  return SpacePlane{across, down, fixed};
 }
 
-HeatGrid grid_of(const TuneProblemView& problem, size_t across, size_t down) {
-  return {across, down, values_of(problem, across), values_of(problem, down), {}};
+HeatGrid grid_of(const TuneProblemView& problem, const SpacePlane& plane) {
+  return {plane, values_of(problem, plane.across), values_of(problem, plane.down), {}};
 }
 
-HeatGrid heat_of(const TuneProblemView& problem, size_t across, size_t down) {
-  HeatGrid grid = grid_of(problem, across, down);
+HeatGrid heat_of(const TuneProblemView& problem, const SpacePlane& plane) {
+  HeatGrid grid = grid_of(problem, plane);
   grid.cells.resize(grid.size());
   for (size_t row = 0; row < problem.trials.size(); ++row) {
     const std::span<const int64_t> values = problem.trials.values(row);
-    const auto column = place_of(grid.columns, values[across]);
-    const auto line = place_of(grid.rows, values[down]);
+    if (plane.fixed && values[plane.fixed->parameter] != plane.fixed->value) continue;
+    const auto column = place_of(grid.columns, values[plane.across]);
+    const auto line = place_of(grid.rows, values[plane.down]);
     if (!column || !line) continue;
     add(grid.cells[*line * grid.columns.size() + *column], problem.trials.trial(row), row);
   }
@@ -90,8 +108,8 @@ SpaceCursor cursor_of(const TuneState& tune, const TuneProblemView& problem, con
       const std::string& name = problem.parameters[parameter].name;
       return problem.best.has(name) ? problem.best.at(name) : 0;
     };
-    cursor.column = place_of(grid.columns, at(grid.across)).value_or(0);
-    cursor.row = place_of(grid.rows, at(grid.down)).value_or(0);
+    cursor.column = place_of(grid.columns, at(grid.plane.across)).value_or(0);
+    cursor.row = place_of(grid.rows, at(grid.plane.down)).value_or(0);
   }
   cursor.column = std::min(cursor.column, grid.columns.size() - 1);
   cursor.row = std::min(cursor.row, grid.rows.size() - 1);
@@ -116,8 +134,8 @@ std::vector<size_t> top_rows(const TuneProblemView& problem, size_t at_most) {
 }
 
 bool is_of(const TuneFit* fit, const TuneProblemView& problem, const HeatGrid& grid) {
-  return fit && fit->problem == problem.problem && fit->across == grid.across &&
-         fit->down == grid.down && fit->cells.size() == grid.size();
+  return fit && fit->problem == problem.problem && fit->plane == grid.plane &&
+         fit->cells.size() == grid.size();
 }
 
 }  // namespace tilewright

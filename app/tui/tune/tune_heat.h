@@ -21,8 +21,7 @@ struct HeatCell {
 
 /// The best times over two parameters.
 struct HeatGrid {
-  size_t across = 0;  ///< parameters
-  size_t down = 0;
+  SpacePlane plane;
   std::vector<int64_t> columns;  ///< values
   std::vector<int64_t> rows;
   std::vector<HeatCell> cells;  ///< row by row; none in a grid without its tries
@@ -36,13 +35,19 @@ struct HeatGrid {
 /// Parameters with several values, by their places: what can be an axis.
 std::vector<size_t> axis_choices(const TuneProblemView& problem);
 
-/// The two parameters that are shown; nothing where there are no two to choose from.
-std::optional<std::pair<size_t, size_t>> axes_of(const TuneState& tune,
-                                                 const TuneProblemView& problem);
+/// All values that the space of a parameter has, or those seen where it is not known.
+std::vector<int64_t> values_of(const TuneProblemView& problem, size_t parameter);
+/// "128", or the label that stands for the value.
+std::string value_name(const Parameter& parameter, int64_t value);
 
-/// The values of both axes, which is quick, and with them everything that was tried.
-HeatGrid grid_of(const TuneProblemView& problem, size_t across, size_t down);
-HeatGrid heat_of(const TuneProblemView& problem, size_t across, size_t down);
+/// The two parameters that are shown, with the value of a third one that is held; nothing where
+/// there are no two to choose from. A value that is held of an axis does not count.
+std::optional<SpacePlane> plane_of(const TuneState& tune, const TuneProblemView& problem);
+
+/// The values of both axes, which is quick, and with them everything that was tried with the value
+/// that is held.
+HeatGrid grid_of(const TuneProblemView& problem, const SpacePlane& plane);
+HeatGrid heat_of(const TuneProblemView& problem, const SpacePlane& plane);
 
 /// The cell of the cursor; that of the best config where it was not moved.
 SpaceCursor cursor_of(const TuneState& tune, const TuneProblemView& problem, const HeatGrid& grid);

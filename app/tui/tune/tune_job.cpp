@@ -91,7 +91,8 @@ class TuneRun {
     const TuneOutcome outcome = tune_target(context, {store, cluster, {}, {}, watcher()});
     if (outcome.run == 0) throw JobCancelled{};
     recorder_->end_all();
-    recorder_->set_phase(outcome.interrupted ? TunePhase::kInterrupted : TunePhase::kDone);
+    recorder_->set_phase(outcome.interrupted ? TunePhase::kInterrupted : TunePhase::kDone,
+                         seconds());
     recorder_->note(outcome.interrupted   ? "stopped; everything measured is kept"
                     : outcome.out_of_time ? "the time is over; everything measured is kept"
                                           : "done; the winners are kept",

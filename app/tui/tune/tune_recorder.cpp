@@ -142,6 +142,26 @@ void TuneRecorder::say_best(const Entry& entry, const TuneEvent& event, double s
        seconds);
 }
 
+double TuneRecorder::at_work(double seconds) const {
+  return (view_.phase == TunePhase::kPaused ? paused_at_ : seconds) - paused_seconds_;
+}
+
+void TuneRecorder::pause(double seconds) {
+  if (view_.phase == TunePhase::kPaused) return;
+  paused_at_ = seconds;
+  view_.phase = TunePhase::kPaused;
+}
+
+void TuneRecorder::go_on(double seconds) {
+  if (view_.phase == TunePhase::kPaused) paused_seconds_ += seconds - paused_at_;
+  view_.phase = TunePhase::kRunning;
+}
+
+void TuneRecorder::set_phase(TunePhase phase, double seconds) {
+  go_on(seconds);
+  view_.phase = phase;
+}
+
 void TuneRecorder::answer(const TuneEvent& event, double seconds) {
   if (asked_.empty()) return;
   const TuneCommand command = std::move(asked_.front());
@@ -151,8 +171,8 @@ void TuneRecorder::answer(const TuneEvent& event, double seconds) {
     return;
   }
   note(command_text(command), seconds);
-  if (command.kind == TuneCommand::Kind::kPause) view_.phase = TunePhase::kPaused;
-  if (command.kind == TuneCommand::Kind::kResume) view_.phase = TunePhase::kRunning;
+  if (command.kind == TuneCommand::Kind::kPause) pause(seconds);
+  if (command.kind == TuneCommand::Kind::kResume) go_on(seconds);
   if (command.kind == TuneCommand::Kind::kStrategy) view_.strategy = command.text;
   if (command.kind != TuneCommand::Kind::kBudget) return;
   view_.budget = command.evaluations;
@@ -225,7 +245,8 @@ void TuneRecorder::note(std::string text, double seconds, bool is_warning) {
   int64_t tried = 0;
   for (const Entry& entry : entries_) tried += entry.now.tried;
   if (view_.log.size() >= kMostLogLines) view_.log.erase(view_.log.begin());
-  view_.log.push_back({seconds, tried, std::move(text), is_warning});
+  view_.log.push_back(
+      {seconds < 0 ? seconds : at_work(seconds), tried, std::move(text), is_warning});
 }
 
 void TuneRecorder::end(Entry& entry) {
@@ -256,7 +277,8 @@ void TuneRecorder::finish(const TuneResult& result) {
   }
 }
 
-TuneView TuneRecorder::view(double seconds) {
+TuneView TuneRecorder::view(double wall_seconds) {
+  const double seconds = at_work(wall_seconds);
   view_.seconds = seconds;
   view_.tried = view_.planned = 0;
   view_.problems.clear();
@@ -274,7 +296,8 @@ TuneView TuneRecorder::view(double seconds) {
   while (pace_.front().first < seconds - kPaceSeconds) pace_.pop_front();
   const double passed = seconds - pace_.front().first;
   const auto more = static_cast<double>(view_.tried - pace_.front().second);
-  view_.per_second = passed > 0 && view_.is_live() ? more / passed : 0;
+  const bool is_at_work = view_.is_live() && view_.phase != TunePhase::kPaused;
+  view_.per_second = passed > 0 && is_at_work ? more / passed : 0;
   return view_;
 }
 

@@ -41,7 +41,8 @@ class TuneRecorder {
   /// A command is on its way to the session, which will answer it with an event.
   void asked(const TuneCommand& command);
   void note(std::string text, double seconds, bool is_warning = false);
-  void set_phase(TunePhase phase) { view_.phase = phase; }
+  /// A pause that lasts is over with it.
+  void set_phase(TunePhase phase, double seconds);
   /// The result of the search: winners of families, and that every search has ended.
   void finish(const TuneResult& result);
   /// No search goes on; what random draws would find is worked out where it can be.
@@ -50,7 +51,7 @@ class TuneRecorder {
   TunePhase phase() const { return view_.phase; }
   TuneView& header() { return view_; }
   /// What there is to see now. It shares what did not change with the one before.
-  TuneView view(double seconds);
+  TuneView view(double wall_seconds);
 
  private:
   struct Entry {
@@ -67,7 +68,11 @@ class TuneRecorder {
                  SeenTrial trial);
   void say_best(const Entry& entry, const TuneEvent& event, double seconds);
   void answer(const TuneEvent& event, double seconds);
+  void pause(double seconds);
+  void go_on(double seconds);
   void end(Entry& entry);
+  /// Seconds at work: a pause does not count.
+  double at_work(double seconds) const;
   /// "m=512 n=4096 k=4096: " where there are several problems.
   std::string prefix(const Problem& problem) const;
 
@@ -79,6 +84,8 @@ class TuneRecorder {
   std::set<std::string> reasons_;                      ///< of failures that the log has
   std::deque<std::pair<double, int64_t>> pace_;        ///< seconds and tries of late
   int64_t kept_ = 0;
+  double paused_at_ = 0;       ///< seconds since the begin, of the pause that lasts
+  double paused_seconds_ = 0;  ///< of the pauses before
 };
 
 /// A config in few letters: the values alone, with labels where it has some.

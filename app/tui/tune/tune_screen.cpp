@@ -6,6 +6,8 @@
 #include <array>
 
 #include "app/tui/layout.h"
+#include "app/tui/shell_command.h"
+#include "app/tui/tune/tune_compare.h"
 #include "app/tui/tune/tune_heat.h"
 #include "app/tui/tune/tune_update.h"
 #include "app/tui/tune/tune_views.h"
@@ -20,13 +22,14 @@ constexpr int kTwoColumns = 100;
 constexpr int kRoomyHeight = 30;
 constexpr int kFrame = 2;
 
-constexpr std::array<PaneInfo, 6> kPanes = {{
+constexpr std::array<PaneInfo, 7> kPanes = {{
     {"Session", tune_session_title, draw_tune_session},
     {"Convergence", tune_progress_title, draw_tune_progress, tune_progress_legend},
     {"Tile space", tune_space_title, draw_tune_space},
     {"Top configs", tune_top_title, draw_tune_top},
     {"What matters", tune_matters_title, draw_tune_matters},
     {"Log", tune_log_title, draw_tune_log},
+    {"Compare", tune_compare_title, draw_tune_compare},
 }};
 
 /// Panes that take turns in one place: the focused one, else the first.
@@ -54,14 +57,20 @@ std::vector<PaneBox> two_columns(const State& state, const Rect& body) {
   const std::vector<Rect> rows = split_rows(body, std::array{Share{session, 0}, Share{6, 1}});
   const std::vector<Rect> columns = split_columns(rows[1], std::array{Share{56, 3}, Share{40, 2}});
   std::vector<PaneBox> boxes = {{kTuneSession, rows[0]}};
+  const bool compares = state.pane().pane == kTuneCompare ||
+                        (shows_comparison(state.tune) && state.pane().pane != kTuneMatters);
+  std::vector<int> side = {kTuneMatters, kTuneCompare};
+  if (compares) std::ranges::reverse(side);
   if (is_roomy) {
     add_column(boxes, state, columns[0], {{{kTuneProgress}, {7, 2}}, {{kTuneSpace}, {8, 3}}});
-    add_column(boxes, state, columns[1],
-               {{{kTuneTop}, {6, 3}}, {{kTuneMatters}, {5, 2}}, {{kTuneLog}, {4, 2}}});
+    add_column(
+        boxes, state, columns[1],
+        {{{kTuneTop}, {6, 3}}, {side, compares ? Share{8, 4} : Share{5, 2}}, {{kTuneLog}, {4, 2}}});
     return boxes;
   }
   add_column(boxes, state, columns[0], {{{kTuneSpace, kTuneProgress}, {6, 1}}});
-  add_column(boxes, state, columns[1], {{{kTuneTop}, {3, 1}}, {{kTuneMatters, kTuneLog}, {3, 1}}});
+  side.push_back(kTuneLog);
+  add_column(boxes, state, columns[1], {{{kTuneTop}, {3, 1}}, {side, {3, 1}}});
   return boxes;
 }
 
@@ -70,12 +79,16 @@ std::vector<PaneBox> one_column(const State& state, const Rect& body) {
   constexpr int kHead = 2 + kFrame;
   constexpr int kTopRowsShown = 3 + kFrame + 1;
   const TuneState& tune = state.tune;
-  const bool is_long = tune.shows_form || !tune.view || tune.view->problems.size() > 1;
+  const bool is_long =
+      tune.shows_form || !tune.view || tune.view->problems.size() > 1 || !tune.failure.empty();
   const bool has_session = state.pane().pane == kTuneSession;
   if (has_session && is_long) return {{kTuneSession, body}};
   const int pane = has_session ? static_cast<int>(kTuneSpace) : state.pane().pane;
   const bool is_low = body.height < 20;
-  const int head = kHead + (has_session ? 1 : 0);
+  constexpr int kMostReason = 4;
+  const int head =
+      kHead +
+      (has_session ? 1 : std::min(kMostReason, tune.shows_form ? 0 : rows_of_failure(state)));
   const bool has_top = !is_low && pane != kTuneTop;
   const std::vector<Rect> rows = split_rows(
       body,
@@ -141,8 +154,11 @@ void click_in_session(State& state, const Rect& inner, const MouseEvent& event) 
   TuneState& tune = state.tune;
   if (tune.shows_form) {
     const int fields = static_cast<int>(fields_of(tune.form).size());
-    const int row = first_row(tune.field, fields, inner.height - 1) + event.y;
-    if (row < fields) tune.field = row;
+    const int row =
+        first_row(tune.field, fields, std::max(0, inner.height - rows_below_form(state))) + event.y;
+    // Above the fields is the frame, below them what the last run said.
+    const bool is_field = event.y >= 0 && event.y < inner.height - rows_below_form(state);
+    if (row < fields && is_field) tune.field = row;
     return;
   }
   const int list = first_problem_row(state, inner.height);
@@ -165,7 +181,7 @@ void click(State& state, int pane, const Rect& inner, const MouseEvent& event, E
   if (pane == kTuneSession) return click_in_session(state, inner, event);
   const TuneProblemView* problem = state.tune.shown();
   if (!problem) return;
-  if (pane == kTuneSpace && axes_of(state.tune, *problem)) click_in_space(state, inner, event);
+  if (pane == kTuneSpace && plane_of(state.tune, *problem)) click_in_space(state, inner, event);
   if (pane != kTuneTop || event.y < 1) return;
   const int count = static_cast<int>(top_rows(*problem, kTopRows).size());
   const int row = first_row(state.tune.top.row, count, inner.height - 1) + event.y - 1;
@@ -174,7 +190,9 @@ void click(State& state, int pane, const Rect& inner, const MouseEvent& event, E
 
 std::string command_line(const State& state) {
   const TuneState& tune = state.tune;
-  if (!tune.shows_form && tune.view) return tune.view->command;
+  if (!tune.shows_form && tune.view) {
+    return with_machine(tune.view->command, tune.view->machine, state);
+  }
   return wrong_with(tune.form).empty() ? command_line_of(tune.form) : "";
 }
 

@@ -52,7 +52,7 @@ std::string count_text(int64_t tried, int64_t planned) {
 std::string state_text(const TuneView& view) {
   std::string text(name_of(view.phase));
   if (view.is_elsewhere) {
-    text = "followed, read-only";
+    text = view.is_left ? "no longer followed" : "followed, read-only";
     if (view.process > 0) text += fmt::format(" (process {})", view.process);
   }
   return text;
@@ -80,7 +80,8 @@ void draw_state(const TuneView& view, Canvas& canvas) {
 void draw_best(const TuneView& view, const TuneProblemView* problem, Canvas& canvas) {
   if (!problem || problem->best_us <= 0) {
     canvas.text(0, 1,
-                view.tried > 0          ? "nothing worked yet"
+                !view.is_live()         ? (view.tried > 0 ? "nothing worked" : "nothing was tried")
+                : view.tried > 0        ? "nothing worked yet"
                 : view.problems.empty() ? "finding out what there is to try"
                                         : "the first configs are being tried",
                 Role::kDim);
@@ -121,10 +122,11 @@ void draw_setting(const TuneView& view, Canvas& canvas) {
   canvas.text(0, 2, join(parts, "  "), Role::kDim);
 }
 
-std::string state_of(const TuneProblemView& problem) {
+std::string state_of(const TuneProblemView& problem, bool is_live) {
   if (problem.has_ended) {
     return problem.regret > 0 ? fmt::format("shared, +{}", format_share(problem.regret)) : "done";
   }
+  if (!is_live) return problem.tried > 0 ? "stopped" : "not begun";
   return problem.tried > 0 ? "searching" : "waits";
 }
 
@@ -151,20 +153,29 @@ void draw_problems(const State& state, Canvas canvas) {
                          : format_count(problem.tried),
                      has_best ? format_us(problem.best_us) : "",
                      has_best && problem.gain() > 0 ? fmt::format("{:.2f}x", problem.gain()) : "",
-                     state_of(problem), has_best ? brief_config(problem, problem.best) : "",
-                     printable(problem.ops)},
+                     state_of(problem, view.is_live()),
+                     has_best ? brief_config(problem, problem.best) : "", printable(problem.ops)},
                     problem.tried > 0 ? Role::kText : Role::kDim};
   });
+}
+
+std::vector<std::string> failure_lines(const State& state) {
+  const std::string& failure = state.tune.failure;
+  constexpr int kBorders = 4;
+  if (failure.empty()) return {};
+  return wrapped("failed: " + failure, state.width - kBorders);
 }
 
 void draw_form(const State& state, Canvas canvas) {
   const TuneState& tune = state.tune;
   const std::vector<TuneField> fields = fields_of(tune.form);
   constexpr int kNames = 11;
-  const int first = first_row(tune.field, static_cast<int>(fields.size()), canvas.height() - 1);
+  const int below = rows_below_form(state);
+  const int rows = std::max(0, canvas.height() - below);
+  const int first = first_row(tune.field, static_cast<int>(fields.size()), rows);
   const bool has_meanings = canvas.width() >= 90;
   int y = 0;
-  for (size_t i = static_cast<size_t>(first); i < fields.size() && y + 1 < canvas.height(); ++i) {
+  for (size_t i = static_cast<size_t>(first); i < fields.size() && y < rows; ++i) {
     const TuneField& field = fields[i];
     const bool is_chosen = static_cast<int>(i) == tune.field;
     canvas.text(0, y, field.name, Role::kDim);
@@ -181,6 +192,9 @@ void draw_form(const State& state, Canvas canvas) {
       }
     }
     ++y;
+  }
+  if (below > 1) {
+    for (const std::string& line : failure_lines(state)) canvas.text(0, y++, line, Role::kBad);
   }
   const std::string obstacle = start_obstacle(state);
   const std::string help = fields[static_cast<size_t>(tune.field)].meaning;
@@ -219,18 +233,30 @@ std::string brief_problem_text(const std::string& problem) {
   }
 }
 
+int rows_of_failure(const State& state) {
+  return static_cast<int>(failure_lines(state).size());
+}
+
+int rows_below_form(const State& state) {
+  return 1 + (state.tune.view ? 0 : rows_of_failure(state));
+}
+
 int rows_of_session(const State& state) {
-  if (state.tune.shows_form) return static_cast<int>(fields_of(state.tune.form).size()) + 1;
+  if (state.tune.shows_form) {
+    return static_cast<int>(fields_of(state.tune.form).size()) + rows_below_form(state);
+  }
   const TuneView* view = state.tune.view.get();
   const size_t problems = view ? view->problems.size() : 0;
   const int ranges = view && !view->ranges.empty() ? 1 : 0;
-  return kFactRows + ranges + (problems > 1 ? static_cast<int>(problems) + 1 : 0);
+  return rows_of_failure(state) + kFactRows + ranges +
+         (problems > 1 ? static_cast<int>(problems) + 1 : 0);
 }
 
 int first_problem_row(const State& state, int height) {
   const TuneView* view = state.tune.view.get();
   if (state.tune.shows_form || !view || view->problems.size() < 2) return -1;
-  const int first = std::min(kFactRows, height <= 6 ? 2 : kFactRows);
+  const int above = rows_of_failure(state);
+  const int first = above + std::min(kFactRows, height - above <= 6 ? 2 : kFactRows);
   const int row = first + (view->ranges.empty() ? 0 : 1);
   return row + 2 <= height ? row : -1;
 }
@@ -270,13 +296,19 @@ void draw_tune_session(const State& state, Canvas canvas) {
   }
   const TuneView& view = *tune.view;
   draw_state(view, canvas);
-  if (view.problems.empty() && !view.log.empty()) {  // a model is served first
+  const std::vector<std::string> failure = failure_lines(state);
+  int y = 1;
+  for (const std::string& line : failure) canvas.text(0, y++, line, Role::kBad);
+  // A model is served first.
+  if (view.problems.empty() && !view.log.empty() && view.is_live()) {
     canvas.text(0, 1, view.log.back().text, Role::kDim);
     return;
   }
-  draw_best(view, tune.shown(), canvas);
+  const int above = static_cast<int>(failure.size());
+  Canvas facts = canvas.part({0, above, canvas.width(), std::max(0, canvas.height() - above)});
+  draw_best(view, tune.shown(), facts);
   const int list = first_problem_row(state, canvas.height());
-  if (list < 0 || list >= kFactRows) draw_setting(view, canvas);
+  if (list < 0 || list >= above + kFactRows) draw_setting(view, facts);
   if (list < 0) return;
   if (!view.ranges.empty()) {
     std::vector<std::string> ranges;

@@ -48,12 +48,6 @@ std::pair<char32_t, Role> sign_of(const HeatCell& cell, double best_us, CellFit 
   return {U' ', Role::kText};
 }
 
-std::string value_name(const Parameter& parameter, int64_t value) {
-  const auto place = static_cast<size_t>(value);
-  if (value >= 0 && place < parameter.labels.size()) return printable(parameter.labels[place]);
-  return std::to_string(value);
-}
-
 int widest(const Parameter& parameter, const std::vector<int64_t>& values, int most) {
   int columns = 1;
   for (const int64_t value : values) {
@@ -75,17 +69,17 @@ struct SpaceFacts {
 
 std::optional<SpaceFacts> facts_of(const State& state) {
   const TuneProblemView* problem = state.tune.shown();
-  const auto axes = problem ? axes_of(state.tune, *problem) : std::nullopt;
-  if (!axes) return std::nullopt;
-  SpaceFacts facts{problem, heat_of(*problem, axes->first, axes->second), {}};
+  const auto plane = problem ? plane_of(state.tune, *problem) : std::nullopt;
+  if (!plane) return std::nullopt;
+  SpaceFacts facts{problem, heat_of(*problem, *plane), {}};
   facts.cursor = cursor_of(state.tune, *problem, facts.grid);
   return facts;
 }
 
 SpaceWindow window_of(const SpaceFacts& facts, int width, int height) {
   const HeatGrid& grid = facts.grid;
-  const Parameter& across = facts.problem->parameters[grid.across];
-  const Parameter& down = facts.problem->parameters[grid.down];
+  const Parameter& across = facts.problem->parameters[grid.plane.across];
+  const Parameter& down = facts.problem->parameters[grid.plane.down];
   SpaceWindow window;
   window.left = widest(down, grid.rows, 12) + 2;
   const int all = static_cast<int>(grid.columns.size());
@@ -110,8 +104,8 @@ CellFit fit_at(const State& state, const SpaceFacts& facts, const SpaceCursor& p
 void draw_cells(const State& state, const SpaceFacts& facts, const SpaceWindow& window,
                 Canvas& canvas) {
   const HeatGrid& grid = facts.grid;
-  const Parameter& across = facts.problem->parameters[grid.across];
-  const Parameter& down = facts.problem->parameters[grid.down];
+  const Parameter& across = facts.problem->parameters[grid.plane.across];
+  const Parameter& down = facts.problem->parameters[grid.plane.down];
   for (int i = 0; i < window.columns; ++i) {
     const int64_t value = grid.columns[window.column + static_cast<size_t>(i)];
     canvas.text_right(window.left + (i + 1) * window.cell, 0, value_name(across, value),
@@ -157,8 +151,7 @@ std::string cell_text(const State& state, const SpaceFacts& facts) {
   const TuneProblemView& problem = *facts.problem;
   const HeatCell& cell = facts.grid.at(facts.cursor);
   const CellReason* reason = state.tune.reason.get();
-  const CellPlace place = {facts.grid.across, facts.grid.down, facts.cursor.column,
-                           facts.cursor.row};
+  const CellPlace place = {facts.grid.plane, facts.cursor.column, facts.cursor.row};
   if (cell.best_us > 0) {
     const Config config = problem.config(cell.best_row);
     return fmt::format("{}  {}{}{}, {} tried here{}", format_us(cell.best_us),
@@ -181,11 +174,16 @@ SpaceWindow space_window(const State& state, int width, int height) {
 
 std::string tune_space_title(const State& state) {
   const TuneProblemView* problem = state.tune.shown();
-  const auto axes = problem ? axes_of(state.tune, *problem) : std::nullopt;
-  if (!axes) return "Tile space";
-  return fmt::format("Tile space  {} across, {} down",
-                     printable(problem->parameters[axes->first].name),
-                     printable(problem->parameters[axes->second].name));
+  const auto plane = problem ? plane_of(state.tune, *problem) : std::nullopt;
+  if (!plane) return "Tile space";
+  std::string title = fmt::format("Tile space  {} across, {} down",
+                                  printable(problem->parameters[plane->across].name),
+                                  printable(problem->parameters[plane->down].name));
+  if (plane->fixed) {
+    const Parameter& held = problem->parameters[plane->fixed->parameter];
+    title += fmt::format(", {}={}", printable(held.name), value_name(held, plane->fixed->value));
+  }
+  return title;
 }
 
 void draw_tune_space(const State& state, Canvas canvas) {
@@ -198,8 +196,8 @@ void draw_tune_space(const State& state, Canvas canvas) {
   const SpaceWindow window = window_of(*facts, canvas.width(), canvas.height());
   draw_cells(state, *facts, window, canvas);
   int y = window.top + window.rows;
-  const Parameter& across = facts->problem->parameters[facts->grid.across];
-  const Parameter& down = facts->problem->parameters[facts->grid.down];
+  const Parameter& across = facts->problem->parameters[facts->grid.plane.across];
+  const Parameter& down = facts->problem->parameters[facts->grid.plane.down];
   const std::string at =
       fmt::format("[{} {}, {} {}] ", printable(across.name),
                   value_name(across, facts->grid.columns[facts->cursor.column]),

@@ -15,6 +15,19 @@
 
 namespace tilewright {
 
+namespace {
+
+/// "A" or "B" of a marked config.
+std::string mark_of(const TuneState& tune, const Config& config) {
+  const std::vector<TimedConfig>& marked = tune.marks.configs;
+  if (tune.marks.problem != tune.shown()->problem) return "";
+  const auto place = std::ranges::find(marked, config, &TimedConfig::config);
+  if (place == marked.end()) return "";
+  return place == marked.begin() ? "A" : "B";
+}
+
+}  // namespace
+
 std::string tune_top_title(const State& state) {
   const TuneProblemView* problem = state.tune.shown();
   const bool is_one_of_many = problem && state.tune.view->problems.size() > 1;
@@ -38,7 +51,7 @@ void draw_tune_top(const State& state, Canvas canvas) {
     return;
   }
   TableView table;
-  table.columns = fit_columns({{"#", 2, true},
+  table.columns = fit_columns({{"#", 3, true},
                                {"config", 12},
                                {"time", 9, true},
                                {"slower", 7, true},
@@ -58,8 +71,9 @@ void draw_tune_top(const State& state, Canvas canvas) {
   draw_table(list, table, [&](int row) {
     const size_t place = rows[static_cast<size_t>(row)];
     const SeenTrial& trial = problem.trials.trial(place);
-    return TableRow{{std::to_string(row + 1), brief_config(problem, problem.config(place)),
-                     format_us(trial.time_us),
+    const Config config = problem.config(place);
+    return TableRow{{std::to_string(row + 1) + mark_of(state.tune, config),
+                     brief_config(problem, config), format_us(trial.time_us),
                      row == 0 ? "-" : format_share(trial.time_us / best - 1),
                      std::to_string(trial.number),
                      problem.bound_us > 0 ? format_share(problem.bound_us / trial.time_us) : ""}};

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "app/cli/shell_word.h"
 #include "app/tui/lab/kernel_outcome.h"
 #include "app/tui/lab/lab_screen.h"
 #include "app/tui/tune/tune_heat.h"
@@ -25,10 +26,14 @@ bool is_at_work(const State& state, int64_t job) {
 void show_session(State& state) {
   TuneState& tune = state.tune;
   tune.view.reset();
+  tune.failure.clear();
   tune.matters.reset();
   tune.fit.reset();
   tune.reason.reset();
   tune.cursor.reset();
+  tune.held.reset();
+  tune.marks = {};
+  tune.compared.reset();
   tune.problem = {};
   tune.top = {};
   tune.log = {};
@@ -128,8 +133,10 @@ bool shows_own(const State& state) {
 std::string no_steering(const State& state) {
   if (shows_own(state)) return "";
   const TuneView* view = state.tune.view.get();
-  if (view && view->is_elsewhere)
-    return "this session runs in another process: it is only followed";
+  if (view && view->is_elsewhere) {
+    return view->is_left ? "this session runs in another process, and is no longer followed"
+                         : "this session runs in another process: it is only followed";
+  }
   if (is_tuning(state)) return "another session is shown; o goes to the one at work";
   return view ? "this session is over; R goes on with it, n begins another"
               : "no session is at work; n begins one";
@@ -153,6 +160,11 @@ std::string resume_obstacle(const State& state) {
 
 void resume_tuning(State& state, Effects& effects) {
   const TuneView& view = *state.tune.view;
+  if (view.phase == TunePhase::kDone && !state.question) {
+    state.question = Question{
+        fmt::format("run {} is done: search again, its summary anew?", view.run), "resume"};
+    return;
+  }
   TuneForm before = state.tune.form;
   before.machine = view.machine;
   state.tune.form = form_of_command(view.command, before);
@@ -205,11 +217,11 @@ void limit_value(State& state, Effects& effects, bool is_pin, bool is_across,
     limit = pairs.front();
   } else {
     const TuneProblemView* problem = state.tune.shown();
-    const auto axes = problem ? axes_of(state.tune, *problem) : std::nullopt;
-    if (!axes) throw Error(ErrorKind::kUsage, "there is no tile space yet; give NAME=VALUE");
-    const HeatGrid grid = grid_of(*problem, axes->first, axes->second);
+    const auto plane = problem ? plane_of(state.tune, *problem) : std::nullopt;
+    if (!plane) throw Error(ErrorKind::kUsage, "there is no tile space yet; give NAME=VALUE");
+    const HeatGrid grid = grid_of(*problem, *plane);
     const SpaceCursor cursor = cursor_of(state.tune, *problem, grid);
-    const Parameter& parameter = problem->parameters[is_across ? grid.across : grid.down];
+    const Parameter& parameter = problem->parameters[is_across ? plane->across : plane->down];
     const int64_t value = is_across ? grid.columns[cursor.column] : grid.rows[cursor.row];
     limit = {parameter.name, problem->spaces
                                  ? problem->spaces->legal.value_text(parameter.name, value)
@@ -223,28 +235,27 @@ void limit_value(State& state, Effects& effects, bool is_pin, bool is_across,
   steer(state, effects, std::move(command));
 }
 
-namespace {
-
-/// The config that the focused pane has chosen; nothing where there is none.
-std::optional<Config> chosen_config(const State& state) {
+std::optional<TimedConfig> chosen_config(const State& state) {
   const TuneProblemView* problem = state.tune.shown();
   if (!problem || problem->best_us <= 0) return std::nullopt;
+  const auto tried = [&](size_t row) {
+    const SeenTrial& trial = problem->trials.trial(row);
+    return TimedConfig{problem->config(row), trial.time_us, trial.is_exact()};
+  };
   if (state.pane().pane == kTuneTop) {
     const std::vector<size_t> rows = top_rows(*problem, kTopRows);
     const auto row = static_cast<size_t>(state.tune.top.row);
-    if (row < rows.size()) return problem->config(rows[row]);
+    if (row < rows.size()) return tried(rows[row]);
   }
-  const auto axes = axes_of(state.tune, *problem);
-  if (state.pane().pane == kTuneSpace && axes) {
-    const HeatGrid grid = heat_of(*problem, axes->first, axes->second);
+  const auto plane = plane_of(state.tune, *problem);
+  if (state.pane().pane == kTuneSpace && plane) {
+    const HeatGrid grid = heat_of(*problem, *plane);
     const HeatCell& cell = grid.at(cursor_of(state.tune, *problem, grid));
     if (cell.best_us <= 0) return std::nullopt;
-    return problem->config(cell.best_row);
+    return tried(cell.best_row);
   }
-  return problem->best;
+  return TimedConfig{problem->best, problem->best_us, true};
 }
-
-}  // namespace
 
 std::string nothing_chosen(const State& state) {
   if (!state.tune.view) return "no session is shown; n begins one";
@@ -254,18 +265,18 @@ std::string nothing_chosen(const State& state) {
 
 void open_chosen(State& state, Effects& effects) {
   const TuneProblemView& problem = *state.tune.shown();
-  const std::optional<Config> config = chosen_config(state);
-  open_in_lab(state, problem.problem, config->text(), state.tune.view->machine, effects);
+  const std::optional<TimedConfig> chosen = chosen_config(state);
+  open_in_lab(state, problem.problem, chosen->config.text(), state.tune.view->machine, effects);
 }
 
 void next_axis(State& state, bool is_across) {
   TuneState& tune = state.tune;
   const TuneProblemView* problem = tune.shown();
-  const auto axes = problem ? axes_of(tune, *problem) : std::nullopt;
-  if (!axes) return;
+  const auto plane = problem ? plane_of(tune, *problem) : std::nullopt;
+  if (!plane) return;
   const std::vector<size_t> choices = axis_choices(*problem);
-  const size_t now = is_across ? axes->first : axes->second;
-  const size_t other = is_across ? axes->second : axes->first;
+  const size_t now = is_across ? plane->across : plane->down;
+  const size_t other = is_across ? plane->down : plane->across;
   auto at = static_cast<size_t>(std::ranges::find(choices, now) - choices.begin());
   do {
     at = (at + 1) % choices.size();
@@ -278,18 +289,18 @@ void next_axis(State& state, bool is_across) {
 void swap_axes(State& state) {
   TuneState& tune = state.tune;
   const TuneProblemView* problem = tune.shown();
-  const auto axes = problem ? axes_of(tune, *problem) : std::nullopt;
-  if (!axes) return;
-  tune.across = problem->parameters[axes->second].name;
-  tune.down = problem->parameters[axes->first].name;
+  const auto plane = problem ? plane_of(tune, *problem) : std::nullopt;
+  if (!plane) return;
+  tune.across = problem->parameters[plane->down].name;
+  tune.down = problem->parameters[plane->across].name;
   if (tune.cursor) std::swap(tune.cursor->column, tune.cursor->row);
 }
 
 void move_in_space(State& state, int columns, int rows) {
   const TuneProblemView* problem = state.tune.shown();
-  const auto axes = problem ? axes_of(state.tune, *problem) : std::nullopt;
-  if (!axes) return;
-  const HeatGrid grid = grid_of(*problem, axes->first, axes->second);
+  const auto plane = problem ? plane_of(state.tune, *problem) : std::nullopt;
+  if (!plane) return;
+  const HeatGrid grid = grid_of(*problem, *plane);
   SpaceCursor cursor = cursor_of(state.tune, *problem, grid);
   const auto moved = [](size_t from, int step, size_t count) {
     return static_cast<size_t>(
@@ -313,18 +324,18 @@ bool wants_matters(const TuneState& tune, const TuneProblemView& problem) {
 
 void settle_space(State& state, const TuneProblemView& problem, Effects& effects) {
   TuneState& tune = state.tune;
-  const auto axes = axes_of(tune, problem);
-  if (!axes || !problem.spaces) return;
-  const HeatGrid grid = grid_of(problem, axes->first, axes->second);
+  const auto plane = plane_of(tune, problem);
+  if (!plane || !problem.spaces) return;
+  const HeatGrid grid = grid_of(problem, *plane);
   if (!is_of(tune.fit.get(), problem, grid)) {
     if (is_at_work(state, tune.fit_job)) return;
     tune.fit_job = submit(state, effects, "what fits",
-                          TuneFitJob{problem.problem, problem.spaces, grid.across, grid.down});
+                          TuneFitJob{problem.problem, problem.spaces, grid.plane});
     return;
   }
   const SpaceCursor cursor = cursor_of(tune, problem, grid);
   const CellFit fit = tune.fit->cells[cursor.row * grid.columns.size() + cursor.column];
-  const CellPlace cell = {grid.across, grid.down, cursor.column, cursor.row};
+  const CellPlace cell = {*plane, cursor.column, cursor.row};
   const bool is_known =
       tune.reason && tune.reason->problem == problem.problem && tune.reason->cell == cell;
   if (fit == CellFit::kSearched || is_known || is_at_work(state, tune.reason_job)) return;
@@ -380,6 +391,11 @@ void tune_shown(State& state, int64_t job, const std::shared_ptr<const TuneView>
   if (job != (is_watched ? tune.watch_job : tune.job)) return;
   tune.view = view;
   tune.problem.move_to(tune.problem.row, static_cast<int>(view->problems.size()));
+  if (view->is_left) {
+    state.say(
+        fmt::format("run {} is no longer followed; :watch {} does so again", view->run, view->run),
+        Role::kWarn);
+  }
   if (!is_watched && !view->is_live()) {
     state.say(
         fmt::format("run {}: {}; its winners are in the database", view->run, name_of(view->phase)),
@@ -401,29 +417,37 @@ void reason_found(State& state, int64_t job, const std::shared_ptr<const CellRea
 
 void tune_job_ended(State& state, const JobSnapshot& job) {
   TuneState& tune = state.tune;
+  if (job.id == tune.compare_job) {
+    tune.compare_job = 0;
+    tune.not_compared = job.phase == JobPhase::kFailed ? job.failure : "it was cancelled";
+    return;
+  }
   // What it could not tell is not asked for again and again.
   if (job.id == tune.fit_job && tune.shown()) {
     auto none = std::make_shared<TuneFit>();
-    const auto axes = axes_of(tune, *tune.shown());
-    if (!axes) return;
-    const HeatGrid grid = grid_of(*tune.shown(), axes->first, axes->second);
+    const auto plane = plane_of(tune, *tune.shown());
+    if (!plane) return;
+    const HeatGrid grid = grid_of(*tune.shown(), *plane);
     none->problem = tune.shown()->problem;
-    none->across = axes->first;
-    none->down = axes->second;
+    none->plane = *plane;
     none->cells.assign(grid.size(), CellFit::kSearched);
     tune.fit = std::move(none);
     return;
   }
   if (job.id != tune.job && job.id != tune.watch_job) return;
   if (job.id != (tune.wanted_run != 0 ? tune.watch_job : tune.job)) return;
+  const bool has_failed = job.phase == JobPhase::kFailed;
+  tune.failure = has_failed ? printable(job.failure, job.failure.size()) : "";
   if (!tune.view) {
     tune.shows_form = true;
     if (state.screen == Screen::kTune) state.pane().pane = kTuneSession;
     return;
   }
   auto over = std::make_shared<TuneView>(*tune.view);
-  over->phase = TunePhase::kFailed;
+  over->phase = has_failed ? TunePhase::kFailed : TunePhase::kInterrupted;
   over->is_elsewhere = false;
+  if (has_failed)
+    over->log.push_back({over->seconds, over->tried, "failed: " + tune.failure, true});
   tune.view = std::move(over);
 }
 

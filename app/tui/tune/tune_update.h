@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -37,7 +38,9 @@ void step_budget(State& state, Effects& effects, int step);
 void limit_value(State& state, Effects& effects, bool is_pin, bool is_across,
                  std::string_view assignment);
 
-/// Opens the config that the focused pane has chosen.
+/// The config that the focused pane has chosen; nothing where there is none.
+std::optional<TimedConfig> chosen_config(const State& state);
+/// Opens it.
 void open_chosen(State& state, Effects& effects);
 std::string nothing_chosen(const State& state);
 

@@ -79,6 +79,7 @@ struct TuneView {
   int64_t budget = 0;    ///< configs of each problem; 0: no limit, or not known
   TunePhase phase = TunePhase::kBeginning;
   bool is_elsewhere = false;  ///< another process is at it: it is read from the database
+  bool is_left = false;       ///< it was followed there, and is no more
   int64_t process = 0;        ///< that one
   std::string date;           ///< of the begin, ISO 8601; empty of one that runs here
   double seconds = 0;         ///< that it has taken; 0: not known

@@ -16,6 +16,7 @@ void draw_tune_space(const State& state, Canvas canvas);
 void draw_tune_top(const State& state, Canvas canvas);
 void draw_tune_matters(const State& state, Canvas canvas);
 void draw_tune_log(const State& state, Canvas canvas);
+void draw_tune_compare(const State& state, Canvas canvas);
 
 std::string tune_session_title(const State& state);
 std::string tune_progress_title(const State& state);
@@ -23,11 +24,16 @@ std::string tune_space_title(const State& state);
 std::string tune_top_title(const State& state);
 std::string tune_matters_title(const State& state);
 std::string tune_log_title(const State& state);
+std::string tune_compare_title(const State& state);
 
 std::string tune_progress_legend(const State& state, const Rect& inside);
 
 /// Rows of the session's pane, without its frame, that hold all it has to say.
 int rows_of_session(const State& state);
+/// Rows of its reason, of a session that failed.
+int rows_of_failure(const State& state);
+/// Rows below the fields of the form.
+int rows_below_form(const State& state);
 /// Where in the session's pane its list of problems begins, heading included; below 0 where it
 /// shows none.
 int first_problem_row(const State& state, int height);

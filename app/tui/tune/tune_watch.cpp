@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "app/export/export_source.h"
 #include "app/tui/tune/tune_work.h"
 #include "core/base/error.h"
 #include "core/base/json.h"
@@ -35,13 +36,13 @@ class RunWatch {
 
   std::shared_ptr<const TuneView> watch() {
     look();
-    machine_ = machine();
+    machine_ = machine_of_run(store_, run_);
     read_rows();
     auto view = make_view();
     while (view->is_live()) {
       progress_.show(JobResult(view));
       progress_.wait(kLookSeconds);
-      if (progress_.is_cancelled()) return view;
+      if (progress_.is_cancelled()) return left(*view);
       const int64_t before = view->tried;
       look();
       read_rows();
@@ -51,24 +52,17 @@ class RunWatch {
   }
 
  private:
+  static std::shared_ptr<const TuneView> left(TuneView view) {
+    view.is_left = true;
+    return std::make_shared<const TuneView>(std::move(view));
+  }
+
   void look() {
     run_ = store_.load_run(id_);
     if (run_.kind != RunKind::kTune) {
       throw Error(ErrorKind::kUsage,
                   fmt::format("run {} is no tuning but of kind {}", id_, name_of(run_.kind)));
     }
-  }
-
-  /// As it was described when it was tuned for; nothing where this program describes it otherwise.
-  std::optional<Machine> machine() {
-    try {
-      Machine machine = parse_machine(store_.machine_description(run_.machine_fingerprint),
-                                      "machine " + run_.machine_name, false);
-      if (machine.fingerprint() == run_.machine_fingerprint) return machine;
-    } catch (const Error&) {
-      return std::nullopt;  // something that is no simulated machine
-    }
-    return std::nullopt;
   }
 
   void read_rows() {

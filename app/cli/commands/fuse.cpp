@@ -1,0 +1,245 @@
+// `tilewright fuse`: plans which ops of a graph share a kernel, and compares planners.
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "app/cli/clock.h"
+#include "app/cli/command.h"
+#include "app/cli/commands/commands.h"
+#include "app/cli/fuse_report.h"
+#include "app/cli/table.h"
+#include "core/base/error.h"
+#include "core/base/format.h"
+#include "core/base/text.h"
+#include "core/graph/hlo_reader.h"
+#include "tuner/fusion/explain.h"
+
+namespace tilewright {
+
+namespace {
+
+/// "2us" or a plain number of us.
+double parse_us(std::string_view text, std::string_view what) {
+  if (text.ends_with("us")) text.remove_suffix(2);
+  const double us = parse_number(text, what);
+  if (us < 0 || us > 1e6) {
+    throw Error(ErrorKind::kUsage, fmt::format("{} is {} us, want 0 to 1000000", what, us));
+  }
+  return us;
+}
+
+/// "launch=1,5,10us".
+std::vector<double> parse_sweep(const std::string& text) {
+  constexpr std::string_view kPrefix = "launch=";
+  std::string_view rest = text;
+  if (!rest.starts_with(kPrefix)) {
+    throw Error(ErrorKind::kUsage,
+                fmt::format("--sweep is '{}', want launch=1,5,10us", printable(text)));
+  }
+  rest.remove_prefix(kPrefix.size());
+  std::vector<double> costs;
+  for (const std::string_view cost : split(rest, ',')) costs.push_back(parse_us(cost, "--sweep"));
+  return costs;
+}
+
+std::vector<const FusionPlanner*> chosen_planners(const Arguments& arguments) {
+  std::vector<const FusionPlanner*> planners;
+  if (arguments.has("planner")) {
+    const std::string names = arguments.text("planner");
+    for (const std::string_view name : split(names, ',')) {
+      planners.push_back(&find_fusion_planner(name));
+    }
+    return planners;
+  }
+  for (const FusionPlanner& planner : fusion_planners()) planners.push_back(&planner);
+  return planners;
+}
+
+/// The pairs of an option that takes "A,B", and may be given again.
+std::vector<NamedPair> parse_pairs(const FusionStudy& study, const Arguments& arguments,
+                                   const std::string& option) {
+  std::vector<NamedPair> pairs;
+  if (!arguments.has(option)) return pairs;
+  const std::string text = arguments.text(option);
+  const std::vector<std::string_view> names = split(text, ',');
+  if (names.size() % 2 != 0) {
+    throw Error(ErrorKind::kUsage, fmt::format("--{} is '{}', want the names of two ops: A,B",
+                                               option, printable(text)));
+  }
+  for (size_t i = 0; i < names.size(); i += 2) {
+    pairs.push_back(find_pair(study, std::string(names[i]), std::string(names[i + 1])));
+  }
+  return pairs;
+}
+
+struct Explained {
+  std::string planner = {};
+  FusionExplanation why = {};
+};
+
+Json explain_json(const FusionStudy& study, const std::vector<Explained>& list) {
+  Json json = Json::array();
+  for (const Explained& one : list) {
+    const FusionGraph& graph = study.graph(one.why.region);
+    json.push_back({{"planner", one.planner},
+                    {"a", graph.name(one.why.ops.first)},
+                    {"b", graph.name(one.why.ops.second)},
+                    {"fused", one.why.is_fused},
+                    {"reason", one.why.reason},
+                    {"kernel_of_a", one.why.kernel_of_a},
+                    {"kernel_of_b", one.why.kernel_of_b},
+                    {"saved_bytes", one.why.saved_bytes},
+                    {"saved_us", one.why.saved_us}});
+  }
+  return json;
+}
+
+/// Everything that the command says of one cost of a launch.
+class FuseRun {
+ public:
+  FuseRun(Context& context, const OpGraph& graph, const Machine& machine, double launch_us);
+
+  void plan_all();
+  void sweep();
+  void print() const;
+
+ private:
+  void print_json() const;
+  void print_text() const;
+  std::vector<PlanOptions> options_of(const FusionStudy& study) const;
+
+  Context& context_;
+  const Arguments& arguments_;
+  const OpGraph& graph_;
+  const Machine& machine_;
+  double launch_us_ = 0;
+  std::vector<const FusionPlanner*> planners_;
+  FusionStudy study_;
+  std::vector<FuseRow> rows_;
+  std::vector<FuseSweepRow> sweep_;
+  std::vector<Explained> explained_;
+};
+
+FuseRun::FuseRun(Context& context, const OpGraph& graph, const Machine& machine, double launch_us)
+    : context_(context),
+      arguments_(context.arguments()),
+      graph_(graph),
+      machine_(machine),
+      launch_us_(launch_us),
+      planners_(chosen_planners(context.arguments())),
+      study_(graph, machine, launch_us) {}
+
+/// Pins and vetoes by region.
+std::vector<PlanOptions> FuseRun::options_of(const FusionStudy& study) const {
+  std::vector<PlanOptions> options(study.region_count());
+  for (const NamedPair& pair : parse_pairs(study, arguments_, "pin")) {
+    options[pair.region].pins.push_back(pair.ops);
+  }
+  for (const NamedPair& pair : parse_pairs(study, arguments_, "veto")) {
+    options[pair.region].vetoes.push_back(pair.ops);
+  }
+  return options;
+}
+
+void FuseRun::plan_all() {
+  const std::vector<PlanOptions> options = options_of(study_);
+  const std::vector<NamedPair> asked = parse_pairs(study_, arguments_, "explain");
+  const double most_operations = arguments_.number("check-operations", 0, 1e12);
+  const auto seed = static_cast<uint64_t>(context_.globals().seed);
+  for (const FusionPlanner* planner : planners_) {
+    FuseRow& row = rows_.emplace_back();
+    row.planner = planner->name;
+    const double begin = wall_seconds();
+    const GraphPlan plan = study_.plan(*planner, options);
+    row.wall_planning_ms = (wall_seconds() - begin) * 1e3;
+    row.summary = study_.summarize(plan);
+    row.error = study_.cost_error(plan);
+    row.equality = study_.check(plan, most_operations, seed);
+    for (const NamedPair& pair : asked) {
+      explained_.push_back({planner->name, explain(study_, plan, pair)});
+    }
+    const std::string& failure = row.equality.first_failure;
+    if (!failure.empty()) context_.warn(fmt::format("{}: {}", planner->name, failure));
+    if (!row.summary.note.empty()) {
+      context_.note(fmt::format("{}: {}", planner->name, row.summary.note));
+    }
+  }
+  if (study_.has_unknown_runs()) {
+    context_.note("the trips of a loop are not known; its body counts once");
+  }
+}
+
+void FuseRun::sweep() {
+  if (!arguments_.has("sweep")) return;
+  for (const double cost : parse_sweep(arguments_.text("sweep"))) {
+    FusionStudy study(graph_, machine_, cost);
+    const std::vector<PlanOptions> options = options_of(study);
+    FuseSweepRow& row = sweep_.emplace_back();
+    row.launch_us = cost;
+    for (const FusionPlanner* planner : planners_) {
+      row.times.push_back({planner->name, study.summarize(study.plan(*planner, options)).time_us});
+    }
+  }
+}
+
+void FuseRun::print_json() const {
+  Json json = output_object();
+  json["graph"] = graph_.name;
+  json["ops"] = op_count(graph_);
+  json["regions"] = study_.region_count();
+  json["machine"] = machine_identity(machine_);
+  json["launch_us"] = launch_us_;
+  json["launch_and_dispatch_us"] = study_.shared_cost().launch_us();
+  json["barrier_us"] = study_.shared_cost().barrier_us();
+  json["gemm_fusion"] = "off";
+  json["planners"] = fuse_json(rows_);
+  if (!sweep_.empty()) json["sweep"] = fuse_sweep_json(sweep_);
+  if (!explained_.empty()) json["explain"] = explain_json(study_, explained_);
+  context_.print_json(json);
+}
+
+void FuseRun::print_text() const {
+  const double dispatch_us = study_.shared_cost().launch_us() - launch_us_;
+  context_.print(fmt::format("{}: {} ops on {}\na launch takes {} and {} of dispatch\n\n",
+                             context_.heading(graph_.name), format_count(op_count(graph_)),
+                             machine_.name, format_us(launch_us_), format_us(dispatch_us)));
+  context_.print_table(fuse_cost_table(rows_));
+  context_.print("\n");
+  context_.print_table(fuse_planning_table(rows_));
+  if (!sweep_.empty()) {
+    context_.print("\n");
+    context_.print_table(fuse_sweep_table(sweep_));
+  }
+  for (const Explained& one : explained_) {
+    const FusionGraph& graph = study_.graph(one.why.region);
+    context_.print(fmt::format("\n{}: {} and {} are {}: {}\n", one.planner,
+                               graph.name(one.why.ops.first), graph.name(one.why.ops.second),
+                               one.why.is_fused ? "fused" : "not fused", one.why.reason));
+  }
+}
+
+void FuseRun::print() const {
+  if (context_.globals().json) {
+    print_json();
+  } else if (context_.globals().csv) {
+    context_.print_table(fuse_cost_table(rows_));
+  } else {
+    print_text();
+  }
+}
+
+}  // namespace
+
+int run_fuse(Context& context) {
+  const Arguments& arguments = context.arguments();
+  const OpGraph graph = prepared_for_fusion(read_hlo(arguments.positionals()[0]));
+  const Machine machine = context.machine();
+  FuseRun run(context, graph, machine, parse_us(arguments.text("launch-cost"), "--launch-cost"));
+  run.plan_all();
+  run.sweep();
+  run.print();
+  return kExitOk;
+}
+
+}  // namespace tilewright

@@ -1,0 +1,90 @@
+#include "app/cli/fuse_report.h"
+
+#include <nlohmann/json.hpp>
+
+#include "core/base/format.h"
+
+namespace tilewright {
+
+QueryResult fuse_cost_table(const std::vector<FuseRow>& rows) {
+  QueryResult table;
+  table.columns = {"planner", "memory", "total", "read", "written", "time", "barriers", "equal"};
+  for (const FuseRow& row : rows) {
+    const PlanSummary& summary = row.summary;
+    table.rows.push_back({row.planner, summary.memory_launches, summary.launches,
+                          format_bytes(static_cast<double>(summary.read_bytes)),
+                          format_bytes(static_cast<double>(summary.write_bytes)),
+                          format_us(summary.time_us), summary.barriers, row.equality.verdict()});
+  }
+  return table;
+}
+
+QueryResult fuse_planning_table(const std::vector<FuseRow>& rows) {
+  QueryResult table;
+  table.columns = {"planner",   "candidates", "planning", "peak UB",
+                   "workspace", "again",      "error",    "p95"};
+  for (const FuseRow& row : rows) {
+    const PlanSummary& summary = row.summary;
+    table.rows.push_back({row.planner, summary.candidates, format_us(row.wall_planning_ms * 1e3),
+                          format_bytes(static_cast<double>(summary.peak_ub_bytes)),
+                          format_bytes(static_cast<double>(summary.workspace_bytes)),
+                          summary.recomputed_ops, format_share(row.error.median),
+                          format_share(row.error.p95)});
+  }
+  return table;
+}
+
+QueryResult fuse_sweep_table(const std::vector<FuseSweepRow>& rows) {
+  QueryResult table;
+  table.columns = {"launch"};
+  if (!rows.empty()) {
+    for (const auto& time : rows.front().times) table.columns.push_back(time.first);
+  }
+  for (const FuseSweepRow& row : rows) {
+    std::vector<Cell> cells = {format_us(row.launch_us)};
+    for (const auto& time : row.times) cells.emplace_back(format_us(time.second));
+    table.rows.push_back(std::move(cells));
+  }
+  return table;
+}
+
+Json fuse_json(const std::vector<FuseRow>& rows) {
+  Json planners = Json::array();
+  for (const FuseRow& row : rows) {
+    const PlanSummary& summary = row.summary;
+    Json json;
+    json["planner"] = row.planner;
+    json["launches"] = {{"memory", summary.memory_launches}, {"total", summary.launches}};
+    json["launches_run"] = summary.launches_run;
+    json["hbm_read_bytes"] = summary.read_bytes;
+    json["hbm_write_bytes"] = summary.write_bytes;
+    json["workspace_bytes"] = summary.workspace_bytes;
+    json["time_us"] = summary.time_us;
+    json["memory_time_us"] = summary.memory_us;
+    json["barriers"] = summary.barriers;
+    json["peak_ub_bytes"] = summary.peak_ub_bytes;
+    json["recomputed_ops"] = summary.recomputed_ops;
+    json["wall_planning_ms"] = row.wall_planning_ms;
+    json["candidates"] = summary.candidates;
+    json["equal_to_reference"] = row.equality.verdict();
+    json["kernels"] = {{"distinct", row.equality.kernels},
+                       {"compared", row.equality.checked},
+                       {"estimated_only", summary.unsimulated}};
+    json["cost_model_error"] = {{"median", row.error.median}, {"p95", row.error.p95}};
+    if (!summary.note.empty()) json["note"] = summary.note;
+    planners.push_back(std::move(json));
+  }
+  return planners;
+}
+
+Json fuse_sweep_json(const std::vector<FuseSweepRow>& rows) {
+  Json sweep = Json::array();
+  for (const FuseSweepRow& row : rows) {
+    Json times = Json::object();
+    for (const auto& time : row.times) times[time.first] = time.second;
+    sweep.push_back({{"launch_us", row.launch_us}, {"time_us", std::move(times)}});
+  }
+  return sweep;
+}
+
+}  // namespace tilewright

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/base/json.h"
+#include "db/queries.h"
+#include "tuner/fusion/fusion_study.h"
+
+namespace tilewright {
+
+/// A planner's plan of a graph with all that `tilewright fuse` says of it.
+struct FuseRow {
+  std::string planner = {};
+  PlanSummary summary = {};
+  CostError error = {};
+  EqualityCheck equality = {};
+  double wall_planning_ms = 0;
+};
+
+/// Times of all planners under another cost of a launch.
+struct FuseSweepRow {
+  double launch_us = 0;
+  std::vector<std::pair<std::string, double>> times = {};  ///< planner, us
+};
+
+/// What a run of the graph costs under each plan.
+QueryResult fuse_cost_table(const std::vector<FuseRow>& rows);
+/// How the plans were found, and what they ask of a core.
+QueryResult fuse_planning_table(const std::vector<FuseRow>& rows);
+QueryResult fuse_sweep_table(const std::vector<FuseSweepRow>& rows);
+
+/// One element a planner (docs/fusion.md).
+Json fuse_json(const std::vector<FuseRow>& rows);
+Json fuse_sweep_json(const std::vector<FuseSweepRow>& rows);
+
+}  // namespace tilewright

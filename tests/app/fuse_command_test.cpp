@@ -1,0 +1,138 @@
+// `tilewright fuse` through the real binary.
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/base/text.h"
+#include "tests/app/program.h"
+
+namespace tilewright {
+namespace {
+
+using Json = nlohmann::json;
+
+/// Softmax of rows, then a product, then an op that nothing can share a kernel with.
+constexpr const char* kModule = R"(HloModule softmax
+largest { a = f32[] parameter(0) b = f32[] parameter(1) ROOT r = f32[] maximum(a, b) }
+sum { a = f32[] parameter(0) b = f32[] parameter(1) ROOT r = f32[] add(a, b) }
+ENTRY e {
+  x = f32[96,160]{1,0} parameter(0)
+  w = f32[160,64]{1,0} parameter(1)
+  low = f32[] constant(-inf)
+  zero = f32[] constant(0)
+  m = f32[96]{0} reduce(x, low), dimensions={1}, to_apply=largest
+  ms = f32[96,160]{1,0} broadcast(m), dimensions={0}
+  d = f32[96,160]{1,0} subtract(x, ms)
+  e.1 = f32[96,160]{1,0} exponential(d)
+  s = f32[96]{0} reduce(e.1, zero), dimensions={1}, to_apply=sum
+  ss = f32[96,160]{1,0} broadcast(s), dimensions={0}
+  p = f32[96,160]{1,0} divide(e.1, ss)
+  y = f32[96,64]{1,0} dot(p, w), lhs_contracting_dims={1}, rhs_contracting_dims={0}
+  ROOT z = f32[96,64]{1,0} negate(y)
+}
+)";
+
+Json json_of(Sandbox& sandbox, std::vector<std::string> arguments) {
+  arguments.push_back("--json");
+  const Outcome outcome = sandbox.run(arguments);
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  return Json::parse(outcome.out, nullptr, false);
+}
+
+TEST(FuseCommand, ComparesPlanners) {
+  Sandbox sandbox;
+  const std::string path = sandbox.file("softmax.hlo", kModule);
+  const Json json = json_of(sandbox, {"fuse", path});
+  EXPECT_EQ(json["graph"], "softmax");
+  EXPECT_EQ(json["launch_us"], 2);
+  EXPECT_EQ(json["gemm_fusion"], "off");
+  ASSERT_EQ(json["planners"].size(), 7U);
+  double best = 0;
+  for (const Json& planner : json["planners"]) {
+    for (const char* key : {"hbm_read_bytes", "hbm_write_bytes", "workspace_bytes", "time_us",
+                            "barriers", "peak_ub_bytes", "recomputed_ops", "wall_planning_ms",
+                            "candidates", "cost_model_error"}) {
+      EXPECT_TRUE(planner.contains(key)) << key;
+    }
+    EXPECT_EQ(planner["equal_to_reference"], "full") << planner["planner"];
+    EXPECT_EQ(planner["launches"]["total"], planner["launches"]["memory"].get<int64_t>() + 1);
+    if (planner["planner"] == "tilewright") best = planner["time_us"];
+  }
+  for (const Json& planner : json["planners"]) EXPECT_LE(best, planner["time_us"]);
+  EXPECT_EQ(json["planners"][0]["planner"], "none");
+  EXPECT_EQ(json["planners"][0]["launches"]["memory"], 8);
+  EXPECT_EQ(json["planners"][4]["planner"], "astitch");
+  EXPECT_EQ(json["planners"][4]["launches"]["memory"], 2);
+}
+
+TEST(FuseCommand, PrintsNarrowTables) {
+  Sandbox sandbox;
+  const std::string path = sandbox.file("softmax.hlo", kModule);
+  const Outcome text =
+      sandbox.run({"fuse", path, "--planner", "xla,astitch", "--sweep", "launch=1,5,10us"});
+  EXPECT_EQ(text.status, 0) << text.err;
+  for (const std::string_view line : split(text.out, '\n')) EXPECT_LE(line.size(), 80U) << line;
+  EXPECT_NE(text.out.find("planner"), std::string::npos);
+  EXPECT_NE(text.out.find("5.00 us"), std::string::npos) << text.out;
+}
+
+TEST(FuseCommand, GivesTheSameAnswerTwice) {
+  Sandbox sandbox;
+  const std::string path = sandbox.file("softmax.hlo", kModule);
+  const Outcome first = sandbox.run({"fuse", path, "--json"});
+  const Outcome second = sandbox.run({"fuse", path, "--json"});
+  EXPECT_EQ(without_wall_times(first.out), without_wall_times(second.out));
+}
+
+TEST(FuseCommand, ExplainsWhyOpsShareAKernelOrDoNot) {
+  Sandbox sandbox;
+  const std::string path = sandbox.file("softmax.hlo", kModule);
+  const Json json = json_of(sandbox, {"fuse", path, "--planner", "astitch", "--explain", "e.1,p",
+                                      "--explain", "p,z", "--explain", "p,y"});
+  ASSERT_EQ(json["explain"].size(), 3U);
+  EXPECT_EQ(json["explain"][0]["fused"], true);
+  EXPECT_GT(json["explain"][0]["saved_bytes"], 0);
+  EXPECT_EQ(json["explain"][1]["fused"], false);
+  const std::string path_leaves = json["explain"][1]["reason"];
+  EXPECT_NE(path_leaves.find("wait"), std::string::npos) << path_leaves;
+  EXPECT_EQ(json["explain"][2]["reason"], "y runs by itself: dot is no op of elements");
+}
+
+TEST(FuseCommand, PlansAgainWithPinsAndVetoes) {
+  Sandbox sandbox;
+  const std::string path = sandbox.file("softmax.hlo", kModule);
+  const Json json = json_of(sandbox, {"fuse", path, "--planner", "tilewright", "--veto", "e.1,p"});
+  EXPECT_EQ(json["planners"][0]["launches"]["memory"], 3);
+  const Outcome outcome = sandbox.run({"fuse", path, "--planner", "tilewright", "--pin", "p,z"});
+  EXPECT_EQ(outcome.status, 5) << outcome.err;
+  EXPECT_NE(outcome.err.find("p and z cannot be in one kernel"), std::string::npos) << outcome.err;
+}
+
+TEST(FuseCommand, RefusesWhatMakesNoSense) {
+  Sandbox sandbox;
+  const std::string path = sandbox.file("softmax.hlo", kModule);
+  const std::string broken = sandbox.file("broken.hlo", "HloModule m\nENTRY e {\n x = f32[2\n}\n");
+  struct Case {
+    std::vector<std::string> arguments;
+    int status;
+    const char* message;
+  };
+  const Case cases[] = {
+      {{"fuse", path, "--planner", "xlaa"}, 3, "did you mean 'xla'"},
+      {{"fuse", path, "--explain", "e.1"}, 2, "want the names of two ops"},
+      {{"fuse", path, "--explain", "e.1,nobody"}, 3, "no op 'nobody'"},
+      {{"fuse", path, "--sweep", "ub=1,2"}, 2, "want launch="},
+      {{"fuse", path, "--launch-cost", "-1us"}, 2, "--launch-cost"},
+      {{"fuse", broken}, 1, "broken.hlo:4:1"},
+      {{"fuse", sandbox.path("absent.hlo")}, 3, "absent.hlo"},
+  };
+  for (const Case& one : cases) {
+    const Outcome outcome = sandbox.run(one.arguments);
+    EXPECT_EQ(outcome.status, one.status) << one.message << ": " << outcome.err;
+    EXPECT_NE(outcome.err.find(one.message), std::string::npos) << outcome.err;
+  }
+}
+
+}  // namespace
+}  // namespace tilewright
