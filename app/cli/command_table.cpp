@@ -466,25 +466,31 @@ Command fuse_entry() {
   command.name = "fuse";
   command.summary = "which ops of a graph share a kernel, by several planners";
   command.details =
-      "Reads an XLA HLO text module, plans every region of it (loop bodies by themselves) and\n"
-      "compares the plans on the simulated machine (docs/fusion.md). Compute ops cost the same in\n"
-      "all of them.\n";
-  command.positionals = {{"GRAPH", "an XLA HLO text module"}};
+      "Reads an XLA HLO text module, or takes a layer of a model, plans every region of it\n"
+      "(loop bodies by themselves) and compares the plans on the simulated machine\n"
+      "(docs/fusion.md). Compute ops cost the same in all of them.\n";
+  command.positionals = {{"GRAPH", "an XLA HLO text module; or a model, or its config.json"}};
   command.options = {
       {"planner", 0, "NAME", "",
        "none, xla, fs2018, fs2020, astitch, exact or tilewright (default: all)", true},
       {"launch-cost", 0, "2us", "2us", "what the host needs to start a kernel"},
+      {"gemm-fusion", 0, "on|off", "off",
+       "let the planner tilewright join GEMMs with other kernels"},
       {"sweep", 0, "launch=1,5,10us", "", "plan again with other costs of a launch"},
       {"explain", 0, "A,B", "", "why these two ops share a kernel, or do not", true},
       {"pin", 0, "A,B", "", "plan with these two ops in one kernel", true},
       {"veto", 0, "A,B", "", "plan with these two ops in different kernels", true},
       {"check-operations", 0, "N", "1e8",
        "compare kernels with the interpreter that take it at most so many operations"},
+      {"tokens", 0, "N", "256", "tokens of a model's layer"},
+      {"tp", 0, "N", "1", "chips that share a model's layer (tensor parallelism)"},
+      {"quantization", 0, "NAME", "none", "of a model's layer: none or w8a8"},
   };
   command.examples = {
       {"tilewright fuse model.hlo", "kernels, bytes and time of every planner"},
       {"tilewright fuse model.hlo --planner xla,astitch --sweep launch=1,5,10us",
        "does the cost of a launch decide?"},
+      {"tilewright fuse qwen2-7b --tokens 64 --gemm-fusion on", "what a layer of a model becomes"},
       {"tilewright fuse model.hlo --planner tilewright --explain exp.1,sum.2",
        "why are these two ops not fused?"},
   };

@@ -10,6 +10,8 @@
 #include "core/base/error.h"
 #include "kernels/fused/nest_program.h"
 #include "kernels/fused/split_nest.h"
+#include "kernels/fused/tensor_pitch.h"
+#include "kernels/gemm/gemm.h"
 #include "simulator/cost.h"
 #include "simulator/memory.h"
 
@@ -71,6 +73,11 @@ void add_traffic(const Region& region, FusedKernel& kernel) {
   // Each array once, as far as it is read.
   std::map<std::pair<int32_t, int64_t>, int64_t> read;  // (op, offset) -> bytes
   for (const PlannedNest& nest : kernel.nests) {
+    if (nest.product) {
+      for (const int32_t op : {nest.product->matrices.a, nest.product->matrices.b}) {
+        read[{op, 0}] = region.bytes(op);
+      }
+    }
     for (const VecPart* part : {&nest.program.body, &nest.program.end}) {
       for (const VecTransfer& load : part->loads) {
         const VecArray& array = nest.program.arrays[static_cast<size_t>(load.array)];
@@ -123,11 +130,29 @@ std::optional<NestChoice> choose_nest(const Region& region, const LoopNest& nest
   return best;
 }
 
+/// A dot on all cube cores.
+PlannedNest plan_product(const Region& region, const LoopNest& nest, const Machine& machine,
+                         const ProductConfig& config) {
+  const int32_t op = nest.steps.front().op;
+  const Problem problem = product_problem(region, op);
+  std::optional<Config> chosen;
+  if (config) chosen = config(problem);
+  const GemmKernel gemm;
+  if (!chosen) chosen = gemm.default_config(problem, machine);
+  PlannedNest planned;
+  planned.level = nest.level;
+  planned.tiles.estimated_ticks = gemm_estimate_us(problem, *chosen, machine) *
+                                  static_cast<double>(kTicksPerCycle) * machine.cores.clock_mhz;
+  planned.product = PlannedProduct{op, product_of(region, op), problem, *std::move(chosen)};
+  return planned;
+}
+
 /// The nests of a plan with their tiles; none, with an op to stage, where one does not fit.
 class KernelPlanner {
  public:
-  KernelPlanner(const Region& region, const FusedOps& ops, const Machine& machine)
-      : region_(region), machine_(machine) {
+  KernelPlanner(const Region& region, const FusedOps& ops, const Machine& machine,
+                const ProductConfig& config)
+      : region_(region), machine_(machine), config_(config) {
     kernel_.ops = ops;
   }
 
@@ -138,6 +163,10 @@ class KernelPlanner {
     for (int level = 0; next < plan.nests.size(); ++level) {
       std::vector<PlannedNest> seconds;
       for (; next < plan.nests.size() && plan.nests[next].level == level; ++next) {
+        if (is_dot(region_, plan.nests[next].steps.front().op)) {
+          add(plan_product(region_, plan.nests[next], machine_, config_));
+          continue;
+        }
         std::optional<NestChoice> choice = choose_nest(region_, plan.nests[next], machine_);
         if (!choice) {
           refuse(plan.nests[next], staged);
@@ -188,23 +217,48 @@ class KernelPlanner {
     kernel_.estimated_ticks +=
         static_cast<double>(kernel_.barriers() * to_ticks(machine_.sync.barrier_cycles));
     add_traffic(region_, kernel_);
+    for (const PlannedNest& nest : kernel_.nests) {
+      if (!nest.product) continue;
+      for (const int32_t op :
+           {nest.product->matrices.a, nest.product->matrices.b, nest.product->op}) {
+        if (has_whole_rows(region_, kernel_, op)) continue;
+        throw Error(
+            ErrorKind::kInfeasible,
+            fmt::format("{} multiplies matrices whose rows others of the kernel cut elsewhere",
+                        region_.computation().op(nest.product->op).name));
+      }
+    }
   }
 
   const Region& region_;
   const Machine& machine_;
+  const ProductConfig& config_;
   FusedKernel kernel_;
   int32_t to_stage_ = -1;
 };
 
 }  // namespace
 
-FusedKernel plan_fused_kernel(const Region& region, const FusedOps& ops, const Machine& machine) {
+Problem product_problem(const Region& region, int32_t dot) {
+  const MatrixProduct product = product_of(region, dot);
+  const Computation& computation = region.computation();
+  const Op& op = computation.op(dot);
+  const auto type_name = [](ElementType type) { return std::string(name_of(*npu_type_of(type))); };
+  ProblemRequest request;
+  request.sizes = {{"m", product.m}, {"n", product.n}, {"k", product.k}};
+  request.dtype = type_name(computation.operand(op, 0).shape.type);
+  request.out_dtype = type_name(op.shape.type);
+  return GemmKernel().problem(request);
+}
+
+FusedKernel plan_fused_kernel(const Region& region, const FusedOps& ops, const Machine& machine,
+                              const ProductConfig& config) {
   if (const std::string why = why_not_together(region, ops.ops); !why.empty()) {
     throw Error(ErrorKind::kInfeasible, why);
   }
   NestOptions options;
   while (true) {
-    KernelPlanner planner(region, ops, machine);
+    KernelPlanner planner(region, ops, machine, config);
     if (std::optional<FusedKernel> kernel =
             planner.plan(form_nests(region, ops, options), options.staged)) {
       return std::move(*kernel);

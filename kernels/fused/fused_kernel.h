@@ -1,12 +1,16 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/machine/machine.h"
+#include "core/space/problem.h"
+#include "core/space/space.h"
+#include "kernels/fused/fused_ops.h"
 #include "kernels/fused/nests.h"
 #include "kernels/fused/tile_plan.h"
 #include "kernels/fused/vec_program.h"
@@ -14,11 +18,20 @@
 
 namespace tilewright {
 
-/// A nest with the sizes of its tiles.
+/// A dot as the cube cores compute it: kernel `gemm` with a config.
+struct PlannedProduct {
+  int32_t op = -1;
+  MatrixProduct matrices = {};
+  Problem problem = {};
+  Config config = {};
+};
+
+/// A nest with the sizes of its tiles, or a product.
 struct PlannedNest {
   int level = 0;
   VecProgram program = {};
-  TilePlan tiles = {};
+  TilePlan tiles = {};  ///< of a product estimated_ticks alone
+  std::optional<PlannedProduct> product = std::nullopt;
 };
 
 /// A stitched kernel: everything that its launch is made of.
@@ -37,9 +50,16 @@ struct FusedKernel {
   int barriers() const { return levels > 0 ? levels - 1 : 0; }
 };
 
+/// The config of a product; the kernel's own default where there is none.
+using ProductConfig = std::function<std::optional<Config>(const Problem&)>;
+
 /// Plans the kernel of some ops. Error (infeasible) names the op whose tile does not fit UB however
 /// it is cut.
-FusedKernel plan_fused_kernel(const Region& region, const FusedOps& ops, const Machine& machine);
+FusedKernel plan_fused_kernel(const Region& region, const FusedOps& ops, const Machine& machine,
+                              const ProductConfig& config = {});
+
+/// The problem of kernel `gemm` that a dot is (why_no_product() has nothing against it).
+Problem product_problem(const Region& region, int32_t dot);
 
 /// Elements of the array that holds an op's result in memory, or its partial sums (split_nest.h).
 /// An iota lies there once along its dimension.

@@ -9,6 +9,7 @@
 #include "core/base/integers.h"
 #include "kernels/fused/fused_kernel.h"
 #include "kernels/fused/nest_instructions.h"
+#include "kernels/fused/product_part.h"
 #include "kernels/fused/split_nest.h"
 #include "kernels/fused/tensor_pitch.h"
 #include "kernels/vector/vector_builder.h"
@@ -45,9 +46,24 @@ class LaunchBuilder {
     add_vector_cores(launch, machine_, cores_.size());
     for (size_t nest = 0; nest < kernel_.nests.size(); ++nest) add_flags(nest);
     closed_.assign(cores_.size(), false);
+    passed_.assign(cores_.size(), 0);
     turn_ = add_flag("turn", FlagMeaning::kSpace, 0);
+    if (std::ranges::count_if(kernel_.nests, is_a_product) > 1) {
+      turns_.turn =
+          launch.add_flag({"product_turn", FlagScope::kCore, FlagMeaning::kSpace, Memory::kL1, 0});
+    }
+    bool has_stored = false;  // since the last barrier
     for (int level = 0; level < kernel_.levels; ++level) {
-      if (level > 0) add_barrier();
+      if (has_stored) add_barrier();
+      has_stored = false;
+      for (const PlannedNest& nest : kernel_.nests) {
+        if (nest.level != level) continue;
+        if (nest.product) {
+          add_product_of(nest);
+        } else {
+          has_stored = true;
+        }
+      }
       for (size_t core = 0; core < cores_.size(); ++core) add_level(core, level);
     }
     return std::move(result_);
@@ -69,6 +85,12 @@ class LaunchBuilder {
 
   void add_tensors() {
     for (const PlannedNest& nest : kernel_.nests) {
+      if (nest.product) {
+        for (const int32_t op :
+             {nest.product->matrices.a, nest.product->matrices.b, nest.product->op}) {
+          add_tensor(op);
+        }
+      }
       for (const VecPart* part : {&nest.program.body, &nest.program.end}) {
         for (const auto* list : {&part->loads, &part->stores}) {
           for (const VecTransfer& transfer : *list) add_tensor(transfer.op);
@@ -127,6 +149,7 @@ class LaunchBuilder {
     std::vector<double> busy;
     int level = -1;
     for (size_t nest = 0; nest < kernel_.nests.size(); ++nest) {
+      if (nest_at(nest).product) continue;
       if (nest_at(nest).level != level) busy.assign(most, 0);
       level = nest_at(nest).level;
       std::vector<TileBox> boxes = boxes_of(nest_at(nest), false);
@@ -138,17 +161,44 @@ class LaunchBuilder {
       const double each = nest_at(nest).tiles.estimated_ticks /
                           static_cast<double>(ceil_div(std::ssize(boxes), std::ssize(plans)));
       auto next = boxes.begin();
+      const bool in_turn = reads_product(nest_at(nest));
       for (size_t core = 0; core < most; ++core) {
         if (counts[core] == 0) continue;
+        busy[core] += each * static_cast<double>(counts[core]);
+        if (in_turn) {
+          plans[core].shares.push_back({nest, {}});
+          continue;
+        }
         const auto end = next + static_cast<std::ptrdiff_t>(counts[core]);
         plans[core].shares.push_back({nest, {next, end}});
-        busy[core] += each * static_cast<double>(counts[core]);
         next = end;
+      }
+      // The first rows of a product are there first: all cores begin with them.
+      for (size_t turn = 0; in_turn && next != boxes.end(); ++turn) {
+        for (const size_t core : order) {
+          if (counts[core] <= turn || next == boxes.end()) continue;
+          plans[core].shares.back().boxes.push_back(*next++);
+        }
       }
     }
     for (CorePlan& plan : plans) {
       if (!plan.shares.empty()) cores_.push_back(std::move(plan));
     }
+  }
+
+  static bool is_a_product(const PlannedNest& nest) { return nest.product.has_value(); }
+  bool reads_product(const PlannedNest& nest) const {
+    for (const VecPart* part : {&nest.program.body, &nest.program.end}) {
+      for (const VecTransfer& load : part->loads) {
+        if (is_product(load.op)) return true;
+      }
+    }
+    return false;
+  }
+  bool is_product(int32_t op) const {
+    return std::ranges::any_of(kernel_.nests, [&](const PlannedNest& nest) {
+      return nest.product && nest.product->op == op;
+    });
   }
 
   // ---- flags
@@ -181,6 +231,7 @@ class LaunchBuilder {
     int gate = 0;
     int kind = 0;
     std::vector<int64_t> extents = {};
+    std::vector<int> product_flags = {};
     auto operator<=>(const TemplateKey&) const = default;
   };
   enum Kind { kLoadTile, kBegin, kWork, kLoadLate, kEnd };
@@ -189,7 +240,12 @@ class LaunchBuilder {
   /// have passed the barrier.
   enum Gate { kAfterShare = 1, kAfterBarrier = 2 };
 
-  int template_of(size_t nest, int gate, Kind kind, const std::vector<int64_t>& extents);
+  /// `product_flags`: of each load the flag of the product whose rows it waits for, or -1.
+  int template_of(size_t nest, int gate, Kind kind, const std::vector<int64_t>& extents,
+                  const std::vector<int>& product_flags = {});
+  std::vector<int> product_flags_of(size_t core, const PlannedNest& nest,
+                                    const std::vector<VecTransfer>& loads, const TileBox& box);
+  void add_product_of(const PlannedNest& nest);
   std::vector<int64_t> bindings_of_box(size_t nest, const std::vector<VecTransfer>& transfers,
                                        const TileBox& box, int64_t slot) const;
   int64_t moved_by_starts(const VecTransfer& transfer) const;
@@ -210,8 +266,12 @@ class LaunchBuilder {
   std::map<TemplateKey, int> templates_;
   std::map<size_t, int> closings_;  // by nest
   std::vector<bool> closed_;        // by core: it has done a share
-  int turn_ = -1;                   // flag: a core's share is done
-  std::vector<int> barriers_;       // flags, of the levels from 1 on
+  std::vector<size_t> passed_;      // by core: barriers that it has waited for
+  std::map<int32_t, ProductPart> products_;
+  ProductTurns turns_;
+  std::map<std::pair<int32_t, size_t>, size_t> seen_parts_;  // (product, core) -> parts waited for
+  int turn_ = -1;                                            // flag: a core's share is done
+  std::vector<int> barriers_;                                // flags, of the levels from 1 on
 };
 
 // ---- templates and tasks
@@ -230,8 +290,9 @@ struct RingUse {
 };
 
 int LaunchBuilder::template_of(size_t number, int gate, Kind kind,
-                               const std::vector<int64_t>& extents) {
-  const TemplateKey key{number, gate, kind, extents};
+                               const std::vector<int64_t>& extents,
+                               const std::vector<int>& product_flags) {
+  const TemplateKey key{number, gate, kind, extents, product_flags};
   if (const auto found = templates_.find(key); found != templates_.end()) return found->second;
   const PlannedNest& nest = nest_at(number);
   const NestFlags& flags = flags_[number];
@@ -246,7 +307,11 @@ int LaunchBuilder::template_of(size_t number, int gate, Kind kind,
   if (kind == kLoadTile || kind == kLoadLate) {
     body.name = name + (is_late ? "_load_late" : "_load");
     for (size_t i = 0; i < part.loads.size(); ++i) {
+      const size_t first = list.size();
       add_transfer(nest, part.loads[i], i, extents, true, views_.at(part.loads[i].op), list);
+      if (!product_flags.empty() && product_flags[i] >= 0) {
+        list[first] = waiting(list[first], product_flags[i]);
+      }
     }
     body.bindings = static_cast<int>(kFirstTransfer + 2 * part.loads.size());
     list.front() = waiting(list.front(), is_late ? flags.late.free : flags.tiles.free);
@@ -344,13 +409,16 @@ size_t LaunchBuilder::add_share(size_t core, const Share& share, int gate) {
   const auto slots = static_cast<size_t>(nest.tiles.slots);
   const auto load = [&](size_t at) {
     if (program.body.loads.empty() || at >= tiles.size()) return;
-    tasks.add(template_of(share.nest, at == 0 ? gate : 0, kLoadTile, tiles[at].extents),
+    const std::vector<int> rows = product_flags_of(core, nest, program.body.loads, tiles[at]);
+    tasks.add(template_of(share.nest, at == 0 ? gate : 0, kLoadTile, tiles[at].extents, rows),
               bindings_of_box(share.nest, program.body.loads, tiles[at],
                               static_cast<int64_t>(at % slots)));
   };
   const auto add = [&](Kind kind, const TileBox& box, const std::vector<VecTransfer>& transfers,
                        size_t at) {
-    tasks.add(template_of(share.nest, 0, kind, box.extents),
+    std::vector<int> rows;
+    if (kind == kLoadLate) rows = product_flags_of(core, nest, transfers, box);
+    tasks.add(template_of(share.nest, 0, kind, box.extents, rows),
               bindings_of_box(share.nest, transfers, box, static_cast<int64_t>(at % slots)));
   };
   for (size_t at = 0; at + 1 < slots; ++at) load(at);
@@ -422,7 +490,56 @@ void LaunchBuilder::add_barrier() {
   arrive.prologue = {setting(scalar_op(VectorOp::kDup, ub_tile(0, 1, block, 0, DType::kF32), {}, 0),
                              barriers_.back())};
   const int number = result_.launch.add_template(std::move(arrive));
-  for (CoreProgram& core : result_.launch.cores) core.add(number, {});
+  for (size_t core = 0; core < cores_.size(); ++core) result_.launch.cores[core].add(number, {});
+}
+
+/// A product begins when all vector cores have passed the last barrier, and the products that it
+/// reads are done.
+void LaunchBuilder::add_product_of(const PlannedNest& nest) {
+  const PlannedProduct& product = *nest.product;
+  std::vector<int> after;
+  if (!barriers_.empty()) after.push_back(barriers_.back());
+  for (const int32_t op : {product.matrices.a, product.matrices.b}) {
+    const auto made = products_.find(op);
+    if (made != products_.end()) after.push_back(made->second.flags.back());
+  }
+  std::vector<int> tensors;
+  for (const int32_t op : {product.matrices.a, product.matrices.b, product.op}) {
+    tensors.push_back(views_.at(op).tensor);
+  }
+  const bool is_read = std::ranges::any_of(kernel_.nests, [&](const PlannedNest& other) {
+    return !other.product && reads_product(other);
+  });
+  products_[product.op] =
+      add_product(product, machine_, tensors, after, is_read, turns_, result_.launch);
+}
+
+/// The flags that a tile's loads have to wait for: of products some of whose rows nobody on this
+/// core has waited for yet. One wait is enough, as transfers of a core run in order.
+std::vector<int> LaunchBuilder::product_flags_of(size_t core, const PlannedNest& nest,
+                                                 const std::vector<VecTransfer>& loads,
+                                                 const TileBox& box) {
+  std::vector<int> flags;
+  for (size_t i = 0; i < loads.size(); ++i) {
+    const auto found = products_.find(loads[i].op);
+    if (found == products_.end()) continue;
+    flags.resize(loads.size(), -1);
+    const std::vector<int>& axes = nest.program.arrays[static_cast<size_t>(loads[i].array)].axes;
+    int64_t last = loads[i].offset;
+    for (size_t axis = 0; axis < axes.size(); ++axis) {
+      const auto at = static_cast<size_t>(axes[axis]);
+      last += (box.origin[at] + box.extents[at] - 1) * loads[i].strides[axis];
+    }
+    const size_t part = loads[i].dynamic_op >= 0
+                            ? found->second.flags.size() - 1
+                            : found->second.part_of(last / views_.at(loads[i].op).pitch);
+    size_t& seen = seen_parts_[{loads[i].op, core}];
+    if (part < seen) continue;
+    flags[i] = found->second.flags[part];
+    seen = part + 1;
+  }
+  if (std::ranges::all_of(flags, [](int flag) { return flag < 0; })) flags.clear();
+  return flags;
 }
 
 void LaunchBuilder::add_level(size_t core, int level) {
@@ -430,7 +547,10 @@ void LaunchBuilder::add_level(size_t core, int level) {
   for (const Share& share : cores_[core].shares) {
     if (nest_at(share.nest).level != level) continue;
     int gate = closed_[core] ? kAfterShare : 0;
-    if (is_first && level > 0) gate |= kAfterBarrier;
+    if (is_first && passed_[core] < barriers_.size()) {
+      gate |= kAfterBarrier;
+      passed_[core] = barriers_.size();
+    }
     close_share(core, share.nest, add_share(core, share, gate));
     closed_[core] = true;
     is_first = false;

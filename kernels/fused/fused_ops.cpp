@@ -98,6 +98,57 @@ std::string why_not_fusible(const Region& region, int32_t index) {
   }
 }
 
+std::string why_no_product(const Region& region, int32_t index) {
+  const Computation& computation = region.computation();
+  const Op& op = computation.op(index);
+  if (op.opcode != HloOpcode::kDot) return "it is no dot";
+  if (!op.control_predecessors.empty()) return "its place is fixed by a control dependence";
+  const auto& dims = op.get<DotDimensions>();
+  if (!dims.lhs_batch.empty()) return "it multiplies batches of matrices";
+  const Shape& a = computation.operand(op, 0).shape;
+  const Shape& b = computation.operand(op, 1).shape;
+  if (a.type != b.type) return "its operands have different types";
+  for (const Shape* shape : {&a, &op.shape}) {
+    const std::optional<DType> type = npu_type_of(shape->type);
+    if (!type || (*type != DType::kF16 && *type != DType::kBF16 && *type != DType::kF32)) {
+      return fmt::format("fused products of {} are not written", name_of(shape->type));
+    }
+  }
+  if (region.elements(index) == 0 || element_count(a) == 0) return "it has no elements";
+  const MatrixProduct product = product_of(region, index);
+  if (product.n == 1 || product.k == 1) return "a matrix of it is a vector";
+  const auto count = std::ssize(dims.lhs_contracting);
+  for (int64_t i = 0; i < count; ++i) {
+    const auto at = static_cast<size_t>(i);
+    if (dims.lhs_contracting[at] != std::ssize(a.dims) - count + i ||
+        dims.rhs_contracting[at] != i) {
+      return "an operand would have to be transposed";
+    }
+  }
+  for (const int32_t operand : op.operands) {
+    if (region.splat(operand)) return "an operand is one number everywhere";
+    if (computation.op(region.base(operand)).opcode == HloOpcode::kIota) {
+      return "an operand is an iota";
+    }
+  }
+  return "";
+}
+
+MatrixProduct product_of(const Region& region, int32_t index) {
+  const Computation& computation = region.computation();
+  const Op& op = computation.op(index);
+  MatrixProduct product;
+  product.a = region.base(op.operands[0]);
+  product.b = region.base(op.operands[1]);
+  const Shape& a = computation.operand(op, 0).shape;
+  for (const int64_t dim : op.get<DotDimensions>().lhs_contracting) {
+    product.k *= a.dims[static_cast<size_t>(dim)];
+  }
+  product.m = element_count(a) / product.k;
+  product.n = region.elements(index) / product.m;
+  return product;
+}
+
 std::optional<SliceWindow> window_of(const Region& region, int32_t index) {
   const Op& op = region.computation().op(index);
   const bool is_dynamic = op.opcode == HloOpcode::kDynamicSlice;
@@ -135,6 +186,16 @@ std::string why_not_together(const Region& region, const std::vector<int32_t>& o
   const Computation& computation = region.computation();
   for (const int32_t index : ops) {
     const Op& op = computation.op(index);
+    if (op.opcode == HloOpcode::kDot) {
+      for (const int32_t operand : op.operands) {
+        const int32_t made = region.base(operand);
+        if (std::ranges::binary_search(ops, made) &&
+            (shows(computation, computation.op(made)) || window_of(region, made))) {
+          return fmt::format("{} of the same kernel needs {} in memory", op.name,
+                             computation.op(made).name);
+        }
+      }
+    }
     if (op.opcode != HloOpcode::kDynamicSlice) continue;
     for (size_t i = 1; i < op.operands.size(); ++i) {
       if (std::ranges::binary_search(ops, region.base(op.operands[i]))) {
@@ -167,8 +228,16 @@ std::vector<FusedNode> fused_nodes(const Region& region, const FusedOps& ops) {
   std::vector<FusedNode> nodes;
   for (const int32_t index : ops.ops) {
     const Op& op = computation.op(index);
-    TW_CHECK(why_not_fusible(region, index).empty(), "planners ask before they fuse");
     FusedNode node{index, -1, {}};
+    if (is_dot(region, index)) {
+      TW_CHECK(why_no_product(region, index).empty(), "planners ask before they fuse");
+      for (const int32_t operand : op.operands) {
+        node.operands.push_back(Source{region.base(operand), {}});
+      }
+      nodes.push_back(std::move(node));
+      continue;
+    }
+    TW_CHECK(why_not_fusible(region, index).empty(), "planners ask before they fuse");
     if (op.opcode == HloOpcode::kConcatenate) {
       for (size_t i = 0; i < op.operands.size(); ++i) {
         nodes.push_back({index, static_cast<int>(i), {source_of(op.operands[i])}});

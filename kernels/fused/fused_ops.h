@@ -37,6 +37,24 @@ std::string why_not_together(const Region& region, const std::vector<int32_t>& o
 /// kernel of its own.
 std::string why_not_fusible(const Region& region, int32_t op);
 
+/// A dot as a product of matrices that lie in memory row by row: C[m,n] = A[m,k] x B[k,n].
+struct MatrixProduct {
+  int32_t a = -1;  ///< the op whose result A is, past views
+  int32_t b = -1;
+  int64_t m = 1;
+  int64_t n = 1;
+  int64_t k = 1;
+};
+
+/// Why the cube cores cannot compute a dot as part of a fused kernel; empty when they can. It needs
+/// to be one product of two matrices, without batches, each as it lies in memory.
+std::string why_no_product(const Region& region, int32_t op);
+/// The product that such a dot is.
+MatrixProduct product_of(const Region& region, int32_t op);
+inline bool is_dot(const Region& region, int32_t op) {
+  return region.computation().op(op).opcode == HloOpcode::kDot;
+}
+
 /// The value itself, where an operand is a known number everywhere.
 struct KnownNumber {
   double value = 0;
@@ -71,9 +89,9 @@ SliceWindow piece_of(const Region& region, int32_t concatenate, size_t operand);
 
 using FusedOperand = std::variant<KnownNumber, Source>;
 
-/// Work on elements: an elementwise op, a reduce; or, where a broadcast, a transpose or a slice is
-/// itself an output, the copy that makes it; or the copy of an operand to its place in a
-/// concatenation.
+/// Work on elements: an elementwise op, a reduce; a dot, which reads whole arrays; or, where a
+/// broadcast, a transpose or a slice is itself an output, the copy that makes it; or the copy of an
+/// operand to its place in a concatenation.
 struct FusedNode {
   int32_t op = -1;
   int piece = -1;  ///< of a concatenation: the operand

@@ -76,6 +76,7 @@ bool NestFormer::try_place(int node_index, int level, Earlier earlier) {
     const auto* source = std::get_if<Source>(&made.operands[i]);
     if (!source || instance.operands[i].instance != kNone) continue;
     store(memory_of(source->op));
+    if (is_dot_node(node_index)) continue;
     // What others read at this level too is read once, if all can walk it alike.
     for (const bool fresh : {false, true}) {
       const int load = load_of(source->op, level, fresh);

@@ -120,7 +120,10 @@ class NestFormer {
     if (found == nodes_of_.end()) return;
     for (const int maker : found->second) instances_[home_of(maker)].is_stored = true;
   }
+  bool is_dot_node(int index) const { return is_dot(region_, node(index).op); }
   bool is_cut(int maker, int reader) const {
+    // Matrices of a product pass between cube and vector cores through memory.
+    if (is_dot_node(maker) || is_dot_node(reader)) return true;
     return std::ranges::binary_search(options_.staged, node(maker).op) ||
            cuts_.contains({node(maker).op, node(reader).op});
   }
@@ -149,6 +152,7 @@ class NestFormer {
   std::vector<NestMembers> group(const std::vector<bool>& needed);
   friend class NestGroups;
   LoopNest make_nest(const NestMembers& members) const;
+  LoopNest make_product(const NestInstance& instance) const;
 
   const Region& region_;
   const Computation& computation_;

@@ -30,7 +30,31 @@ void add_axes(const AxisMap& map, int array, const std::vector<int64_t>& strides
 
 }  // namespace
 
+/// A dot by itself: axes m, n and k.
+LoopNest NestFormer::make_product(const NestInstance& instance) const {
+  const int32_t op = node(instance.node).op;
+  const MatrixProduct product = product_of(region_, op);
+  LoopNest nest;
+  nest.level = instance.level;
+  nest.extents = {product.m, product.n, product.k};
+  const auto matrix = [](int32_t of, int row_axis, int column_axis, int64_t columns) {
+    NestArray array;
+    array.op = of;
+    array.axes = {row_axis, column_axis};
+    array.strides = {columns, 1};
+    return array;
+  };
+  nest.arrays = {matrix(product.a, 0, 2, product.k), matrix(product.b, 2, 1, product.n),
+                 matrix(op, 0, 1, product.n)};
+  nest.arrays[0].is_loaded = nest.arrays[1].is_loaded = true;
+  nest.arrays[2].is_stored = true;
+  nest.steps = {{op, NestStep::Part::kWhole, 2, {{0, 0}, {1, 0}}}};
+  return nest;
+}
+
 LoopNest NestFormer::make_nest(const NestMembers& members) const {
+  const NestInstance& first = instances_[static_cast<size_t>(members.all.front())];
+  if (is_dot_node(first.node)) return make_product(first);
   LoopNest nest;
   nest.level = instances_[static_cast<size_t>(members.all.front())].level;
   const AxisMap& map = maps_[static_cast<size_t>(nest.level)];

@@ -28,7 +28,8 @@ struct NestOperand {
   double value = 0;
 };
 
-/// An elementwise op, a reduce or a copy (of a broadcast or transpose), on every element.
+/// An elementwise op, a reduce or a copy (of a broadcast or transpose), on every element; or a dot,
+/// which is a nest of its own: axes m, n and k, arrays A[m,k], B[k,n] and C[m,n].
 struct NestStep {
   /// Of a reduce that is done in two: the sums of the parts, and the sum of those.
   enum class Part : uint8_t { kWhole, kFirst, kLast };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 
 #include "kernels/fused/nest_instructions.h"
 
@@ -33,7 +34,8 @@ bool suits(const Region& region, const FusedKernel& kernel, int32_t op, int64_t 
       if (transfer.strides[i] % pitch != 0) last += steps * transfer.strides[i];
     }
     if (transfer.dynamic_op >= 0) {
-      for (const SliceWindow::Start& start : window_of(region, transfer.dynamic_op)->starts) {
+      const std::optional<SliceWindow> window = window_of(region, transfer.dynamic_op);
+      for (const SliceWindow::Start& start : window->starts) {
         if (start.stride % pitch != 0) last += start.most * start.stride;
       }
     }
@@ -42,9 +44,32 @@ bool suits(const Region& region, const FusedKernel& kernel, int32_t op, int64_t 
   return suits;
 }
 
+/// The length of a matrix's rows, where an op's result is one of a product; 0 elsewhere. All
+/// products that have it agree, as far as has_whole_rows() says.
+int64_t matrix_pitch(const FusedKernel& kernel, int32_t op) {
+  for (const PlannedNest& nest : kernel.nests) {
+    if (!nest.product) continue;
+    if (nest.product->matrices.a == op) return nest.product->matrices.k;
+    if (nest.product->matrices.b == op || nest.product->op == op) return nest.product->matrices.n;
+  }
+  return 0;
+}
+
 }  // namespace
 
+bool has_whole_rows(const Region& region, const FusedKernel& kernel, int32_t op) {
+  const int64_t pitch = matrix_pitch(kernel, op);
+  for (const PlannedNest& nest : kernel.nests) {
+    if (!nest.product) continue;
+    const MatrixProduct& matrices = nest.product->matrices;
+    if (matrices.a == op && matrices.k != pitch) return false;
+    if ((matrices.b == op || nest.product->op == op) && matrices.n != pitch) return false;
+  }
+  return suits(region, kernel, op, pitch);
+}
+
 int64_t pitch_of(const Region& region, const FusedKernel& kernel, int32_t op) {
+  if (const int64_t pitch = matrix_pitch(kernel, op); pitch > 0) return pitch;
   const int64_t elements = elements_in_memory(region, kernel, op);
   std::vector<int64_t> candidates = {elements};
   for_each_transfer(kernel, op, [&](const PlannedNest&, const VecTransfer& transfer) {

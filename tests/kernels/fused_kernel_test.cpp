@@ -16,7 +16,7 @@ namespace {
 FusedOps everything(const Region& region) {
   FusedOps ops;
   for (int32_t op = 0; op < region.size(); ++op) {
-    if (!why_not_fusible(region, op).empty()) continue;
+    if (!why_not_fusible(region, op).empty() && !why_no_product(region, op).empty()) continue;
     ops.ops.push_back(op);
   }
   for (const int32_t op : ops.ops) {

@@ -146,7 +146,7 @@ FusionExplanation explain(FusionStudy& study, const GraphPlan& plan, const Named
   result.region = pair.region;
   result.ops = pair.ops;
   for (const int32_t op : {pair.ops.first, pair.ops.second}) {
-    if (graph.is_fusible(op)) continue;
+    if (graph.is_fusible(op) || graph.is_product(op)) continue;
     result.reason = graph.is_work(op)
                         ? fmt::format("{} runs by itself: {}", graph.name(op), graph.why_not(op))
                         : fmt::format("{} is no work of a kernel", graph.name(op));
@@ -159,8 +159,13 @@ FusionExplanation explain(FusionStudy& study, const GraphPlan& plan, const Named
     explain_fused(cost, kernel, result);
     return result;
   }
+  // A dot that no kernel holds is one by itself.
+  const FusedOps alone_a{{pair.ops.first}, {pair.ops.first}};
+  const FusedOps alone_b{{pair.ops.second}, {pair.ops.second}};
   const FusedOps* a = kernel_with(kernels, pair.ops.first);
   const FusedOps* b = kernel_with(kernels, pair.ops.second);
+  if (!a && graph.is_product(pair.ops.first)) a = &alone_a;
+  if (!b && graph.is_product(pair.ops.second)) b = &alone_b;
   if (!a || !b) {
     result.reason =
         fmt::format("nobody needs {}", graph.name(!a ? pair.ops.first : pair.ops.second));

@@ -42,7 +42,8 @@ OpGraph prepared_for_fusion(const OpGraph& program) {
   return flatten(fold_transposes(merge_equal_ops(flatten(program))));
 }
 
-FusionGraph::FusionGraph(const Region& region) : region_(&region) {
+FusionGraph::FusionGraph(const Region& region, bool fuses_products)
+    : region_(&region), fuses_products_(fuses_products) {
   find_nodes();
   find_reads();
   find_overwrites();
@@ -55,6 +56,8 @@ void FusionGraph::find_nodes() {
   for (int32_t op = 0; op < size(); ++op) {
     const OpRole role = region_->role(op);
     is_work_.push_back(is_work_role(role));
+    is_product_.push_back(fuses_products_ && is_dot(*region_, op) &&
+                          why_no_product(*region_, op).empty());
     why_not_[static_cast<size_t>(op)] = why_not_fusible(*region_, op);
     const Op& made = region_->computation().op(op);
     const bool widens = made.opcode == HloOpcode::kConvert &&

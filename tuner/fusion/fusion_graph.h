@@ -19,7 +19,8 @@ OpGraph prepared_for_fusion(const OpGraph& program);
 /// it makes it again, since reading what it is made of costs fewer bytes.
 class FusionGraph {
  public:
-  explicit FusionGraph(const Region& region);
+  /// `fuses_products`: planners may put dots into kernels (GEMM fusion).
+  explicit FusionGraph(const Region& region, bool fuses_products = false);
 
   const Region& region() const { return *region_; }
   int32_t size() const { return region_->size(); }
@@ -32,8 +33,12 @@ class FusionGraph {
   /// May be in a fused kernel; why_not() says why another op may not.
   bool is_fusible(int32_t op) const { return why_not(op).empty(); }
   const std::string& why_not(int32_t op) const { return why_not_[static_cast<size_t>(op)]; }
-  /// Must be in memory whatever the kernels are: a result of the region, or read by what no fused
-  /// kernel holds.
+  /// A dot that may be in a kernel: with GEMM fusion, and where the cube cores can do it there
+  /// (why_no_product()). It is no fusible op, which memory kernels are made of.
+  bool is_product(int32_t op) const { return flag(is_product_, op); }
+  bool fuses_products() const { return fuses_products_; }
+  /// Must be in memory whatever the memory kernels are: a result of the region, or read by what no
+  /// memory kernel holds.
   bool is_kept(int32_t op) const { return flag(is_kept_, op); }
 
   /// Nodes, ascending, whose elements an op reads, past free ops, tuples and their elements.
@@ -67,6 +72,8 @@ class FusionGraph {
   void order_overwrites();
 
   const Region* region_;
+  bool fuses_products_ = false;
+  std::vector<bool> is_product_;
   std::vector<bool> is_work_;
   std::vector<bool> is_node_;
   std::vector<bool> is_free_;

@@ -67,13 +67,29 @@ std::string overwrite_hazard(const FusionGraph& graph, const FusedOps& kernel) {
   return "";
 }
 
+}  // namespace
+
+std::vector<bool> joined_products(const FusionGraph& graph, const FusionPlan& plan) {
+  std::vector<bool> is_joined(static_cast<size_t>(graph.size()), false);
+  if (!graph.fuses_products()) return is_joined;
+  for (const FusedOps& kernel : plan.kernels) {
+    for (const int32_t op : kernel.ops) {
+      if (graph.is_product(op)) is_joined[static_cast<size_t>(op)] = true;
+    }
+  }
+  return is_joined;
+}
+
+namespace {
+
 /// The units of a plan that run one after another: its kernels, then ops on their own.
 class Units {
  public:
   Units(const FusionGraph& graph, const FusionPlan& plan) : graph_(graph), plan_(plan) {
     makers_.assign(static_cast<size_t>(graph.size()), -1);
+    const std::vector<bool> is_joined = joined_products(graph, plan);
     for (const int32_t op : graph.nodes()) {
-      if (graph.is_fusible(op)) continue;
+      if (graph.is_fusible(op) || is_joined[static_cast<size_t>(op)]) continue;
       makers_[static_cast<size_t>(op)] = static_cast<int32_t>(plan.kernels.size() + alone_.size());
       alone_.push_back(op);
     }
@@ -106,7 +122,10 @@ std::string Units::find_makers() {
     }
   }
   for (const int32_t op : graph_.nodes()) {
-    if (graph_.is_kept(op) && maker(op) < 0) {
+    // Products inside a kernel leave nothing of what they read to others; find_links() sees who
+    // does.
+    const bool must = graph_.fuses_products() ? graph_.region().is_result(op) : graph_.is_kept(op);
+    if (must && maker(op) < 0) {
       return fmt::format("no kernel leaves {} in memory, where it is needed", graph_.name(op));
     }
   }
@@ -209,7 +228,7 @@ int64_t recomputed_ops(const FusionPlan& plan) {
 std::string why_illegal_kernel(const FusionGraph& graph, const FusedOps& kernel) {
   if (kernel.ops.empty() || kernel.outputs.empty()) return "a kernel without results";
   for (const int32_t op : kernel.ops) {
-    if (!graph.is_fusible(op)) {
+    if (!graph.is_fusible(op) && !graph.is_product(op)) {
       return fmt::format("{} cannot be fused: {}", graph.name(op), graph.why_not(op));
     }
   }

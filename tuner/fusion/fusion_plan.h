@@ -28,6 +28,9 @@ FusedOps kernel_of(const FusionGraph& graph, const std::vector<int32_t>& nodes);
 /// The plan of disjoint groups; fusible nodes of none are kernels of one node.
 FusionPlan plan_of(const FusionGraph& graph, const Groups& groups);
 
+/// By op: a dot that is in one of the plan's kernels, and does not run by itself.
+std::vector<bool> joined_products(const FusionGraph& graph, const FusionPlan& plan);
+
 /// Ops that kernels compute beyond once each.
 int64_t recomputed_ops(const FusionPlan& plan);
 

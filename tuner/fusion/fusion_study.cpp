@@ -18,10 +18,11 @@ std::string EqualityCheck::verdict() const {
   return checked == kernels ? "full" : "reduced";
 }
 
-FusionStudy::FusionStudy(const OpGraph& graph, const Machine& machine, double launch_us)
+FusionStudy::FusionStudy(const OpGraph& graph, const Machine& machine, double launch_us,
+                         bool fuses_products)
     : shared_(machine, launch_us) {
   for (const RegionRuns& runs : region_runs(graph)) {
-    regions_.push_back(std::make_unique<Planned>(graph, runs.computation, shared_));
+    regions_.push_back(std::make_unique<Planned>(graph, runs.computation, shared_, fuses_products));
     regions_.back()->runs = runs.runs.value_or(1);
     has_unknown_runs_ = has_unknown_runs_ || !runs.runs;
   }
@@ -54,7 +55,9 @@ PlanSummary FusionStudy::summarize(const GraphPlan& plan) {
     if (summary.note.empty()) summary.note = plan[i].note;
     for (const FusedOps& kernel : plan[i].plan.kernels) {
       const KernelFigures& figures = at.cost.figures(kernel);
-      ++summary.memory_launches;
+      const bool is_memory =
+          std::ranges::none_of(kernel.ops, [&](int32_t op) { return at.graph.is_product(op); });
+      summary.memory_launches += is_memory ? 1 : 0;
       ++summary.launches;
       summary.launches_run += at.runs;
       summary.read_bytes += at.runs * figures.read_bytes;
@@ -64,10 +67,12 @@ PlanSummary FusionStudy::summarize(const GraphPlan& plan) {
       summary.peak_ub_bytes = std::max(summary.peak_ub_bytes, figures.peak_ub_bytes);
       const double us = runs * at.cost.best_known_us(kernel).value_or(0);
       summary.time_us += us;
-      summary.memory_us += us;
+      summary.memory_us += is_memory ? us : 0;
       if (!at.cost.simulated_us(kernel)) unsimulated.insert(at.cost.hash_of(kernel));
     }
+    const std::vector<bool> is_joined = joined_products(at.graph, plan[i].plan);
     for (const int32_t op : at.graph.nodes()) {
+      if (is_joined[static_cast<size_t>(op)]) continue;
       if (at.graph.is_fusible(op) || !is_launch(at.region, op)) continue;
       const OpTraffic traffic = library_traffic(at.region, op);
       const double us = runs * at.cost.library_us(op);

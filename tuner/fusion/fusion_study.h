@@ -14,7 +14,7 @@ namespace tilewright {
 /// the graph: a region that runs often counts as often. Launches are kernels of the plan, each
 /// region's once.
 struct PlanSummary {
-  int64_t memory_launches = 0;
+  int64_t memory_launches = 0;  ///< without dots
   int64_t launches = 0;
   int64_t launches_run = 0;  ///< in one run of the graph
   int64_t read_bytes = 0;
@@ -54,7 +54,8 @@ using GraphPlan = std::vector<PlannedRegion>;
 class FusionStudy {
  public:
   /// The graph must outlive the study.
-  FusionStudy(const OpGraph& graph, const Machine& machine, double launch_us);
+  FusionStudy(const OpGraph& graph, const Machine& machine, double launch_us,
+              bool fuses_products = false);
 
   size_t region_count() const { return regions_.size(); }
   const FusionGraph& graph(size_t region) const { return regions_[region]->graph; }
@@ -74,8 +75,8 @@ class FusionStudy {
 
  private:
   struct Planned {
-    Planned(const OpGraph& program, int32_t computation, FusionCost& shared)
-        : region(program, computation), graph(region), cost(graph, shared) {}
+    Planned(const OpGraph& program, int32_t computation, FusionCost& shared, bool fuses_products)
+        : region(program, computation), graph(region, fuses_products), cost(graph, shared) {}
     Region region;
     FusionGraph graph;
     RegionCost cost;

@@ -3,6 +3,7 @@
 #include "core/base/error.h"
 #include "tuner/fusion/local_search.h"
 #include "tuner/fusion/plan_mix.h"
+#include "tuner/fusion/plan_products.h"
 #include "tuner/fusion/planner.h"
 
 namespace tilewright {
@@ -115,9 +116,14 @@ class Best {
 
 }  // namespace
 
-PlannedRegion plan_tilewright(RegionCost& cost, const PlanOptions& options) {
+PlannedRegion plan_tilewright(RegionCost& cost, const PlanOptions& all_options) {
   const FusionGraph& graph = cost.graph();
   PlannedRegion result;
+  // Dots join the kernels of a plan at the end.
+  PlanOptions options = all_options;
+  std::erase_if(options.pins, [&](const OpPair& pair) {
+    return graph.is_product(pair.first) || graph.is_product(pair.second);
+  });
   Best best(cost, options);
   for (const FusionPlanner& planner : fusion_planners()) {
     if (planner.plan == plan_tilewright) continue;
@@ -151,6 +157,13 @@ PlannedRegion plan_tilewright(RegionCost& cost, const PlanOptions& options) {
     best.offer(improved(*clusters, simulate, simulated, options.simulations, result.candidates));
   }
   result.plan = best.plan();
+  if (graph.fuses_products()) {
+    result.plan = join_products(cost, std::move(result.plan), all_options, result.candidates);
+    if (!satisfies(result.plan, all_options)) {
+      throw Error(ErrorKind::kInfeasible,
+                  "no legal plan has the pinned ops together and the vetoed ones apart");
+    }
+  }
   return result;
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "app/cli/clock.h"
@@ -13,6 +15,8 @@
 #include "core/base/format.h"
 #include "core/base/text.h"
 #include "core/graph/hlo_reader.h"
+#include "core/model/decoder_graph.h"
+#include "kernels/executor/lowering.h"
 #include "tuner/fusion/explain.h"
 
 namespace tilewright {
@@ -41,6 +45,35 @@ std::vector<double> parse_sweep(const std::string& text) {
   std::vector<double> costs;
   for (const std::string_view cost : split(rest, ',')) costs.push_back(parse_us(cost, "--sweep"));
   return costs;
+}
+
+/// A layer of a model where the name is one's or a config.json's; a module otherwise.
+OpGraph graph_of_arguments(const Arguments& arguments) {
+  const std::string& name = arguments.positionals()[0];
+  const std::vector<std::string> models = model_names();
+  const bool is_model = std::ranges::find(models, name) != models.end() ||
+                        name.ends_with(".json") || std::filesystem::is_directory(name);
+  if (!is_model) {
+    for (const char* option : {"tokens", "tp", "quantization"}) {
+      if (!arguments.has(option)) continue;
+      throw Error(ErrorKind::kUsage,
+                  fmt::format("--{} is for a model's layer, and '{}' is no model (known: {})",
+                              option, printable(name), join(models, ", ")));
+    }
+    return read_hlo(name);
+  }
+  const ModelConfig model = load_model(name);
+  RankLayout layout;
+  layout.parallel.tp = arguments.integer("tp", 1, 1024);
+  layout.quantized = parse_quantization(arguments.text("quantization")) == Quantization::kW8A8;
+  check_parallel(model, layout.parallel);
+  return decoder_graph(model, arguments.integer("tokens", 1, int64_t{1} << 20), layout).graph;
+}
+
+bool parse_gemm_fusion(const std::string& text) {
+  if (text == "on" || text == "off") return text == "on";
+  throw Error(ErrorKind::kUsage,
+              fmt::format("--gemm-fusion is '{}', want on or off", printable(text)));
 }
 
 std::vector<const FusionPlanner*> chosen_planners(const Arguments& arguments) {
@@ -114,6 +147,7 @@ class FuseRun {
   const OpGraph& graph_;
   const Machine& machine_;
   double launch_us_ = 0;
+  bool fuses_gemms_ = false;
   std::vector<const FusionPlanner*> planners_;
   FusionStudy study_;
   std::vector<FuseRow> rows_;
@@ -127,8 +161,9 @@ FuseRun::FuseRun(Context& context, const OpGraph& graph, const Machine& machine,
       graph_(graph),
       machine_(machine),
       launch_us_(launch_us),
+      fuses_gemms_(parse_gemm_fusion(context.arguments().text("gemm-fusion"))),
       planners_(chosen_planners(context.arguments())),
-      study_(graph, machine, launch_us) {}
+      study_(graph, machine, launch_us, fuses_gemms_) {}
 
 /// Pins and vetoes by region.
 std::vector<PlanOptions> FuseRun::options_of(const FusionStudy& study) const {
@@ -173,7 +208,7 @@ void FuseRun::plan_all() {
 void FuseRun::sweep() {
   if (!arguments_.has("sweep")) return;
   for (const double cost : parse_sweep(arguments_.text("sweep"))) {
-    FusionStudy study(graph_, machine_, cost);
+    FusionStudy study(graph_, machine_, cost, fuses_gemms_);
     const std::vector<PlanOptions> options = options_of(study);
     FuseSweepRow& row = sweep_.emplace_back();
     row.launch_us = cost;
@@ -192,7 +227,7 @@ void FuseRun::print_json() const {
   json["launch_us"] = launch_us_;
   json["launch_and_dispatch_us"] = study_.shared_cost().launch_us();
   json["barrier_us"] = study_.shared_cost().barrier_us();
-  json["gemm_fusion"] = "off";
+  json["gemm_fusion"] = fuses_gemms_ ? "on" : "off";
   json["planners"] = fuse_json(rows_);
   if (!sweep_.empty()) json["sweep"] = fuse_sweep_json(sweep_);
   if (!explained_.empty()) json["explain"] = explain_json(study_, explained_);
@@ -201,9 +236,10 @@ void FuseRun::print_json() const {
 
 void FuseRun::print_text() const {
   const double dispatch_us = study_.shared_cost().launch_us() - launch_us_;
-  context_.print(fmt::format("{}: {} ops on {}\na launch takes {} and {} of dispatch\n\n",
-                             context_.heading(graph_.name), format_count(op_count(graph_)),
-                             machine_.name, format_us(launch_us_), format_us(dispatch_us)));
+  context_.print(
+      fmt::format("{}: {} ops on {}\na launch takes {} and {} of dispatch; GEMM fusion is {}\n\n",
+                  context_.heading(graph_.name), format_count(op_count(graph_)), machine_.name,
+                  format_us(launch_us_), format_us(dispatch_us), fuses_gemms_ ? "on" : "off"));
   context_.print_table(fuse_cost_table(rows_));
   context_.print("\n");
   context_.print_table(fuse_planning_table(rows_));
@@ -233,7 +269,7 @@ void FuseRun::print() const {
 
 int run_fuse(Context& context) {
   const Arguments& arguments = context.arguments();
-  const OpGraph graph = prepared_for_fusion(read_hlo(arguments.positionals()[0]));
+  const OpGraph graph = prepared_for_fusion(graph_of_arguments(arguments));
   const Machine machine = context.machine();
   FuseRun run(context, graph, machine, parse_us(arguments.text("launch-cost"), "--launch-cost"));
   run.plan_all();
