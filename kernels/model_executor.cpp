@@ -145,10 +145,18 @@ struct ModelExecutor::State {
     std::vector<StagePrice> stages;
     for (int64_t stage = 0; stage < options.parallel.pp; ++stage) {
       const RankLayout layout{options.parallel, stage, is_quantized()};
-      stages.push_back(
-          price_stage(decoder_sections(model, kind.rows, kind.sampled, layout), ops, request));
+      stages.push_back(price_stage(sections_of(kind, layout), ops, request));
     }
     return stages;
+  }
+
+  /// The ops of a stage as the plan fuses them.
+  std::vector<OpSection> sections_of(const StepKind& kind, const RankLayout& layout) const {
+    std::vector<OpSection> sections = decoder_sections(model, kind.rows, kind.sampled, layout);
+    if (!options.plan || options.lowering == Lowering::kLibrary) return sections;
+    return with_fusions(std::move(sections), [&](const OpFusion& fusion) {
+      return options.plan->fuses(fusion.name, fusion.gemm.rows);
+    });
   }
 
   /// What stands for all kinds that have the same price.
@@ -362,8 +370,7 @@ std::vector<StepLaunch> ModelExecutor::launches(const Batch& batch) const {
   std::vector<StepLaunch> launches;
   for (int64_t stage = 0; stage < state.options.parallel.pp; ++stage) {
     const RankLayout layout{state.options.parallel, stage, state.is_quantized()};
-    for (const OpSection& section :
-         decoder_sections(state.model, kind.rows, kind.sampled, layout)) {
+    for (const OpSection& section : state.sections_of(kind, layout)) {
       for (const ModelOp& op : section.ops) {
         state.add_launches(op, section.repeat, batch, launches);
       }

@@ -185,7 +185,7 @@ std::string shape_with(const Arguments& arguments, const SizeRange& range, int64
 
 std::vector<Option> tune_options_list() {
   return {
-      {"for", 0, "WHAT", "gemm", "what to tune of a model: gemm"},
+      {"for", 0, "WHAT", "gemm", "what to tune of a model: gemm, or gemm,fusion"},
       {"strategy", 0, "NAME", "",
        fmt::format("{} (default: {}; for a kernel exhaustive where it fits the budget)",
                    join(strategy_names(), ", "), kDefaultStrategy)},

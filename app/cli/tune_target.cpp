@@ -22,14 +22,32 @@ namespace tilewright {
 
 namespace {
 
-void check_for(const Arguments& arguments) {
+/// Whether --for asks for fused launches besides GEMMs.
+bool read_for_fusion(const Arguments& arguments) {
   const std::string list = arguments.text("for");
+  bool has_gemm = false;
+  bool has_fusion = false;
   for (const std::string_view what : split(list, ',')) {
-    if (what == "gemm") continue;
-    throw Error(ErrorKind::kUsage,
-                fmt::format("--for '{}' is not something that can be tuned (known: gemm)",
-                            printable(what)));
+    if (what == "gemm") {
+      has_gemm = true;
+    } else if (what == "fusion") {
+      has_fusion = true;
+    } else {
+      throw Error(ErrorKind::kUsage,
+                  fmt::format("--for '{}' is not something that can be tuned (known: gemm, fusion)",
+                              printable(what)));
+    }
   }
+  if (!has_gemm) {
+    throw Error(ErrorKind::kUsage,
+                "fused launches are judged against tuned GEMMs; want --for gemm,fusion");
+  }
+  if (has_fusion && arguments.text("evaluator") != "sim") {
+    throw Error(ErrorKind::kUsage,
+                "--for fusion compares with launches that the simulator times, so it goes with no "
+                "other --evaluator");
+  }
+  return has_fusion;
 }
 
 /// Options that say something about models alone.
@@ -170,7 +188,9 @@ void order_by_worth(TuneTarget& target) {
   std::map<std::string, double> worth;
   for (const TuneProblem& each : target.problems) {
     const Problem& problem = each.problem;
-    const auto calls = static_cast<double>(target.calls.at(problem.text()));
+    // A fused problem is worth what its GEMM by itself is.
+    const std::string called = each.apart ? each.apart->problem : problem.text();
+    const auto calls = static_cast<double>(target.calls.at(called));
     double work = 1;
     for (const auto& [name, value] : problem.sizes) work *= static_cast<double>(value);
     worth[problem.text()] = calls * gemm_estimate_us(problem, each.baseline, target.machine) / work;
@@ -184,7 +204,7 @@ void order_by_worth(TuneTarget& target) {
 std::optional<TuneTarget> model_target(Context& context, const std::string& name) {
   const Arguments& arguments = context.arguments();
   refuse_options(arguments, {"shape", "dtype", "layout", "epilogue", "out-dtype", "mask"}, "model");
-  check_for(arguments);
+  const bool wants_fusion = read_for_fusion(arguments);
   const ServingSetup setup = read_serving_setup(context, name);
   const ServingResult served = learn_rows(context, context.console(), setup);
   if (served.interrupted) return std::nullopt;
@@ -200,11 +220,23 @@ std::optional<TuneTarget> model_target(Context& context, const std::string& name
   target.problems =
       gemm_problems(setup.model, setup.machine, served.step_tokens, served.step_samples,
                     setup.layout, read_within(arguments), read_limits(arguments), prepared);
+  size_t fused = 0;
+  if (wants_fusion) {
+    const auto more = [&](size_t problems) {
+      progress.update([&] { return fmt::format("preparing: {} fused problems", problems); });
+    };
+    std::vector<TuneProblem> fusions =
+        fusion_problems(setup.model, setup.machine, served.step_tokens, setup.layout,
+                        read_within(arguments), read_limits(arguments), more);
+    fused = fusions.size();
+    std::ranges::move(fusions, std::back_inserter(target.problems));
+  }
   progress.clear();
   target.calls = count_calls(setup.model, served.step_tokens, served.step_samples, setup.layout);
   order_by_worth(target);
-  context.note(fmt::format("{} steps, {} GEMM problems",
-                           format_count(std::ssize(served.step_end_ns)), target.problems.size()));
+  context.note(fmt::format(
+      "{} steps, {} GEMM problems{}", format_count(std::ssize(served.step_end_ns)),
+      target.problems.size() - fused, fused > 0 ? fmt::format(", {} fused ones", fused) : ""));
   return target;
 }
 

@@ -190,6 +190,49 @@ std::vector<OpSection> decoder_sections(const ModelConfig& model, int64_t tokens
   return StepBuilder(model, layout, tokens).build(sampled);
 }
 
+std::optional<OpFusion> fusion_of(const ModelOp& gemm, const ModelOp& next) {
+  if (gemm.kind != OpKind::kGemm || !gemm.epilogue.empty() || gemm.rows != next.rows) {
+    return std::nullopt;
+  }
+  OpFusion fusion{gemm.name + "+" + next.name, gemm, {}};
+  fusion.gemm.name = fusion.name;
+  if (next.kind == OpKind::kSiluMul && gemm.columns == 2 * next.columns) {
+    fusion.gemm.columns = next.columns;
+    fusion.gemm.epilogue = "silu_mul";
+    return fusion;
+  }
+  if (next.kind == OpKind::kAddRmsNorm && gemm.columns == next.columns) {
+    fusion.gemm.epilogue = "residual";
+    ModelOp norm = next;
+    norm.name = "rms_norm";
+    norm.kind = OpKind::kRmsNorm;
+    fusion.rest.push_back(std::move(norm));
+    return fusion;
+  }
+  return std::nullopt;
+}
+
+std::vector<OpSection> with_fusions(std::vector<OpSection> sections,
+                                    const std::function<bool(const OpFusion&)>& is_chosen) {
+  for (OpSection& section : sections) {
+    std::vector<ModelOp> ops;
+    for (size_t i = 0; i < section.ops.size(); ++i) {
+      const bool is_last = i + 1 == section.ops.size();
+      std::optional<OpFusion> fusion =
+          is_last ? std::nullopt : fusion_of(section.ops[i], section.ops[i + 1]);
+      if (!fusion || !is_chosen(*fusion)) {
+        ops.push_back(std::move(section.ops[i]));
+        continue;
+      }
+      ops.push_back(std::move(fusion->gemm));
+      for (ModelOp& rest : fusion->rest) ops.push_back(std::move(rest));
+      ++i;
+    }
+    section.ops = std::move(ops);
+  }
+  return sections;
+}
+
 std::vector<ModelOp> decoder_ops(const ModelConfig& model, int64_t tokens, int64_t sampled,
                                  const RankLayout& layout) {
   std::vector<ModelOp> merged;

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +43,9 @@ struct ModelOp {
   int64_t groups = 0;      ///< of kGroupedGemm, kRouter, kUnpermute; 0 elsewhere
   bool quantized = false;  ///< a GEMM of i8 with scales of tokens and columns
   int64_t repeat = 1;
+  /// Of a GEMM that does the next op's work as its epilogue, as kernel `gemm` calls that
+  /// ("silu_mul", "residual"); `columns` are then those of the result. Empty elsewhere.
+  std::string epilogue = {};
 };
 
 /// Which part of a model a chip computes, and in which numbers.
@@ -70,7 +75,22 @@ struct OpSection {
 std::vector<OpSection> decoder_sections(const ModelConfig& model, int64_t tokens, int64_t sampled,
                                         const RankLayout& layout);
 
-/// The same with ops of equal name merged by `repeat`, in order of their first execution.
+/// A GEMM that does the work of the op behind it, in one launch (GEMM epilogue fusion).
+struct OpFusion {
+  std::string name;  ///< of both: "gate_up+silu_mul"
+  ModelOp gemm;
+  std::vector<ModelOp> rest = {};  ///< what is left of the second: a norm behind a residual add
+};
+
+/// Whether an op and the next one can be one launch: a GEMM with SiLU and product, or with a
+/// residual add, behind which the norm stays a launch of its own.
+std::optional<OpFusion> fusion_of(const ModelOp& gemm, const ModelOp& next);
+
+/// The sections with those fusions that `is_chosen` wants.
+std::vector<OpSection> with_fusions(std::vector<OpSection> sections,
+                                    const std::function<bool(const OpFusion&)>& is_chosen);
+
+/// decoder_sections() with ops of equal name merged by `repeat`, in order of their first execution.
 std::vector<ModelOp> decoder_ops(const ModelConfig& model, int64_t tokens, int64_t sampled,
                                  const RankLayout& layout = {});
 

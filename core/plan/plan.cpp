@@ -20,6 +20,16 @@ const PlanRange* Plan::find(std::string_view kernel, DType dtype, int64_t n, int
   return range == table->ranges.end() ? &table->ranges.back() : &*range;
 }
 
+bool PlanFusion::covers(int64_t m) const {
+  return std::ranges::any_of(
+      ranges, [&](const Range& range) { return range.m_min <= m && m <= range.m_max; });
+}
+
+bool Plan::fuses(std::string_view ops, int64_t m) const {
+  const auto fusion = std::ranges::find(fusions, ops, &PlanFusion::ops);
+  return fusion != fusions.end() && fusion->covers(m);
+}
+
 void check_plan_machine(const Plan& plan, std::string_view machine_name,
                         std::string_view fingerprint, bool force) {
   if (force || plan.machine_fingerprint == fingerprint) return;

@@ -40,6 +40,22 @@ struct PlanTable {
   friend bool operator==(const PlanTable&, const PlanTable&) = default;
 };
 
+/// Ops of a decoder layer that share a launch, for the numbers of rows at which that is faster. The
+/// launch's configs are in the table of its GEMM with that epilogue.
+struct PlanFusion {
+  struct Range {
+    int64_t m_min = 1;
+    int64_t m_max = 1;
+    friend bool operator==(const Range&, const Range&) = default;
+  };
+  std::string ops;            ///< names of the model's ops, joined: "gate_up+silu_mul"
+  std::string epilogue;       ///< of the GEMM, without its dequantisation
+  std::vector<Range> ranges;  ///< ascending, not overlapping, at least one
+
+  bool covers(int64_t m) const;
+  friend bool operator==(const PlanFusion&, const PlanFusion&) = default;
+};
+
 /// Where a part of the plan comes from.
 struct PlanProvenance {
   int64_t run = 0;  ///< id in the results database
@@ -57,6 +73,7 @@ struct Plan {
   std::string model;
   std::string workload_class;
   std::vector<PlanTable> tables;
+  std::vector<PlanFusion> fusions;  ///< written only when there are some
   /// Batching knobs of the serving engine by name; written only when there are some.
   std::vector<std::pair<std::string, double>> serving;
   std::vector<PlanProvenance> provenance;
@@ -65,6 +82,8 @@ struct Plan {
   /// Null when no table has this key. The pointer lives as long as the plan is unchanged.
   const PlanRange* find(std::string_view kernel, DType dtype, int64_t n, int64_t k,
                         std::string_view epilogue, int64_t m) const;
+  /// Whether ops so joined share a launch at m rows.
+  bool fuses(std::string_view ops, int64_t m) const;
 
   friend bool operator==(const Plan&, const Plan&) = default;
 };

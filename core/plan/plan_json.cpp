@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -60,18 +61,27 @@ auto parse_at(const JsonReader& reader, Parse parse) {
   }
 }
 
-PlanRange read_range(const JsonReader& reader, int64_t covered) {
-  reader.only({"m_min", "m_max", "config", "time_us"});
-  PlanRange range;
-  range.m_min = reader.at("m_min").integer(1, kMaxSize);
-  range.m_max = reader.at("m_max").integer(1, kMaxSize);
-  if (range.m_min <= covered) {
-    reader.fail(fmt::format("m_min {} is not above {}, where the range before it ends", range.m_min,
+/// Rows behind `covered`, where the range before ends.
+PlanFusion::Range read_rows(const JsonReader& reader, int64_t covered) {
+  PlanFusion::Range rows;
+  rows.m_min = reader.at("m_min").integer(1, kMaxSize);
+  rows.m_max = reader.at("m_max").integer(1, kMaxSize);
+  if (rows.m_min <= covered) {
+    reader.fail(fmt::format("m_min {} is not above {}, where the range before it ends", rows.m_min,
                             covered));
   }
-  if (range.m_max < range.m_min) {
-    reader.fail(fmt::format("m_max {} is below m_min {}", range.m_max, range.m_min));
+  if (rows.m_max < rows.m_min) {
+    reader.fail(fmt::format("m_max {} is below m_min {}", rows.m_max, rows.m_min));
   }
+  return rows;
+}
+
+PlanRange read_range(const JsonReader& reader, int64_t covered) {
+  reader.only({"m_min", "m_max", "config", "time_us"});
+  const PlanFusion::Range rows = read_rows(reader, covered);
+  PlanRange range;
+  range.m_min = rows.m_min;
+  range.m_max = rows.m_max;
   range.config = parse_at(reader.at("config"), parse_config);
   range.time_us = reader.at("time_us").number(0, kMaxTimeUs);
   return range;
@@ -95,6 +105,39 @@ PlanTable read_table(const JsonReader& reader) {
   }
   if (table.ranges.empty()) reader.fail("a table without ranges");
   return table;
+}
+
+Json json_of(const PlanFusion& fusion) {
+  Json ranges = Json::array();
+  for (const PlanFusion::Range& range : fusion.ranges) {
+    ranges.push_back({{"m_min", range.m_min}, {"m_max", range.m_max}});
+  }
+  return {{"ops", fusion.ops}, {"epilogue", fusion.epilogue}, {"ranges", std::move(ranges)}};
+}
+
+PlanFusion read_fusion(const JsonReader& reader) {
+  reader.only({"ops", "epilogue", "ranges"});
+  PlanFusion fusion{filled(reader.at("ops")), filled(reader.at("epilogue")), {}};
+  int64_t covered = 0;
+  for (const JsonReader& item : reader.at("ranges").items()) {
+    item.only({"m_min", "m_max"});
+    fusion.ranges.push_back(read_rows(item, covered));
+    covered = fusion.ranges.back().m_max;
+  }
+  if (fusion.ranges.empty()) reader.fail("a fusion without ranges");
+  return fusion;
+}
+
+std::vector<PlanFusion> read_fusions(const JsonReader& reader) {
+  std::vector<PlanFusion> fusions;
+  for (const JsonReader& item : reader.items()) {
+    PlanFusion fusion = read_fusion(item);
+    if (std::ranges::find(fusions, fusion.ops, &PlanFusion::ops) != fusions.end()) {
+      item.fail(fmt::format("a second fusion of {}", printable(fusion.ops)));
+    }
+    fusions.push_back(std::move(fusion));
+  }
+  return fusions;
 }
 
 void read_schema(const JsonReader& plan) {
@@ -132,6 +175,10 @@ std::string write_plan(const Plan& plan) {
       {"class", plan.workload_class}};
   document["tables"] = Json::array();
   for (const PlanTable& table : plan.tables) document["tables"].push_back(json_of(table));
+  if (!plan.fusions.empty()) {
+    Json& fusions = document["fusion"] = Json::array();
+    for (const PlanFusion& fusion : plan.fusions) fusions.push_back(json_of(fusion));
+  }
   if (!plan.serving.empty()) {
     Json& serving = document["serving"] = Json::object();
     for (const auto& [name, value] : plan.serving) {
@@ -152,7 +199,7 @@ Plan parse_plan(std::string_view text, const std::string& where) {
   const Json document = parse_json(text, where);
   const JsonReader reader(document, where);
   read_schema(reader);
-  reader.only({"schema", "machine", "model", "class", "tables", "serving", "provenance"});
+  reader.only({"schema", "machine", "model", "class", "tables", "fusion", "serving", "provenance"});
   Plan plan;
   const JsonReader machine = reader.at("machine");
   machine.only({"name", "fingerprint"});
@@ -161,6 +208,7 @@ Plan parse_plan(std::string_view text, const std::string& where) {
   plan.model = reader.at("model").string();
   plan.workload_class = reader.at("class").string();
   plan.tables = read_tables(reader.at("tables"));
+  if (reader.has("fusion")) plan.fusions = read_fusions(reader.at("fusion"));
   if (reader.has("serving")) {
     const JsonReader serving = reader.at("serving");
     for (const std::string& name : serving.keys()) {

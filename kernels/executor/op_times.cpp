@@ -28,9 +28,10 @@ ProblemRequest gemm_request(const ModelConfig& model, const ModelOp& op, int64_t
   ProblemRequest request = request_of(op.quantized ? DType::kI8 : model.dtype,
                                       {{"m", rows}, {"n", op.columns}, {"k", op.depth}});
   request.layout = "nz";
+  request.epilogue = op.epilogue;
   if (op.quantized) {
     request.out_dtype = std::string(name_of(model.dtype));
-    request.epilogue = "dequant_token";
+    request.epilogue = op.epilogue.empty() ? "dequant_token" : "dequant_token+" + op.epilogue;
   }
   return request;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <unordered_map>
@@ -9,6 +10,8 @@
 
 #include "core/model/ops.h"
 #include "core/space/listed_space.h"
+#include "kernels/executor/op_memo.h"
+#include "kernels/executor/op_times.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/gemm/gemm_space.h"
 #include "kernels/kernel.h"
@@ -169,6 +172,43 @@ std::vector<TuneProblem> gemm_problems(const ModelConfig& model, const Machine& 
   };
   for (int64_t rows : row_multiples(step_tokens)) add(rows, 0, false);
   for (int64_t rows : row_multiples(step_samples)) add(rows, rows, true);
+  return problems;
+}
+
+std::vector<TuneProblem> fusion_problems(const ModelConfig& model, const Machine& machine,
+                                         const std::map<int64_t, int64_t>& step_tokens,
+                                         const RankLayout& layout, double within,
+                                         const SpaceLimits& limits,
+                                         const std::function<void(size_t)>& prepared) {
+  std::vector<TuneProblem> problems;
+  OpMemo memo;
+  const OpTimes times(model, machine, {.parallel = layout.parallel}, memo);
+  const auto us_of = [&](const ModelOp& op) {
+    return static_cast<double>(times.simulated_ns(op)) * 1e-3;
+  };
+  const auto add = [&](const ModelOp& gemm, const ModelOp& next) {
+    const std::optional<OpFusion> fusion = fusion_of(gemm, next);
+    if (!fusion) return;
+    const Problem problem = gemm_problem(model, fusion->gemm);
+    const auto known = std::ranges::find(problems, problem, &TuneProblem::problem);
+    if (known != problems.end()) {
+      if (std::ranges::find(known->ops, fusion->name) == known->ops.end()) {
+        known->ops.push_back(fusion->name);
+      }
+      return;
+    }
+    TuneApart apart{gemm_problem(model, gemm).text(), us_of(next)};
+    for (const ModelOp& rest : fusion->rest) apart.others_us -= us_of(rest);
+    problems.push_back(kernel_problem(problem, machine, within, limits));
+    problems.back().ops.push_back(fusion->name);
+    problems.back().apart = std::move(apart);
+    if (prepared) prepared(problems.size());
+  };
+  for (const int64_t rows : row_multiples(step_tokens)) {
+    for (const OpSection& section : decoder_sections(model, rows, 0, layout)) {
+      for (size_t i = 0; i + 1 < section.ops.size(); ++i) add(section.ops[i], section.ops[i + 1]);
+    }
+  }
   return problems;
 }
 

@@ -40,4 +40,13 @@ std::vector<TuneProblem> gemm_problems(const ModelConfig& model, const Machine& 
                                        const SpaceLimits& limits = {},
                                        const std::function<void(size_t)>& prepared = {});
 
+/// The fused problems that belong to them: each GEMM with the op behind it that can be its epilogue
+/// (fusion_of()), and what it is instead of, timed by the simulator.
+std::vector<TuneProblem> fusion_problems(const ModelConfig& model, const Machine& machine,
+                                         const std::map<int64_t, int64_t>& step_tokens,
+                                         const RankLayout& layout = {},
+                                         double within = kDefaultWithin,
+                                         const SpaceLimits& limits = {},
+                                         const std::function<void(size_t)>& prepared = {});
+
 }  // namespace tilewright

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <string>
 #include <tuple>
 #include <utility>
 
@@ -47,6 +49,12 @@ Config whole_numbers(const Run& run, const Winner& winner) {
   }
 }
 
+/// An epilogue without its dequantisation.
+std::string epilogue_of_fusion(const std::string& epilogue) {
+  const size_t plus = epilogue.rfind('+');
+  return plus == std::string::npos ? epilogue : epilogue.substr(plus + 1);
+}
+
 /// What a reader of the plan looks a table up by.
 auto lookup_key(const PlanTable& table) {
   return std::tie(table.kernel, table.dtype, table.n, table.k, table.epilogue);
@@ -76,6 +84,40 @@ Draft& draft_of(std::vector<Draft>& drafts, const Winner& winner, const Problem&
                             winner.kernel, fresh.table.n, fresh.table.k));
   }
   return drafts.emplace_back(std::move(fresh));
+}
+
+/// Where the winners of fused launches ("gate_up+silu_mul") hold: the rows from the tuned m before,
+/// with or without a fusion, up to their own.
+std::vector<PlanFusion> fusions_of(const std::vector<Draft>& drafts) {
+  std::vector<PlanFusion> fusions;
+  for (const Draft& draft : drafts) {
+    for (const std::string& ops : draft.table.ops) {
+      const size_t plus = ops.find('+');
+      if (plus == std::string::npos) continue;
+      std::set<int64_t> tuned;  // fused or not
+      std::set<int64_t> fused;
+      for (const Draft& other : drafts) {
+        const bool is_apart =
+            std::ranges::find(other.table.ops, ops.substr(0, plus)) != other.table.ops.end();
+        for (const TunedRow& row : other.rows) {
+          if (is_apart || &other == &draft) tuned.insert(row.m);
+          if (&other == &draft) fused.insert(row.m);
+        }
+      }
+      PlanFusion fusion{ops, epilogue_of_fusion(draft.table.epilogue), {}};
+      int64_t before = 0;
+      for (const int64_t m : tuned) {
+        if (fused.contains(m)) {
+          const bool goes_on = !fusion.ranges.empty() && fusion.ranges.back().m_max == before;
+          if (!goes_on) fusion.ranges.push_back({before + 1, m});
+          fusion.ranges.back().m_max = m;
+        }
+        before = m;
+      }
+      fusions.push_back(std::move(fusion));
+    }
+  }
+  return fusions;
 }
 
 }  // namespace
@@ -116,6 +158,7 @@ Plan make_plan(const Run& run, std::span<const Winner> winners) {
   plan.machine_fingerprint = run.machine_fingerprint;
   plan.model = run.model;
   plan.workload_class = run.workload;
+  plan.fusions = fusions_of(drafts);
   for (Draft& draft : drafts) {
     plan.tables.push_back(make_table(std::move(draft.table), draft.rows));
   }

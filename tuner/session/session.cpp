@@ -333,7 +333,7 @@ class Session {
     std::map<std::pair<std::string, std::string>, size_t> saved;
     for (size_t i = 0; i < problems_.size(); ++i) {
       const TunedProblem& tuned = result_.problems[i];
-      if (!tuned.found) continue;
+      if (!tuned.found || !beats_apart(tuned, result_)) continue;
       Winner winner = winner_row(tuned, runner_.key(i, tuned.config));
       const auto [same, is_new] =
           saved.try_emplace({winner.kernel, winner.problem}, winners.size());
@@ -366,6 +366,16 @@ class Session {
 };
 
 }  // namespace
+
+bool beats_apart(const TunedProblem& tuned, const TuneResult& result) {
+  const std::optional<TuneApart>& apart = tuned.problem->apart;
+  if (!apart) return true;
+  const auto other = std::ranges::find_if(result.problems, [&](const TunedProblem& candidate) {
+    return candidate.found && candidate.problem->problem.text() == apart->problem;
+  });
+  return tuned.found && other != result.problems.end() &&
+         tuned.time_us < other->time_us + apart->others_us;
+}
 
 Winner winner_row(const TunedProblem& tuned, const MeasurementKey& key) {
   Winner winner;

@@ -18,6 +18,12 @@
 
 namespace tilewright {
 
+/// What a fused problem is instead of: a problem of the same session, and launches behind it.
+struct TuneApart {
+  std::string problem;   ///< text of the other problem
+  double others_us = 0;  ///< of the launches that fusion saves, less those that it adds
+};
+
 /// One problem of a session with what may be tried for it.
 struct TuneProblem {
   Problem problem;
@@ -31,6 +37,9 @@ struct TuneProblem {
   std::function<int64_t(const Config&)> footprint = {};
   /// A user narrowed the space: what is outside it may be measured, but never wins.
   bool limited = false;
+  /// Of a fused problem: it has a winner only where its best config is faster than the best of the
+  /// other problem and the launches behind it.
+  std::optional<TuneApart> apart = std::nullopt;
 };
 
 /// Of `tune`: does well whatever the space is like.
@@ -147,6 +156,10 @@ struct TuneResult {
   bool interrupted = false;  ///< stop() said so
   bool out_of_time = false;  ///< max_seconds were over
 };
+
+/// Of a fused problem: whether its best config is faster than what it is instead of, with the best
+/// known for that in the result; false where that has none. True of other problems.
+bool beats_apart(const TunedProblem& tuned, const TuneResult& result);
 
 /// The row of a problem's winner; `key` is that of its config.
 Winner winner_row(const TunedProblem& tuned, const MeasurementKey& key);
