@@ -31,6 +31,7 @@
 #include "kernels/kernel.h"
 #include "tuner/evaluate/simulator_evaluator.h"
 #include "tuner/search/strategy.h"
+#include "tuner/session/active_search.h"
 #include "tuner/session/family_session.h"
 
 namespace tilewright {
@@ -268,6 +269,24 @@ void refuse_empty(const TuneSummary& summary) {
     throw Error(ErrorKind::kNotFound, "the workload makes no step, so there is nothing to tune");
   }
   const TunedProblem& first = result.problems.front();
+/// What is kept of a tuning: of a run that was resumed the counts are those of all its parts.
+Json kept_json(const Tuning& tuning, Store& store) {
+  Json json = json_of(tuning, false, tuning.wall_ms);
+  if (tuning.options.resumed_run == 0) return json;
+  TrialCounts whole;
+  for (const auto& [problem, counts] : store.trial_counts(tuning.run, kScreening)) {
+    whole.evaluations += counts.evaluations;
+    whole.cache_hits += counts.cache_hits;
+    whole.screened += counts.screened;
+    whole.failures += counts.failures;
+  }
+  json["evaluations"] = whole.evaluations;
+  json["cache_hits"] = whole.cache_hits;
+  json["screened"] = whole.screened;
+  json["failures"] = whole.failures;
+  return json;
+}
+
   if (first.failures == 0) {  // only the default was tried, and the limits exclude it
     throw Error(ErrorKind::kInfeasible,
                 fmt::format("no config of {} was tried that may win: the budget ended with the "
@@ -361,7 +380,7 @@ std::unique_ptr<Tuning> run_tuning(Context& context, const TunePlace& place) {
   refuse_empty(tuning->summary);
   tuning->wall_ms = record->wall_ms();
   record->finish(tuning->result.interrupted ? RunStatus::kInterrupted : RunStatus::kDone,
-                 json_of(*tuning, false, tuning->wall_ms));
+                 kept_json(*tuning, place.store));
   return tuning;
 }
 
