@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "app/cli/evaluator_arguments.h"
 #include "app/cli/problem_arguments.h"
 #include "app/cli/progress.h"
 #include "app/cli/serving_setup.h"
@@ -186,12 +187,34 @@ std::optional<TuneTarget> model_target(Context& context, const std::string& name
   refuse_options(arguments, {"shape", "dtype", "layout", "epilogue", "out-dtype", "mask"}, "model");
   check_for(arguments);
   const ServingSetup setup = read_serving_setup(context, name);
+/// Refuses names that no GEMM of the model has, in the limits of the space and in a command, before
+/// the workload is served. Which values there are depends on the numbers of rows.
+void check_names(const Arguments& arguments, const ServingSetup& setup) {
+  for (const ModelOp& op : decoder_ops(setup.model, kRowMultiple, 0, setup.layout)) {
+    if (op.kind != OpKind::kGemm || op.name == "lm_head") continue;
+    const Problem problem = gemm_problem(setup.model, op);
+    const TuneProblem like{
+        problem, find_kernel(problem.kernel).space(problem, setup.machine), {}, {}, {}};
+    SpaceLimits limits = read_limits(arguments);
+    const auto is_known = [&](const std::pair<std::string, std::string>& pair) {
+      const std::vector<Parameter>& parameters = like.space.parameters();
+      return std::ranges::find(parameters, pair.first, &Parameter::name) != parameters.end();
+    };
+    std::erase_if(limits.pins, is_known);
+    std::erase_if(limits.bans, is_known);
+    limited(like.space, limits);
+    check_evaluator_arguments(arguments, {&like, 1});
+    return;
+  }
+}
+
   const ServingResult served = learn_rows(context, context.console(), setup);
   if (served.interrupted) return std::nullopt;
   TuneTarget target;
   target.machine = setup.machine;
   target.model = setup.model.name;
   target.workload = setup.workload.name;
+  check_names(arguments, setup);
   target.label = fmt::format("{} {}", target.model, target.workload);
   Progress progress(context.console().err(), context.globals().quiet);
   const auto prepared = [&](size_t problems) {
