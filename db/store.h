@@ -252,8 +252,9 @@ class Store {
   /// Replaces the winners of a run, in the given order.
   void save_winners(int64_t run_id, std::span<const Winner> winners);
   std::vector<Winner> load_winners(int64_t run_id);
-  /// Which of the run's tries each of its winners is, from 1; 0 where the run never tried it.
-  std::vector<int64_t> trials_of_winners(int64_t run_id);
+  /// Which of the run's tries of its problem each winner is, from 1; 0 where the run never tried
+  /// it. `looks` as of trial_counts().
+  std::vector<int64_t> trials_of_winners(int64_t run_id, std::string_view looks);
 
   /// What is wrong with the file, also where it is too damaged to be read on; empty when nothing
   /// is.
