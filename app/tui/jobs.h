@@ -70,7 +70,8 @@ struct RunKernelJob {
 
 /// A run of the Lab as a session keeps it.
 struct SavedRun {
-  int number = 0;  ///< of the session
+  int number = 0;   ///< of the session
+  int64_t run = 0;  ///< in the database; 0 where it was not kept
   KernelRequest request;
 };
 
