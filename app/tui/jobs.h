@@ -335,6 +335,7 @@ struct JobSnapshot {
   std::string failure;      ///< why, of a failed job
   JobResult result;         ///< of a job that is done; of a running one what it shows meanwhile
   bool is_reading = false;  ///< nothing is lost when it ends early
+  bool is_quiet = false;    ///< nobody asked for it: it is not shown, nor is its end told
 
   bool is_over() const { return phase != JobPhase::kQueued && phase != JobPhase::kRunning; }
 };
