@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "app/cli/clock.h"
+#include "app/tui/home/home_clock.h"
 #include "app/tui/home/home_screen.h"
 #include "app/tui/job_work.h"
 #include "app/tui/lab/lab_edit.h"
@@ -101,8 +102,11 @@ class Workbench {
   WorkbenchEnd run() {
     while (!is_over_) {
       draw_when_due();
+      tell_time();
+      reread_when_due();
       wait();
       take_signals();
+      tell_time();
       take_jobs();
       take_input();
     }
@@ -115,6 +119,21 @@ class Workbench {
 
  private:
   void draw_when_due() {
+  void tell_time() {
+    constexpr size_t kDate = 11;
+    constexpr size_t kTime = 8;
+    state_.time = iso_date().substr(kDate, kTime);
+  }
+
+  void reread_when_due() {
+    const bool is_in_front = state_.screen == Screen::kHome;
+    if (!home_clock_.is_due(is_in_front, state_.home.load_job != 0, wall_seconds())) return;
+    Effects effects;
+    reread_home(state_, effects);
+    apply(effects);
+    home_clock_.is_due(is_in_front, true, wall_seconds());
+  }
+
     const double begin = wall_seconds();
     const std::optional<double> due = clock_.wait(begin);
     if (!due || *due > 0) return;
@@ -123,7 +142,9 @@ class Workbench {
   }
 
   void wait() {
-    const std::optional<double> due = clock_.wait(wall_seconds());
+    const double now = wall_seconds();
+    std::optional<double> due = clock_.wait(now);
+    if (const auto reread = home_clock_.wait(now); reread && (!due || *reread < *due)) due = reread;
     pollfd descriptors[] = {{STDIN_FILENO, POLLIN, 0}, {signals_.descriptor(), POLLIN, 0}};
     const int timeout = due ? static_cast<int>(*due * 1e3) + 1 : -1;
     ::poll(descriptors, 2, timeout);
@@ -223,6 +244,9 @@ class Workbench {
     state.db = state_.db;
     state.machine = state_.machine;
     state.tune.globals = state_.tune.globals;
+    state.not_kept = state_.not_kept;
+    state.messages = state_.messages;
+    state.time = state_.time;
     state.tune.job = state_.tune.job;
     state.next_job = state_.next_job;
     state.jobs = state_.jobs;
@@ -306,6 +330,7 @@ class Workbench {
   bool is_over_ = false;
   bool is_continuing_ = false;
   int status_ = 0;
+  HomeClock home_clock_;
   JobRunner jobs_;
 };
 
