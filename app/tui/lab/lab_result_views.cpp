@@ -203,7 +203,9 @@ void draw_lab_history(const State& state, Canvas canvas) {
   if (draw_without_result(state, canvas)) return;
   const LabState& lab = state.lab;
   const bool has_pin = lab.pinned_run() != nullptr;
-  std::vector<Column> all = {{"run", 5, true}, {"change", 7}, {"time", 9, true}};
+  int names = 3;  // with room for the mark of the pin
+  for (const LabRun& run : lab.runs) names = std::max(names, columns_of(run.short_name()) + 2);
+  std::vector<Column> all = {{"run", names, true}, {"change", 9}, {"time", 9, true}};
   if (has_pin) all.push_back({"vs pin", 8, true});
   all.push_back({"config", 48});
   all.push_back({"problem", 34});
