@@ -88,6 +88,7 @@ class Workbench {
         terminal_(open_terminal({options.has_color, options.most_colors})),
         jobs_(do_job, [this] { signals_.wake(); }) {
     state_.db = options.db;
+    state_.not_kept = options.not_kept;
     state_.tune.globals = options.globals;
     state_.look.glyphs = options.glyphs.value_or(best_glyph_set());
     state_.look.depth = terminal_->depth();
@@ -101,12 +102,12 @@ class Workbench {
 
   WorkbenchEnd run() {
     while (!is_over_) {
-      draw_when_due();
       tell_time();
       reread_when_due();
+      draw_when_due();
       wait();
-      take_signals();
       tell_time();
+      take_signals();
       take_jobs();
       take_input();
     }
@@ -118,7 +119,6 @@ class Workbench {
   }
 
  private:
-  void draw_when_due() {
   void tell_time() {
     constexpr size_t kDate = 11;
     constexpr size_t kTime = 8;
@@ -134,6 +134,7 @@ class Workbench {
     home_clock_.is_due(is_in_front, true, wall_seconds());
   }
 
+  void draw_when_due() {
     const double begin = wall_seconds();
     const std::optional<double> due = clock_.wait(begin);
     if (!due || *due > 0) return;
@@ -221,13 +222,14 @@ class Workbench {
   /// A locked database is no reason to hang at the end.
   Store open_store() const {
     constexpr int kBusyMs = 1000;
-    return Store::open(state_.db, OpenMode::kReadWrite, kBusyMs);
+    const OpenMode mode = state_.not_kept.empty() ? OpenMode::kReadWrite : OpenMode::kReadOnly;
+    return Store::open(state_.db, mode, kBusyMs);
   }
 
   /// Returns why it cannot be kept; empty when it is. What did not come back stays as it is: a
   /// later version may have written it.
   std::string keep_session() const {
-    if (!keeps_session_) return "";
+    if (!keeps_session_ || !state_.not_kept.empty()) return "";
     try {
       open_store().save_session(
           {state_.session, iso_date(), session_summary(state_), session_text(state_)});
@@ -242,11 +244,11 @@ class Workbench {
     State state;
     state.look = state_.look;
     state.db = state_.db;
-    state.machine = state_.machine;
-    state.tune.globals = state_.tune.globals;
     state.not_kept = state_.not_kept;
     state.messages = state_.messages;
     state.time = state_.time;
+    state.machine = state_.machine;
+    state.tune.globals = state_.tune.globals;
     state.tune.job = state_.tune.job;
     state.next_job = state_.next_job;
     state.jobs = state_.jobs;
@@ -259,6 +261,11 @@ class Workbench {
     if (!is_fresh) restore(effects);
     refresh_home(state_, effects);
     if (state_.screen != Screen::kHome) info_of(state_.screen).enter(state_, effects);
+    if (!state_.not_kept.empty()) {
+      state_.say(
+          fmt::format("nothing is kept, neither results nor this session: {}", state_.not_kept),
+          Role::kWarn);
+    }
     apply(effects);
   }
 
@@ -323,6 +330,7 @@ class Workbench {
 
   SignalPipe signals_;  // first: its handlers must be there before ncurses installs its own
   FrameClock clock_;
+  HomeClock home_clock_;
   std::unique_ptr<Terminal> terminal_;
   State state_;
   std::set<int64_t> showing_;  ///< jobs at work that have shown something
@@ -330,7 +338,6 @@ class Workbench {
   bool is_over_ = false;
   bool is_continuing_ = false;
   int status_ = 0;
-  HomeClock home_clock_;
   JobRunner jobs_;
 };
 

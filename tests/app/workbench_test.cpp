@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -48,7 +49,6 @@ TEST(Workbench, OpensOnATerminalAndLeavesItAsItWas) {
   expect_restored(program);
 }
 
-TEST(Workbench, RefusesATerminalThatCannotMoveItsCursor) {
 TEST(Workbench, HomeShowsByItselfWhatOthersAdd) {
   Sandbox sandbox;
   TerminalProgram program(sandbox, {});
@@ -79,6 +79,7 @@ TEST(Workbench, ShowsADatabaseThatItCannotWriteAndSaysSo) {
   std::filesystem::permissions(folder, static_cast<std::filesystem::perms>(0755));
 }
 
+TEST(Workbench, RefusesATerminalThatCannotMoveItsCursor) {
   Sandbox sandbox;
   sandbox.environment["TERM"] = "dumb";
   TerminalProgram program(sandbox, {});
