@@ -299,11 +299,14 @@ std::vector<Winner> Store::load_winners(int64_t run_id) {
   return winners;
 }
 
-std::vector<int64_t> Store::trials_of_winners(int64_t run_id) {
+std::vector<int64_t> Store::trials_of_winners(int64_t run_id, std::string_view looks) {
   Statement& row = database_->cached(
-      "WITH found AS (SELECT measurement_id, min(place) AS place FROM trial WHERE run_id = ?1 "
-      "GROUP BY measurement_id) "
-      "SELECT coalesce(found.place + 1, 0) FROM winner JOIN run ON run.id = winner.run_id "
+      "WITH tried AS (SELECT measurement_id, row_number() OVER "
+      "(PARTITION BY problem_id ORDER BY place) AS number "
+      "FROM trial JOIN measurement AS m ON m.id = measurement_id "
+      "WHERE run_id = ?1 AND proposer <> ?2), "
+      "found AS (SELECT measurement_id, min(number) AS number FROM tried GROUP BY measurement_id) "
+      "SELECT coalesce(found.number, 0) FROM winner JOIN run ON run.id = winner.run_id "
       "LEFT JOIN measurement ON measurement.problem_id = winner.problem_id "
       "AND measurement.config = winner.config AND measurement.kernel = winner.kernel "
       "AND measurement.kernel_revision = winner.kernel_revision "
@@ -311,7 +314,7 @@ std::vector<int64_t> Store::trials_of_winners(int64_t run_id) {
       "LEFT JOIN found ON found.measurement_id = measurement.id "
       "WHERE winner.run_id = ?1 ORDER BY winner.id");
   const Pending pending(row);
-  row.bind(1, run_id);
+  row.bind(1, run_id).bind(2, looks);
   std::vector<int64_t> trials;
   while (row.step()) trials.push_back(row.integer(0));
   return trials;

@@ -79,6 +79,14 @@ struct StoredTrial {
   Measurement measurement;  ///< without counters and repetitions
 };
 
+/// What the tries of a run came to, those of all its parts where it was resumed.
+struct TrialCounts {
+  int64_t evaluations = 0;  ///< keys that it measured itself
+  int64_t cache_hits = 0;   ///< tries of what was known by then
+  int64_t screened = 0;     ///< tries that a cheaper evaluator answered
+  int64_t failures = 0;     ///< tries without a time
+};
+
 /// A try to be kept.
 struct TrialRow {
   MeasurementKey key;
@@ -221,6 +229,9 @@ class Store {
   /// What a run tried, in order: from a place on, at most so many.
   std::vector<StoredTrial> trials(int64_t run_id, int64_t first_place = 0,
                                   int64_t at_most = INT64_MAX);
+  /// The same as numbers, by problem. `looks`: who proposed what a cheaper evaluator was only asked
+  /// in advance; those are no tries, and a try with such a measurement is one that it answered.
+  std::map<std::string, TrialCounts> trial_counts(int64_t run_id, std::string_view looks);
   /// All measurements of a series, by config.
   std::vector<KnownMeasurement> known(const Series& series);
   /// The fastest config of a series, the first by its text of equally fast ones.
@@ -241,8 +252,9 @@ class Store {
   /// Replaces the winners of a run, in the given order.
   void save_winners(int64_t run_id, std::span<const Winner> winners);
   std::vector<Winner> load_winners(int64_t run_id);
-  /// Which of the run's tries each of its winners is, from 1; 0 where the run never tried it.
-  std::vector<int64_t> trials_of_winners(int64_t run_id);
+  /// Which of the run's tries of its problem each winner is, from 1; 0 where the run never tried
+  /// it. `looks` as of trial_counts().
+  std::vector<int64_t> trials_of_winners(int64_t run_id, std::string_view looks);
 
   /// What is wrong with the file, also where it is too damaged to be read on; empty when nothing
   /// is.

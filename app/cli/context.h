@@ -59,6 +59,15 @@ class Context {
   bool is_stopped() const;
   void set_stop(std::function<bool()> stop) { stop_ = std::move(stop); }
 
+  /// Somebody who looks at what a command does before its work proper begins, and how much of that
+  /// is done (0 to 1). Called on the command's thread.
+  void set_stage_watch(std::function<void(const std::string& what, double share)> watch) {
+    stage_watch_ = std::move(watch);
+  }
+  void tell_stage(const std::string& what, double share) const {
+    if (stage_watch_) stage_watch_(what, share);
+  }
+
   /// Messages for stderr: notes are silent with --quiet, warnings are not.
   void note(std::string_view text) const;
   void warn(std::string_view text) const;
@@ -69,6 +78,7 @@ class Context {
   Console& console_;
   std::string command_line_;
   std::function<bool()> stop_ = {};  ///< empty: an interrupt
+  std::function<void(const std::string&, double)> stage_watch_ = {};
 };
 
 /// {"schema": ...} to be filled by a command.

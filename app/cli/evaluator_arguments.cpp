@@ -77,16 +77,13 @@ CommandOptions read_options(const Arguments& arguments) {
   return options;
 }
 
-std::unique_ptr<Evaluator> command_evaluator(const Arguments& arguments, std::string_view text,
-                                             std::span<const TuneProblem> problems) {
-  CommandTemplate command(text);
-  for (const TuneProblem& problem : problems) {
+void check_command(const Arguments& arguments, std::string_view text,
+                   std::span<const TuneProblem> like) {
+  const CommandTemplate command(text);
+  for (const TuneProblem& problem : like) {
     command.check(problem.problem, problem.space.parameters());
   }
-  CommandOptions options = read_options(arguments);
-  for (const TuneProblem& problem : problems) {
-    options.spaces.emplace(problem.problem.text(), problem.space);
-  }
+  const CommandOptions options = read_options(arguments);
   const std::string program = command.fixed_program();
   if (!program.empty()) {
     const std::string file = find_program(program, options.environment);
@@ -100,15 +97,30 @@ std::unique_ptr<Evaluator> command_evaluator(const Arguments& arguments, std::st
                   fmt::format("--evaluator: '{}' is not executable", printable(program)));
     }
   }
-  return std::make_unique<CommandEvaluator>(std::move(command), std::move(options));
+}
+
+std::unique_ptr<Evaluator> command_evaluator(const Arguments& arguments, std::string_view text,
+                                             std::span<const TuneProblem> problems) {
+  CommandOptions options = read_options(arguments);
+  for (const TuneProblem& problem : problems) {
+    options.spaces.emplace(problem.problem.text(), problem.space);
+  }
+  return std::make_unique<CommandEvaluator>(CommandTemplate(text), std::move(options));
+}
+
+/// The file whose results are the times: that of --evaluator, or the target itself; nothing where
+/// something else gives them.
+std::optional<std::string> table_path(const Arguments& arguments) {
+  const std::string what = arguments.text("evaluator");
+  if (what.starts_with(kTablePrefix)) return what.substr(kTablePrefix.size());
+  const std::string& target = arguments.positionals()[0];
+  if (is_table_file(target) && !arguments.has("evaluator")) return target;
+  return std::nullopt;
 }
 
 /// The table of a file for each problem: that of an equal problem, or the only one.
 std::unique_ptr<Evaluator> table_evaluator(const std::string& path,
                                            std::span<const TuneProblem> problems) {
-  if (path.empty()) {
-    throw Error(ErrorKind::kUsage, "--evaluator table: names no file; give table:FILE");
-  }
   const ResultFile file = read_results(path);
   std::map<std::string, ResultTable> tables;
   for (const TuneProblem& each : problems) {
@@ -142,36 +154,46 @@ std::vector<Option> evaluator_options() {
   };
 }
 
-std::unique_ptr<Evaluator> make_evaluator(const Arguments& arguments, const Machine& machine,
-                                          std::span<const TuneProblem> problems) {
+void check_evaluator_arguments(const Arguments& arguments, std::span<const TuneProblem> like) {
   const std::string what = arguments.text("evaluator");
-  if (const std::optional<std::string_view> command = command_text(what)) {
-    if (arguments.has("fidelity")) {
-      throw Error(ErrorKind::kUsage, "--fidelity is of the simulator; leave it or --evaluator out");
-    }
-    return command_evaluator(arguments, *command, problems);
+  const std::optional<std::string_view> command = command_text(what);
+  const std::optional<std::string> table = command ? std::nullopt : table_path(arguments);
+  if ((command || table) && arguments.has("fidelity")) {
+    throw Error(ErrorKind::kUsage, "--fidelity is of the simulator; leave it or --evaluator out");
   }
+  if (command) return check_command(arguments, *command, like);
   for (const char* option : {"eval-timeout", "eval-memory", "eval-output", "repetitions"}) {
     if (!arguments.has(option)) continue;
     throw Error(ErrorKind::kUsage,
                 fmt::format("--{} makes sense only with --evaluator 'PROGRAM ...'", option));
   }
-  const bool is_file = is_foreign_file(arguments.positionals()[0]);
-  const bool replays = is_table_file(arguments.positionals()[0]) && !arguments.has("evaluator");
-  if (what.starts_with(kTablePrefix) || replays) {
-    if (arguments.has("fidelity")) {
-      throw Error(ErrorKind::kUsage, "--fidelity is of the simulator; leave it or --evaluator out");
+  if (table) {
+    if (table->empty()) {
+      throw Error(ErrorKind::kUsage, "--evaluator table: names no file; give table:FILE");
     }
-    return table_evaluator(replays ? arguments.positionals()[0] : what.substr(kTablePrefix.size()),
-                           problems);
+    std::error_code none;
+    if (!std::filesystem::exists(*table, none)) read_results(*table);  // says why
+    return;
   }
   if (what != "sim") refuse_unknown(what);
-  if (is_file) {
+  if (is_foreign_file(arguments.positionals()[0])) {
     throw Error(
         ErrorKind::kUsage,
         fmt::format("the simulator cannot time {}: give --evaluator 'PROGRAM {{name}} ...' or "
                     "--evaluator table:FILE",
                     printable(arguments.positionals()[0], 200)));
+  }
+}
+
+std::unique_ptr<Evaluator> make_evaluator(const Arguments& arguments, const Machine& machine,
+                                          std::span<const TuneProblem> problems) {
+  check_evaluator_arguments(arguments, problems);
+  const std::string what = arguments.text("evaluator");
+  if (const std::optional<std::string_view> command = command_text(what)) {
+    return command_evaluator(arguments, *command, problems);
+  }
+  if (const std::optional<std::string> table = table_path(arguments)) {
+    return table_evaluator(*table, problems);
   }
   const bool composed = arguments.text("fidelity") == "composed";
   return std::make_unique<SimulatorEvaluator>(machine,

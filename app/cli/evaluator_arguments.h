@@ -17,6 +17,11 @@ namespace tilewright {
 /// that has something timed.
 std::vector<Option> evaluator_options();
 
+/// Refuses what is wrong with these before any work is put into what is timed; `like`: problems
+/// with the names that a command's placeholders may have, none where that is not known yet. Error
+/// as of make_evaluator(), which also looks into tables.
+void check_evaluator_arguments(const Arguments& arguments, std::span<const TuneProblem> like);
+
 /// The evaluator that --evaluator names: 'sim'; an external command with placeholders, which the
 /// problems must give, or with the word 'cmd' before it; or 'table:FILE', a table with their
 /// parameters, which a file of results as the target is itself. The machine must outlive it. Error

@@ -117,9 +117,15 @@ std::string text_of(const Latency& latency, const Replay& replay,
   return text;
 }
 
-double share_of(const OpTime& op, const Replay& replay) {
-  const int64_t total = replay.op_ns();
-  return total == 0 ? 0 : static_cast<double>(op.ns) / static_cast<double>(total);
+/// Of the device's time, in which it may also wait for the host.
+double share_of(int64_t ns, const Replay& replay) {
+  const int64_t total = replay.result.device_ns;
+  return total == 0 ? 0 : static_cast<double>(ns) / static_cast<double>(total);
+}
+
+std::string time_text(int64_t ns, const Replay& replay) {
+  return fmt::format("{:>12}{:>9}", format_us(static_cast<double>(ns) * 1e-3),
+                     format_share(share_of(ns, replay)));
 }
 
 const OpTime* find_op(const Replay& replay, const std::string& name) {
@@ -133,7 +139,7 @@ Json json_of_ops(const Replay& replay) {
     ops.push_back({{"op", op.op},
                    {"calls", op.calls},
                    {"us", static_cast<double>(op.ns) * 1e-3},
-                   {"share", share_of(op, replay)}});
+                   {"share", share_of(op.ns, replay)}});
   }
   return ops;
 }
@@ -220,11 +226,14 @@ std::string ops_text(const std::vector<Replay>& replays) {
     std::vector<Cell> row = {name};
     for (const Replay& replay : replays) {
       const OpTime* op = find_op(replay, name);
-      row.push_back(op ? fmt::format("{:>12}{:>9}", format_us(static_cast<double>(op->ns) * 1e-3),
-                                     format_share(share_of(*op, replay)))
-                       : std::string("-"));
+      row.push_back(op ? time_text(op->ns, replay) : std::string("-"));
     }
     table.rows.push_back(std::move(row));
+  }
+  std::vector<Cell> waits = {"waits for the host"};
+  for (const Replay& replay : replays) waits.push_back(time_text(replay.result.idle_ns, replay));
+  if (std::ranges::any_of(replays, [](const Replay& r) { return r.result.idle_ns > 0; })) {
+    table.rows.push_back(std::move(waits));
   }
   return to_table(table);
 }
@@ -246,12 +255,6 @@ std::string gains_text(const Replay& first, const Replay& second) {
 
 Utilisation Replay::utilisation() const {
   return utilisation_of(totals.work, totals.device_ns, totals.peak_flops, totals.peak_bytes_per_s);
-}
-
-int64_t Replay::op_ns() const {
-  int64_t total = 0;
-  for (const OpTime& op : result.by_op) total += op.ns;
-  return total;
 }
 
 std::vector<Gain> gains(const Replay& first, const Replay& second) {

@@ -23,8 +23,6 @@ struct Replay {
   /// of the simulated ones, ascending.
   std::vector<double> audit_errors = {};
 
-  /// Time of all ops on the device.
-  int64_t op_ns() const;
   /// MFU and MBU while the device was busy.
   Utilisation utilisation() const;
 };

@@ -69,7 +69,7 @@ ReportDiff diff_of(RunReport a, RunReport b) {
 
 std::string shown_amount(const std::string& unit, double value) {
   if (unit == "us") return value < 0 ? "-" + format_us(-value) : format_us(value);
-  if (unit == "cycles") return format_count(std::llround(value));
+  if (unit == "cycles") return format_count(static_cast<int64_t>(value));
   return fmt::format("{:.5g}", value);
 }
 

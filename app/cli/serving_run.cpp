@@ -9,6 +9,7 @@
 #include "app/cli/clock.h"
 #include "app/cli/serving_record.h"
 #include "app/cli/tune_report.h"
+#include "app/cli/workload_arguments.h"
 #include "core/base/error.h"
 #include "core/base/format.h"
 #include "core/base/text.h"
@@ -130,8 +131,10 @@ void serve_replay(const ServingSetup& setup, const MetricsOptions& measured,
 
 std::unique_ptr<RunRecord> begin_replay(const Context& context, Store& store,
                                         const ServingSetup& setup, const Replay& replay) {
-  const std::string label = fmt::format("{} {} plan={}", setup.model.name, setup.workload.name,
-                                        replay.plan ? replay.label : kNoPlan);
+  // Runs of one trace are told apart by what was taken of it, and how fast.
+  const std::string label =
+      fmt::format("{} {}{} plan={}", setup.model.name, setup.workload.name,
+                  workload_choices(context.arguments()), replay.plan ? replay.label : kNoPlan);
   return std::make_unique<RunRecord>(context, store, setup.machine,
                                      RunIdentity{.kind = RunKind::kServe,
                                                  .label = label,

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "app/cli/evaluator_arguments.h"
 #include "app/cli/problem_arguments.h"
 #include "app/cli/progress.h"
 #include "app/cli/serving_setup.h"
@@ -129,10 +130,13 @@ TuneTarget kernel_target(const Context& context, Console& console, const std::st
   Progress progress(console.err(), context.globals().quiet);
   for (const int64_t m : members) {
     target.problems.push_back(target.member(m));
-    progress.update([&] {
+    const auto text = [&] {
       return fmt::format("preparing: {}/{} numbers of rows", target.problems.size(),
                          members.size());
-    });
+    };
+    progress.update(text);
+    context.tell_stage(
+        text(), static_cast<double>(target.problems.size()) / static_cast<double>(members.size()));
   }
   target.label = fmt::format("{} for {} to {} rows", target.problems.front().problem.text(),
                              range.min, range.max);
@@ -174,10 +178,13 @@ ServingResult learn_rows(const Context& context, Console& console, const Serving
   ServingCallbacks callbacks;
   callbacks.stop = [&context] { return context.is_stopped(); };
   callbacks.progress = [&](const ServingProgress& at) {
-    progress.update([&] {
+    const auto text = [&] {
       return fmt::format("serving: {}/{} requests, step {}", at.finished, at.requests,
                          format_count(at.steps));
-    });
+    };
+    progress.update(text);
+    const auto all = static_cast<double>(std::max<int64_t>(1, at.requests));
+    context.tell_stage(text(), static_cast<double>(at.finished) / all);
   };
   return serve(setup.workload, executor, setup.options, callbacks);
 }
@@ -200,12 +207,34 @@ void order_by_worth(TuneTarget& target) {
   });
 }
 
+/// Refuses names that no GEMM of the model has, in the limits of the space and in a command, before
+/// the workload is served. Which values there are depends on the numbers of rows.
+void check_names(const Arguments& arguments, const ServingSetup& setup) {
+  for (const ModelOp& op : decoder_ops(setup.model, kRowMultiple, 0, setup.layout)) {
+    if (op.kind != OpKind::kGemm || op.name == "lm_head") continue;
+    const Problem problem = gemm_problem(setup.model, op);
+    const TuneProblem like{
+        problem, find_kernel(problem.kernel).space(problem, setup.machine), {}, {}, {}};
+    SpaceLimits limits = read_limits(arguments);
+    const auto is_known = [&](const std::pair<std::string, std::string>& pair) {
+      const std::vector<Parameter>& parameters = like.space.parameters();
+      return std::ranges::find(parameters, pair.first, &Parameter::name) != parameters.end();
+    };
+    std::erase_if(limits.pins, is_known);
+    std::erase_if(limits.bans, is_known);
+    limited(like.space, limits);
+    check_evaluator_arguments(arguments, {&like, 1});
+    return;
+  }
+}
+
 /// Nothing when interrupted.
 std::optional<TuneTarget> model_target(Context& context, const std::string& name) {
   const Arguments& arguments = context.arguments();
   refuse_options(arguments, {"shape", "dtype", "layout", "epilogue", "out-dtype", "mask"}, "model");
   const bool wants_fusion = read_for_fusion(arguments);
   const ServingSetup setup = read_serving_setup(context, name);
+  check_names(arguments, setup);
   const ServingResult served = learn_rows(context, context.console(), setup);
   if (served.interrupted) return std::nullopt;
   TuneTarget target;
@@ -215,7 +244,9 @@ std::optional<TuneTarget> model_target(Context& context, const std::string& name
   target.label = fmt::format("{} {}", target.model, target.workload);
   Progress progress(context.console().err(), context.globals().quiet);
   const auto prepared = [&](size_t problems) {
-    progress.update([&] { return fmt::format("preparing: {} GEMM problems", problems); });
+    const auto text = [&] { return fmt::format("preparing: {} GEMM problems", problems); };
+    progress.update(text);
+    context.tell_stage(text(), 1);
   };
   target.problems =
       gemm_problems(setup.model, setup.machine, served.step_tokens, served.step_samples,

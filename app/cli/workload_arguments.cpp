@@ -73,6 +73,15 @@ std::vector<Option> workload_options() {
   };
 }
 
+std::string workload_choices(const Arguments& arguments) {
+  std::string text;
+  for (const Option& option : workload_options()) {
+    if (!arguments.has(option.name)) continue;
+    text += fmt::format(" {}={}", option.name, printable(arguments.text(option.name), 60));
+  }
+  return text;
+}
+
 Workload read_workload_arguments(const Context& context, const std::string& name) {
   const Arguments& arguments = context.arguments();
   const auto seed = static_cast<uint64_t>(context.globals().seed);

@@ -12,6 +12,9 @@ namespace tilewright {
 /// rate, arrivals, trace.
 std::vector<Option> workload_options();
 
+/// " limit=60 rate=4": those that were given; empty where none was.
+std::string workload_choices(const Arguments& arguments);
+
 /// The workload of that name (a preset, or the path of a trace) with workload_options() applied:
 /// first the window, then offset and limit, then rate or arrivals. Notes on how it was read go to
 /// stderr. Errors as load_workload(), slice_requests() and apply_arrivals().

@@ -70,20 +70,20 @@ void quit(State& state, Effects& effects) {
 }
 
 void cancel_jobs(State& state, std::string_view argument, Effects& effects) {
-  for (const JobSnapshot& job : state.jobs) {
-    if (argument.empty() || argument == std::to_string(job.id)) {
-      effects.emplace_back(CancelEffect{job.id});
+  for (const JobSnapshot* job : state.shown_jobs()) {
+    if (argument.empty() || argument == std::to_string(job->id)) {
+      effects.emplace_back(CancelEffect{job->id});
     }
   }
 }
 
 std::string no_job(const State& state) {
-  return state.jobs.empty() ? "no job is at work" : "";
+  return state.shown_jobs().empty() ? "no job is at work" : "";
 }
 
 std::vector<std::string> job_ids(const State& state) {
   std::vector<std::string> ids;
-  for (const JobSnapshot& job : state.jobs) ids.push_back(std::to_string(job.id));
+  for (const JobSnapshot* job : state.shown_jobs()) ids.push_back(std::to_string(job->id));
   return ids;
 }
 
@@ -162,13 +162,10 @@ std::vector<WorkbenchCommand> common_commands() {
                  Effects& effects) { copy_command_line(state, effects); }},
       {.id = "message",
        .keys = "!",
-       .help = "the message of the last row in full",
-       .act =
-           [](State& state, std::string_view, Effects&) {
-             state.notice = Notice{"Message", state.message.text};
-           },
+       .help = "all messages, the newest first, each in full",
+       .act = [](State& state, std::string_view, Effects&) { state.message_page = MessagePage{}; },
        .obstacle = [](const State& state) -> std::string {
-         return state.message.text.empty() ? "there is no message" : "";
+         return state.messages.empty() ? "there is no message yet" : "";
        }},
       {.id = "screendump",
        .help = "write the screen as text to a file",

@@ -7,6 +7,7 @@
 
 #include "app/tui/command_table.h"
 #include "app/tui/help.h"
+#include "app/tui/messages.h"
 #include "app/tui/palette.h"
 #include "app/tui/screen.h"
 #include "app/tui/tour.h"
@@ -48,11 +49,11 @@ void draw_tabs(const State& state, Canvas row) {
   }
   std::string right = state.machine->machine.name;
   if (state.session != "main") right = fmt::format("session {}  {}", state.session, right);
-  if (!state.jobs.empty()) {
-    const JobSnapshot& job = state.jobs.front();
-    right =
-        fmt::format("{} {:.0f} %{}  {}", job.title, job.fraction * 100,
-                    state.jobs.size() > 1 ? fmt::format(" +{}", state.jobs.size() - 1) : "", right);
+  if (!state.not_kept.empty()) right = "nothing is kept  " + right;
+  const std::vector<const JobSnapshot*> jobs = state.shown_jobs();
+  if (!jobs.empty()) {
+    right = fmt::format("{} {:.0f} %{}  {}", jobs.front()->title, jobs.front()->fraction * 100,
+                        jobs.size() > 1 ? fmt::format(" +{}", jobs.size() - 1) : "", right);
   }
   const int space = row.width() - x - 2;
   if (space < 8) return;
@@ -168,7 +169,9 @@ void draw_notice(const Notice& notice, Canvas& screen) {
   const int lines = static_cast<int>(wrapped(notice.text, width - 4).size());
   const int height = std::min(lines + 2, screen.height() - 3);
   const Rect box = {(screen.width() - width) / 2, (screen.height() - height) / 2, width, height};
-  draw_frame(screen, box, {.title = notice.title, .foot = "any key leaves", .is_focused = true});
+  draw_frame(
+      screen, box,
+      {.title = notice.title, .foot = "Esc leaves; other keys do their work", .is_focused = true});
   Canvas inside = screen.part(box.inset(2, 1));
   draw_wrapped(inside, 0, 0, notice.text);
 }
@@ -222,6 +225,7 @@ Grid draw(const State& state) {
   draw_bottom(state, screen);
   if (state.tour) draw_tour(state, screen);
   if (state.help) draw_help(state, screen);
+  if (state.message_page) draw_messages(state, screen);
   if (state.palette) draw_palette(state, screen);
   if (state.notice) draw_notice(*state.notice, screen);
   return grid;

@@ -67,33 +67,21 @@ std::vector<HelpLine> lines_of(const State& state, int columns) {
   return lines;
 }
 
-Rect box_of(const Rect& screen) {
-  const int width = std::min(116, screen.width - 2);
-  return {(screen.width - width) / 2, 1, width, screen.height - 3};
-}
-
 }  // namespace
 
 void update_help(State& state, Key key) {
-  const Rect inside = box_of({0, 0, state.width, state.height}).inset(2, 1);
+  const Rect inside = overlay_box({0, 0, state.width, state.height}).inset(2, 1);
   const int rows = static_cast<int>(lines_of(state, columns_within(inside.width).help).size());
-  const int visible = inside.height;
-  int step = 0;
-  if (key == keys::kUp || key == Key{U'k'}) step = -1;
-  if (key == keys::kDown || key == Key{U'j'}) step = 1;
-  if (key == keys::kPageUp) step = -visible;
-  if (key == keys::kPageDown || key == keys::kSpace) step = visible;
-  if (key == keys::kHome || key == Key{U'g'}) step = -rows;
-  if (key == keys::kEnd || key == Key{U'G'}) step = rows;
-  if (step == 0) {
+  const auto first = scrolled(key, state.help->first_row, rows, inside.height);
+  if (first) {
+    state.help->first_row = *first;
+  } else {
     state.help.reset();
-    return;
   }
-  state.help->first_row = std::clamp(state.help->first_row + step, 0, std::max(0, rows - visible));
 }
 
 void draw_help(const State& state, Canvas screen) {
-  const Rect box = box_of(screen.area());
+  const Rect box = overlay_box(screen.area());
   const HelpColumns columns = columns_within(box.inset(2, 1).width);
   const std::vector<HelpLine> lines = lines_of(state, columns.help);
   draw_frame(screen, box,

@@ -70,7 +70,8 @@ struct RunKernelJob {
 
 /// A run of the Lab as a session keeps it.
 struct SavedRun {
-  int number = 0;  ///< of the session
+  int number = 0;   ///< of the session
+  int64_t run = 0;  ///< in the database; 0 where it was not kept
   KernelRequest request;
 };
 
@@ -334,6 +335,7 @@ struct JobSnapshot {
   std::string failure;      ///< why, of a failed job
   JobResult result;         ///< of a job that is done; of a running one what it shows meanwhile
   bool is_reading = false;  ///< nothing is lost when it ends early
+  bool is_quiet = false;    ///< nobody asked for it: it is not shown, nor is its end told
 
   bool is_over() const { return phase != JobPhase::kQueued && phase != JobPhase::kRunning; }
 };

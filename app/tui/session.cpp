@@ -28,6 +28,7 @@ constexpr int kMostNumber = 1 << 30;
 Json json_of(const LabRun& run) {
   const KernelRequest& request = run.outcome->request;
   return {{"number", run.number},
+          {"run", run.outcome->run},
           {"machine", request.machine->argument},
           {"problem", request.problem.text()},
           {"config", request.config.text()}};
@@ -177,8 +178,10 @@ RestoreRunsJob runs_job(const State& state, const JsonReader& lab) {
                                    parse_config(run.at("config").string()));
       const LabCheck check = check_form(form);
       if (!check.can_run()) continue;
-      job.runs.push_back(
-          {static_cast<int>(run.at("number").integer(1, kMostNumber)), request_of(form, check)});
+      // Sessions of before do not say which of their runs were kept.
+      const int64_t kept = run.has("run") ? run.at("run").integer(0, int64_t{1} << 53) : 0;
+      job.runs.push_back({static_cast<int>(run.at("number").integer(1, kMostNumber)), kept,
+                          request_of(form, check)});
     } catch (const Error&) {
       continue;
     }

@@ -58,7 +58,19 @@ struct HelpPage {
   int first_row = 0;
 };
 
-/// A text that is too long for the message row; any key takes it away.
+/// A message of before.
+struct PastMessage {
+  std::string time;  ///< "12:34:56" in UTC
+  Message message;
+};
+constexpr size_t kMostMessages = 200;
+
+/// The list of messages, newest first.
+struct MessagePage {
+  int first_row = 0;
+};
+
+/// A text that is too long for the message row. Any key takes it away, and does what it does.
 struct Notice {
   std::string title;
   std::string text;
@@ -85,6 +97,7 @@ struct State {
   std::array<PaneFocus, kScreenCount> focus;
 
   std::string db;
+  std::string not_kept;          ///< why nothing can be written to `db`; empty: it can
   std::string session = "main";  ///< its name
   MachineRef machine;
 
@@ -99,15 +112,21 @@ struct State {
   std::vector<JobSnapshot> jobs;  ///< that are not over, in the order of ids
   int64_t next_job = 1;
   Message message;
+  std::vector<PastMessage> messages;  ///< oldest first, at most kMostMessages
+  std::string time;                   ///< of what happens now, as it is told
   std::optional<Palette> palette;
   std::optional<HelpPage> help;
   std::optional<Question> question;
   std::optional<Notice> notice;
+  std::optional<MessagePage> message_page;
   std::optional<Tour> tour;
 
+  /// Jobs that somebody asked for.
+  std::vector<const JobSnapshot*> shown_jobs() const;
   PaneFocus& pane() { return focus[static_cast<size_t>(screen)]; }
   const PaneFocus& pane() const { return focus[static_cast<size_t>(screen)]; }
-  void say(std::string text, Role role = Role::kText) { message = {std::move(text), role}; }
+  /// Shows a message, and keeps it.
+  void say(std::string text, Role role = Role::kText);
 };
 
 /// Puts a job on its way; returns its id.

@@ -150,6 +150,18 @@ void refuse_second_session(const State& state) {
   }
 }
 
+/// Starts what a form of the tour's own says; the user's stays as it was.
+void start_as(State& state, TuneForm form, Effects& effects) {
+  std::swap(state.tune.form, form);
+  try {
+    start_tuning(state, effects);
+  } catch (const Error&) {
+    state.tune.form = std::move(form);
+    throw;
+  }
+  state.tune.form = std::move(form);
+}
+
 /// Few enough configs for a tour.
 void tune_step(State& state, Effects& effects) {
   refuse_second_session(state);
@@ -158,8 +170,7 @@ void tune_step(State& state, Effects& effects) {
   TuneForm form = form_for(state.lab.check.problem, TuneForm{});
   form.machine = state.lab.form.machine->argument;
   form.budget = "evaluations=40";
-  state.tune.form = std::move(form);
-  start_tuning(state, effects);
+  start_as(state, std::move(form), effects);
 }
 
 std::string tune_text(const State& state) {
@@ -201,8 +212,7 @@ void model_step(State& state, Effects& effects) {
   form.machine = state.machine->argument;
   form.budget = "evaluations=4";
   form.options = "--limit 6";
-  state.tune.form = std::move(form);
-  start_tuning(state, effects);
+  start_as(state, std::move(form), effects);
 }
 
 std::string model_text(const State& state) {

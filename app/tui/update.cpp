@@ -11,6 +11,7 @@
 #include "app/tui/help.h"
 #include "app/tui/home/home_screen.h"
 #include "app/tui/lab/lab_screen.h"
+#include "app/tui/messages.h"
 #include "app/tui/palette.h"
 #include "app/tui/results/results_screen.h"
 #include "app/tui/screen.h"
@@ -45,9 +46,13 @@ void take_key(State& state, Key key, Effects& effects) {
     return;
   }
   if (state.question) return answer(state, key, effects);
-  if (state.notice) return state.notice.reset();
+  if (state.notice) {
+    state.notice.reset();
+    if (key == keys::kEscape || key == Key{U'q'}) return;
+  }
   if (state.palette) return update_palette(state, key, effects);
   if (state.help) return update_help(state, key);
+  if (state.message_page) return update_messages(state, key);
   // What is being read stays: the palette and the command that shows it whole leave it.
   const WorkbenchCommand* reading = command_of(state, key);
   const bool is_reading = reading && (reading->id == "message" || reading->id == "palette");
@@ -69,6 +74,11 @@ void take_mouse(State& state, const MouseEvent& event, Effects& effects) {
   if (state.help) {
     if (event.kind == MouseEvent::Kind::kWheelUp) update_help(state, keys::kUp);
     if (event.kind == MouseEvent::Kind::kWheelDown) update_help(state, keys::kDown);
+    return;
+  }
+  if (state.message_page) {
+    if (event.kind == MouseEvent::Kind::kWheelUp) update_messages(state, keys::kUp);
+    if (event.kind == MouseEvent::Kind::kWheelDown) update_messages(state, keys::kDown);
     return;
   }
   if (event.y == 0 && event.kind == MouseEvent::Kind::kPress) {
@@ -198,6 +208,7 @@ void take_job(State& state, const JobSnapshot& job, Effects& effects) {
     return take_result(state, job, effects);
   }
   const std::string title = known->title;
+  const bool is_quiet = known->is_quiet;
   state.jobs.erase(known);
   if (job.phase == JobPhase::kDone) return take_result(state, job, effects);
   job_ended_without_result(state, job);
@@ -206,6 +217,7 @@ void take_job(State& state, const JobSnapshot& job, Effects& effects) {
   results_job_ended(state, job);
   serve_job_ended(state, job);
   export_job_ended(state, job);
+  if (is_quiet) return;
   if (job.phase == JobPhase::kFailed) {
     state.say(fmt::format("{}: {}", title, job.failure), Role::kBad);
   } else {
@@ -219,6 +231,22 @@ void settle(State& state, Effects& effects) {
 }
 
 }  // namespace
+
+std::vector<const JobSnapshot*> State::shown_jobs() const {
+  std::vector<const JobSnapshot*> shown;
+  for (const JobSnapshot& job : jobs) {
+    if (!job.is_quiet) shown.push_back(&job);
+  }
+  return shown;
+}
+
+void State::say(std::string text, Role role) {
+  message = {std::move(text), role};
+  // The same again is news of its time alone.
+  if (!messages.empty() && messages.back().message.text == message.text) messages.pop_back();
+  messages.push_back({time, message});
+  if (messages.size() > kMostMessages) messages.erase(messages.begin());
+}
 
 LineEdit::LineEdit(std::string_view utf8) : text(cells_of(utf8)), cursor(text.size()) {}
 

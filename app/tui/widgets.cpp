@@ -85,6 +85,23 @@ std::vector<Column> fit_columns(std::vector<Column> columns, size_t flexible, in
   return columns;
 }
 
+std::optional<int> scrolled(Key key, int first_row, int rows, int visible) {
+  int step = 0;
+  if (key == keys::kUp || key == Key{U'k'}) step = -1;
+  if (key == keys::kDown || key == Key{U'j'}) step = 1;
+  if (key == keys::kPageUp) step = -visible;
+  if (key == keys::kPageDown || key == keys::kSpace) step = visible;
+  if (key == keys::kHome || key == Key{U'g'}) step = -rows;
+  if (key == keys::kEnd || key == Key{U'G'}) step = rows;
+  if (step == 0) return std::nullopt;
+  return std::clamp(first_row + step, 0, std::max(0, rows - visible));
+}
+
+Rect overlay_box(const Rect& screen) {
+  const int width = std::min(116, screen.width - 2);
+  return {(screen.width - width) / 2, 1, width, screen.height - 3};
+}
+
 int first_row(int chosen, int count, int visible) {
   return std::clamp(chosen - visible / 2, 0, std::max(0, count - visible));
 }

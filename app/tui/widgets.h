@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,6 +51,12 @@ struct Column {
 /// The columns of a table that fit a width: the last ones are left out, and the one at `flexible`
 /// takes what is left.
 std::vector<Column> fit_columns(std::vector<Column> columns, size_t flexible, int width);
+
+/// First row of a page of text after a key that scrolls it; nothing for another key.
+std::optional<int> scrolled(Key key, int first_row, int rows, int visible);
+
+/// Where a page lies over a screen.
+Rect overlay_box(const Rect& screen);
 
 /// First row of a list that keeps the chosen one in sight.
 int first_row(int chosen, int count, int visible);

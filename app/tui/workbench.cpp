@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "app/cli/clock.h"
+#include "app/tui/home/home_clock.h"
 #include "app/tui/home/home_screen.h"
 #include "app/tui/job_work.h"
 #include "app/tui/lab/lab_edit.h"
@@ -87,6 +88,7 @@ class Workbench {
         terminal_(open_terminal({options.has_color, options.most_colors})),
         jobs_(do_job, [this] { signals_.wake(); }) {
     state_.db = options.db;
+    state_.not_kept = options.not_kept;
     state_.tune.globals = options.globals;
     state_.look.glyphs = options.glyphs.value_or(best_glyph_set());
     state_.look.depth = terminal_->depth();
@@ -100,8 +102,11 @@ class Workbench {
 
   WorkbenchEnd run() {
     while (!is_over_) {
+      tell_time();
+      reread_when_due();
       draw_when_due();
       wait();
+      tell_time();
       take_signals();
       take_jobs();
       take_input();
@@ -114,6 +119,21 @@ class Workbench {
   }
 
  private:
+  void tell_time() {
+    constexpr size_t kDate = 11;
+    constexpr size_t kTime = 8;
+    state_.time = iso_date().substr(kDate, kTime);
+  }
+
+  void reread_when_due() {
+    const bool is_in_front = state_.screen == Screen::kHome;
+    if (!home_clock_.is_due(is_in_front, state_.home.load_job != 0, wall_seconds())) return;
+    Effects effects;
+    reread_home(state_, effects);
+    apply(effects);
+    home_clock_.is_due(is_in_front, true, wall_seconds());
+  }
+
   void draw_when_due() {
     const double begin = wall_seconds();
     const std::optional<double> due = clock_.wait(begin);
@@ -123,7 +143,9 @@ class Workbench {
   }
 
   void wait() {
-    const std::optional<double> due = clock_.wait(wall_seconds());
+    const double now = wall_seconds();
+    std::optional<double> due = clock_.wait(now);
+    if (const auto reread = home_clock_.wait(now); reread && (!due || *reread < *due)) due = reread;
     pollfd descriptors[] = {{STDIN_FILENO, POLLIN, 0}, {signals_.descriptor(), POLLIN, 0}};
     const int timeout = due ? static_cast<int>(*due * 1e3) + 1 : -1;
     ::poll(descriptors, 2, timeout);
@@ -200,13 +222,14 @@ class Workbench {
   /// A locked database is no reason to hang at the end.
   Store open_store() const {
     constexpr int kBusyMs = 1000;
-    return Store::open(state_.db, OpenMode::kReadWrite, kBusyMs);
+    const OpenMode mode = state_.not_kept.empty() ? OpenMode::kReadWrite : OpenMode::kReadOnly;
+    return Store::open(state_.db, mode, kBusyMs);
   }
 
   /// Returns why it cannot be kept; empty when it is. What did not come back stays as it is: a
   /// later version may have written it.
   std::string keep_session() const {
-    if (!keeps_session_) return "";
+    if (!keeps_session_ || !state_.not_kept.empty()) return "";
     try {
       open_store().save_session(
           {state_.session, iso_date(), session_summary(state_), session_text(state_)});
@@ -221,6 +244,9 @@ class Workbench {
     State state;
     state.look = state_.look;
     state.db = state_.db;
+    state.not_kept = state_.not_kept;
+    state.messages = state_.messages;
+    state.time = state_.time;
     state.machine = state_.machine;
     state.tune.globals = state_.tune.globals;
     state.tune.job = state_.tune.job;
@@ -235,6 +261,11 @@ class Workbench {
     if (!is_fresh) restore(effects);
     refresh_home(state_, effects);
     if (state_.screen != Screen::kHome) info_of(state_.screen).enter(state_, effects);
+    if (!state_.not_kept.empty()) {
+      state_.say(
+          fmt::format("nothing is kept, neither results nor this session: {}", state_.not_kept),
+          Role::kWarn);
+    }
     apply(effects);
   }
 
@@ -299,6 +330,7 @@ class Workbench {
 
   SignalPipe signals_;  // first: its handlers must be there before ncurses installs its own
   FrameClock clock_;
+  HomeClock home_clock_;
   std::unique_ptr<Terminal> terminal_;
   State state_;
   std::set<int64_t> showing_;  ///< jobs at work that have shown something

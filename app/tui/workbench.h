@@ -11,7 +11,8 @@ namespace tilewright {
 /// How the workbench starts.
 struct WorkbenchOptions {
   std::string db;
-  Globals globals;  ///< what commands that run in it are told
+  std::string not_kept;  ///< why nothing can be written to it; empty: it can
+  Globals globals;       ///< what commands that run in it are told
   MachineRef machine;
   bool machine_is_given = false;  ///< by the user: then the session's gives way
   std::string session = "main";

@@ -125,11 +125,35 @@ TEST(Message, ALongOneIsReadInFull) {
     press(state, keys);
     EXPECT_NE(draw(state).text().find("its end"), std::string::npos) << draw(state).text();
     press(state, "x");
-    EXPECT_FALSE(state.notice);
+    EXPECT_FALSE(state.message_page);
   }
   State quiet = test_state(80, 24);
   press(quiet, "!");
   EXPECT_NE(quiet.message.text.find("there is no message"), std::string::npos);
+}
+
+TEST(Message, TheOnesBeforeAreListedNewestFirst) {
+  State state = test_state(80, 24);
+  for (size_t i = 1; i <= kMostMessages + 30; ++i) {
+    state.time = fmt::format("12:{:02}:{:02}", i / 60, i % 60);
+    state.say(fmt::format("message {}", i), i % 2 == 0 ? Role::kWarn : Role::kBad);
+  }
+  state.say("message 230", Role::kWarn);
+  EXPECT_EQ(state.messages.size(), kMostMessages) << "the same again is none more";
+  press(state, "Q");
+  EXPECT_TRUE(state.message.text.starts_with("Q does nothing here"));
+  press(state, "!");
+  EXPECT_NE(row_of(draw(state), 2).find("Q does nothing here"), std::string::npos);
+  EXPECT_NE(row_of(draw(state), 3).find("12:03:50 warning message 230"), std::string::npos)
+      << draw(state).text();
+  EXPECT_NE(row_of(draw(state), 4).find("12:03:49 error   message 229"), std::string::npos);
+  press(state, "j");
+  EXPECT_NE(row_of(draw(state), 2).find("message 230"), std::string::npos);
+  press(state, "End");
+  EXPECT_NE(draw(state).text().find("message 32 "), std::string::npos) << draw(state).text();
+  EXPECT_EQ(draw(state).text().find("message 31 "), std::string::npos) << "200 in all";
+  press(state, "Esc");
+  EXPECT_FALSE(state.message_page);
 }
 
 TEST(Layout, ATerminalThatIsTooSmallSaysSoAndOnlyLeaves) {
@@ -301,8 +325,12 @@ TEST(Copy, ShowsTheWholeLine) {
   tell_copied(state, line);
   ASSERT_TRUE(state.notice);
   EXPECT_NE(draw(state).text().find(" end"), std::string::npos);
-  press(state, "q");
+  EXPECT_FALSE(effect_of<QuitEffect>(press(state, "q")));
   EXPECT_FALSE(state.notice);
+  tell_copied(state, line);
+  press(state, "2");
+  EXPECT_FALSE(state.notice);
+  EXPECT_EQ(state.screen, Screen::kLab) << "the key is not lost";
 }
 
 TEST(Jobs, ProgressIsShownAndQuittingAsks) {

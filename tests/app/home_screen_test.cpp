@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "app/tui/home/home_clock.h"
 #include "app/tui/home/home_load.h"
 #include "app/tui/home/home_views.h"
 #include "db/store.h"
@@ -115,6 +116,85 @@ TEST(Home, ABestConfigSaysByWhatItWasTimed) {
   const State state = loaded(data);
   EXPECT_TRUE(has(state, "2.00 us detailed")) << draw(state).text();
   EXPECT_TRUE(has(state, "2.00 us fast"));
+}
+
+TEST_F(HomeDatabase, ReadsAgainWithoutFlickerAndKeepsWhatIsChosen) {
+  add_runs(3);
+  State state = loaded(load());
+  press(state, "j");
+  ASSERT_EQ(shown_runs(state.home)[1]->id, 2);
+  const std::string before = draw(state).text();
+  Effects effects;
+  reread_home(state, effects);
+  const auto* job = submitted<LoadHomeJob>(effects);
+  ASSERT_NE(job, nullptr);
+  EXPECT_EQ(state.home.load_job, job->id);
+  EXPECT_EQ(draw(state).text(), before) << "nobody asked for it";
+  EXPECT_FALSE(effect_of<CancelEffect>(press(state, "K")));
+  add_runs(2);
+  finish(state, job->id, std::make_shared<const HomeData>(load()));
+  EXPECT_EQ(state.home.load_job, 0);
+  EXPECT_EQ(state.home.runs.row, 3);
+  EXPECT_EQ(shown_runs(state.home)[3]->id, 2) << "the chosen run moved down";
+}
+
+State with_failed_read(State state, bool is_quiet) {
+  Effects effects;
+  is_quiet ? reread_home(state, effects) : refresh_home(state, effects);
+  JobSnapshot job;
+  job.id = state.home.load_job;
+  job.phase = JobPhase::kFailed;
+  job.failure = "database results.db: the disk reports an error";
+  update(state, job, effects);
+  EXPECT_EQ(state.home.load_job, 0);
+  return state;
+}
+
+TEST_F(HomeDatabase, AReadThatFailsSaysSoWhereItsRowsWouldBe) {
+  State empty = with_failed_read(test_state(), false);
+  const std::string drawn = draw(empty).text();
+  EXPECT_TRUE(has(empty, "not read: database results.db")) << drawn;
+  EXPECT_TRUE(has(empty, "R reads")) << drawn;
+  EXPECT_FALSE(has(empty, "reading the database")) << drawn;
+
+  add_runs(3);
+  State state = with_failed_read(loaded(load()), true);
+  EXPECT_TRUE(state.message.text.empty()) << state.message.text;
+  EXPECT_TRUE(has(state, "not as it is now: database results.db")) << draw(state).text();
+  EXPECT_TRUE(has(state, "tune old 3")) << "what was read before stays";
+  MouseEvent click;
+  click.kind = MouseEvent::Kind::kPress;
+  click.x = 10;
+  const int width = visible_panes(state)[0].rect.inset(2, 1).width;
+  click.y = 2 + failure_rows(state, kRuns, width) + 1 + 1;  // borders, why, head, the second row
+  Effects effects;
+  update(state, InputEvent(click), effects);
+  EXPECT_EQ(state.home.runs.row, 1);
+  home_loaded(state, 0, std::make_shared<const HomeData>(load()));
+  EXPECT_FALSE(has(state, "not as it is now"));
+}
+
+TEST(Home, SaysThatNothingIsKept) {
+  State state = loaded({});
+  state.not_kept = "database results.db: cannot be written: the file or its folder is read-only";
+  EXPECT_TRUE(has(state, "nothing is kept: database results.db: cannot be written"));
+  press(state, "2");
+  EXPECT_TRUE(has(state, "nothing is kept  ascend")) << draw(state).text();
+}
+
+TEST(HomeClock, IsDueSecondsAfterALastReadInFrontAndNeverDuringOne) {
+  HomeClock clock;
+  EXPECT_FALSE(clock.is_due(true, true, 100));
+  EXPECT_FALSE(clock.wait(100));
+  EXPECT_FALSE(clock.is_due(true, true, 110)) << "while it is read";
+  EXPECT_FALSE(clock.is_due(true, false, 110));
+  EXPECT_EQ(clock.wait(110), 200) << "20 times the 10 seconds that it took";
+  EXPECT_FALSE(clock.is_due(false, false, 311)) << "another screen is in front";
+  EXPECT_FALSE(clock.wait(311));
+  EXPECT_FALSE(clock.is_due(true, true, 312));
+  EXPECT_FALSE(clock.is_due(true, false, 312.01));
+  EXPECT_FALSE(clock.is_due(true, false, 315));
+  EXPECT_TRUE(clock.is_due(true, false, 315.02));
 }
 
 }  // namespace

@@ -118,7 +118,8 @@ TEST(LabRun, AdviceIsFollowedAndItsGainIsShownBesideTheEstimate) {
   EXPECT_EQ(job->request.config.at("tile_k0"), 32);
   EXPECT_EQ(state.lab.form.config.at("tile_k0"), 32);
   finish_run(state, made_up_outcome(job->request, 95'000));
-  EXPECT_NE(state.message.text.find("run 2: 95.00 us, est -10.0 %, real -5.0 % (tile_k0 64 -> 32)"),
+  EXPECT_NE(state.message.text.find(
+                "try 2 (not kept): 95.00 us, est -10.0 %, real -5.0 % (tile_k0 64 -> 32)"),
             std::string::npos)
       << state.message.text;
   EXPECT_NE(draw(state).text().find("estimate"), std::string::npos);
@@ -170,6 +171,28 @@ TEST(LabRun, ARunThatIsNotKeptIsShownWithAWarning) {
   EXPECT_EQ(state.message.role, Role::kWarn);
   EXPECT_TRUE(state.message.text.ends_with("; not kept: the database is locked"))
       << state.message.text;
+}
+
+TEST(LabRun, RunsHaveTheNumbersOfTheDatabase) {
+  State state = lab_state();
+  for (const int64_t run : {71, 0}) {
+    const Effects effects = press(state, "r");
+    KernelOutcome outcome = made_up_outcome(job_in<RunKernelJob>(effects)->request, 1000);
+    outcome.run = run;
+    finish_run(state, std::move(outcome));
+    if (run == 71) {
+      EXPECT_TRUE(state.message.text.starts_with("run 71: ")) << state.message.text;
+      press(state, "p");
+      EXPECT_TRUE(state.message.text.starts_with("run 71 is the baseline")) << state.message.text;
+      EXPECT_NE(draw(state).text().find("Critical path  run 71 "), std::string::npos);
+    }
+  }
+  EXPECT_TRUE(state.message.text.starts_with("try 2 (not kept): ")) << state.message.text;
+  EXPECT_NE(state.message.text.find("pin 71 equal"), std::string::npos) << state.message.text;
+  const std::string drawn = draw(state).text();
+  EXPECT_NE(drawn.find("Critical path  try 2 (not kept)"), std::string::npos) << drawn;
+  state.pane() = {static_cast<int>(LabPane::kHistory), true};
+  EXPECT_NE(draw(state).text().find("try 2 same config"), std::string::npos) << draw(state).text();
 }
 
 TEST(LabRun, HistoryNamesWhatChanged) {

@@ -235,6 +235,16 @@ TEST(Report, OfServingAndTuningShowsWhatWasKept) {
   const auto replay = Json::parse(sandbox.run({"report", "2", "--json"}).out);
   EXPECT_EQ(replay["ops"].size(), replay["result"]["by_op"].size());
   EXPECT_NEAR(sum_of(replay["ops"], "us"), sum_of(replay["result"]["by_op"], "us"), 1e-6);
+  // Both are shares of the time of the device.
+  for (const Json& op : replay["result"]["by_op"]) {
+    const auto same =
+        std::ranges::find(replay["ops"], op["op"], [](const Json& row) { return row["name"]; });
+    ASSERT_NE(same, replay["ops"].end());
+    EXPECT_NEAR((*same)["share"].get<double>(), op["share"].get<double>(), 1e-9);
+  }
+  const auto paced = Json::parse(sandbox.run({"report", "3", "--json"}).out);
+  EXPECT_TRUE(contains(replay["run"]["label"], " chat limit=3 plan=none"));
+  EXPECT_TRUE(contains(paced["run"]["label"], " chat limit=3 rate=1 plan=none"));
   expect_narrow(sandbox.run({"report", "1"}).out);
   expect_narrow(sandbox.run({"report", "2"}).out);
   const Outcome diff = sandbox.run({"diff", "2", "3"});
@@ -317,6 +327,28 @@ TEST(Diff, NamesWhatChangedAppearedAndDisappeared) {
   expect_narrow(text.out);
   EXPECT_TRUE(contains(text.out, " new\n"));
   EXPECT_TRUE(contains(text.out, " gone\n"));
+}
+
+/// The number before " cycles" or in the first column of amounts of a line.
+std::string number_behind(const std::string& text, const std::string& what) {
+  const size_t begin = text.find_first_of("0123456789", text.find(what) + what.size());
+  return text.substr(begin, text.find_first_not_of("0123456789,", begin) - begin);
+}
+
+TEST(Diff, SaysTheSameCyclesAsReport) {
+  Sandbox sandbox;
+  // Problems whose launches end within a cycle among them.
+  for (const char* shape : {"rows=64,cols=512", "rows=65,cols=520", "rows=3,cols=1000"}) {
+    ASSERT_EQ(sandbox.run({"run", "silu_mul", "--shape", shape}).status, 0);
+  }
+  for (const char* run : {"1", "2", "3"}) {
+    const std::string report = sandbox.run({"report", run}).out;
+    const std::string diff = sandbox.run({"diff", run, run}).out;
+    const size_t time = report.find("us, ");
+    ASSERT_NE(time, std::string::npos) << report;
+    EXPECT_EQ(number_behind(diff, "  time"), number_behind(report.substr(time), "us, "))
+        << report << diff;
+  }
 }
 
 TEST(Report, RefusesAProblemThatTheKernelDoesNotMake) {

@@ -337,6 +337,37 @@ TEST(Results, MarksTwoRunsAndComparesThem) {
   EXPECT_EQ(info_of(Screen::kResults).command_line(state), "tilewright diff 12 9");
 }
 
+void fail(State& state, int64_t id, std::string why) {
+  JobSnapshot job;
+  job.id = id;
+  job.phase = JobPhase::kFailed;
+  job.failure = std::move(why);
+  Effects effects;
+  update(state, job, effects);
+}
+
+TEST(Results, WhatCannotBeReadSaysSoInItsPane) {
+  State state = test_state();
+  type(state, ":results");
+  const Effects effects = press(state, "Enter");
+  const auto* catalog = submitted<LoadCatalogJob>(effects);
+  ASSERT_TRUE(catalog);
+  fail(state, catalog->id, "database x.db: no database");
+  press(state, "j");  // the message goes, the pane's own words stay
+  EXPECT_NE(draw(state).text().find("database x.db: no"), std::string::npos)
+      << draw(state).text();
+  EXPECT_EQ(draw(state).text().find("reading the database"), std::string::npos);
+
+  State compared = with_result(results_state());
+  press(compared, "a");
+  const Effects marked = press(compared, "j j b");
+  ASSERT_TRUE(submitted<CompareRunsJob>(marked));
+  fail(compared, submitted<CompareRunsJob>(marked)->id, "run 9 is of another version");
+  EXPECT_NE(draw(compared).text().find("cannot be compared: run 9 is of another version"),
+            std::string::npos)
+      << draw(compared).text();
+}
+
 TEST(Results, AsksForTheNumberOfARunWhereNoRowHasOne) {
   State state = results_state();
   type(state, "a12");

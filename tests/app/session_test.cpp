@@ -138,7 +138,7 @@ TEST(Session, RunsThatAreGoneStayBehind) {
   const RestoredRuns runs = restore_runs(std::get<RestoreRunsJob>(submitted->request), progress);
   ASSERT_EQ(runs.runs.size(), 1u) << "the other one is had again";
   EXPECT_EQ(runs.runs[0].number, 2);
-  EXPECT_EQ(runs.runs[0].outcome->run, 0) << "nothing is kept";
+  EXPECT_EQ(runs.runs[0].outcome->run, 2) << "it has the number that it was kept with";
 }
 
 TEST(Session, HostileProblemsAndConfigsAreRefused) {

@@ -41,5 +41,27 @@ TEST(Tour, AdviceThatCannotBeFollowedIsPassedOver) {
   EXPECT_EQ(state.tour->step, 3);
 }
 
+TEST(Tour, ItsSearchesLeaveTheTuneFormAsItWas) {
+  State state = touring();
+  state.tune.form.budget = "evaluations=1000";
+  state.tune.form.target = "mine";
+  const std::vector<std::string> searches = {"--budget evaluations=40", "--limit 6"};
+  size_t found = 0;
+  for (int step = 0; step < 12 && found < searches.size() && state.tour; ++step) {
+    const Effects effects = press(state, "Space");
+    if (const auto* run = job_in<RunKernelJob>(effects)) {
+      finish_run(state, made_up_outcome(run->request));
+    }
+    const auto* tune = job_in<TuneJob>(effects);
+    state.jobs.clear();
+    if (!tune) continue;
+    EXPECT_NE(tune->command_line.find(searches[found++]), std::string::npos) << tune->command_line;
+    EXPECT_EQ(state.tune.form.budget, "evaluations=1000");
+    EXPECT_EQ(state.tune.form.target, "mine");
+    EXPECT_EQ(state.tune.form.options, "");
+  }
+  EXPECT_EQ(found, searches.size());
+}
+
 }  // namespace
 }  // namespace tilewright

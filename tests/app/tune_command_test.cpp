@@ -134,6 +134,14 @@ TEST(TuneArguments, AreRefusedBeforeAWorkloadIsServedForThem) {
       {{"--within", "0.5"}, "--within 0.5"},
       {{"--pin", "tile_m"}, "--pin 'tile_m' is not PARAMETER=VALUE"},
       {{"--regret", "-3"}, "--regret"},
+      {{"--evaluator", "nonsense"}, "--evaluator 'nonsense' is unknown"},
+      {{"--evaluator", "/bin/echo {tile_q}"}, "did you mean 'tile_m'?"},
+      {{"--evaluator", "table:"}, "names no file"},
+      {{"--repetitions", "3"}, "--repetitions makes sense only with"},
+      {{"--evaluator", "cmd /bin/echo 1", "--fidelity", "composed"}, "is of the simulator"},
+      {{"--pin", "tile_q=16"}, "no parameter 'tile_q'"},
+      {{"--ban", "tile_q=17"}, "no parameter 'tile_q'"},
+      {{"--resume", "soon"}, "--resume"},
   };
   for (const auto& each : cases) {
     const Outcome outcome =

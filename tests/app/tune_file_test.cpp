@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "db/store.h"
 #include "tests/app/program.h"
 #include "tests/packed.h"
 
@@ -118,6 +119,26 @@ TEST_F(TuneFile, IsResumedWithALargerBudgetAndAnotherSpace) {
   const Json pinned = tune_by_command({"--resume", "latest", "--pin", "mode=row,scale=2.5"});
   EXPECT_EQ(pinned["evaluations"], 0);
   EXPECT_EQ(pinned["winners"][0]["time_us"], 11);
+}
+
+TEST_F(TuneFile, AResumedRunKeepsTheCountsOfAllItsParts) {
+  tune_by_command({"--budget", "evaluations=8", "--strategy", "random"});
+  const Json part = tune_by_command({"--resume", "latest", "--strategy", "exhaustive"});
+  EXPECT_EQ(part["evaluations"], 14);
+  const auto expect_whole = [&] {
+    Store store = Store::open(sandbox_.environment["TILEWRIGHT_DB"], OpenMode::kReadOnly);
+    const Json kept = Json::parse(store.load_run(1).result);
+    EXPECT_EQ(kept["evaluations"], 22);
+    EXPECT_EQ(kept["cache_hits"], 0);
+    EXPECT_EQ(kept["failures"], 3);
+    EXPECT_GT(kept["wall_ms"], part["wall_ms"].get<double>() / 2);
+    EXPECT_EQ(store.load_winners(1).at(0).evaluations, 22);
+    EXPECT_EQ(store.load_winners(1).at(0).cache_hits, 0);
+  };
+  expect_whole();
+  // What it tried counts, also what is in its space no longer.
+  tune_by_command({"--resume", "latest", "--pin", "mode=row,scale=2.5"});
+  expect_whole();
 }
 
 TEST_F(TuneFile, IsResumedForTheDeviceThatItIsTunedFor) {

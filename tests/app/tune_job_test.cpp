@@ -9,8 +9,10 @@
 #include "core/base/error.h"
 #include "core/base/file.h"
 #include "db/store.h"
+#include "tests/app/program.h"
 #include "tests/app/tune_fixture.h"
 #include "tests/temp_folder.h"
+#include "tuner/session/active_search.h"
 
 namespace tilewright {
 namespace {
@@ -45,6 +47,8 @@ TEST(TuneJob, RunsAsTheCommandDoesAndShowsItself) {
   EXPECT_EQ(winners[0].time_us, view->problems[0]->best_us);
   EXPECT_EQ(winners[0].config, view->problems[0]->best.text());
   EXPECT_EQ(store.load_run(1).command, small_job(folder).command_line);
+  EXPECT_EQ(store.trials_of_winners(1, kScreening), std::vector{view->problems[0]->best_at})
+      << "Export numbers tries as Tune does";
 
   const auto read = watch_run({folder.path("results.db"), 1}, progress);
   EXPECT_EQ(read->phase, TunePhase::kDone);
@@ -52,6 +56,37 @@ TEST(TuneJob, RunsAsTheCommandDoesAndShowsItself) {
   EXPECT_EQ(read->problems[0]->best_us, view->problems[0]->best_us);
   EXPECT_EQ(read->problems[0]->baseline_us, view->problems[0]->baseline_us);
   EXPECT_EQ(read->strategy, view->strategy);
+}
+
+TEST(TuneJob, AModelsSessionSaysHowFarItIsServed) {
+  const TempFolder folder;
+  TuneForm form;
+  form.target = folder.file("config.json", kSmallModel);
+  form.machine = "ascend-910b2:datasheet";
+  form.workload = "chat";
+  form.budget = "evaluations=1";
+  form.options = "--limit 200";
+  TuneJob job = small_job(folder);
+  job.tokens = tokens_of(form);
+  job.command_line = command_line_of(form);
+  std::stop_source stop;
+  std::vector<std::pair<std::string, double>> stages;
+  const JobProgress progress(
+      stop.get_token(), [](double) {},
+      [&](const JobResult& result) {
+        const TuneView& view = *std::get<std::shared_ptr<const TuneView>>(result);
+        if (!view.stage.empty()) stages.emplace_back(view.stage, view.stage_share);
+        if (view.run > 0) stop.request_stop();  // the search is of no interest
+        if (view.run > 0) EXPECT_EQ(view.stage, "");
+      },
+      std::make_shared<JobMailbox>());
+  run_tune(job, progress);
+  ASSERT_FALSE(stages.empty());
+  EXPECT_TRUE(stages.front().first.starts_with("serving: ")) << stages.front().first;
+  for (const auto& [stage, share] : stages) {
+    EXPECT_GE(share, 0);
+    EXPECT_LE(share, 1);
+  }
 }
 
 TEST(TuneJob, DoesWhatItIsToldAndEndsWithEverythingKept) {

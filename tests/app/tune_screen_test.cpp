@@ -382,6 +382,25 @@ TEST(TuneScreen, ASessionOfManyProblemsListsThem) {
   EXPECT_EQ(state.tune.shown()->problem, small_gemm(1024).text());
 }
 
+TEST(TuneScreen, TheListNamesTheOpsOfItsProblems) {
+  State state = full_state(120, 40, 3);
+  TuneRecorder recorder = made_up_session(2, 2);
+  recorder.expect(small_gemm(4096).text(), "qkv,down", 200);
+  state.tune.view = std::make_shared<const TuneView>(recorder.view(1));
+  EXPECT_NE(draw(state).text().find("qkv,down"), std::string::npos) << draw(state).text();
+}
+
+TEST(TuneScreen, SaysWhatItDoesBeforeThereIsAnythingToTry) {
+  State state = full_state(120, 40);
+  TuneView view;
+  view.label = "qwen2-7b";
+  view.stage = "serving: 12/60 requests, step 400";
+  view.stage_share = 0.2;
+  state.tune.view = std::make_shared<const TuneView>(view);
+  EXPECT_NE(draw(state).text().find("serving: 12/60 requests, step 400"), std::string::npos)
+      << draw(state).text();
+}
+
 TEST(TuneScreen, HostileTextsStayInTheirLines) {
   State state = full_state(120, 40);
   state.pane() = {kTuneLog, true};

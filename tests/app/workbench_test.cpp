@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -46,6 +47,36 @@ TEST(Workbench, OpensOnATerminalAndLeavesItAsItWas) {
   program.type("q");
   EXPECT_EQ(program.exit_status(), 0);
   expect_restored(program);
+}
+
+TEST(Workbench, HomeShowsByItselfWhatOthersAdd) {
+  Sandbox sandbox;
+  TerminalProgram program(sandbox, {});
+  ASSERT_TRUE(program.shows("no runs yet"));
+  ASSERT_EQ(sandbox.run({"run", "silu_mul", "--shape", "rows=64,cols=512"}).status, 0);
+  EXPECT_TRUE(program.shows("Runs  1")) << program.screen();
+}
+
+TEST(Workbench, ShowsADatabaseThatItCannotWriteAndSaysSo) {
+  Sandbox sandbox;
+  ASSERT_EQ(sandbox.run({"run", "silu_mul", "--shape", "rows=64,cols=512"}).status, 0);
+  const std::string folder = sandbox.path("");
+  std::filesystem::permissions(folder, static_cast<std::filesystem::perms>(0555));
+  if (::geteuid() == 0) {  // who may write everywhere
+    sandbox.launcher = {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"};
+  }
+  if (sandbox.run({"--version"}).status != 0) {
+    GTEST_SKIP() << "nobody may not run the program here";
+  }
+  {
+    TerminalProgram program(sandbox, {});
+    EXPECT_TRUE(program.shows("nothing is kept")) << program.screen();
+    EXPECT_TRUE(program.shows("Runs  1")) << program.screen();
+    program.type("q");
+    EXPECT_EQ(program.exit_status(), 0) << program.output();
+    EXPECT_FALSE(contains(program.output(), "was not kept")) << "it was said at once";
+  }
+  std::filesystem::permissions(folder, static_cast<std::filesystem::perms>(0755));
 }
 
 TEST(Workbench, RefusesATerminalThatCannotMoveItsCursor) {

@@ -46,6 +46,53 @@ TEST_F(TrialsTest, KeepsEverythingARunTriedInOrderWithItsProposer) {
   EXPECT_EQ(rows(store, "SELECT count(*) FROM attempt"), "count(*)\n3\n");
 }
 
+TEST_F(TrialsTest, AreCountedByProblemOverAllPartsOfARun) {
+  Store store = with_run();
+  const auto looked = [](int64_t m) {
+    MeasurementKey key = TrialsTest::key(m);
+    key.evaluator = "sim/1/fast";
+    return key;
+  };
+  const auto other = [](int64_t m, const char* config) {
+    MeasurementKey key = TrialsTest::key(m);
+    key.config = config;
+    return key;
+  };
+  const int64_t before = store.begin_run(tuning_run());
+  store.record_trials(before, std::vector<TrialRow>{{other(2, "tile_m=8"), "seed", ok(4), 5, "d"}});
+  store.record_trials(1, std::vector<TrialRow>{{looked(1), "screening", ok(9), 1, "d"},
+                                               {looked(2), "screening", ok(1), 1, "d"},
+                                               {other(2, "tile_m=8"), "seed"},
+                                               {looked(1), "random"},
+                                               {key(2), "random", ok(1), 5, "d"}});
+  // A later part asks for a config again, and its other search fails.
+  store.record_trials(
+      1, std::vector<TrialRow>{{key(2), "annealing"}, {key(1), "random", failure(), 5, "d"}});
+  const auto counts = store.trial_counts(1, "screening");
+  ASSERT_EQ(counts.size(), 2u);
+  const TrialCounts& one = counts.at(key(1).problem);
+  EXPECT_EQ(one.evaluations, 1);
+  EXPECT_EQ(one.cache_hits, 0);
+  EXPECT_EQ(one.screened, 1);
+  EXPECT_EQ(one.failures, 1);
+  const TrialCounts& two = counts.at(key(2).problem);
+  EXPECT_EQ(two.evaluations, 1);
+  EXPECT_EQ(two.cache_hits, 2) << "of another run, and its own once more";
+  EXPECT_EQ(two.screened, 0);
+  EXPECT_EQ(two.failures, 0);
+
+  Winner winner;
+  winner.kernel = key(2).kernel;
+  winner.kernel_revision = key(2).kernel_revision;
+  winner.problem = key(2).problem;
+  winner.evaluator = key(2).evaluator;
+  winner.config = key(2).config;
+  winner.baseline_config = winner.config;
+  winner.time_us = 1;
+  store.save_winners(1, std::vector<Winner>{winner});
+  EXPECT_EQ(store.trials_of_winners(1, "screening"), std::vector<int64_t>{2}) << "of its problem";
+}
+
 TEST_F(TrialsTest, AreReadFromAPlaceOn) {
   Store store = with_run();
   for (int m = 1; m <= 5; ++m) {

@@ -28,6 +28,52 @@ constexpr std::string_view kNumerics = "numerics";
 /// Multiply-adds that a reduced problem may have: a fraction of a second, reference and all.
 constexpr double kMostReducedWork = 1e9;
 
+/// What of two plans is not the same.
+class Differences {
+ public:
+  template <typename Value>
+  void add(std::string_view what, const Value& a, const Value& b) {
+    if (a == b) return;
+    if (count_++ == 0) {
+      first_ = fmt::format("{} '{}' is read as '{}'", what, printable(fmt::format("{}", a), 80),
+                           printable(fmt::format("{}", b), 80));
+    }
+  }
+
+  void add(const PlanTable& a, const PlanTable& b) {
+    const std::string table =
+        fmt::format("{} {} n={} k={}: ", printable(a.kernel, 40), name_of(a.dtype), a.n, a.k);
+    add(table + "kernel", a.kernel, b.kernel);
+    add(table + "revision", a.revision, b.revision);
+    add(table + "type", name_of(a.dtype), name_of(b.dtype));
+    add(table + "n", a.n, b.n);
+    add(table + "k", a.k, b.k);
+    add(table + "epilogue", a.epilogue, b.epilogue);
+    add(table + "layouts", join(a.layouts, ","), join(b.layouts, ","));
+    add(table + "ops", join(a.ops, ","), join(b.ops, ","));
+    add(table + "number of ranges", a.ranges.size(), b.ranges.size());
+    for (size_t i = 0; i < std::min(a.ranges.size(), b.ranges.size()); ++i) {
+      const PlanRange& from = a.ranges[i];
+      const PlanRange& to = b.ranges[i];
+      const std::string rows = fmt::format("{}m={}..{}, ", table, from.m_min, from.m_max);
+      add(rows + "first m", from.m_min, to.m_min);
+      add(rows + "last m", from.m_max, to.m_max);
+      add(rows + "config", from.config.text(), to.config.text());
+      add(rows + "time in us", from.time_us, to.time_us);
+    }
+  }
+
+  /// The first of them, and how many there are besides.
+  std::string text() const {
+    if (count_ == 0) return "its serving options";
+    return count_ == 1 ? first_ : fmt::format("{}, and {} more", first_, count_ - 1);
+  }
+
+ private:
+  std::string first_;
+  int count_ = 0;
+};
+
 std::string text_of(const Winner& winner) {
   return printable(winner.problem, 160);
 }
@@ -179,11 +225,34 @@ PlanCheck check_ranges(const Run& run, std::span<const Winner> winners) {
   }
 }
 
+std::string plan_difference(const Plan& written, const Plan& read) {
+  if (written == read) return "";
+  Differences differences;
+  differences.add("the machine's name", written.machine_name, read.machine_name);
+  differences.add("the machine's fingerprint", written.machine_fingerprint,
+                  read.machine_fingerprint);
+  differences.add("the model", written.model, read.model);
+  differences.add("the workload", written.workload_class, read.workload_class);
+  differences.add("the number of tables", written.tables.size(), read.tables.size());
+  for (size_t i = 0; i < std::min(written.tables.size(), read.tables.size()); ++i) {
+    differences.add(written.tables[i], read.tables[i]);
+  }
+  differences.add("the number of runs", written.provenance.size(), read.provenance.size());
+  for (size_t i = 0; i < std::min(written.provenance.size(), read.provenance.size()); ++i) {
+    differences.add("the number of a run", written.provenance[i].run, read.provenance[i].run);
+    differences.add("the date of a run", written.provenance[i].date, read.provenance[i].date);
+    differences.add("the program of a run", written.provenance[i].tool, read.provenance[i].tool);
+  }
+  return differences.text();
+}
+
 PlanCheck check_tables(const Run& run, std::span<const Winner> winners) {
   try {
     const Plan plan = make_plan(run, winners);
-    if (parse_plan(write_plan(plan), "the plan") != plan) {
-      return {kTables, CheckStatus::kFailed, "the plan is another one when it is read back"};
+    const std::string change = plan_difference(plan, parse_plan(write_plan(plan), "the plan"));
+    if (!change.empty()) {
+      return {kTables, CheckStatus::kFailed,
+              "the plan is another one when it is read back: " + change};
     }
     for (const Winner& winner : winners) {
       const Problem problem = parse_problem(winner.problem);

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/machine/machine.h"
+#include "core/plan/plan.h"
 #include "db/store.h"
 
 namespace tilewright {
@@ -36,6 +37,10 @@ PlanCheck check_fit(std::span<const Winner> winners, const Machine& machine,
 
 /// No rows of a matrix have two winners, and the ranges that follow leave no gap.
 PlanCheck check_ranges(const Run& run, std::span<const Winner> winners);
+
+/// What of a plan another one, read from its text, has not as it was: the first difference, named
+/// with both values, and how many there are besides; empty where they are the same.
+std::string plan_difference(const Plan& written, const Plan& read);
 
 /// The plan can be made, read back as it is, and a look-up in it at the rows of each winner gives
 /// its config.

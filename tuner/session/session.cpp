@@ -328,13 +328,20 @@ class Session {
     return sum;
   }
 
+  /// The rows that a resumed run leaves are of all its parts.
   void save_winners() {
+    std::map<std::string, TrialCounts> whole;
+    if (options_.resumed_run > 0) whole = store_.trial_counts(run_id_, kScreening);
     std::vector<Winner> winners;
     std::map<std::pair<std::string, std::string>, size_t> saved;
     for (size_t i = 0; i < problems_.size(); ++i) {
       const TunedProblem& tuned = result_.problems[i];
       if (!tuned.found || !beats_apart(tuned, result_)) continue;
       Winner winner = winner_row(tuned, runner_.key(i, tuned.config));
+      if (const auto counts = whole.find(winner.problem); counts != whole.end()) {
+        winner.evaluations = counts->second.evaluations;
+        winner.cache_hits = counts->second.cache_hits;
+      }
       const auto [same, is_new] =
           saved.try_emplace({winner.kernel, winner.problem}, winners.size());
       if (is_new) {

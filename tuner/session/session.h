@@ -152,7 +152,7 @@ struct TuneResult {
   int64_t evaluations = 0;
   int64_t cache_hits = 0;
   int64_t screened = 0;
-  int64_t replayed = 0;      ///< trials of the run that was resumed
+  int64_t replayed = 0;      ///< trials of the run that was resumed, cache hits and screened
   bool interrupted = false;  ///< stop() said so
   bool out_of_time = false;  ///< max_seconds were over
 };

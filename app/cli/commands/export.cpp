@@ -20,6 +20,7 @@
 #include "core/space/problem.h"
 #include "db/formats/import.h"
 #include "db/queries.h"
+#include "tuner/session/active_search.h"
 #include "tuner/session/plan_maker.h"
 
 namespace tilewright {
@@ -135,7 +136,7 @@ QueryResult shown_rows(const ExportSource& source) {
 }
 
 int list_of(Context& context, Store& store, ExportSource& source) {
-  const std::vector<int64_t> trials = store.trials_of_winners(source.run.id);
+  const std::vector<int64_t> trials = store.trials_of_winners(source.run.id, kScreening);
   for (size_t i = 0; i < std::min(trials.size(), source.winners.size()); ++i) {
     source.winners[i].trial = trials[i];
   }

@@ -15,6 +15,7 @@
 #include "app/cli/interrupt.h"
 #include "app/cli/kernel_run.h"
 #include "app/cli/problem_arguments.h"
+#include "app/cli/report_diff.h"
 #include "app/cli/run_report.h"
 #include "app/cli/steps_report.h"
 #include "app/cli/timing_report.h"
@@ -71,8 +72,7 @@ Json json_of(const RunReport& report) {
 }
 
 std::string shown(const ReportSection& section, double value) {
-  if (section.unit == "us") return format_us(value);
-  if (section.unit == "cycles") return format_count(static_cast<int64_t>(value + 0.5));
+  if (!section.unit.empty()) return shown_amount(section.unit, value);
   return fmt::format("{:.6g}", value);
 }
 

@@ -31,6 +31,7 @@
 #include "kernels/kernel.h"
 #include "tuner/evaluate/simulator_evaluator.h"
 #include "tuner/search/strategy.h"
+#include "tuner/session/active_search.h"
 #include "tuner/session/family_session.h"
 
 namespace tilewright {
@@ -76,24 +77,33 @@ Run latest_run(const TuneTarget& target, Store& store) {
   throw Error(ErrorKind::kNotFound, fmt::format("no run tuned {} before{}", target.label, others));
 }
 
-/// The run that --resume names; empty without it.
-std::optional<Run> resumed_run(const Context& context, const TuneTarget& target, Store& store) {
-  const Arguments& arguments = context.arguments();
-  if (!arguments.has("resume")) return std::nullopt;
-  const std::string text = arguments.text("resume");
-  if (text == "latest") {
-    Run run = latest_run(target, store);
-    context.note(fmt::format("going on with run {} of {}, {}", run.id, run.date, state_of(run)));
-    return run;
-  }
-  Run run = store.load_run(parse_int(text, "--resume"));
-  if (run.kind != RunKind::kTune || run.label != target.label) {
-    throw Error(ErrorKind::kUsage, fmt::format("--resume {}: that run did not tune {} but {}",
-                                               run.id, target.label, printable(run.label, 160)));
+/// The run whose number --resume gives, as far as it can be judged before the target is known;
+/// nothing without a number.
+std::optional<Run> numbered_run(const Arguments& arguments, Store& store) {
+  if (!arguments.has("resume") || arguments.text("resume") == "latest") return std::nullopt;
+  Run run = store.load_run(parse_int(arguments.text("resume"), "--resume"));
+  if (run.kind != RunKind::kTune) {
+    throw Error(ErrorKind::kUsage, fmt::format("--resume {}: that run is no tuning but {}", run.id,
+                                               printable(run.label, 160)));
   }
   const std::string other = who_is_at(run);
   if (other.empty()) return run;
   throw Error(ErrorKind::kFailed, fmt::format("cannot go on with {}", other));
+}
+
+/// The run that --resume names; empty without it.
+std::optional<Run> resumed_run(const Context& context, const TuneTarget& target, Store& store) {
+  const Arguments& arguments = context.arguments();
+  if (!arguments.has("resume")) return std::nullopt;
+  if (arguments.text("resume") == "latest") {
+    Run run = latest_run(target, store);
+    context.note(fmt::format("going on with run {} of {}, {}", run.id, run.date, state_of(run)));
+    return run;
+  }
+  std::optional<Run> run = numbered_run(arguments, store);
+  if (run->label == target.label) return run;
+  throw Error(ErrorKind::kUsage, fmt::format("--resume {}: that run did not tune {} but {}",
+                                             run->id, target.label, printable(run->label, 160)));
 }
 
 /// A run holds what one evaluator says of one machine: its winners would no longer be of the run
@@ -259,6 +269,24 @@ Json json_of(const Tuning& tuning, bool with_winners, double wall_ms) {
   return json;
 }
 
+/// What is kept of a tuning: of a run that was resumed the counts are those of all its parts.
+Json kept_json(const Tuning& tuning, Store& store) {
+  Json json = json_of(tuning, false, tuning.wall_ms);
+  if (tuning.options.resumed_run == 0) return json;
+  TrialCounts whole;
+  for (const auto& [problem, counts] : store.trial_counts(tuning.run, kScreening)) {
+    whole.evaluations += counts.evaluations;
+    whole.cache_hits += counts.cache_hits;
+    whole.screened += counts.screened;
+    whole.failures += counts.failures;
+  }
+  json["evaluations"] = whole.evaluations;
+  json["cache_hits"] = whole.cache_hits;
+  json["screened"] = whole.screened;
+  json["failures"] = whole.failures;
+  return json;
+}
+
 /// Problems for which nothing worked: nothing fits, unless the session ended before they had a
 /// chance.
 void refuse_empty(const TuneSummary& summary) {
@@ -314,6 +342,7 @@ void warn_early_end(const Context& context, const TuneResult& result, int64_t ru
 /// What a command line names, less what other shards have of it. Nothing when interrupted.
 std::optional<TuneTarget> read_target(Context& context, const Shard& shard) {
   check_tune_arguments(context.arguments());
+  check_evaluator_arguments(context.arguments(), {});
   std::optional<TuneTarget> target = read_tune_target(context);
   if (target) shard.keep_own(target->problems);
   return target;
@@ -338,6 +367,7 @@ std::unique_ptr<RunRecord> begin_record(const Context& context, Store& store,
 /// Nothing when interrupted before anything was measured. The result refers to problems in it, so
 /// it stays where it is.
 std::unique_ptr<Tuning> run_tuning(Context& context, const TunePlace& place) {
+  numbered_run(context.arguments(), place.store);  // refused before a workload is served
   std::optional<TuneTarget> target = read_target(context, place.shard);
   if (!target || context.is_stopped()) return nullptr;
   auto tuning = std::make_unique<Tuning>();
@@ -361,7 +391,7 @@ std::unique_ptr<Tuning> run_tuning(Context& context, const TunePlace& place) {
   refuse_empty(tuning->summary);
   tuning->wall_ms = record->wall_ms();
   record->finish(tuning->result.interrupted ? RunStatus::kInterrupted : RunStatus::kDone,
-                 json_of(*tuning, false, tuning->wall_ms));
+                 kept_json(*tuning, place.store));
   return tuning;
 }
 

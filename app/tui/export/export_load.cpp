@@ -13,6 +13,7 @@
 #include "core/base/format.h"
 #include "core/base/text.h"
 #include "db/queries.h"
+#include "tuner/session/active_search.h"
 #include "tuner/session/plan_maker.h"
 
 namespace tilewright {
@@ -87,7 +88,7 @@ std::shared_ptr<const ExportView> load_export(const LoadExportJob& job,
   progress.show(std::make_shared<const ExportView>(*view));
   progress.at(0.5);
   // Of a run with very many tries this takes longer than a screen may take to open.
-  const std::vector<int64_t> trials = store.trials_of_winners(*run);
+  const std::vector<int64_t> trials = store.trials_of_winners(*run, kScreening);
   for (size_t i = 0; i < std::min(trials.size(), view->source.winners.size()); ++i) {
     view->source.winners[i].trial = trials[i];
   }

@@ -21,7 +21,7 @@ namespace {
 
 std::vector<PaneBox> layout(const State& state, const Rect& body) {
   if (body.width < 100) {
-    const int jobs = state.jobs.empty() || state.pane().pane == kJobs ? 0 : 3;
+    const int jobs = state.shown_jobs().empty() || state.pane().pane == kJobs ? 0 : 3;
     const std::vector<Rect> rows = split_rows(body, std::array{Share{5, 1}, Share{jobs, 0}});
     std::vector<PaneBox> boxes = {{state.pane().pane, rows[0]}};
     if (jobs > 0) boxes.push_back({kJobs, rows[1]});
@@ -111,6 +111,32 @@ void open_row(State& state, std::string_view, Effects& effects) {
   }
 }
 
+/// What the cursors of the lists are on, wherever it stands after the next read.
+struct Chosen {
+  int64_t run = 0;
+  std::string best;
+  std::string session;
+};
+
+std::string key_of(const BestRow& best) {
+  return fmt::format("{}\n{}\n{}", best.problem, best.machine, best.evaluator);
+}
+
+Chosen chosen_of(const State& state) {
+  const RunRow* run = chosen_run(state);
+  const BestRow* best = chosen_best(state);
+  const SessionRow* session = chosen_session(state);
+  return {run ? run->id : 0, best ? key_of(*best) : "", session ? session->name : ""};
+}
+
+/// The cursor goes where its row went; where that is gone, it stays as far down as it was.
+template <typename Rows, typename Is>
+void follow(ListCursor& cursor, const Rows& rows, Is is_chosen) {
+  const auto found = std::ranges::find_if(rows, is_chosen);
+  const auto row = found == rows.end() ? cursor.row : static_cast<int>(found - rows.begin());
+  cursor.move_to(row, static_cast<int>(rows.size()));
+}
+
 std::string nothing_to_open(const State& state) {
   const int pane = state.pane().pane;
   const bool has = pane == kStart || (pane == kRuns && chosen_run(state)) ||
@@ -146,9 +172,11 @@ void click(State& state, int pane, const Rect& inner, const MouseEvent& event, E
   ListCursor* list = focused_list(state, count);
   if (event.kind != MouseEvent::Kind::kPress || !list) return;
   const bool has_head = pane == kRuns || pane == kBest;
-  const int first = has_head ? first_row(list->row, count, inner.height - 1) - 1 : 0;
-  const int row = first + event.y;
-  if (event.y < (has_head ? 1 : 0) || row >= count) return;
+  const int above = failure_rows(state, pane, inner.width);
+  const int y = event.y - above;
+  const int first = has_head ? first_row(list->row, count, inner.height - above - 1) - 1 : 0;
+  const int row = first + y;
+  if (y < (has_head ? 1 : 0) || row >= count) return;
   if (row == list->row) {
     open_row(state, "", effects);
   } else {
@@ -169,7 +197,8 @@ std::string command_line(const State& state) {
 
 std::string status(const State& state) {
   const HomeState& home = state.home;
-  if (!home.data) return "reading " + state.db;
+  if (!state.not_kept.empty()) return "nothing is kept: " + state.not_kept;
+  if (!home.data) return (home.failure.empty() ? "reading " : "not read: ") + state.db;
   if (!home.data->exists) return fmt::format("{}: nothing was recorded yet", state.db);
   return fmt::format("{}  schema {}, {} measurements, {} runs, {}", state.db,
                      home.data->schema_version, format_count(home.data->measurement_count),
@@ -184,15 +213,29 @@ void refresh_home(State& state, Effects& effects) {
       submit(state, effects, "read database", LoadHomeJob{state.db, state.home.filter});
 }
 
+void reread_home(State& state, Effects& effects) {
+  refresh_home(state, effects);
+  state.jobs.back().is_quiet = true;
+}
+
 void home_job_ended(State& state, const JobSnapshot& job) {
-  if (job.id == state.home.load_job) state.home.load_job = 0;
+  if (job.id != state.home.load_job) return;
+  state.home.load_job = 0;
+  if (job.phase == JobPhase::kFailed) state.home.failure = job.failure;
 }
 
 void home_loaded(State& state, int64_t job, const std::shared_ptr<const HomeData>& data) {
-  if (job == state.home.load_job) state.home.load_job = 0;
-  state.home.data = data;
-  state.home.runs.move_to(state.home.runs.row, static_cast<int>(shown_runs(state.home).size()));
-  state.home.best.move_to(state.home.best.row, static_cast<int>(shown_best(state.home).size()));
+  HomeState& home = state.home;
+  if (job == home.load_job) home.load_job = 0;
+  home.failure.clear();
+  const Chosen chosen = chosen_of(state);
+  home.data = data;
+  const std::vector<const RunRow*> runs = shown_runs(home);
+  const std::vector<const BestRow*> best = shown_best(home);
+  follow(home.runs, runs, [&](const RunRow* run) { return run->id == chosen.run; });
+  follow(home.best, best, [&](const BestRow* row) { return key_of(*row) == chosen.best; });
+  follow(home.sessions, data->sessions,
+         [&](const SessionRow& session) { return session.name == chosen.session; });
 }
 
 std::vector<WorkbenchCommand> home_commands() {

@@ -19,5 +19,7 @@ void home_job_ended(State& state, const JobSnapshot& job);
 
 /// Asks for what the database holds now.
 void refresh_home(State& state, Effects& effects);
+/// The same when nobody asked for it: it is not shown as a job.
+void reread_home(State& state, Effects& effects);
 
 }  // namespace tilewright

@@ -73,6 +73,7 @@ struct HomeState {
   ListCursor start;      ///< of the menu
   std::string filter;    ///< of the lists, in lower case
   int64_t load_job = 0;  ///< reads the database; 0: none
+  std::string failure;   ///< why the last read failed; empty: it did not
 };
 
 }  // namespace tilewright

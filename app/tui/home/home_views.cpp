@@ -50,9 +50,26 @@ Role role_of_status(std::string_view status) {
   return Role::kText;
 }
 
+/// Why the pane shows nothing, or not what the database holds now; empty where it does.
+std::string failure_text(const State& state, int pane) {
+  const HomeState& home = state.home;
+  if (home.failure.empty() || (home.data && pane != kRuns)) return "";
+  return fmt::format("{}: {}; R reads it again", home.data ? "not as it is now" : "not read",
+                     home.failure);
+}
+
+/// Says why the database could not be read; returns the room below.
+Canvas below_failure(const State& state, int pane, Canvas& canvas) {
+  const std::string text = failure_text(state, pane);
+  const int rows =
+      text.empty() ? 0 : std::min(draw_wrapped(canvas, 0, 0, text, Role::kBad), canvas.height());
+  return canvas.part({0, rows, canvas.width(), canvas.height() - rows});
+}
+
 /// Why a list is empty; `what` where the database has nothing for it.
 std::string reason_of_nothing(const HomeState& home, std::string_view what) {
-  if (!home.data) return "reading the database ...";
+  if (!home.data)
+    return home.load_job != 0 || home.failure.empty() ? "reading the database ..." : "";
   if (home.filter.empty()) return std::string(what);
   if (home.load_job != 0) return fmt::format("looking for \"{}\" ...", printable(home.filter));
   return fmt::format("nothing matches \"{}\"; Esc shows all", printable(home.filter));
@@ -100,7 +117,8 @@ std::string moment(const std::string& date) {
   return date.size() < 16 ? date : date.substr(5, 5) + " " + date.substr(11, 5);
 }
 
-void draw_runs(const State& state, Canvas canvas) {
+void draw_runs(const State& state, Canvas whole) {
+  Canvas canvas = below_failure(state, kRuns, whole);
   const std::vector<const RunRow*> runs = shown_runs(state.home);
   if (runs.empty()) {
     draw_nothing(canvas, state,
@@ -136,7 +154,8 @@ std::string best_title(const State& state) {
                      data->best.size());
 }
 
-void draw_best(const State& state, Canvas canvas) {
+void draw_best(const State& state, Canvas whole) {
+  Canvas canvas = below_failure(state, kBest, whole);
   const std::vector<const BestRow*> rows = shown_best(state.home);
   if (rows.empty()) {
     draw_nothing(canvas, state, "none yet: every run and every tuning adds to them");
@@ -185,7 +204,8 @@ void draw_machine(const State& state, Canvas canvas) {
   draw_fact(canvas, y++, "hash", machine.fingerprint());
 }
 
-void draw_sessions(const State& state, Canvas canvas) {
+void draw_sessions(const State& state, Canvas whole) {
+  Canvas canvas = below_failure(state, kSessions, whole);
   if (!state.home.data) return draw_nothing(canvas, state, "");
   const std::vector<SessionRow>& sessions = state.home.data->sessions;
   if (sessions.empty()) {
@@ -204,21 +224,19 @@ void draw_sessions(const State& state, Canvas canvas) {
 }
 
 void draw_jobs(const State& state, Canvas canvas) {
-  if (state.jobs.empty()) {
-    canvas.text(0, 0, "nothing is at work", Role::kDim);
-    return;
-  }
+  const std::vector<const JobSnapshot*> jobs = state.shown_jobs();
+  if (jobs.empty()) canvas.text(0, 0, "nothing is at work", Role::kDim);
   int y = 0;
-  for (const JobSnapshot& job : state.jobs) {
-    const int x = canvas.text(0, y, fmt::format("{} {}", job.id, job.title), Role::kText,
+  for (const JobSnapshot* job : jobs) {
+    const int x = canvas.text(0, y, fmt::format("{} {}", job->id, job->title), Role::kText,
                               canvas.width() - 20) +
                   1;
-    if (job.phase == JobPhase::kQueued) {
+    if (job->phase == JobPhase::kQueued) {
       canvas.text(x, y++, "queued", Role::kDim);
       continue;
     }
-    canvas.bar(canvas.width() - 17, y, 10, job.fraction, Role::kGood);
-    canvas.text_right(canvas.width(), y++, fmt::format("{:.0f} %", job.fraction * 100));
+    canvas.bar(canvas.width() - 17, y, 10, job->fraction, Role::kGood);
+    canvas.text_right(canvas.width(), y++, fmt::format("{:.0f} %", job->fraction * 100));
   }
 }
 
@@ -250,6 +268,11 @@ std::span<const PaneInfo> home_panes() {
 
 std::span<const StartEntry> start_entries() {
   return kStartEntries;
+}
+
+int failure_rows(const State& state, int pane, int width) {
+  const std::string text = failure_text(state, pane);
+  return text.empty() ? 0 : static_cast<int>(wrapped(text, width).size());
 }
 
 std::vector<const RunRow*> shown_runs(const HomeState& home) {

@@ -21,6 +21,9 @@ struct StartEntry {
 };
 std::span<const StartEntry> start_entries();
 
+/// Rows at the top of a pane that say why the database could not be read; 0 where it could.
+int failure_rows(const State& state, int pane, int width);
+
 /// The runs and the best configs that the filter leaves.
 std::vector<const RunRow*> shown_runs(const HomeState& home);
 std::vector<const BestRow*> shown_best(const HomeState& home);

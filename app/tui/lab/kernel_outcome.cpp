@@ -118,9 +118,10 @@ RestoredRuns restore_runs(const RestoreRunsJob& job, const JobProgress& progress
     const double done = static_cast<double>(&run - job.runs.data());
     const JobProgress part = progress.part(done / count, (done + 1) / count);
     try {
+      KernelOutcome outcome = run_kernel({.request = run.request, .db = "", .keeps = false}, part);
+      outcome.run = run.run;
       restored.runs.push_back(
-          {run.number, std::make_shared<const KernelOutcome>(
-                           run_kernel({.request = run.request, .db = "", .keeps = false}, part))});
+          {run.number, std::make_shared<const KernelOutcome>(std::move(outcome))});
     } catch (const Error&) {
       continue;
     }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "app/tui/lab/kernel_outcome.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 
@@ -71,6 +72,15 @@ Assignment assignment_of(std::string_view text) {
 }
 
 }  // namespace
+
+std::string LabRun::name() const {
+  return outcome->run > 0 ? fmt::format("run {}", outcome->run)
+                          : fmt::format("try {} (not kept)", number);
+}
+
+std::string LabRun::short_name() const {
+  return outcome->run > 0 ? std::to_string(outcome->run) : fmt::format("try {}", number);
+}
 
 const LabRun* LabState::run_of(int number) const {
   const auto found = std::ranges::find(runs, number, &LabRun::number);

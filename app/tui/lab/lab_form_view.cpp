@@ -214,14 +214,14 @@ std::string result_line(const State& state, int columns) {
   if (!run) return "Enter runs it";
   const KernelOutcome& outcome = *run->outcome;
   constexpr int kColumnsForAll = 74;
-  std::string line = fmt::format("run {}  ", run->number);
+  std::string line = run->name() + "  ";
   line += columns >= kColumnsForAll
               ? result_text(outcome)
               : fmt::format("{}, {} of {}", format_us(outcome.time_us),
                             format_share(peak_share(outcome)), peak_name(outcome));
   const LabRun* pinned = lab.pinned_run();
   if (pinned && pinned != run && are_comparable(*pinned->outcome, outcome)) {
-    line += fmt::format("  pin {}: {}", pinned->number,
+    line += fmt::format("  pin {}: {}", pinned->short_name(),
                         change_percent(pinned->outcome->time_us, outcome.time_us));
   }
   return line;

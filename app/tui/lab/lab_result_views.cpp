@@ -203,7 +203,9 @@ void draw_lab_history(const State& state, Canvas canvas) {
   if (draw_without_result(state, canvas)) return;
   const LabState& lab = state.lab;
   const bool has_pin = lab.pinned_run() != nullptr;
-  std::vector<Column> all = {{"#", 3, true}, {"change", 9}, {"time", 9, true}};
+  int names = 3;  // with room for the mark of the pin
+  for (const LabRun& run : lab.runs) names = std::max(names, columns_of(run.short_name()) + 2);
+  std::vector<Column> all = {{"run", names, true}, {"change", 9}, {"time", 9, true}};
   if (has_pin) all.push_back({"vs pin", 8, true});
   all.push_back({"config", 48});
   all.push_back({"problem", 34});
@@ -216,7 +218,7 @@ void draw_lab_history(const State& state, Canvas canvas) {
     const LabRun& run = lab.runs[static_cast<size_t>(count - 1 - row)];
     const KernelRequest& request = run.outcome->request;
     const bool is_shown = run.number == lab.shown;
-    std::vector<std::string> values = {std::to_string(run.number), history_change(lab, run),
+    std::vector<std::string> values = {run.short_name(), history_change(lab, run),
                                        format_us(run.outcome->time_us)};
     if (has_pin) values.push_back(against_pin(lab, run));
     values.push_back(named_config(request.config));

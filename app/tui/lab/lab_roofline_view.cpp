@@ -137,13 +137,13 @@ void draw_points(const LabState& lab, const LabRun& shown, LogPlot& plot) {
     if (run.number == lab.pinned) {
       put_point(plot, x, y, utf8_of(std::u32string(1, plot.canvas().glyphs().pinned)), Role::kWarn);
     } else {
-      put_point(plot, x, y, std::to_string(run.number % 10), Role::kDim);
+      put_point(plot, x, y, std::string(1, run.short_name().back()), Role::kDim);
     }
   }
   const KernelOutcome& outcome = *shown.outcome;
   put_point(plot, l2_intensity(outcome), outcome.flops_per_s(), "L", Role::kMatch);
-  put_point(plot, hbm_intensity(outcome), outcome.flops_per_s(), fmt::format("({})", shown.number),
-            Role::kCursor);
+  put_point(plot, hbm_intensity(outcome), outcome.flops_per_s(),
+            fmt::format("({})", shown.short_name()), Role::kCursor);
 }
 
 void draw_labels(const KernelOutcome& outcome, double peak, LogPlot& plot) {
@@ -252,15 +252,14 @@ void draw_plot(const LabState& lab, const LabRun& shown, Canvas canvas) {
   draw_axis(canvas, kAxisLabel, plot, height, fmt::format("{}/B", operation_of(outcome)));
 }
 
-std::vector<std::string> plot_facts(const KernelOutcome& outcome, int number) {
+std::vector<std::string> plot_facts(const KernelOutcome& outcome, const std::string& name) {
   const Machine& machine = outcome.request.machine->machine;
   const double ridge = peak_flops_of(outcome) / hbm_bytes_per_s(machine);
   const std::string_view operation = operation_of(outcome);
-  return {
-      fmt::format("({}) {} at {} {}/B of HBM", number, speed_text(outcome, outcome.flops_per_s()),
-                  axis_text(hbm_intensity(outcome)), operation),
-      fmt::format(" L  at {} {}/B of L2, ridge {}", axis_text(l2_intensity(outcome)), operation,
-                  axis_text(ridge))};
+  return {fmt::format("({}) {} at {} {}/B of HBM", name, speed_text(outcome, outcome.flops_per_s()),
+                      axis_text(hbm_intensity(outcome)), operation),
+          fmt::format(" L  at {} {}/B of L2, ridge {}", axis_text(l2_intensity(outcome)), operation,
+                      axis_text(ridge))};
 }
 
 /// U = E x R of each component.
@@ -296,9 +295,10 @@ void draw_lab_roofline(const State& state, Canvas canvas) {
   if (has_points && plot_rows >= kLeastPlot) {
     draw_plot(state.lab, shown, canvas.part({0, y, canvas.width(), plot_rows}));
     y += plot_rows;
-    for (const std::string& fact : plot_facts(outcome, shown.number)) canvas.text(0, y++, fact);
+    for (const std::string& fact : plot_facts(outcome, shown.short_name()))
+      canvas.text(0, y++, fact);
   } else if (has_points) {
-    y = draw_wrapped(canvas, 0, y, plot_facts(outcome, shown.number).front());
+    y = draw_wrapped(canvas, 0, y, plot_facts(outcome, shown.short_name()).front());
   }
   draw_components(outcome, canvas.part({0, y, canvas.width(), canvas.height() - y}));
 }

@@ -58,14 +58,14 @@ void say_outcome(State& state, const std::string& text, const KernelOutcome& out
 
 void say_result(State& state, const LabRun& run) {
   const LabState& lab = state.lab;
-  std::string text = fmt::format("run {}: {}", run.number, result_text(*run.outcome));
+  std::string text = fmt::format("{}: {}", run.name(), result_text(*run.outcome));
   const LabRun* pinned = lab.pinned_run();
   if (pinned && pinned->number != run.number) {
-    text += comparison(fmt::format("pin {}", pinned->number), *pinned->outcome, *run.outcome);
+    text += comparison("pin " + pinned->short_name(), *pinned->outcome, *run.outcome);
   }
   const LabRun* before = lab.run_of(lab.before);
   if (before && before != pinned) {
-    text += comparison(fmt::format("run {}", before->number), *before->outcome, *run.outcome);
+    text += comparison(before->name(), *before->outcome, *run.outcome);
   }
   say_outcome(state, text, *run.outcome, Role::kGood);
 }
@@ -76,7 +76,7 @@ void say_followed(State& state, const LabRun& run) {
   lab.applied_change = lab.followed->advice.change;
   lab.applied_run = run.number;
   const std::string text =
-      fmt::format("run {}: {}, est {}, real {} ({})", run.number, format_us(run.outcome->time_us),
+      fmt::format("{}: {}, est {}, real {} ({})", run.name(), format_us(run.outcome->time_us),
                   change_percent(lab.applied->before_us, lab.applied->estimated_us),
                   change_percent(lab.applied->before_us, lab.applied->real_us), lab.applied_change);
   say_outcome(state, text, *run.outcome, lab.applied->real_gain > 0 ? Role::kGood : Role::kWarn);
@@ -160,7 +160,7 @@ void pin_shown(State& state) {
   lab.pinned = lab.pinned == lab.shown ? 0 : lab.shown;
   state.say(lab.pinned == 0
                 ? "no run is pinned now"
-                : fmt::format("run {} is the baseline; D compares with it", lab.pinned));
+                : fmt::format("{} is the baseline; D compares with it", lab.pinned_run()->name()));
 }
 
 const Advice* chosen_advice(const LabState& lab) {

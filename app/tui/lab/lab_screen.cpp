@@ -140,7 +140,7 @@ std::string of_run(const State& state, std::string_view name) {
   const bool is_old = !lab.check.has_problem || request.problem != lab.check.problem ||
                       request.config != lab.form.config ||
                       request.machine->argument != lab.form.machine->argument;
-  return fmt::format("{}  run {}{}", name, run->number, is_old ? ", edited" : "");
+  return fmt::format("{}  {}{}", name, run->name(), is_old ? ", edited" : "");
 }
 
 std::string time_title(const State& state) {
@@ -246,7 +246,7 @@ std::string status(const State& state) {
   if (!lab.check.can_run()) return lab.check.wrong;
   const LabRun* run = lab.shown_run();
   if (!run) return "Enter runs what the form says";
-  return fmt::format("run {}: {} (took {:.0f} ms)", run->number, result_text(*run->outcome),
+  return fmt::format("{}: {} (took {:.0f} ms)", run->name(), result_text(*run->outcome),
                      run->outcome->wall_ms);
 }
 

@@ -24,6 +24,11 @@ enum class TimeView : uint8_t { kPath, kCores, kWaits, kDiff };
 struct LabRun {
   int number = 0;                                ///< of the session, from 1 on
   std::shared_ptr<const KernelOutcome> outcome;  ///< shared with what else shows it
+
+  /// "run 12", as the database knows it; "try 3 (not kept)" where it does not.
+  std::string name() const;
+  /// The same for lists: "12", "try 3".
+  std::string short_name() const;
 };
 
 /// An advice that is being followed: what it promised, and the run that will tell.

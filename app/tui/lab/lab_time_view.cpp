@@ -119,8 +119,8 @@ void draw_diff(const State& state, const LabRun& run, Canvas canvas) {
   const RunDiff diff = diff_of(*pinned.outcome, *run.outcome);
   canvas.text(
       0, 0,
-      fmt::format("pin {}: {}   run {}: {}   {}", pinned.number, format_us(pinned.outcome->time_us),
-                  run.number, format_us(run.outcome->time_us),
+      fmt::format("pin {}: {}   {}: {}   {}", pinned.short_name(),
+                  format_us(pinned.outcome->time_us), run.name(), format_us(run.outcome->time_us),
                   change_percent(pinned.outcome->time_us, run.outcome->time_us)),
       Role::kHeading);
   const int y = draw_diff_values(diff, canvas, 1) + 1;

@@ -87,6 +87,13 @@ void draw_nothing(const ResultsState& results, Canvas& canvas) {
                  Role::kDim);
     return;
   }
+  if (!results.compare_failure.empty()) {
+    draw_wrapped(canvas, 0, 0,
+                 fmt::format("A {}, B {} cannot be compared: {}", mark(results.mark_a),
+                             mark(results.mark_b), results.compare_failure),
+                 Role::kBad);
+    return;
+  }
   draw_wrapped(canvas, 0, 0,
                fmt::format("A {}, B {}: a marks the run of the result's row as the baseline, b the "
                            "one beside it; without such a row they ask for its number",

@@ -59,6 +59,10 @@ void draw_row(const State& state, const GridWindow& window, int place, Canvas& c
 
 void draw_nothing(const State& state, Canvas& canvas) {
   const ResultsState& results = state.results;
+  if (results.query_job == 0 && results.outcome && !results.outcome->failure.empty()) {
+    draw_wrapped(canvas, 0, 0, "the query failed: " + results.outcome->failure, Role::kBad);
+    return;
+  }
   draw_wrapped(canvas, 0, 0,
                results.query_job != 0
                    ? "the query is under way; Esc cancels it"

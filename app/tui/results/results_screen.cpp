@@ -70,7 +70,8 @@ std::vector<PaneBox> layout(const State& state, const Rect& body) {
 }
 
 void enter(State& state, Effects& effects) {
-  submit(state, effects, "read database", LoadCatalogJob{state.db, state.tune.globals.queries});
+  state.results.catalog_job =
+      submit(state, effects, "read database", LoadCatalogJob{state.db, state.tune.globals.queries});
 }
 
 bool type(State& state, Key key, Effects& effects) {

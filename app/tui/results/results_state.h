@@ -99,6 +99,8 @@ struct OpenCompletion {
 struct ResultsState {
   std::shared_ptr<const ResultsCatalog>
       catalog;                       ///< null until it was read; shared with its worker
+  int64_t catalog_job = 0;           ///< reads it; 0: none
+  std::string catalog_failure;       ///< why it could not be read; empty: it could
   ListCursor source;                 ///< in the list of queries, tables and history
   std::vector<std::string> history;  ///< what was run, oldest first, each once
   /// Of the history, while Up and Down bring it into the editor: entries from the newest; 0: none.
@@ -127,6 +129,7 @@ struct ResultsState {
   int64_t mark_a = 0;  ///< runs to be compared; 0: none
   int64_t mark_b = 0;
   int64_t compare_job = 0;
+  std::string compare_failure;  ///< why the two could not be compared; empty: they could
   std::shared_ptr<const ComparedRuns> compared;
   int compared_row = 0;         ///< first row that is shown
   bool shows_compared = false;  ///< else the chosen column, below the grid

@@ -292,6 +292,7 @@ void compare_marked(State& state, Effects& effects) {
   if (results.mark_a == 0 || results.mark_b == 0) return;
   if (results.compare_job != 0) effects.emplace_back(CancelEffect{results.compare_job});
   results.shows_compared = true;
+  results.compare_failure.clear();
   results.compare_job =
       submit(state, effects, "compare", CompareRunsJob{state.db, results.mark_a, results.mark_b});
 }
@@ -339,6 +340,7 @@ void catalog_loaded(State& state, const std::shared_ptr<const ResultsCatalog>& c
     state.say("your own queries: " + catalog->own_failure, Role::kWarn);
   }
   state.results.catalog = catalog;
+  state.results.catalog_failure.clear();
   ListCursor& source = state.results.source;
   source.move_to(source.row, static_cast<int>(source_rows(state.results).size()));
 }
@@ -429,6 +431,7 @@ void run_found(State& state, int64_t job, const std::shared_ptr<const FoundRun>&
 void runs_compared(State& state, int64_t job, const std::shared_ptr<const ComparedRuns>& compared) {
   if (job != state.results.compare_job) return;
   state.results.compare_job = 0;
+  state.results.compare_failure.clear();
   state.results.compared = compared;
   state.results.compared_row = 0;
 }
@@ -437,7 +440,16 @@ void results_job_ended(State& state, const JobSnapshot& job) {
   ResultsState& results = state.results;
   if (job.id == results.query_job) results.query_job = 0;
   if (job.id == results.run_job) results.run_job = 0;
-  if (job.id == results.compare_job) results.compare_job = 0;
+  const bool has_failed = job.phase == JobPhase::kFailed;
+  if (job.id == results.catalog_job) {
+    results.catalog_job = 0;
+    results.catalog_failure = has_failed ? job.failure : "";
+  }
+  if (job.id == results.compare_job) {
+    results.compare_job = 0;
+    results.compared.reset();
+    results.compare_failure = has_failed ? job.failure : "";
+  }
   if (job.id == results.arrange_job) {
     results.arrange_job = 0;
     results.wanted = results.rows ? results.rows->order : RowOrder{};

@@ -98,6 +98,10 @@ int first_source_line(const ResultsState& results, int height) {
 
 void draw_sources(const State& state, Canvas canvas) {
   const ResultsState& results = state.results;
+  if (!results.catalog && !results.catalog_failure.empty()) {
+    draw_wrapped(canvas, 0, 0, results.catalog_failure + "; R reads it again", Role::kBad);
+    return;
+  }
   if (!results.catalog) {
     draw_wrapped(canvas, 0, 0, "reading the database ...", Role::kDim);
     return;
@@ -127,6 +131,10 @@ void draw_sources(const State& state, Canvas canvas) {
   const int y = canvas.height() - described;
   canvas.fill({0, y, canvas.width(), 1}, canvas.glyphs().horizontal, Role::kFrame);
   Canvas foot = canvas.part({0, y + 1, canvas.width(), described - 1});
+  if (!results.catalog_failure.empty()) {
+    draw_wrapped(foot, 0, 0, "not as it is now: " + results.catalog_failure, Role::kBad);
+    return;
+  }
   draw_wrapped(foot, 0, 0, description_of(results, lines[static_cast<size_t>(chosen)]), Role::kDim);
 }
 

@@ -84,6 +84,12 @@ class TuneRun {
     const Globals globals = globals_of(job_, arguments);
     Context context(arguments, globals, console, job_.command_line);
     context.set_stop([this] { return progress_.is_cancelled(); });
+    context.set_stage_watch([this](const std::string& what, double share) {
+      const bool is_first = recorder_->header().stage.empty();
+      recorder_->header().stage = what;
+      recorder_->header().stage_share = share;
+      show(is_first);
+    });
     recorder_->header().machine = context.machine().name;
     show(true);
     Cluster cluster(context);
@@ -147,6 +153,7 @@ class TuneRun {
     header.strategy = options.strategy;
     header.budget = options.max_evaluations;
     header.phase = TunePhase::kRunning;
+    header.stage.clear();
     for (const TuneProblem& problem : target.problems) {
       recorder_->expect(problem.problem.text(), join(problem.ops, ","), options.max_evaluations);
     }

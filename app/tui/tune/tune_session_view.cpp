@@ -60,13 +60,16 @@ std::string state_text(const TuneView& view) {
 
 void draw_state(const TuneView& view, Canvas& canvas) {
   int x = 0;
-  if (view.planned > 0) {
+  const bool is_preparing = view.is_live() && !view.stage.empty();
+  if (view.planned > 0 || is_preparing) {
     const int bar = canvas.width() >= 100 ? 24 : 12;
-    canvas.bar(0, 0, bar, static_cast<double>(view.tried) / static_cast<double>(view.planned),
-               Role::kGood);
+    canvas.bar(0, 0, bar,
+               is_preparing ? view.stage_share
+                            : static_cast<double>(view.tried) / static_cast<double>(view.planned),
+               is_preparing ? Role::kDim : Role::kGood);
     x = bar + 1;
   }
-  x = canvas.text(x, 0, count_text(view.tried, view.planned)) + 2;
+  x = canvas.text(x, 0, is_preparing ? view.stage : count_text(view.tried, view.planned)) + 2;
   x = canvas.text(x, 0, state_text(view), view.is_elsewhere ? Role::kWarn : role_of(view.phase)) +
       2;
   std::string pace;
@@ -133,29 +136,29 @@ std::string state_of(const TuneProblemView& problem, bool is_live) {
 void draw_problems(const State& state, Canvas canvas) {
   const TuneView& view = *state.tune.view;
   TableView table;
-  table.columns = fit_columns({{"problem", 24},
-                               {"tried", 12, true},
-                               {"best", 10, true},
-                               {"gain", 7, true},
-                               {"state", 14},
-                               {"config", 24},
-                               {"ops", 24}},
-                              0, canvas.width());
+  const bool has_ops =
+      std::ranges::any_of(view.problems, [](const auto& problem) { return !problem->ops.empty(); });
+  std::vector<Column> columns = {{"problem", 24},   {"tried", 9, true}, {"best", 10, true},
+                                 {"gain", 7, true}, {"state", 12},      {"config", 24}};
+  if (has_ops) columns.insert(columns.begin() + 1, {"ops", 12});
+  table.columns = fit_columns(std::move(columns), 0, canvas.width());
   table.rows = static_cast<int>(view.problems.size());
   table.chosen = state.tune.problem.row;
   table.has_focus = state.pane().pane == kTuneSession;
   draw_table(canvas, table, [&](int row) {
     const TuneProblemView& problem = *view.problems[static_cast<size_t>(row)];
     const bool has_best = problem.best_us > 0;
-    return TableRow{{brief_problem_text(problem.problem),
-                     problem.planned > 0 && !problem.has_ended
-                         ? fmt::format("{}/{}", problem.tried, problem.planned)
-                         : format_count(problem.tried),
-                     has_best ? format_us(problem.best_us) : "",
-                     has_best && problem.gain() > 0 ? fmt::format("{:.2f}x", problem.gain()) : "",
-                     state_of(problem, view.is_live()),
-                     has_best ? brief_config(problem, problem.best) : "", printable(problem.ops)},
-                    problem.tried > 0 ? Role::kText : Role::kDim};
+    std::vector<std::string> values = {
+        brief_problem_text(problem.problem),
+        problem.planned > 0 && !problem.has_ended
+            ? fmt::format("{}/{}", problem.tried, problem.planned)
+            : format_count(problem.tried),
+        has_best ? format_us(problem.best_us) : "",
+        has_best && problem.gain() > 0 ? fmt::format("{:.2f}x", problem.gain()) : "",
+        state_of(problem, view.is_live()),
+        has_best ? brief_config(problem, problem.best) : ""};
+    if (has_ops) values.insert(values.begin() + 1, printable(problem.ops));
+    return TableRow{std::move(values), problem.tried > 0 ? Role::kText : Role::kDim};
   });
 }
 

@@ -78,6 +78,8 @@ struct TuneView {
   std::string strategy;  ///< empty: not known
   int64_t budget = 0;    ///< configs of each problem; 0: no limit, or not known
   TunePhase phase = TunePhase::kBeginning;
+  std::string stage;          ///< what is under way before there is anything to try
+  double stage_share = 0;     ///< of it that is done, 0 to 1
   bool is_elsewhere = false;  ///< another process is at it: it is read from the database
   bool is_left = false;       ///< it was followed there, and is no more
   int64_t process = 0;        ///< that one
