@@ -86,7 +86,7 @@ MemorySystem::MemorySystem(const Launch& launch, const Machine& machine,
 
 void MemorySystem::warm_up(int chip) {
   struct Walk {
-    std::vector<std::pair<int32_t, int32_t>> sectors;  // sector, bytes, in the order of the walk
+    std::vector<std::pair<int32_t, Part>> sectors;  // in the order of the walk
     bool dirty = false;
   };
   std::vector<Walk> walks;
@@ -94,9 +94,9 @@ void MemorySystem::warm_up(int chip) {
   for (size_t t = 0; t < launch_.tensors.size(); ++t) {
     const Tensor& tensor = launch_.tensors[t];
     if (!tensor.warm || tensor.chip != chip) continue;
-    std::vector<std::pair<int32_t, int32_t>> in_place;
+    std::vector<std::pair<int32_t, Part>> in_place;
     for_each_sector({static_cast<int>(t), 0, 0, tensor.rows, tensor.cols},
-                    [&](int32_t id, int32_t bytes) { in_place.emplace_back(id, bytes); });
+                    [&](int32_t id, const Part& part) { in_place.emplace_back(id, part); });
     Walk walk{{}, tensor.dirty};
     const auto parts =
         std::clamp<size_t>(static_cast<size_t>(tensor.warm_parts), 1, in_place.size());
@@ -114,9 +114,10 @@ void MemorySystem::warm_up(int chip) {
     for (const Walk& walk : walks) {
       const size_t count = walk.sectors.size();
       for (size_t i = count * step / steps; i < count * (step + 1) / steps; ++i) {
-        const auto [id, bytes] = walk.sectors[i];
+        const auto [id, part] = walk.sectors[i];
+        const int32_t bytes = part.bytes();
         while (oldest_ >= 0 && used_bytes_ + bytes > machine_.l2.capacity_bytes) remove_oldest();
-        insert(id, bytes, 0);
+        insert(id, part, 0);
         sectors_[static_cast<size_t>(id)].dirty = walk.dirty;
       }
     }
@@ -169,7 +170,7 @@ void MemorySystem::for_each_sector(const GmAccess& access, Visit visit) const {
   const Tensor& tensor = launch_.tensors[static_cast<size_t>(access.tensor)];
   const TensorInfo& info = tensors_[static_cast<size_t>(access.tensor)];
   const SectorGrid& grid = info.grid;
-  const int64_t width = bytes_of(tensor.type);
+  const auto width = static_cast<int32_t>(bytes_of(tensor.type));
   const int64_t first_row = access.row + grid.cut_rows;
   const int64_t first_col = access.col + grid.cut_cols;
   const int64_t last_row = first_row + access.rows;
@@ -186,7 +187,8 @@ void MemorySystem::for_each_sector(const GmAccess& access, Visit visit) const {
       const int64_t left = std::max(first_col, c * grid.cols);
       const int64_t right = std::min(last_col, (c + 1) * grid.cols);
       visit(static_cast<int32_t>(info.first_sector + r * info.sector_columns + c),
-            static_cast<int32_t>((bottom - top) * (right - left) * width));
+            Part{static_cast<int32_t>(top), static_cast<int32_t>(left),
+                 static_cast<int32_t>(bottom), static_cast<int32_t>(right), width});
     }
   }
 }
@@ -219,15 +221,49 @@ MemorySystem::Sector MemorySystem::remove_oldest() {
   return removed;
 }
 
-void MemorySystem::evict(int64_t now) {
+void MemorySystem::evict(int64_t now, int32_t writer) {
   const Sector victim = remove_oldest();
   if (!victim.dirty) return;
   counters_.hbm_write_bytes += victim.bytes;
-  start_hbm(new_flow(), victim.bytes, now);
+  const int32_t id = new_flow();
+  HbmFlow& flow = flows_[static_cast<size_t>(id)];
+  flow.writes = true;
+  if (writer >= 0) {
+    flow.transfers.push_back(writer);
+    ++transfers_[static_cast<size_t>(writer)].waiting;
+  }
+  start_hbm(id, victim.bytes, now);
 }
 
-void MemorySystem::insert(int32_t id, int32_t bytes, int64_t now) {
-  while (oldest_ >= 0 && used_bytes_ + bytes > machine_.l2.capacity_bytes) evict(now);
+MemorySystem::Part MemorySystem::Part::with(const Part& other) const {
+  return {std::min(top, other.top), std::min(left, other.left), std::max(bottom, other.bottom),
+          std::max(right, other.right), width};
+}
+
+int32_t MemorySystem::Part::shared_bytes(const Part& other) const {
+  const int32_t rows = std::min(bottom, other.bottom) - std::max(top, other.top);
+  const int32_t cols = std::min(right, other.right) - std::max(left, other.left);
+  return rows > 0 && cols > 0 ? rows * cols * width : 0;
+}
+
+void MemorySystem::make_room(int32_t bytes, int64_t now, int32_t writer) {
+  while (oldest_ >= 0 && used_bytes_ + bytes > machine_.l2.capacity_bytes) evict(now, writer);
+}
+
+/// The sector is the newest, so that it makes no room for itself unless L2 holds nothing else.
+void MemorySystem::extend(int32_t id, const Part& part, int32_t missing, int64_t now,
+                          int32_t writer) {
+  make_room(missing, now, writer);
+  Sector& sector = sectors_[static_cast<size_t>(id)];
+  if (!sector.present) return insert(id, part, now, writer);
+  sector.part = sector.part.with(part);
+  sector.bytes += missing;
+  used_bytes_ += missing;
+}
+
+void MemorySystem::insert(int32_t id, const Part& part, int64_t now, int32_t writer) {
+  const int32_t bytes = part.bytes();
+  make_room(bytes, now, writer);
   Sector& sector = sectors_[static_cast<size_t>(id)];
   sector.newer = -1;
   sector.older = newest_;
@@ -235,6 +271,7 @@ void MemorySystem::insert(int32_t id, int32_t bytes, int64_t now) {
   sector.present = true;
   sector.dirty = false;
   sector.bytes = bytes;
+  sector.part = part;
   sector.ready = 0;
   (newest_ >= 0 ? sectors_[static_cast<size_t>(newest_)].newer : oldest_) = id;
   newest_ = id;
@@ -259,7 +296,7 @@ int64_t MemorySystem::hbm_bytes(const GmAccess& access, int64_t missing) const {
 }
 
 void MemorySystem::start_hbm(int32_t flow, int64_t bytes, int64_t now) {
-  const bool read = !flows_[static_cast<size_t>(flow)].transfers.empty();
+  const bool read = !flows_[static_cast<size_t>(flow)].writes;
   hbm_port_.start(read ? kHbmRead : kHbmWrite, bytes, flow, now);
 }
 
@@ -268,19 +305,23 @@ int64_t MemorySystem::alone(const GmAccess& access, MemoryClient client) const {
   return port.alone(class_of(client), stream_bytes(access));
 }
 
-bool MemorySystem::read_sector(int32_t id, int32_t bytes, int32_t transfer, int32_t flow,
-                               int64_t now) {
+int32_t MemorySystem::read_sector(int32_t id, const Part& part, int32_t transfer, int32_t flow,
+                                  int64_t now) {
   Sector& sector = sectors_[static_cast<size_t>(id)];
   Transfer& reader = transfers_[static_cast<size_t>(transfer)];
+  const int32_t bytes = part.bytes();
   if (!sector.present) {
-    insert(id, bytes, now);
+    insert(id, part, now);
     sector.flow = flow;
     flows_[static_cast<size_t>(flow)].sectors.push_back(id);
-    return true;
+    return bytes;
   }
   touch(id);
-  counters_.l2_hit_bytes += bytes;
-  if (sector.flow < 0) {
+  const int32_t there = sector.part.holds(part) ? bytes : sector.part.shared_bytes(part);
+  counters_.l2_hit_bytes += there;
+  if (there == 0) {
+    // Nothing to wait for but what the flow brings.
+  } else if (sector.flow < 0) {
     reader.ready = std::max(reader.ready, sector.ready);
   } else if (sector.flow != flow) {
     std::vector<int32_t>& waiting = flows_[static_cast<size_t>(sector.flow)].transfers;
@@ -289,15 +330,26 @@ bool MemorySystem::read_sector(int32_t id, int32_t bytes, int32_t transfer, int3
       ++reader.waiting;
     }
   }
-  return false;
+  if (there == bytes) return 0;
+  // Whoever reads any of it from now on waits for this flow.
+  extend(id, part, bytes - there, now);
+  if (sector.flow != flow) {
+    sector.flow = flow;
+    flows_[static_cast<size_t>(flow)].sectors.push_back(id);
+  }
+  return bytes - there;
 }
 
-void MemorySystem::write_access(const GmAccess& access, int64_t now) {
-  for_each_sector(access, [&](int32_t sector, int32_t part) {
-    if (sectors_[static_cast<size_t>(sector)].present) {
+void MemorySystem::write_access(const GmAccess& access, int32_t transfer, int64_t now) {
+  for_each_sector(access, [&](int32_t sector, const Part& part) {
+    const Sector& written = sectors_[static_cast<size_t>(sector)];
+    if (written.present) {
       touch(sector);
+      if (!written.part.holds(part)) {
+        extend(sector, part, part.bytes() - written.part.shared_bytes(part), now, transfer);
+      }
     } else {
-      insert(sector, part, now);
+      insert(sector, part, now, transfer);
     }
     sectors_[static_cast<size_t>(sector)].dirty = true;
   });
@@ -309,9 +361,9 @@ void MemorySystem::read_access(const GmAccess& access, int32_t transfer, int64_t
   int64_t missing = 0;
   int64_t sectors = 0;
   int64_t late = 0;  // sectors whose bytes are not in L2 yet
-  for_each_sector(access, [&](int32_t sector, int32_t part) {
+  for_each_sector(access, [&](int32_t sector, const Part& part) {
     if (sectors++ == 0) transfers_[static_cast<size_t>(transfer)].first_sector = sector;
-    if (read_sector(sector, part, transfer, id, now)) missing += part;
+    missing += read_sector(sector, part, transfer, id, now);
     const Sector& read = sectors_[static_cast<size_t>(sector)];
     if (read.flow >= 0 || read.ready > now) ++late;
   });
@@ -361,7 +413,7 @@ int32_t MemorySystem::request(const GmAccess& access, MemoryClient client, int64
   transfer.brought.clear();
   if (write) {
     counters_.l2_write_bytes += transfer.bytes;
-    write_access(access, now);
+    write_access(access, id, now);
   } else {
     counters_.l2_read_bytes += transfer.bytes;
     read_access(access, id, now, lead, hidden);
@@ -422,7 +474,7 @@ MemorySystem::Done MemorySystem::process() {
 
 void MemorySystem::finish_flow(int32_t id, int64_t now) {
   HbmFlow& flow = flows_[static_cast<size_t>(id)];
-  const int64_t ready = now + latency_ + flow.serial;
+  const int64_t ready = flow.writes ? now : now + latency_ + flow.serial;
   for (int32_t brought : flow.sectors) {
     Sector& sector = sectors_[static_cast<size_t>(brought)];
     if (sector.flow != id) continue;  // evicted meanwhile
@@ -439,6 +491,7 @@ void MemorySystem::finish_flow(int32_t id, int64_t now) {
   flow.transfers.clear();
   flow.serial = 0;
   flow.reader = -1;
+  flow.writes = false;
   free_flows_.push_back(id);
 }
 

@@ -114,6 +114,24 @@ class MemorySystem {
   void check_conservation() const;
 
  private:
+  /// Elements of a sector: a rectangle of the tensor.
+  struct Part {
+    int32_t top = 0;
+    int32_t left = 0;
+    int32_t bottom = 0;
+    int32_t right = 0;
+    int32_t width = 1;  ///< bytes of an element
+
+    int32_t bytes() const { return (bottom - top) * (right - left) * width; }
+    bool holds(const Part& other) const {
+      return top <= other.top && left <= other.left && bottom >= other.bottom &&
+             right >= other.right;
+    }
+    /// The smallest rectangle around both.
+    Part with(const Part& other) const;
+    /// Bytes in both.
+    int32_t shared_bytes(const Part& other) const;
+  };
   struct Sector {
     int32_t newer = -1;
     int32_t older = -1;
@@ -121,6 +139,8 @@ class MemorySystem {
     bool present = false;
     bool dirty = false;
     int32_t bytes = 0;
+    /// What of it is in L2: around all that was read or written of it.
+    Part part = {};
     int32_t readers = 0;  // transfers that stream it now
     int64_t ready = 0;    // when its bytes arrived
   };
@@ -149,6 +169,7 @@ class MemorySystem {
     int64_t begin = 0;
     int64_t serial = 0;              // latencies of several accesses one after another, beyond one
     int32_t reader = -1;             // the transfer that asked for it
+    bool writes = false;             // what was evicted
     std::vector<int32_t> transfers;  // that wait for it
     std::vector<int32_t> sectors;
   };
@@ -156,12 +177,18 @@ class MemorySystem {
   void warm_up(int chip);
   void touch(int32_t id);
   void unlink(int32_t id);
-  void insert(int32_t id, int32_t bytes, int64_t now);
+  /// `writer`: the store that waits for what it evicts to reach HBM, so that stores beyond L2 keep
+  /// to its rate; -1: nobody does.
+  void insert(int32_t id, const Part& part, int64_t now, int32_t writer = -1);
+  /// Makes room for as many bytes.
+  void make_room(int32_t bytes, int64_t now, int32_t writer);
+  /// Adds a part to a sector that is there, and the bytes that it lacked.
+  void extend(int32_t id, const Part& part, int32_t missing, int64_t now, int32_t writer = -1);
   Sector remove_oldest();
-  void evict(int64_t now);
-  /// Whether the sector was missing and `flow` now brings it.
-  bool read_sector(int32_t id, int32_t bytes, int32_t transfer, int32_t flow, int64_t now);
-  void write_access(const GmAccess& access, int64_t now);
+  void evict(int64_t now, int32_t writer);
+  /// Bytes of the part that were missing, which `flow` now brings.
+  int32_t read_sector(int32_t id, const Part& part, int32_t transfer, int32_t flow, int64_t now);
+  void write_access(const GmAccess& access, int32_t transfer, int64_t now);
   void read_access(const GmAccess& access, int32_t transfer, int64_t now, int64_t lead,
                    int64_t hidden);
   template <typename Visit>

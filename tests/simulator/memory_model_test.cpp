@@ -66,6 +66,32 @@ TEST(MemoryModel, DirtySectorsAreWrittenBackWhenTheyLeaveL2) {
   EXPECT_GE(result.memory.hbm_write_bytes, 2 * 1024);
 }
 
+TEST(MemoryModel, EveryByteComesFromHbmOnceHoweverSectorsAreCut) {
+  const Machine machine = toy_machine();
+  Launch launch = copy_launch(4, 2, 1, false);
+  // Sectors of three rows: the second tile finds a sector of which only the first row is there.
+  launch.tensors[0].sector_rows = 3;
+  EXPECT_EQ(time_detailed(launch, machine).memory.hbm_read_bytes, 4 * 1024);
+  // Read twice, it comes once.
+  CoreProgram& core = launch.cores[0];
+  core.add(0, {0});
+  EXPECT_EQ(time_detailed(launch, machine).memory.hbm_read_bytes, 4 * 1024);
+  EXPECT_EQ(time_detailed(launch, machine).memory.l2_hit_bytes, 4 * 1024);
+}
+
+TEST(MemoryModel, StoresBeyondL2KeepToTheRateOfHbm) {
+  Machine machine = toy_machine();
+  machine.hbm.gb_per_s = 4;  // 4 B/cycle; a store of 1024 B takes 64 cycles, and 256 in HBM
+  machine.l2.capacity_bytes = 4096;
+  Launch launch = copy_launch(32, 2);
+  launch.templates[0].body.erase(launch.templates[0].body.begin());  // no loads
+  launch.templates[0].body[0].waits = {FlagUse{2}};
+  const TimingResult result = time_detailed(launch, machine);
+  // All but what L2 holds has reached HBM when the launch ends.
+  EXPECT_EQ(result.memory.hbm_write_bytes, 28 * 1024);
+  EXPECT_GE(cycles(result.ticks), 28 * 256);
+}
+
 TEST(MemoryModel, OperandsInTheSameBanksCostACycleARepeat) {
   Machine machine = load_machine("ascend-910b2");
   machine.vector.bank_conflict_cycles = 1;
