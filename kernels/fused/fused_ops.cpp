@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "core/graph/number_format.h"
 #include "core/graph/strided.h"
 #include "kernels/fused/recipes.h"
 
@@ -23,6 +24,9 @@ std::optional<HloOpcode> combination_of(const Computation& body) {
   if (!in_order && !swapped) return std::nullopt;
   return root.opcode;
 }
+
+/// The operand of a dynamic-update-slice that goes to its window of operand 0.
+constexpr size_t kUpdateOperand = 1;
 
 /// Whether an op shows elements of its operand, perhaps at other places or in another type, without
 /// work on them.
@@ -85,6 +89,7 @@ std::string why_not_fusible(const Region& region, int32_t index) {
         case HloOpcode::kTranspose:
         case HloOpcode::kSlice:
         case HloOpcode::kDynamicSlice:
+        case HloOpcode::kDynamicUpdateSlice:
         case HloOpcode::kConcatenate:
           return "";
         default:
@@ -106,10 +111,9 @@ std::optional<SliceWindow> window_of(const Region& region, int32_t index) {
   SliceWindow window;
   window.memory_op = region.base(op.operands[0]);
   window.strides = row_major_strides(from.dims);
+  window.starts = window_starts(region, index);
   for (size_t i = 0; i < from.dims.size(); ++i) {
-    if (is_dynamic) {
-      window.starts.push_back({window.strides[i], from.dims[i] - op.shape.dims[i]});
-    } else {
+    if (!is_dynamic) {
       const auto& ranges = op.get<SliceRanges>();
       window.offset += ranges.start[i] * window.strides[i];
       window.strides[i] *= ranges.stride[i];
@@ -118,32 +122,107 @@ std::optional<SliceWindow> window_of(const Region& region, int32_t index) {
   return window;
 }
 
-SliceWindow piece_of(const Region& region, int32_t concatenate, size_t operand) {
+SliceWindow piece_of(const Region& region, int32_t index, size_t operand) {
   const Computation& computation = region.computation();
-  const Op& op = computation.op(concatenate);
-  const auto dim = static_cast<size_t>(op.get<Dimensions>().dims[0]);
+  const Op& op = computation.op(index);
   SliceWindow window;
-  window.memory_op = concatenate;
+  window.memory_op = index;
   window.strides = row_major_strides(op.shape.dims);
+  if (op.opcode == HloOpcode::kDynamicUpdateSlice) {
+    if (operand == kUpdateOperand) window.starts = window_starts(region, index);
+    return window;
+  }
+  const auto dim = static_cast<size_t>(op.get<Dimensions>().dims[0]);
   for (size_t i = 0; i < operand; ++i) {
     window.offset += computation.operand(op, i).shape.dims[dim] * window.strides[dim];
   }
   return window;
 }
 
+std::span<const int32_t> start_operands(const Op& op) {
+  const std::span<const int32_t> operands = op.operands;
+  if (op.opcode == HloOpcode::kDynamicSlice) return operands.subspan(1);
+  if (op.opcode == HloOpcode::kDynamicUpdateSlice) return operands.subspan(kUpdateOperand + 1);
+  return {};
+}
+
+std::vector<WindowStart> window_starts(const Region& region, int32_t index) {
+  const Computation& computation = region.computation();
+  const Op& op = computation.op(index);
+  std::vector<WindowStart> starts;
+  if (start_operands(op).empty()) return starts;
+  const Shape& whole = computation.operand(op, 0).shape;
+  const bool is_slice = op.opcode == HloOpcode::kDynamicSlice;
+  const Shape& window = is_slice ? op.shape : computation.operand(op, kUpdateOperand).shape;
+  const std::vector<int64_t> strides = row_major_strides(whole.dims);
+  for (size_t i = 0; i < strides.size(); ++i) {
+    starts.push_back({strides[i], whole.dims[i] - window.dims[i]});
+  }
+  return starts;
+}
+
+int32_t updated_in_memory(const Region& region, const FusedOps& ops, int32_t op) {
+  const int32_t updated = region.in_place(op);
+  return updated >= 0 && !std::ranges::binary_search(ops.ops, updated) ? updated : -1;
+}
+
+int64_t written_elements(const Region& region, int32_t op) {
+  if (region.in_place(op) < 0) return region.elements(op);
+  return region.elements(region.computation().op(op).operands[kUpdateOperand]);
+}
+
+namespace {
+
+/// Whether the scalar units get a number, an index, from memory or from others by arithmetic.
+bool is_index(const Region& region, const std::vector<int32_t>& ops, int32_t op) {
+  if (region.splat(op) || !std::ranges::binary_search(ops, op)) return true;
+  const Op& made = region.computation().op(op);
+  const bool picks = window_of(region, op).has_value();
+  if (region.elements(op) != 1 || is_float(made.shape.type)) return false;
+  if (region.role(op) != OpRole::kLight && !picks) return false;
+  if (picks && std::ranges::binary_search(ops, region.base(made.operands[0]))) return false;
+  return std::ranges::all_of(made.operands, [&](int32_t operand) {
+    return !is_float(region.computation().op(operand).shape.type) &&
+           is_index(region, ops, region.base(operand));
+  });
+}
+
+}  // namespace
+
 std::string why_not_together(const Region& region, const std::vector<int32_t>& ops) {
   const Computation& computation = region.computation();
   for (const int32_t index : ops) {
     const Op& op = computation.op(index);
-    if (op.opcode != HloOpcode::kDynamicSlice) continue;
-    for (size_t i = 1; i < op.operands.size(); ++i) {
-      if (std::ranges::binary_search(ops, region.base(op.operands[i]))) {
+    for (const int32_t start : start_operands(op)) {
+      if (!is_index(region, ops, region.base(start))) {
         return fmt::format("the place of {} is computed in the same kernel", op.name);
       }
     }
   }
   return "";
 }
+
+namespace {
+
+/// Moves updates in place, and the nodes that need one, behind all others: those may read what the
+/// updates write over.
+void put_updates_last(const Region& region, const FusedOps& ops, std::vector<FusedNode>& nodes) {
+  const auto is_update = [&](int32_t op) { return updated_in_memory(region, ops, op) >= 0; };
+  if (std::ranges::none_of(ops.ops, is_update)) return;
+  std::vector<bool> is_late(static_cast<size_t>(region.size()), false);
+  for (int32_t op = 0; op < region.size(); ++op) {
+    const auto at = static_cast<size_t>(op);
+    is_late[at] = is_update(op) && std::ranges::binary_search(ops.ops, op);
+    for (const int32_t input : region.inputs(op)) {
+      is_late[at] = is_late[at] || is_late[static_cast<size_t>(input)];
+    }
+  }
+  std::ranges::stable_sort(nodes, {}, [&](const FusedNode& node) -> bool {
+    return is_late[static_cast<size_t>(node.op)];
+  });
+}
+
+}  // namespace
 
 std::vector<FusedNode> fused_nodes(const Region& region, const FusedOps& ops) {
   const Computation& computation = region.computation();
@@ -159,8 +238,15 @@ std::vector<FusedNode> fused_nodes(const Region& region, const FusedOps& ops) {
       source.through.push_back(op);
       op = computation.op(op).operands[0];
     }
-    // A broadcast of a known number inside the kernel is that number.
-    if (const std::optional<double> value = region.splat(op)) return KnownNumber{*value};
+    // A broadcast of a known number inside the kernel is that number, in the narrowest type that it
+    // is seen through.
+    if (std::optional<double> value = region.splat(op)) {
+      for (size_t i = source.through.size(); i-- > 0;) {
+        const ElementType type = computation.op(source.through[i]).shape.type;
+        if (is_float(type)) value = round_to(type, *value);
+      }
+      return KnownNumber{*value};
+    }
     source.op = op;
     return source;
   };
@@ -171,6 +257,13 @@ std::vector<FusedNode> fused_nodes(const Region& region, const FusedOps& ops) {
     FusedNode node{index, -1, {}};
     if (op.opcode == HloOpcode::kConcatenate) {
       for (size_t i = 0; i < op.operands.size(); ++i) {
+        nodes.push_back({index, static_cast<int>(i), {source_of(op.operands[i])}});
+      }
+      continue;
+    }
+    if (op.opcode == HloOpcode::kDynamicUpdateSlice) {
+      const bool copies = updated_in_memory(region, ops, index) < 0;
+      for (size_t i = copies ? 0 : kUpdateOperand; i <= kUpdateOperand; ++i) {
         nodes.push_back({index, static_cast<int>(i), {source_of(op.operands[i])}});
       }
       continue;
@@ -190,6 +283,7 @@ std::vector<FusedNode> fused_nodes(const Region& region, const FusedOps& ops) {
     }
     nodes.push_back(std::move(node));
   }
+  put_updates_last(region, ops, nodes);
   return nodes;
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -50,37 +51,49 @@ struct Source {
   std::vector<int32_t> through = {};
 };
 
-/// Where the elements of a slice, or of an operand of a concatenation, lie in a larger array.
+/// How far a start index that is known when the launch runs moves a window.
+struct WindowStart {
+  int64_t stride = 0;  ///< elements that one more moves it
+  int64_t most = 0;    ///< the largest start
+};
+
+/// Where the elements of a slice, or of an operand that is copied to its place in a result, lie in
+/// a larger array.
 struct SliceWindow {
   int32_t memory_op = -1;             ///< the op whose result is the larger array
   std::vector<int64_t> strides = {};  ///< in elements, by dimension
   int64_t offset = 0;
-  /// Of a dynamic slice: for each dimension how far one more start index moves it (its starts are
-  /// operands 1, 2, ..), and the largest start.
-  struct Start {
-    int64_t stride = 0;
-    int64_t most = 0;
-  };
-  std::vector<Start> starts = {};
+  std::vector<WindowStart> starts = {};  ///< of a dynamic slice or update, by dimension
 };
 
 /// The window that a slice or dynamic slice shows; none of other ops.
 std::optional<SliceWindow> window_of(const Region& region, int32_t op);
-/// Where an operand of a concatenation goes in its result.
-SliceWindow piece_of(const Region& region, int32_t concatenate, size_t operand);
+/// Where an operand of a concatenation, or of a dynamic-update-slice, goes in its result.
+SliceWindow piece_of(const Region& region, int32_t op, size_t operand);
+/// The operands that are the start indices of a dynamic slice or update; none of other ops.
+std::span<const int32_t> start_operands(const Op& op);
+/// How they move its window.
+std::vector<WindowStart> window_starts(const Region& region, int32_t op);
+
+/// The op in whose memory a kernel updates a slice, since that lies there before; -1 where it
+/// copies the operand first, and of other ops.
+int32_t updated_in_memory(const Region& region, const FusedOps& ops, int32_t op);
+/// Elements of an op's result that a kernel writes: of an update in place those of the update.
+int64_t written_elements(const Region& region, int32_t op);
 
 using FusedOperand = std::variant<KnownNumber, Source>;
 
 /// Work on elements: an elementwise op, a reduce; or, where a broadcast, a transpose or a slice is
 /// itself an output, the copy that makes it; or the copy of an operand to its place in a
-/// concatenation.
+/// concatenation or to a window of an array (dynamic-update-slice).
 struct FusedNode {
   int32_t op = -1;
-  int piece = -1;  ///< of a concatenation: the operand
+  int piece = -1;  ///< the operand that is copied to its place
   std::vector<FusedOperand> operands = {};
 };
 
-/// The work of a launch, in an order in which it can be done. Ops that only show other ops'
+/// The work of a launch, in an order in which it can be done; updates in place and what needs them
+/// come last. Ops that only show other ops'
 /// elements have vanished into the operands.
 std::vector<FusedNode> fused_nodes(const Region& region, const FusedOps& ops);
 

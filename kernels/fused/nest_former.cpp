@@ -1,5 +1,7 @@
 #include "kernels/fused/nest_former.h"
 
+#include <fmt/format.h>
+
 #include "core/base/error.h"
 #include "core/graph/op_axes.h"
 #include "core/graph/strided.h"
@@ -39,6 +41,23 @@ int NestFormer::level_for(int node_index) const {
     const int home = instances_[home_of(maker)].level;
     level = std::max(level, is_cut(maker, node_index) ? home + 1 : home);
   }
+  return std::max(level, level_of_update(node_index));
+}
+
+/// The least level at which a node may write to a window of an array: behind the copy of what
+/// surrounds it, and behind all that read what it writes over.
+int NestFormer::level_of_update(int node_index) const {
+  const FusedNode& made = node(node_index);
+  if (made.piece <= 0 || window_starts(region_, made.op).empty()) return 0;
+  int level = 0;
+  for (const int piece : nodes_of_.at(made.op)) {
+    if (piece < node_index) level = std::max(level, instances_[home_of(piece)].level + 1);
+  }
+  const int32_t place = place_of(made.op);
+  if (place == made.op) return level;
+  for (const NestLoad& load : loads_) {
+    if (load.op == place) level = std::max(level, load.level + 1);
+  }
   return level;
 }
 
@@ -55,6 +74,7 @@ void NestFormer::place(int node_index) {
 /// Appends the instance of a node at a level; false when its sources there are walked otherwise.
 bool NestFormer::try_place(int node_index, int level, Earlier earlier) {
   const FusedNode& made = node(node_index);
+  if (const int32_t updated = place_of(made.op); updated != made.op) overwritten_[updated] = level;
   NestInstance instance{node_index, level, kNone, false, {}};
   instance.array = map_of(level).add_array(shape_of(made_shape(made)).dims);
   std::vector<Match> matches;
@@ -120,6 +140,8 @@ bool NestFormer::is_cheap_again(int node_index, int level, int depth) const {
     if (!source) continue;
     const int maker = maker_of(source->op);
     if (maker == kNone && level_in_memory(source->op) > level) return false;
+    const auto gone = overwritten_.find(memory_of(source->op));
+    if (maker == kNone && gone != overwritten_.end() && gone->second <= level) return false;
     const bool is_there = maker == kNone || instances_[home_of(maker)].is_stored;
     if (maker != kNone &&
         (instances_[home_of(maker)].level == level || again_.contains({maker, level}))) {
@@ -141,15 +163,20 @@ int NestFormer::load_of(int32_t op, int level, bool fresh) {
   }
   const Op& made = computation_.op(op);
   const int load = static_cast<int>(loads_.size());
-  NestLoad read{op, level, map_of(level).add_array(made.shape.dims), strides_of(made), 0,
-                {}, kNone};
+  NestLoad read{op, level, map_of(level).add_array(made.shape.dims), strides_of(made), 0, kNone};
   if (std::optional<SliceWindow> window = window_of_own(op)) {
     read.op = window->memory_op;
     read.strides = std::move(window->strides);
     read.offset = window->offset;
-    read.starts = std::move(window->starts);
-    if (!read.starts.empty()) read.dynamic_op = op;
+    if (!window->starts.empty()) read.dynamic_op = op;
   }
+  const auto overwritten = overwritten_.find(read.op);
+  if (overwritten != overwritten_.end() && overwritten->second <= level) {
+    throw Error(ErrorKind::kInfeasible,
+                fmt::format("{} is read after the same kernel has updated it in place",
+                            computation_.op(read.op).name));
+  }
+  read.op = place_of(read.op);
   loads_.push_back(std::move(read));
   if (!fresh) shared_loads_[{op, level}] = load;
   return load;

@@ -41,7 +41,6 @@ struct NestLoad {
   int array = -1;
   std::vector<int64_t> strides = {};  ///< of the array's dimensions
   int64_t offset = 0;
-  std::vector<SliceWindow::Start> starts = {};
   int32_t dynamic_op = -1;
 };
 
@@ -99,6 +98,15 @@ class NestFormer {
     const bool is_one = found != nodes_of_.end() && node(found->second.front()).piece < 0;
     return is_one ? found->second.front() : -1;
   }
+  /// The op under whose number a result lies in memory: that of an update in place where what it
+  /// updates was.
+  int32_t place_of(int32_t op) const {
+    if (std::ranges::binary_search(ops_.ops, op)) {
+      const int32_t updated = updated_in_memory(region_, ops_, op);
+      if (updated >= 0) return updated;
+    }
+    return op;
+  }
   /// The op whose result in memory a source is read from.
   int32_t memory_of(int32_t op) const {
     const std::optional<SliceWindow> window = window_of_own(op);
@@ -132,6 +140,7 @@ class NestFormer {
   }
 
   int level_for(int node_index) const;
+  int level_of_update(int node_index) const;
   void place(int node_index);
   /// What a node's sources of earlier levels may be at its own: made again where that is cheap, or
   /// read from memory.
@@ -156,12 +165,13 @@ class NestFormer {
   Cuts cuts_;
   const FusedOps& ops_;
   std::vector<FusedNode> nodes_;
-  std::map<int32_t, std::vector<int>> nodes_of_;  // several of a concatenation
+  std::map<int32_t, std::vector<int>> nodes_of_;  // several of a concatenation or an update
   std::vector<int> homes_;
   std::vector<AxisMap> maps_;
   std::vector<NestInstance> instances_;
   std::vector<NestLoad> loads_;
-  std::map<std::pair<int, int>, int> again_;             // (node, level) -> instance
+  std::map<int32_t, int> overwritten_;        // by op: the level that updates it in place
+  std::map<std::pair<int, int>, int> again_;  // (node, level) -> instance
   std::map<std::pair<int32_t, int>, int> shared_loads_;  // (op, level) -> load
   std::map<std::array<int, 3>, int> shown_;              // (op, level, source array) -> array
 };

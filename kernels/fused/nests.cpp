@@ -44,7 +44,6 @@ LoopNest NestFormer::make_nest(const NestMembers& members) const {
     NestArray array;
     array.op = load.op;
     array.offset = load.offset;
-    array.starts = load.starts;
     array.dynamic_op = load.dynamic_op;
     array.is_loaded = true;
     add_axes(map, load.array, load.strides, array);
@@ -66,7 +65,7 @@ LoopNest NestFormer::make_nest(const NestMembers& members) const {
       }
     }
     NestArray result;
-    result.op = made.op;
+    result.op = place_of(made.op);
     result.is_stored = instance.is_stored && !members.again.contains(member);
     const std::vector<int64_t>& dims = shape_of(made_shape(made)).dims;
     SliceWindow place;
@@ -76,6 +75,7 @@ LoopNest NestFormer::make_nest(const NestMembers& members) const {
       place.strides = row_major_strides(dims);
     }
     result.offset = place.offset;
+    if (!place.starts.empty()) result.dynamic_op = made.op;
     add_axes(map, instance.array, place.strides, result);
     step.result = static_cast<int>(nest.arrays.size());
     array_of_instance[member] = step.result;
@@ -107,7 +107,8 @@ std::optional<NestPlan> NestFormer::plan(const FusedOps& ops) {
   if (cuts_.size() > known) return std::nullopt;
   for (size_t i = 0; i < instances_.size(); ++i) {
     const int32_t op = node(instances_[i].node).op;
-    if (needed[i] && instances_[i].is_stored && !std::ranges::binary_search(ops.outputs, op)) {
+    const bool is_own = !std::ranges::binary_search(ops.outputs, op) && place_of(op) == op;
+    if (needed[i] && instances_[i].is_stored && is_own) {
       plan.workspace.push_back(op);
     }
   }

@@ -16,10 +16,9 @@ struct NestArray {
   /// the first of op's result.
   std::vector<int64_t> strides = {};
   int64_t offset = 0;
-  std::vector<SliceWindow::Start> starts = {};  ///< of a dynamic slice
-  int32_t dynamic_op = -1;                      ///< the dynamic slice
-  bool is_loaded = false;  ///< made by another launch, or by an earlier level of this one
-  bool is_stored = false;  ///< read by another launch, or by a later level of this one
+  int32_t dynamic_op = -1;  ///< the dynamic slice or update whose start indices move it
+  bool is_loaded = false;   ///< made by another launch, or by an earlier level of this one
+  bool is_stored = false;   ///< read by another launch, or by a later level of this one
 };
 
 /// What a nest's op reads: an array of the nest or a number.

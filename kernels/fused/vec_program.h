@@ -36,7 +36,7 @@ struct VecTransfer {
   int32_t op = -1;  ///< of the region: whose result the tensor is
   int64_t offset = 0;
   std::vector<int64_t> strides = {};  ///< of the array's axes
-  int32_t dynamic_op = -1;            ///< the dynamic slice whose start indices move it
+  int32_t dynamic_op = -1;            ///< the dynamic slice or update whose starts move it
 };
 
 /// What happens at one point of the loops over tiles.

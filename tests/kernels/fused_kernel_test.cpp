@@ -203,16 +203,103 @@ TEST(FusedKernel, PutsOperandsOfAConcatenationInTheirPlaces) {
   EXPECT_EQ(kernel.levels, 2);
 }
 
-TEST(FusedKernel, DoesNotComputeThePlaceOfASlice) {
-  const OpGraph graph =
-      parse_hlo(module_of("x = f32[40]{0} parameter(0)\n"
-                          "i = s32[] parameter(1)\n"
-                          "one = s32[] constant(1)\n"
-                          "j = s32[] add(i, one)\n"
-                          "ROOT b = f32[12]{0} dynamic-slice(x, j), dynamic_slice_sizes={12}"),
-                "m.hlo");
+TEST(FusedKernel, ComputesTheIndexOfASlice) {
+  const FusedKernel kernel =
+      check(module_of("x = f32[40]{0} parameter(0)\n"
+                      "i = s32[] parameter(1)\n"
+                      "zero = s32[] constant(0)\n"
+                      "forty = s32[] constant(40)\n"
+                      "p = pred[] compare(i, zero), direction=LT\n"
+                      "k = s32[] add(i, forty)\n"
+                      "j = s32[] select(p, k, i)\n"
+                      "b = f32[12]{0} dynamic-slice(x, j), dynamic_slice_sizes={12}\n"
+                      "ROOT y = f32[12]{0} negate(b)"));
+  EXPECT_EQ(kernel.levels, 1);
+}
+
+TEST(FusedKernel, DoesNotComputeThePlaceOfASliceFromAnArray) {
+  const OpGraph graph = parse_hlo(
+      "HloModule m\n"
+      "most { a = s32[] parameter(0) b = s32[] parameter(1) ROOT r = s32[] maximum(a, b) }\n"
+      "ENTRY e { x = f32[40]{0} parameter(0)\n"
+      "i = s32[9]{0} parameter(1)\n"
+      "least = s32[] constant(0)\n"
+      "j = s32[] reduce(i, least), dimensions={0}, to_apply=most\n"
+      "ROOT b = f32[12]{0} dynamic-slice(x, j), dynamic_slice_sizes={12} }",
+      "m.hlo");
   const Region region(graph, graph.entry);
   EXPECT_THROW(plan_fused_kernel(region, everything(region), load_machine("ascend-910b2")), Error);
+}
+
+TEST(FusedKernel, UpdatesASliceOfACopy) {
+  const FusedKernel kernel =
+      check(module_of("x = f32[40,100]{1,0} parameter(0)\n"
+                      "u = f32[3,50]{1,0} parameter(1)\n"
+                      "i = s32[] parameter(2)\n"
+                      "j = s32[] parameter(3)\n"
+                      "e = f32[3,50]{1,0} exponential(u)\n"
+                      "d = f32[40,100]{1,0} dynamic-update-slice(x, e, i, j)\n"
+                      "ROOT y = f32[40,100]{1,0} multiply(d, d)"));
+  EXPECT_EQ(kernel.levels, 3);
+  EXPECT_EQ(kernel.workspace.size(), 1u);
+}
+
+TEST(FusedKernel, UpdatesWhatItHasMade) {
+  const FusedKernel kernel =
+      check(module_of("x = bf16[40,96]{1,0} parameter(0)\n"
+                      "u = bf16[1,96]{1,0} parameter(1)\n"
+                      "i = s32[] parameter(2)\n"
+                      "zero = s32[] constant(0)\n"
+                      "e = bf16[40,96]{1,0} negate(x)\n"
+                      "ROOT d = bf16[40,96]{1,0} dynamic-update-slice(e, u, i, zero)"));
+  EXPECT_EQ(kernel.levels, 2);
+}
+
+TEST(FusedKernel, FillsAroundAndInsideAnUpdate) {
+  check(
+      module_of("i = s32[] parameter(0)\n"
+                "zero = s32[] constant(0)\n"
+                "one = f32[] constant(1)\n"
+                "two = f32[] constant(2)\n"
+                "ones = f32[5000,24]{1,0} broadcast(one), dimensions={}\n"
+                "twos = f32[9,24]{1,0} broadcast(two), dimensions={}\n"
+                "ROOT d = f32[5000,24]{1,0} dynamic-update-slice(ones, twos, i, zero)"));
+}
+
+/// A module whose entry updates its first parameter, with the alias that lets it do so in place.
+std::string updating_module(const std::string& ops) {
+  return "HloModule m, input_output_alias={ {0}: (0, {}, may-alias) }\n\nENTRY e {\n" + ops +
+         "\n}\n";
+}
+
+TEST(FusedKernel, UpdatesItsInputInPlace) {
+  const FusedKernel kernel =
+      check(updating_module("x = s32[64,8,33]{2,1,0} parameter(0)\n"
+                            "u = s32[1,8,33]{2,1,0} parameter(1)\n"
+                            "i = s32[] parameter(2)\n"
+                            "zero = s32[] constant(0)\n"
+                            "one = s32[] constant(1)\n"
+                            "j = s32[] add(i, one)\n"
+                            "n = s32[1,8,33]{2,1,0} negate(u)\n"
+                            "d = s32[64,8,33]{2,1,0} dynamic-update-slice(x, n, j, zero, zero)\n"
+                            "ROOT t = (s32[64,8,33]{2,1,0}) tuple(d)"));
+  EXPECT_EQ(kernel.levels, 1);
+  EXPECT_EQ(kernel.write_bytes, 4 * 8 * 33);
+  EXPECT_TRUE(kernel.workspace.empty());
+}
+
+TEST(FusedKernel, ReadsAllBeforeItUpdatesInPlace) {
+  const FusedKernel kernel = check(updating_module(
+      "x = f32[64,100]{1,0} parameter(0)\n"
+      "i = s32[] parameter(1)\n"
+      "zero = s32[] constant(0)\n"
+      "s = f32[2,100]{1,0} dynamic-slice(x, i, zero), dynamic_slice_sizes={2,100}\n"
+      "n = f32[2,100]{1,0} negate(s)\n"
+      "d = f32[64,100]{1,0} dynamic-update-slice(x, n, zero, zero)\n"
+      "r = f32[2,100]{1,0} dynamic-slice(d, i, zero), dynamic_slice_sizes={2,100}\n"
+      "e = f32[64,100]{1,0} exponential(x)\n"
+      "ROOT t = (f32[64,100]{1,0}, f32[2,100]{1,0}, f32[64,100]{1,0}) tuple(d, r, e)"));
+  EXPECT_EQ(kernel.levels, 3);
 }
 
 TEST(FusedKernel, TakesRowsTooLongForUbThroughMemory) {

@@ -55,6 +55,8 @@ std::string overwrite_hazard(const FusionGraph& graph, const FusedOps& kernel) {
     for (const int32_t reader : kernel.ops) {
       const auto inputs = region.inputs(reader);
       if (reader == writer || std::ranges::find(inputs, parameter) == inputs.end()) continue;
+      // Code generation puts an update in place behind all other readers of the kernel.
+      if (region.in_place(writer) == parameter) continue;
       const OpRole role = region.role(reader);
       const bool in_step = (role == OpRole::kLight || role == OpRole::kHeavy) &&
                            region.elements(reader) == region.elements(writer) &&
