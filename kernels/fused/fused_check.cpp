@@ -186,8 +186,14 @@ CheckResult check_fused_kernel(const Region& region, const FusedKernel& kernel,
     }
     const auto tensor = static_cast<size_t>(entry.second);
     const KernelGraph constant = graph_of(region, {{entry.first}, {entry.first}});
-    const std::vector<Value> nothing = make_inputs(constant.graph, seed);
-    const Value value = interpret(constant.graph, nothing).parts().front();
+    // What it is made of may be unknown: then it is the same as in the kernel's own graph.
+    std::vector<Value> unknown = make_inputs(constant.graph, seed);
+    for (size_t i = 0; i < unknown.size(); ++i) {
+      const auto input = std::ranges::find(alone.inputs, constant.inputs[i]);
+      if (input == alone.inputs.end()) continue;
+      unknown[i] = inputs[static_cast<size_t>(input - alone.inputs.begin())];
+    }
+    const Value value = interpret(constant.graph, unknown).parts().front();
     std::vector<float> floats = floats_of(value);
     if (region.computation().op(entry.first).opcode == HloOpcode::kIota) {
       floats.resize(static_cast<size_t>(built.launch.tensors[tensor].rows *

@@ -25,6 +25,9 @@ std::optional<HloOpcode> combination_of(const Computation& body) {
   return root.opcode;
 }
 
+/// Elements of a table that UB holds twice, as f32, beside what is worked on.
+constexpr int64_t kMostTableElements = 16384;
+
 /// The operand of a dynamic-update-slice that goes to its window of operand 0.
 constexpr size_t kUpdateOperand = 1;
 
@@ -92,6 +95,14 @@ std::string why_not_fusible(const Region& region, int32_t index) {
         case HloOpcode::kDynamicUpdateSlice:
         case HloOpcode::kConcatenate:
           return "";
+        case HloOpcode::kGather: {
+          const std::optional<GatherTable> table = table_of(region, index);
+          if (!table) return "it gathers other parts than whole rows by one index each";
+          if (table->rows * table->row_elements > kMostTableElements) {
+            return "its table does not fit UB";
+          }
+          return "";
+        }
         default:
           return fmt::format("no fused kernel is written for {}", name_of(op.opcode));
       }
@@ -101,6 +112,49 @@ std::string why_not_fusible(const Region& region, int32_t index) {
     default:
       return "";
   }
+}
+
+std::optional<GatherTable> table_of(const Region& region, int32_t gather) {
+  const Computation& computation = region.computation();
+  const Op& op = computation.op(gather);
+  if (op.opcode != HloOpcode::kGather) return std::nullopt;
+  const auto& dims = op.get<GatherDimensions>();
+  const Shape& from = computation.operand(op, 0).shape;
+  const Shape& indices = computation.operand(op, 1).shape;
+  const bool has_vectors = dims.index_vector_dim < indices.rank();
+  const int64_t parts =
+      has_vectors ? indices.dims[static_cast<size_t>(dims.index_vector_dim)] : int64_t{1};
+  if (parts != 1 || dims.start_index_map.size() != 1 || !dims.operand_batching_dims.empty() ||
+      dims.collapsed_slice_dims != dims.start_index_map || is_float(indices.type)) {
+    return std::nullopt;
+  }
+  GatherTable table;
+  table.op = region.base(op.operands[0]);
+  while (keeps_value(computation, computation.op(table.op))) {
+    table.op = region.base(computation.op(table.op).operands[0]);
+  }
+  // An iota lies in memory once along its dimension, and a broadcast, or one number, may not at
+  // all.
+  if (computation.op(table.op).opcode == HloOpcode::kIota || region.elements(table.op) == 1 ||
+      region.role(table.op) == OpRole::kBroadcast || region.splat(table.op)) {
+    return std::nullopt;
+  }
+  const auto indexed = static_cast<size_t>(dims.start_index_map[0]);
+  table.rows = from.dims[indexed];
+  size_t next = 0;
+  for (size_t dim = 0; dim < from.dims.size(); ++dim) {
+    if (dim == indexed) continue;
+    if (dims.slice_sizes[dim] != from.dims[dim]) return std::nullopt;
+    const int64_t place = dims.offset_dims[next++];
+    if (dim < indexed) {
+      table.lead.push_back(from.dims[dim]);
+      table.lead_dims.push_back(place);
+    } else {
+      table.row_elements *= from.dims[dim];
+      table.row_dims.push_back(place);
+    }
+  }
+  return table;
 }
 
 std::optional<SliceWindow> window_of(const Region& region, int32_t index) {
@@ -272,6 +326,11 @@ std::vector<FusedNode> fused_nodes(const Region& region, const FusedOps& ops) {
       if (std::ranges::binary_search(ops.outputs, index)) {
         nodes.push_back({index, -1, {Source{index, {}}}});
       }
+      continue;
+    }
+    if (op.opcode == HloOpcode::kGather) {
+      nodes.push_back(
+          {index, -1, {Source{table_of(region, index)->op, {}}, source_of(op.operands[1])}});
       continue;
     }
     if (shows(computation, op)) {

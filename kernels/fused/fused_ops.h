@@ -81,6 +81,19 @@ int32_t updated_in_memory(const Region& region, const FusedOps& ops, int32_t op)
 /// Elements of an op's result that a kernel writes: of an update in place those of the update.
 int64_t written_elements(const Region& region, int32_t op);
 
+/// How a gather finds its elements in the array of `op`: dimensions of the operand before the
+/// indexed one are walked with the result, the others are one row of a table.
+struct GatherTable {
+  int32_t op = -1;                      ///< past views and conversions
+  int64_t rows = 1;                     ///< extent of the indexed dimension: indices end there
+  int64_t row_elements = 1;             ///< of the dimensions behind it
+  std::vector<int64_t> lead = {};       ///< extents of the dimensions before it
+  std::vector<int64_t> lead_dims = {};  ///< where those are in the result
+  std::vector<int64_t> row_dims = {};   ///< dimensions of the result that walk the others
+};
+/// The table of a gather of whole rows by one index each; none of other gathers.
+std::optional<GatherTable> table_of(const Region& region, int32_t gather);
+
 using FusedOperand = std::variant<KnownNumber, Source>;
 
 /// Work on elements: an elementwise op, a reduce; or, where a broadcast, a transpose or a slice is

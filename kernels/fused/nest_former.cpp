@@ -30,8 +30,9 @@ std::vector<int64_t> strides_of(const Op& op) {
 /// The least level at which all sources are there.
 int NestFormer::level_for(int node_index) const {
   int level = 0;
-  for (const FusedOperand& operand : node(node_index).operands) {
-    const auto* source = std::get_if<Source>(&operand);
+  const std::vector<FusedOperand>& operands = node(node_index).operands;
+  for (size_t i = 0; i < operands.size(); ++i) {
+    const auto* source = std::get_if<Source>(&operands[i]);
     if (!source) continue;
     const int maker = maker_of(source->op);
     if (maker == kNone) {
@@ -39,7 +40,8 @@ int NestFormer::level_for(int node_index) const {
       continue;
     }
     const int home = instances_[home_of(maker)].level;
-    level = std::max(level, is_cut(maker, node_index) ? home + 1 : home);
+    const bool in_memory = is_cut(maker, node_index) || is_table(node_index, i);
+    level = std::max(level, in_memory ? home + 1 : home);
   }
   return std::max(level, level_of_update(node_index));
 }
@@ -82,7 +84,7 @@ bool NestFormer::try_place(int node_index, int level, Earlier earlier) {
     NestInstance::Link& link = instance.operands.emplace_back();
     const auto* source = std::get_if<Source>(&made.operands[i]);
     const int maker = source ? maker_of(source->op) : kNone;
-    if (maker == kNone) continue;
+    if (maker == kNone || is_table(node_index, i)) continue;
     const bool is_here = instances_[home_of(maker)].level == level;
     if (is_cut(maker, node_index) || (!is_here && earlier == Earlier::kRead)) continue;
     const std::optional<int> at = instance_at(maker, level, 0);
@@ -96,6 +98,13 @@ bool NestFormer::try_place(int node_index, int level, Earlier earlier) {
     const auto* source = std::get_if<Source>(&made.operands[i]);
     if (!source || instance.operands[i].instance != kNone) continue;
     store(memory_of(source->op));
+    if (is_table(node_index, i)) {
+      const int load = load_of_table(node_index, level);
+      instance.operands[i].load = load;
+      const int table = loads_[static_cast<size_t>(load)].array;
+      if (!map_of(level).unify(table_matches(node_index, table, instance.array))) return false;
+      continue;
+    }
     // What others read at this level too is read once, if all can walk it alike.
     for (const bool fresh : {false, true}) {
       const int load = load_of(source->op, level, fresh);
@@ -180,6 +189,36 @@ int NestFormer::load_of(int32_t op, int level, bool fresh) {
   loads_.push_back(std::move(read));
   if (!fresh) shared_loads_[{op, level}] = load;
   return load;
+}
+
+/// A gather's own load of its table: the dimensions before the indexed one, and the rest as one.
+int NestFormer::load_of_table(int node_index, int level) {
+  const FusedNode& made = node(node_index);
+  const GatherTable table = *table_of(region_, made.op);
+  const bool is_inside = std::ranges::binary_search(ops_.ops, table.op);
+  if (is_inside && maker_of(table.op) == kNone && !nodes_of_.contains(table.op)) {
+    throw Error(ErrorKind::kInfeasible,
+                fmt::format("the table of {} is only shown in the same kernel",
+                            computation_.op(made.op).name));
+  }
+  const int load = load_of(table.op, level, true);
+  NestLoad& read = loads_[static_cast<size_t>(load)];
+  std::vector<int64_t> extents = table.lead;
+  extents.push_back(table.rows * table.row_elements);
+  read.array = map_of(level).add_array(extents);
+  read.strides = row_major_strides(extents);
+  return load;
+}
+
+std::vector<Match> NestFormer::table_matches(int node_index, int table_array,
+                                             int result_array) const {
+  const GatherTable table = *table_of(region_, node(node_index).op);
+  std::vector<Match> matches;
+  for (size_t i = 0; i < table.lead_dims.size(); ++i) {
+    matches.push_back({{{table_array, static_cast<int>(i)}},
+                       {{result_array, static_cast<int>(table.lead_dims[i])}}});
+  }
+  return matches;
 }
 
 /// The array of the op at `position` of a source's chain: position 0 is what the reader sees, the

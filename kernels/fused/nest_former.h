@@ -139,6 +139,10 @@ class NestFormer {
                           : computation_.op(made.op).operands[static_cast<size_t>(made.piece)];
   }
 
+  /// Whether an operand comes from memory whoever makes it: the table of a gather.
+  bool is_table(int node_index, size_t operand) const {
+    return operand == 0 && computation_.op(node(node_index).op).opcode == HloOpcode::kGather;
+  }
   int level_for(int node_index) const;
   int level_of_update(int node_index) const;
   void place(int node_index);
@@ -149,6 +153,9 @@ class NestFormer {
   std::optional<int> instance_at(int node_index, int level, int depth);
   bool is_cheap_again(int node_index, int level, int depth) const;
   int load_of(int32_t op, int level, bool fresh);
+  int load_of_table(int node_index, int level);
+  std::vector<AxisMap::Match> table_matches(int node_index, int table_array,
+                                            int result_array) const;
   int shown_array(int32_t op, int level, int source_array, const Source& source, size_t position,
                   bool is_private);
   void add_matches(int node_index, size_t operand, int level, int source_array, int result_array,

@@ -77,6 +77,15 @@ LoopNest NestFormer::make_nest(const NestMembers& members) const {
     result.offset = place.offset;
     if (!place.starts.empty()) result.dynamic_op = made.op;
     add_axes(map, instance.array, place.strides, result);
+    if (computation_.op(made.op).opcode == HloOpcode::kGather) {
+      const GatherTable table = *table_of(region_, made.op);
+      const NestLoad& load = loads_[static_cast<size_t>(instance.operands[0].load)];
+      step.table_axis = map.axes_of({load.array, static_cast<int>(table.lead.size())}).front();
+      for (const int64_t dim : table.row_dims) {
+        const std::vector<int> axes = map.axes_of({instance.array, static_cast<int>(dim)});
+        step.row_axes.insert(step.row_axes.end(), axes.begin(), axes.end());
+      }
+    }
     step.result = static_cast<int>(nest.arrays.size());
     array_of_instance[member] = step.result;
     nest.arrays.push_back(std::move(result));
@@ -91,10 +100,13 @@ LoopNest NestFormer::make_nest(const NestMembers& members) const {
   }
   const std::vector<int> order = common_order(std::move(sized));
   for (const int axis : order) nest.extents.push_back(map.extent(axis));
-  for (NestArray& array : nest.arrays) {
-    for (int& axis : array.axes) {
-      axis = static_cast<int>(std::ranges::find(order, axis) - order.begin());
-    }
+  const auto renumber = [&](int& axis) {
+    axis = static_cast<int>(std::ranges::find(order, axis) - order.begin());
+  };
+  for (NestArray& array : nest.arrays) std::ranges::for_each(array.axes, renumber);
+  for (NestStep& step : nest.steps) {
+    std::ranges::for_each(step.row_axes, renumber);
+    if (step.table_axis >= 0) renumber(step.table_axis);
   }
   return nest;
 }

@@ -35,6 +35,10 @@ struct NestStep {
   Part part = Part::kWhole;
   int result = -1;
   std::vector<NestOperand> operands = {};
+  /// Of a gather: the axis of the table's elements, and those that walk a row of it, major to
+  /// minor.
+  int table_axis = -1;
+  std::vector<int> row_axes = {};
 };
 
 /// Ops that are done together in one pass over the same axes, tile by tile, without going through

@@ -19,7 +19,7 @@ struct VecArray {
 };
 
 /// One operation on whole tiles. Operands may lack axes of the result: their elements serve all its
-/// places. A reduction's result lacks one axis of `a`.
+/// places. A reduction's result lacks one axis of `a`, a gather's the last axis of its table `a`.
 struct VecStep {
   VectorOp op = VectorOp::kCopy;  ///< of reductions kRowSum or kRowMax, along whatever axis
   int dst = -1;

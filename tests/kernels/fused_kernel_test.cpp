@@ -170,6 +170,114 @@ TEST(FusedKernel, SelectsWhereTheOtherSideIsNoNumber) {
                 "ROOT y = f32[30,70]{1,0} select(p, l, z)"));
 }
 
+TEST(FusedKernel, TakesRemaindersOfWholeNumbers) {
+  // Both signs on both sides, and divisors of 0.
+  check(module_of("x = s32[1000]{0} parameter(0)\n"
+                  "y = s32[1000]{0} parameter(1)\n"
+                  "c = s32[] constant(3)\n"
+                  "cs = s32[1000]{0} broadcast(c), dimensions={}\n"
+                  "a = s32[1000]{0} subtract(x, cs)\n"
+                  "b = s32[1000]{0} subtract(y, cs)\n"
+                  "ROOT r = s32[1000]{0} remainder(a, b)"),
+        0);
+}
+
+TEST(FusedKernel, RaisesANumberToPowers) {
+  check(
+      module_of("x = f32[1000]{0} parameter(0)\n"
+                "c = f32[] constant(0.9)\n"
+                "cs = f32[1000]{0} broadcast(c), dimensions={}\n"
+                "ROOT r = f32[1000]{0} power(cs, x)"));
+}
+
+TEST(FusedKernel, GathersRowsOfATable) {
+  const FusedKernel kernel = check(
+      module_of("t = f32[37,8]{1,0} parameter(0)\n"
+                "p = s32[501]{0} parameter(1)\n"
+                "zero = s32[] constant(0)\n"
+                "zeros = s32[501]{0} broadcast(zero), dimensions={}\n"
+                "size = s32[] constant(37)\n"
+                "sizes = s32[501]{0} broadcast(size), dimensions={}\n"
+                "below = pred[501]{0} compare(p, zeros), direction=LT\n"
+                "q = s32[501]{0} add(p, sizes)\n"
+                "i = s32[501]{0} select(below, q, p)\n"
+                "j = s32[501,1]{1,0} reshape(i)\n"
+                "g = f32[501,8]{1,0} gather(t, j), offset_dims={1}, collapsed_slice_dims={0}, "
+                "start_index_map={0}, index_vector_dim=1, slice_sizes={1,8}\n"
+                "ROOT y = f32[501,8]{1,0} negate(g)"));
+  EXPECT_EQ(kernel.levels, 1);
+}
+
+TEST(FusedKernel, GathersPlanesOfATableThatItHasMade) {
+  const FusedKernel kernel =
+      check(module_of("t = bf16[9,3,20]{2,1,0} parameter(0)\n"
+                      "i = s32[4,50]{1,0} parameter(1)\n"
+                      "e = bf16[9,3,20]{2,1,0} negate(t)\n"
+                      "w = f32[9,3,20]{2,1,0} convert(e)\n"
+                      "ROOT g = f32[4,3,20,50]{3,2,1,0} gather(w, i), offset_dims={1,2}, "
+                      "collapsed_slice_dims={0}, start_index_map={0}, index_vector_dim=2, "
+                      "slice_sizes={1,3,20}"));
+  EXPECT_EQ(kernel.levels, 2);
+}
+
+TEST(FusedKernel, ChecksWhatIsMadeOfConstantsThatTheTextLeavesOut) {
+  check(
+      module_of("x = f32[300,36]{1,0} parameter(0)\n"
+                "c = s32[300,36]{1,0} constant({...})\n"
+                "one = s32[] constant(1)\n"
+                "ones = s32[300,36]{1,0} broadcast(one), dimensions={}\n"
+                "d = s32[300,36]{1,0} add(c, ones)\n"
+                "f = f32[300,36]{1,0} convert(d)\n"
+                "ROOT y = f32[300,36]{1,0} multiply(x, f)"));
+}
+
+TEST(FusedKernel, GathersColumns) {
+  check(
+      module_of("x = f32[300,36]{1,0} parameter(0)\n"
+                "i = s32[15,1]{1,0} parameter(1)\n"
+                "e = f32[300,36]{1,0} exponential(x)\n"
+                "g = f32[300,15]{1,0} gather(e, i), offset_dims={0}, collapsed_slice_dims={1}, "
+                "start_index_map={1}, index_vector_dim=1, slice_sizes={300,1}\n"
+                "ROOT y = f32[300,15]{1,0} add(g, g)"));
+}
+
+TEST(FusedKernel, GathersFromTheMiddleByOneIndex) {
+  check(
+      module_of("x = s32[12,7,10]{2,1,0} parameter(0)\n"
+                "i = s32[1]{0} parameter(1)\n"
+                "ROOT g = s32[12,10]{1,0} gather(x, i), offset_dims={0,1}, "
+                "collapsed_slice_dims={1}, start_index_map={1}, index_vector_dim=0, "
+                "slice_sizes={12,1,10}"));
+}
+
+TEST(FusedKernel, SumsGatheredRows) {
+  check(
+      module_with_functions("t = f32[50,24]{1,0} parameter(0)\n"
+                            "i = s32[4000]{0} parameter(1)\n"
+                            "zero = f32[] constant(0)\n"
+                            "g = f32[4000,24]{1,0} gather(t, i), offset_dims={1}, "
+                            "collapsed_slice_dims={0}, start_index_map={0}, index_vector_dim=1, "
+                            "slice_sizes={1,24}\n"
+                            "r = f32[24]{0} reduce(g, zero), dimensions={0}, to_apply=sum\n"
+                            "ROOT s = f32[4000]{0} reduce(g, zero), dimensions={1}, to_apply=sum"));
+}
+
+TEST(FusedKernel, LeavesOtherGathersToTheLibrary) {
+  const auto why = [](const std::string& ops) {
+    const OpGraph graph = parse_hlo(module_of(ops), "m.hlo");
+    const Region region(graph, graph.entry);
+    return why_not_fusible(region, region.computation().root);
+  };
+  EXPECT_EQ(why("t = f32[40000,8]{1,0} parameter(0)\ni = s32[5]{0} parameter(1)\n"
+                "ROOT g = f32[5,8]{1,0} gather(t, i), offset_dims={1}, collapsed_slice_dims={0}, "
+                "start_index_map={0}, index_vector_dim=1, slice_sizes={1,8}"),
+            "its table does not fit UB");
+  EXPECT_EQ(why("t = f32[40,8]{1,0} parameter(0)\ni = s32[5,2]{1,0} parameter(1)\n"
+                "ROOT g = f32[5]{0} gather(t, i), offset_dims={}, collapsed_slice_dims={0,1}, "
+                "start_index_map={0,1}, index_vector_dim=1, slice_sizes={1,1}"),
+            "it gathers other parts than whole rows by one index each");
+}
+
 TEST(FusedKernel, ReadsSlicesWhereTheyLie) {
   const FusedKernel kernel =
       check(module_of("x = f32[40,100]{1,0} parameter(0)\n"
