@@ -95,6 +95,17 @@ std::string why_not_fusible(const Region& region, int32_t index) {
         case HloOpcode::kDynamicUpdateSlice:
         case HloOpcode::kConcatenate:
           return "";
+        case HloOpcode::kPad: {
+          const auto& padding = op.get<Padding>();
+          const auto is_plain = [](int64_t edge) { return edge >= 0; };
+          if (!std::ranges::all_of(padding.low, is_plain) ||
+              !std::ranges::all_of(padding.high, is_plain) ||
+              std::ranges::any_of(padding.interior, [](int64_t gap) { return gap != 0; })) {
+            return "it cuts edges or pads between elements";
+          }
+          if (!region.splat(op.operands[1])) return "what it pads with is not a constant";
+          return "";
+        }
         case HloOpcode::kGather: {
           const std::optional<GatherTable> table = table_of(region, index);
           if (!table) return "it gathers other parts than whole rows by one index each";
@@ -176,18 +187,56 @@ std::optional<SliceWindow> window_of(const Region& region, int32_t index) {
   return window;
 }
 
-SliceWindow piece_of(const Region& region, int32_t index, size_t operand) {
+namespace {
+
+/// What a piece above 0 of a pad fills: a side of a dimension, beside what the operand and the
+/// dimensions before leave.
+struct PadSide {
+  size_t dim = 0;
+  bool is_high = false;
+};
+PadSide side_of(size_t piece) {
+  return {(piece - 1) / 2, (piece - 1) % 2 == 1};
+}
+
+}  // namespace
+
+std::vector<int64_t> piece_extents(const Region& region, int32_t index, size_t piece) {
+  const Computation& computation = region.computation();
+  const Op& op = computation.op(index);
+  if (op.opcode != HloOpcode::kPad) return computation.operand(op, piece).shape.dims;
+  const std::vector<int64_t>& inner = computation.operand(op, 0).shape.dims;
+  if (piece == 0) return inner;
+  const PadSide side = side_of(piece);
+  const auto& padding = op.get<Padding>();
+  std::vector<int64_t> extents = op.shape.dims;
+  std::copy_n(inner.begin(), side.dim, extents.begin());
+  extents[side.dim] = (side.is_high ? padding.high : padding.low)[side.dim];
+  return extents;
+}
+
+SliceWindow piece_of(const Region& region, int32_t index, size_t piece) {
   const Computation& computation = region.computation();
   const Op& op = computation.op(index);
   SliceWindow window;
   window.memory_op = index;
   window.strides = row_major_strides(op.shape.dims);
   if (op.opcode == HloOpcode::kDynamicUpdateSlice) {
-    if (operand == kUpdateOperand) window.starts = window_starts(region, index);
+    if (piece == kUpdateOperand) window.starts = window_starts(region, index);
+    return window;
+  }
+  if (op.opcode == HloOpcode::kPad) {
+    const auto& padding = op.get<Padding>();
+    const PadSide side = piece == 0 ? PadSide{padding.low.size(), false} : side_of(piece);
+    for (size_t i = 0; i < side.dim; ++i) window.offset += padding.low[i] * window.strides[i];
+    if (side.is_high) {
+      window.offset +=
+          (op.shape.dims[side.dim] - padding.high[side.dim]) * window.strides[side.dim];
+    }
     return window;
   }
   const auto dim = static_cast<size_t>(op.get<Dimensions>().dims[0]);
-  for (size_t i = 0; i < operand; ++i) {
+  for (size_t i = 0; i < piece; ++i) {
     window.offset += computation.operand(op, i).shape.dims[dim] * window.strides[dim];
   }
   return window;
@@ -325,6 +374,16 @@ std::vector<FusedNode> fused_nodes(const Region& region, const FusedOps& ops) {
     if (window_of(region, index)) {
       if (std::ranges::binary_search(ops.outputs, index)) {
         nodes.push_back({index, -1, {Source{index, {}}}});
+      }
+      continue;
+    }
+    if (op.opcode == HloOpcode::kPad) {
+      nodes.push_back({index, 0, {source_of(op.operands[0])}});
+      for (size_t piece = 1; piece <= 2 * op.shape.dims.size(); ++piece) {
+        const std::vector<int64_t> extents = piece_extents(region, index, piece);
+        if (std::ranges::find(extents, 0) != extents.end()) continue;
+        nodes.push_back(
+            {index, static_cast<int>(piece), {KnownNumber{*region.splat(op.operands[1])}}});
       }
       continue;
     }

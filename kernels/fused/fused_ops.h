@@ -68,8 +68,11 @@ struct SliceWindow {
 
 /// The window that a slice or dynamic slice shows; none of other ops.
 std::optional<SliceWindow> window_of(const Region& region, int32_t op);
-/// Where an operand of a concatenation, or of a dynamic-update-slice, goes in its result.
-SliceWindow piece_of(const Region& region, int32_t op, size_t operand);
+/// Where a piece of a concatenation, a dynamic-update-slice or a pad goes in its result: the
+/// operand of that number; of a pad operand 0, then what fills each side of each dimension.
+SliceWindow piece_of(const Region& region, int32_t op, size_t piece);
+/// Its extents.
+std::vector<int64_t> piece_extents(const Region& region, int32_t op, size_t piece);
 /// The operands that are the start indices of a dynamic slice or update; none of other ops.
 std::span<const int32_t> start_operands(const Op& op);
 /// How they move its window.
@@ -101,7 +104,7 @@ using FusedOperand = std::variant<KnownNumber, Source>;
 /// concatenation or to a window of an array (dynamic-update-slice).
 struct FusedNode {
   int32_t op = -1;
-  int piece = -1;  ///< the operand that is copied to its place
+  int piece = -1;  ///< which piece of the result it copies or fills (piece_of)
   std::vector<FusedOperand> operands = {};
 };
 

@@ -78,7 +78,7 @@ bool NestFormer::try_place(int node_index, int level, Earlier earlier) {
   const FusedNode& made = node(node_index);
   if (const int32_t updated = place_of(made.op); updated != made.op) overwritten_[updated] = level;
   NestInstance instance{node_index, level, kNone, false, {}};
-  instance.array = map_of(level).add_array(shape_of(made_shape(made)).dims);
+  instance.array = map_of(level).add_array(made_extents(made));
   std::vector<Match> matches;
   for (size_t i = 0; i < made.operands.size(); ++i) {
     NestInstance::Link& link = instance.operands.emplace_back();

@@ -133,10 +133,10 @@ class NestFormer {
            cuts_.contains({node(maker).op, node(reader).op});
   }
 
-  /// The op whose shape a node's work has: of a concatenation's operand the operand.
-  int32_t made_shape(const FusedNode& made) const {
-    return made.piece < 0 ? made.op
-                          : computation_.op(made.op).operands[static_cast<size_t>(made.piece)];
+  /// Extents of a node's work: those of its result, or of a piece of it.
+  std::vector<int64_t> made_extents(const FusedNode& made) const {
+    return made.piece < 0 ? shape_of(made.op).dims
+                          : piece_extents(region_, made.op, static_cast<size_t>(made.piece));
   }
 
   /// Whether an operand comes from memory whoever makes it: the table of a gather.

@@ -67,7 +67,7 @@ LoopNest NestFormer::make_nest(const NestMembers& members) const {
     NestArray result;
     result.op = place_of(made.op);
     result.is_stored = instance.is_stored && !members.again.contains(member);
-    const std::vector<int64_t>& dims = shape_of(made_shape(made)).dims;
+    const std::vector<int64_t> dims = made_extents(made);
     SliceWindow place;
     if (made.piece >= 0) {
       place = piece_of(region_, made.op, static_cast<size_t>(made.piece));

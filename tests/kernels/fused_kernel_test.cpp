@@ -339,6 +339,38 @@ TEST(FusedKernel, DoesNotComputeThePlaceOfASliceFromAnArray) {
   EXPECT_THROW(plan_fused_kernel(region, everything(region), load_machine("ascend-910b2")), Error);
 }
 
+TEST(FusedKernel, PadsWhatItHasMade) {
+  const FusedKernel kernel =
+      check(module_of("x = bf16[6,50,30]{2,1,0} parameter(0)\n"
+                      "two = bf16[] constant(2)\n"
+                      "e = bf16[6,50,30]{2,1,0} negate(x)\n"
+                      "ROOT p = bf16[6,54,33]{2,1,0} pad(e, two), padding=0_0x3_1x1_2"));
+  EXPECT_EQ(kernel.levels, 1);
+}
+
+TEST(FusedKernel, ReadsWhatItHasPadded) {
+  check(
+      module_of("x = f32[40]{0} parameter(0)\n"
+                "y = f32[1040]{0} parameter(1)\n"
+                "zero = f32[] constant(0)\n"
+                "p = f32[1040]{0} pad(x, zero), padding=0_1000\n"
+                "ROOT r = f32[1040]{0} add(p, y)"));
+}
+
+TEST(FusedKernel, LeavesOtherPadsToTheLibrary) {
+  for (const char* padding : {"-1_0", "0_-1", "0_0_1"}) {
+    const std::string size = std::string(padding) == "0_0_1" ? "79" : "39";
+    const OpGraph graph =
+        parse_hlo(module_of("x = f32[40]{0} parameter(0)\nzero = f32[] constant(0)\n"
+                            "ROOT p = f32[" +
+                            size + "]{0} pad(x, zero), padding=" + padding),
+                  "m.hlo");
+    const Region region(graph, graph.entry);
+    EXPECT_EQ(why_not_fusible(region, region.computation().root),
+              "it cuts edges or pads between elements");
+  }
+}
+
 TEST(FusedKernel, UpdatesASliceOfACopy) {
   const FusedKernel kernel =
       check(module_of("x = f32[40,100]{1,0} parameter(0)\n"
