@@ -269,6 +269,41 @@ int32_t updated_in_memory(const Region& region, const FusedOps& ops, int32_t op)
   return updated >= 0 && !std::ranges::binary_search(ops.ops, updated) ? updated : -1;
 }
 
+bool leads_to(const Region& region, const std::vector<int32_t>& ops, int32_t from, int32_t to) {
+  std::vector<int32_t> todo = {from};
+  std::vector<int32_t> seen = {from};
+  while (!todo.empty()) {
+    const int32_t op = todo.back();
+    todo.pop_back();
+    if (op == to) return true;
+    for (const int32_t user : region.users(op)) {
+      if (!std::ranges::binary_search(ops, user) || std::ranges::find(seen, user) != seen.end()) {
+        continue;
+      }
+      seen.push_back(user);
+      todo.push_back(user);
+    }
+  }
+  return false;
+}
+
+std::vector<int32_t> earlier_readers(const Region& region, const std::vector<int32_t>& ops,
+                                     int32_t writer) {
+  std::vector<int32_t> readers;
+  const int32_t input = region.aliased_input(writer);
+  if (input < 0 || region.in_place(writer) == input) return readers;
+  for (const int32_t reader : ops) {
+    const auto inputs = region.inputs(reader);
+    if (reader == writer || std::ranges::find(inputs, input) == inputs.end()) continue;
+    const OpRole role = region.role(reader);
+    const bool in_step = (role == OpRole::kLight || role == OpRole::kHeavy) &&
+                         region.elements(reader) == region.elements(writer) &&
+                         leads_to(region, ops, reader, writer);
+    if (!in_step) readers.push_back(reader);
+  }
+  return readers;
+}
+
 int64_t written_elements(const Region& region, int32_t op) {
   if (region.in_place(op) < 0) return region.elements(op);
   return region.elements(region.computation().op(op).operands[kUpdateOperand]);
@@ -307,10 +342,13 @@ std::string why_not_together(const Region& region, const std::vector<int32_t>& o
 
 namespace {
 
-/// Moves updates in place, and the nodes that need one, behind all others: those may read what the
-/// updates write over.
+/// Moves what writes over memory that others read, and the nodes that need it, behind all others.
 void put_updates_last(const Region& region, const FusedOps& ops, std::vector<FusedNode>& nodes) {
-  const auto is_update = [&](int32_t op) { return updated_in_memory(region, ops, op) >= 0; };
+  const auto is_update = [&](int32_t op) {
+    return updated_in_memory(region, ops, op) >= 0 ||
+           (std::ranges::binary_search(ops.outputs, op) &&
+            !earlier_readers(region, ops.ops, op).empty());
+  };
   if (std::ranges::none_of(ops.ops, is_update)) return;
   std::vector<bool> is_late(static_cast<size_t>(region.size()), false);
   for (int32_t op = 0; op < region.size(); ++op) {

@@ -81,6 +81,13 @@ std::vector<WindowStart> window_starts(const Region& region, int32_t op);
 /// The op in whose memory a kernel updates a slice, since that lies there before; -1 where it
 /// copies the operand first, and of other ops.
 int32_t updated_in_memory(const Region& region, const FusedOps& ops, int32_t op);
+/// Ops among `ops` (ascending) that read the input whose memory a result takes by
+/// input_output_alias, other than element by element on the way to that result: code generation
+/// has them done, and a barrier passed, before the result is written.
+std::vector<int32_t> earlier_readers(const Region& region, const std::vector<int32_t>& ops,
+                                     int32_t writer);
+/// Whether one of those ops is needed, inside of them, for another one.
+bool leads_to(const Region& region, const std::vector<int32_t>& ops, int32_t from, int32_t to);
 /// Elements of an op's result that a kernel writes: of an update in place those of the update.
 int64_t written_elements(const Region& region, int32_t op);
 

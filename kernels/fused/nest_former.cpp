@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <limits>
+
 #include "core/base/error.h"
 #include "core/graph/op_axes.h"
 #include "core/graph/strided.h"
@@ -43,7 +45,52 @@ int NestFormer::level_for(int node_index) const {
     const bool in_memory = is_cut(maker, node_index) || is_table(node_index, i);
     level = std::max(level, in_memory ? home + 1 : home);
   }
-  return std::max(level, level_of_update(node_index));
+  return std::max({level, level_of_update(node_index), level_after_readers(node_index)});
+}
+
+/// The least level at which an output may be written over an input that others read out of step.
+int NestFormer::level_after_readers(int node_index) const {
+  const int32_t writer = node(node_index).op;
+  if (!std::ranges::binary_search(ops_.outputs, writer)) return 0;
+  if (earlier_readers(region_, ops_.ops, writer).empty()) return 0;
+  int level = 0;
+  for (const NestInstance& instance : instances_) {
+    for (const NestInstance::Link& link : instance.operands) {
+      if (link.load == kNone) continue;
+      const NestLoad& load = loads_[static_cast<size_t>(link.load)];
+      if (load.op == region_.aliased_input(writer)) level = std::max(level, instance.level + 1);
+    }
+  }
+  return level;
+}
+
+/// Error (infeasible) where an input is read at the level that writes over it or later, out of step
+/// with that.
+void NestFormer::check_overwrites(const std::vector<bool>& needed) const {
+  for (const int32_t writer : ops_.outputs) {
+    const std::vector<int32_t> earlier = earlier_readers(region_, ops_.ops, writer);
+    if (earlier.empty()) continue;
+    const int32_t input = region_.aliased_input(writer);
+    int written = std::numeric_limits<int>::max();
+    for (const int made : nodes_of_.at(writer)) {
+      written = std::min(written, instances_[home_of(made)].level);
+    }
+    for (size_t i = 0; i < instances_.size(); ++i) {
+      if (!needed[i] || instances_[i].level < written) continue;
+      const int32_t reader = node(instances_[i].node).op;
+      const auto inputs = region_.inputs(reader);
+      const bool in_step = std::ranges::find(inputs, input) != inputs.end() &&
+                           std::ranges::find(earlier, reader) == earlier.end();
+      const auto reads = [&](const NestInstance::Link& link) {
+        return link.load != kNone && loads_[static_cast<size_t>(link.load)].op == input;
+      };
+      if (in_step || std::ranges::none_of(instances_[i].operands, reads)) continue;
+      throw Error(
+          ErrorKind::kInfeasible,
+          fmt::format("{} reads {} when {} has taken its memory", computation_.op(reader).name,
+                      computation_.op(input).name, computation_.op(writer).name));
+    }
+  }
 }
 
 /// The least level at which a node may write to a window of an array: behind the copy of what

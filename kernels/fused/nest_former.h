@@ -145,6 +145,8 @@ class NestFormer {
   }
   int level_for(int node_index) const;
   int level_of_update(int node_index) const;
+  int level_after_readers(int node_index) const;
+  void check_overwrites(const std::vector<bool>& needed) const;
   void place(int node_index);
   /// What a node's sources of earlier levels may be at its own: made again where that is cheap, or
   /// read from memory.

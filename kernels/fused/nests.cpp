@@ -114,6 +114,7 @@ LoopNest NestFormer::make_nest(const NestMembers& members) const {
 std::optional<NestPlan> NestFormer::plan(const FusedOps& ops) {
   NestPlan plan;
   const std::vector<bool> needed = needed_instances();
+  check_overwrites(needed);
   const size_t known = cuts_.size();
   const std::vector<NestMembers> nests = group(needed);
   if (cuts_.size() > known) return std::nullopt;
