@@ -5,6 +5,7 @@
 #include "core/graph/hlo_reader.h"
 #include "core/graph/interpreter.h"
 #include "core/graph/merge_equal_ops.h"
+#include "core/graph/plain_scatters.h"
 #include "core/graph/region.h"
 #include "tests/hlo_module.h"
 
@@ -192,6 +193,32 @@ TEST(CancelScales, APowerOfTwoThatIsTakenBackVanishes) {
   const OpGraph simple = cancel_scales(graph);
   EXPECT_EQ(simple.entry_computation().ops.size(), 2u);
   expect_equal_results(graph, simple);
+}
+
+TEST(PlainScatters, AScatterWithoutAnIndexIsElementwise) {
+  const OpGraph graph = parse_hlo(
+      module_with_functions("x = f32[3,5] parameter(0)\n"
+                            "u = f32[3,5] parameter(1)\n"
+                            "none = s32[0] constant({})\n"
+                            "ROOT s = f32[3,5] scatter(x, none, u), update_window_dims={0,1}, "
+                            "inserted_window_dims={}, scatter_dims_to_operand_dims={}, "
+                            "index_vector_dim=0, to_apply=sum"),
+      "m.hlo");
+  const OpGraph plain = plain_scatters(graph);
+  EXPECT_EQ(plain.entry_computation().root_op().opcode, HloOpcode::kAdd);
+  expect_equal_results(graph, plain);
+}
+
+TEST(PlainScatters, AScatterByIndicesStays) {
+  const OpGraph graph =
+      parse_hlo(module_with_functions("x = f32[3,5] parameter(0)\n"
+                                      "u = f32[3,5] parameter(1)\n"
+                                      "i = s32[3,1] parameter(2)\n"
+                                      "ROOT s = f32[3,5] scatter(x, i, u), update_window_dims={1}, "
+                                      "inserted_window_dims={0}, scatter_dims_to_operand_dims={0}, "
+                                      "index_vector_dim=1, to_apply=sum"),
+                "m.hlo");
+  EXPECT_EQ(plain_scatters(graph).entry_computation().root_op().opcode, HloOpcode::kScatter);
 }
 
 TEST(CancelScales, OtherScalesStay) {
