@@ -53,7 +53,7 @@ LoopNest NestFormer::make_nest(const NestMembers& members) const {
   for (const int member : members.all) {
     const NestInstance& instance = instances_[static_cast<size_t>(member)];
     const FusedNode& made = node(instance.node);
-    NestStep step{made.op, NestStep::Part::kWhole, kNone, {}};
+    NestStep step{made.op, NestStep::Part::kWhole, kNone, {}, -1, {}};
     for (size_t i = 0; i < instance.operands.size(); ++i) {
       const NestInstance::Link& link = instance.operands[i];
       if (link.instance != kNone) {
