@@ -37,6 +37,20 @@ std::vector<int64_t> kept_dims(int64_t rank, const std::vector<int64_t>& reduced
   return place;
 }
 
+/// Where the dimensions of a gather's indices are in its result; the one along which the parts of
+/// an index lie is nowhere.
+std::vector<int64_t> gathered_dims(const Op& op, int64_t rank) {
+  const auto& dims = op.get<GatherDimensions>();
+  std::vector<int64_t> place(static_cast<size_t>(rank), -1);
+  int64_t next = 0;
+  for (int64_t i = 0; i < rank; ++i) {
+    if (i == dims.index_vector_dim) continue;
+    while (std::ranges::find(dims.offset_dims, next) != dims.offset_dims.end()) ++next;
+    place[static_cast<size_t>(i)] = next++;
+  }
+  return place;
+}
+
 }  // namespace
 
 std::optional<std::vector<Match>> reshape_matches(const Shape& operand, const Shape& result,
@@ -85,6 +99,9 @@ std::optional<std::vector<Match>> axis_matches(const Computation& computation, c
       if (op.shape.is_tuple()) return std::nullopt;
       return match_dims(kept_dims(from.rank(), op.get<Dimensions>().dims), operand_array,
                         result_array);
+    case HloOpcode::kGather:
+      if (operand != 1) return std::nullopt;
+      return match_dims(gathered_dims(op, from.rank()), operand_array, result_array);
     case HloOpcode::kReshape:
     case HloOpcode::kBitcast:
       return reshape_matches(from, op.shape, operand_array, result_array);

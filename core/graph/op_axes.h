@@ -11,9 +11,9 @@ namespace tilewright {
 
 /// How an op's result is walked together with one of its operands, given the numbers of their
 /// arrays in an AxisMap: empty where the operand has no dimension (a scalar). None where the op
-/// cannot read the operand element by element while it is made in the same loop nest: a slice or a
-/// gather reads at other places, a dot reads every element many times, and what the op means may be
-/// unknown.
+/// cannot read the operand element by element while it is made in the same loop nest: a slice reads
+/// at other places, and so does a gather, but of its indices, a dot reads every element many times,
+/// and what the op means may be unknown.
 std::optional<std::vector<AxisMap::Match>> axis_matches(const Computation& computation,
                                                         const Op& op, size_t operand,
                                                         int operand_array, int result_array);

@@ -117,6 +117,31 @@ std::optional<double> splat_of(const Literal& literal) {
   return literal.floats.empty() ? one_value(literal.integers) : one_value(literal.floats);
 }
 
+/// The op whose result an alias of the entry is about, past the tuples of the root; -1 where the
+/// path leads to none.
+int32_t aliased_result(const Region& region, const std::vector<int64_t>& path) {
+  const Computation& computation = region.computation();
+  int32_t op = region.base(computation.root);
+  for (const int64_t index : path) {
+    const Op& made = computation.op(op);
+    if (made.opcode != HloOpcode::kTuple || index >= std::ssize(made.operands)) return -1;
+    op = region.base(made.operands[static_cast<size_t>(index)]);
+  }
+  return op;
+}
+
+/// Whether a computation is the body of a loop, whose result becomes its parameter.
+bool is_loop_body(const OpGraph& graph, const Computation& computation) {
+  for (const Computation& caller : graph.computations) {
+    for (const Op& op : caller.ops) {
+      if (op.opcode == HloOpcode::kWhile && &graph.computation(op.called[1]) == &computation) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 std::string_view name_of(OpRole role) {
@@ -155,6 +180,8 @@ Region::Region(const OpGraph& graph, int32_t computation)
   find_roles();
   find_links();
   find_results();
+  find_aliases();
+  find_updates();
 }
 
 void Region::find_roles() {
@@ -228,6 +255,81 @@ void Region::find_results() {
       shown.insert(shown.end(), made.operands.begin(), made.operands.end());
     } else {
       is_result_[static_cast<size_t>(op)] = true;
+    }
+  }
+}
+
+void Region::find_aliases() {
+  aliased_inputs_.assign(computation_->ops.size(), -1);
+  if (&graph_->entry_computation() != computation_) return;
+  for (const Alias& alias : graph_->input_output_alias) {
+    const int32_t result = aliased_result(*this, alias.output);
+    const auto number = static_cast<size_t>(alias.parameter);
+    if (result < 0 || !alias.parameter_index.empty() || number >= computation_->parameters.size()) {
+      continue;
+    }
+    aliased_inputs_[static_cast<size_t>(result)] = computation_->parameters[number];
+  }
+}
+
+/// Whether a result takes the memory of an input: the part of a loop's state that it becomes.
+bool Region::is_state_part(int32_t input, int32_t result) const {
+  const Op& part = computation_->op(input);
+  const Op& root = computation_->op(base(computation_->root));
+  if (part.opcode != HloOpcode::kGetTupleElement || root.opcode != HloOpcode::kTuple ||
+      computation_->operand(part, 0).opcode != HloOpcode::kParameter) {
+    return false;
+  }
+  const int64_t index = part.get<TupleIndex>().index;
+  if (index >= std::ssize(root.operands) ||
+      base(root.operands[static_cast<size_t>(index)]) != result) {
+    return false;
+  }
+  // Nobody else takes this part out of the state, or the state as a whole.
+  for (const int32_t user : users(base(part.operands[0]))) {
+    const Op& other = computation_->op(user);
+    if (other.opcode != HloOpcode::kGetTupleElement ||
+        (user != input && other.get<TupleIndex>().index == index)) {
+      return false;
+    }
+  }
+  return is_loop_body(*graph_, *computation_);
+}
+
+/// Whether another reader of an input needs the result of an op.
+bool Region::reaches_reader(int32_t op, int32_t input) const {
+  std::vector<bool> after(computation_->ops.size(), false);
+  after[static_cast<size_t>(op)] = true;
+  for (int32_t other = op; other < size(); ++other) {
+    if (!after[static_cast<size_t>(other)]) continue;
+    const auto read = inputs(other);
+    if (other != op && std::ranges::find(read, input) != read.end()) return true;
+    for (const int32_t user : users(other)) after[static_cast<size_t>(user)] = true;
+  }
+  return false;
+}
+
+void Region::find_updates() {
+  in_place_.assign(computation_->ops.size(), -1);
+  for (int32_t index = 0; index < size(); ++index) {
+    const Op& op = computation_->op(index);
+    if (op.opcode != HloOpcode::kDynamicUpdateSlice) continue;
+    const int32_t updated = base(op.operands[0]);
+    const OpRole own = role(updated);
+    const bool is_again =
+        std::ranges::any_of(op.operands.begin() + 1, op.operands.end(),
+                            [&](int32_t operand) { return base(operand) == updated; });
+    if (is_again || splat(updated) || own == OpRole::kConstant || is_result(updated)) continue;
+    const Op& made = computation_->op(updated);
+    const bool is_input = made.opcode == HloOpcode::kParameter ||
+                          (made.opcode == HloOpcode::kGetTupleElement &&
+                           computation_->operand(made, 0).opcode == HloOpcode::kParameter);
+    if (is_input) {
+      const bool is_given = aliased_input(index) == updated || is_state_part(updated, index);
+      if (is_given && !reaches_reader(index, updated))
+        in_place_[static_cast<size_t>(index)] = updated;
+    } else if (own != OpRole::kBoundary && users(updated).size() == 1) {
+      in_place_[static_cast<size_t>(index)] = updated;
     }
   }
 }

@@ -54,6 +54,14 @@ class Region {
   /// Whether it must be in memory when the region ends: the root shows it.
   bool is_result(int32_t op) const { return is_result_[static_cast<size_t>(op)]; }
 
+  /// Of a dynamic-update-slice that may write over its operand where that lies in memory: the op
+  /// that the operand shows; of other ops -1. Nobody else reads that op, or it is an input whose
+  /// memory the result takes (the same part of a loop's state, input_output_alias): then all others
+  /// that read it have to come before, and none of them needs the result.
+  int32_t in_place(int32_t op) const { return in_place_[static_cast<size_t>(op)]; }
+  /// The input whose memory an op's result takes by the entry's input_output_alias, or -1.
+  int32_t aliased_input(int32_t op) const { return aliased_inputs_[static_cast<size_t>(op)]; }
+
  private:
   /// Lists of ops, one behind the other.
   struct Lists {
@@ -69,6 +77,10 @@ class Region {
   void find_roles();
   void find_links();
   void find_results();
+  void find_aliases();
+  void find_updates();
+  bool is_state_part(int32_t input, int32_t result) const;
+  bool reaches_reader(int32_t op, int32_t input) const;
 
   const OpGraph* graph_;
   const Computation* computation_;
@@ -78,6 +90,8 @@ class Region {
   std::vector<std::optional<double>> splats_;
   std::vector<int32_t> bases_;
   std::vector<bool> is_result_;
+  std::vector<int32_t> in_place_;
+  std::vector<int32_t> aliased_inputs_;
   Lists inputs_;
   Lists users_;
 };

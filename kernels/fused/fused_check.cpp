@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 
+#include "core/base/error.h"
 #include "core/graph/interpreter.h"
 #include "simulator/functional.h"
 
@@ -113,23 +114,43 @@ void compare(const std::string& name, const Value& expected, const std::vector<f
   }
 }
 
-/// The start indices of the kernel's dynamic slices among its inputs.
-SliceStarts starts_of(const Region& region, const KernelGraph& alone,
+/// The start indices of the kernel's dynamic slices and updates: known, among its inputs, or
+/// computed by its own ops.
+SliceStarts starts_of(const Region& region, const FusedOps& ops, const KernelGraph& alone,
                       const std::vector<Value>& inputs) {
-  SliceStarts starts;
-  for (int32_t index = 0; index < region.size(); ++index) {
-    const Op& op = region.computation().op(index);
-    if (op.opcode != HloOpcode::kDynamicSlice) continue;
-    std::vector<int64_t> values;
-    for (size_t i = 1; i < op.operands.size(); ++i) {
-      const std::optional<double> fixed = region.splat(op.operands[i]);
-      const auto input = std::ranges::find(alone.inputs, region.base(op.operands[i]));
-      if (!fixed && input == alone.inputs.end()) break;
-      values.push_back(fixed
-                           ? static_cast<int64_t>(*fixed)
-                           : inputs[static_cast<size_t>(input - alone.inputs.begin())].integer(0));
+  const Computation& computation = region.computation();
+  FusedOps indices{ops.ops, {}};
+  for (const int32_t index : ops.ops) {
+    for (const int32_t start : start_operands(computation.op(index))) {
+      const int32_t made = region.base(start);
+      if (std::ranges::binary_search(ops.ops, made)) indices.outputs.push_back(made);
     }
-    if (values.size() + 1 == op.operands.size()) starts[index] = std::move(values);
+  }
+  std::map<int32_t, int64_t> computed;
+  const auto input_of = [&](int32_t op) -> const Value& {
+    const auto input = std::ranges::find(alone.inputs, op);
+    TW_CHECK(input != alone.inputs.end(), "what an index is made of is an input");
+    return inputs[static_cast<size_t>(input - alone.inputs.begin())];
+  };
+  if (!indices.outputs.empty()) {
+    const KernelGraph graph = graph_of(region, indices);
+    std::vector<Value> values;
+    for (const int32_t input : graph.inputs) values.push_back(input_of(input));
+    const Value results = interpret(graph.graph, values);
+    for (size_t i = 0; i < indices.outputs.size(); ++i) {
+      computed[indices.outputs[i]] = results.parts()[i].integer(0);
+    }
+  }
+  SliceStarts starts;
+  for (const int32_t index : ops.ops) {
+    const Op& op = computation.op(index);
+    for (const int32_t start : start_operands(op)) {
+      const std::optional<double> fixed = region.splat(start);
+      const auto made = computed.find(region.base(start));
+      starts[index].push_back(fixed                    ? static_cast<int64_t>(*fixed)
+                              : made != computed.end() ? made->second
+                                                       : input_of(region.base(start)).integer(0));
+    }
   }
   return starts;
 }
@@ -148,7 +169,7 @@ CheckResult check_fused_kernel(const Region& region, const FusedKernel& kernel,
   const std::vector<Value> inputs = make_inputs(alone.graph, seed);
   const Value expected = interpret(alone.graph, inputs);
   const FusedLaunch built =
-      build_fused_launch(region, kernel, machine, starts_of(region, alone, inputs));
+      build_fused_launch(region, kernel, machine, starts_of(region, kernel.ops, alone, inputs));
   GmImage image = make_image(built.launch);
   for (size_t i = 0; i < alone.inputs.size(); ++i) {
     const auto found = built.tensors.find(alone.inputs[i]);
@@ -165,8 +186,14 @@ CheckResult check_fused_kernel(const Region& region, const FusedKernel& kernel,
     }
     const auto tensor = static_cast<size_t>(entry.second);
     const KernelGraph constant = graph_of(region, {{entry.first}, {entry.first}});
-    const std::vector<Value> nothing = make_inputs(constant.graph, seed);
-    const Value value = interpret(constant.graph, nothing).parts().front();
+    // What it is made of may be unknown: then it is the same as in the kernel's own graph.
+    std::vector<Value> unknown = make_inputs(constant.graph, seed);
+    for (size_t i = 0; i < unknown.size(); ++i) {
+      const auto input = std::ranges::find(alone.inputs, constant.inputs[i]);
+      if (input == alone.inputs.end()) continue;
+      unknown[i] = inputs[static_cast<size_t>(input - alone.inputs.begin())];
+    }
+    const Value value = interpret(constant.graph, unknown).parts().front();
     std::vector<float> floats = floats_of(value);
     if (region.computation().op(entry.first).opcode == HloOpcode::kIota) {
       floats.resize(static_cast<size_t>(built.launch.tensors[tensor].rows *

@@ -93,7 +93,11 @@ void add_traffic(const Region& region, FusedKernel& kernel) {
     const bool is_own = is_partial(op) || std::ranges::binary_search(kernel.ops.ops, op);
     if (!is_own) kernel.read_bytes += entry.second;
   }
-  for (const int32_t op : kernel.ops.outputs) kernel.write_bytes += region.bytes(op);
+  for (const int32_t op : kernel.ops.outputs) {
+    const bool in_place = updated_in_memory(region, kernel.ops, op) >= 0;
+    const int64_t written = in_place ? written_elements(region, op) : region.elements(op);
+    kernel.write_bytes += region.bytes(op) / region.elements(op) * written;
+  }
   for (const int32_t op : kernel.workspace) {
     kernel.workspace_bytes +=
         is_partial(op) ? 4 * elements_in_memory(region, kernel, op) : region.bytes(op);

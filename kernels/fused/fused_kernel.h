@@ -70,10 +70,10 @@ struct FusedLaunch {
   Launch launch = {};
   std::map<int32_t, int> tensors = {};
 };
-/// Start indices of dynamic slices, by op, as they are when the launch runs.
+/// Start indices of dynamic slices and updates, by op, as they are when the launch runs.
 using SliceStarts = std::map<int32_t, std::vector<int64_t>>;
 
-/// Slices whose start indices are not given begin at 0.
+/// Windows whose start indices are not given begin at 0.
 FusedLaunch build_fused_launch(const Region& region, const FusedKernel& kernel,
                                const Machine& machine, const SliceStarts& starts = {});
 

@@ -97,6 +97,10 @@ class LaunchBuilder {
         }
       }
     }
+    for (const int32_t op : kernel_.ops.outputs) {
+      const int32_t updated = updated_in_memory(region_, kernel_.ops, op);
+      if (updated >= 0) result_.tensors[op] = result_.tensors.at(updated);
+    }
   }
 
   void add_tensor(int32_t op) {
@@ -236,8 +240,8 @@ class LaunchBuilder {
   };
   enum Kind { kLoadTile, kBegin, kWork, kLoadLate, kEnd };
 
-  /// What the first load of a core's share waits for: that its last share is done, that all cores
-  /// have passed the barrier.
+  /// What the first load of a core's share, or its first work where it loads nothing, waits for:
+  /// that its last share is done, that all cores have passed the barrier.
   enum Gate { kAfterShare = 1, kAfterBarrier = 2 };
 
   /// `product_flags`: of each load the flag of the product whose rows it waits for, or -1.
@@ -315,8 +319,6 @@ int LaunchBuilder::template_of(size_t number, int gate, Kind kind,
     }
     body.bindings = static_cast<int>(kFirstTransfer + 2 * part.loads.size());
     list.front() = waiting(list.front(), is_late ? flags.late.free : flags.tiles.free);
-    if (gate & kAfterShare) list.front() = waiting(list.front(), turn_);
-    if (gate & kAfterBarrier) list.front() = waiting(list.front(), barriers_.back());
     list.back() = setting(list.back(), is_late ? flags.late.full : flags.tiles.full);
   } else {
     body.name = name + (kind == kBegin ? "_begin" : kind == kEnd ? "_end" : "_work");
@@ -350,14 +352,16 @@ int LaunchBuilder::template_of(size_t number, int gate, Kind kind,
     }
     body.bindings = static_cast<int>(kFirstTransfer + 2 * part.stores.size());
   }
+  if (gate & kAfterShare) list.front() = waiting(list.front(), turn_);
+  if (gate & kAfterBarrier) list.front() = waiting(list.front(), barriers_.back());
   return templates_[key] = result_.launch.add_template(std::move(body));
 }
 
-/// How far the start indices of a dynamic slice move a transfer.
+/// How far the start indices of a dynamic slice or update move a transfer.
 int64_t LaunchBuilder::moved_by_starts(const VecTransfer& transfer) const {
   const auto found = starts_.find(transfer.dynamic_op);
   if (found == starts_.end()) return 0;
-  const std::vector<SliceWindow::Start> starts = window_of(region_, transfer.dynamic_op)->starts;
+  const std::vector<WindowStart> starts = window_starts(region_, transfer.dynamic_op);
   int64_t moved = 0;
   for (size_t i = 0; i < starts.size(); ++i) {
     moved += std::clamp<int64_t>(found->second[i], 0, starts[i].most) * starts[i].stride;
@@ -389,6 +393,7 @@ size_t LaunchBuilder::add_share(size_t core, const Share& share, int gate) {
   const PlannedNest& nest = nest_at(share.nest);
   const VecProgram& program = nest.program;
   CoreProgram& tasks = result_.launch.cores[core];
+  const bool has_begin = !program.begin.steps.empty();
   const bool has_end = !program.end.steps.empty();
   std::vector<TileBox> tiles;
   std::vector<bool> begins, ends;
@@ -416,15 +421,18 @@ size_t LaunchBuilder::add_share(size_t core, const Share& share, int gate) {
   };
   const auto add = [&](Kind kind, const TileBox& box, const std::vector<VecTransfer>& transfers,
                        size_t at) {
+    const bool is_first = at == 0 && (kind == kBegin || !has_begin);
+    const bool loads_nothing = program.body.loads.empty();
     std::vector<int> rows;
     if (kind == kLoadLate) rows = product_flags_of(core, nest, transfers, box);
-    tasks.add(template_of(share.nest, 0, kind, box.extents, rows),
-              bindings_of_box(share.nest, transfers, box, static_cast<int64_t>(at % slots)));
+    tasks.add(
+        template_of(share.nest, is_first && loads_nothing ? gate : 0, kind, box.extents, rows),
+        bindings_of_box(share.nest, transfers, box, static_cast<int64_t>(at % slots)));
   };
   for (size_t at = 0; at + 1 < slots; ++at) load(at);
   for (size_t at = 0; at < tiles.size(); ++at) {
     load(at + slots - 1);
-    if (begins[at] && !program.begin.steps.empty()) add(kBegin, tiles[at], {}, at);
+    if (begins[at] && has_begin) add(kBegin, tiles[at], {}, at);
     add(kWork, tiles[at], program.body.stores, at);
     if (!ends[at] || !has_end) continue;
     if (!program.end.loads.empty()) add(kLoadLate, tiles[at], program.end.loads, at);

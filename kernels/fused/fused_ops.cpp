@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "core/graph/number_format.h"
 #include "core/graph/strided.h"
 #include "kernels/fused/recipes.h"
 
@@ -23,6 +24,12 @@ std::optional<HloOpcode> combination_of(const Computation& body) {
   if (!in_order && !swapped) return std::nullopt;
   return root.opcode;
 }
+
+/// Elements of a table that UB holds twice, as f32, beside what is worked on.
+constexpr int64_t kMostTableElements = 16384;
+
+/// The operand of a dynamic-update-slice that goes to its window of operand 0.
+constexpr size_t kUpdateOperand = 1;
 
 /// Whether an op shows elements of its operand, perhaps at other places or in another type, without
 /// work on them.
@@ -85,8 +92,28 @@ std::string why_not_fusible(const Region& region, int32_t index) {
         case HloOpcode::kTranspose:
         case HloOpcode::kSlice:
         case HloOpcode::kDynamicSlice:
+        case HloOpcode::kDynamicUpdateSlice:
         case HloOpcode::kConcatenate:
           return "";
+        case HloOpcode::kPad: {
+          const auto& padding = op.get<Padding>();
+          const auto is_plain = [](int64_t edge) { return edge >= 0; };
+          if (!std::ranges::all_of(padding.low, is_plain) ||
+              !std::ranges::all_of(padding.high, is_plain) ||
+              std::ranges::any_of(padding.interior, [](int64_t gap) { return gap != 0; })) {
+            return "it cuts edges or pads between elements";
+          }
+          if (!region.splat(op.operands[1])) return "what it pads with is not a constant";
+          return "";
+        }
+        case HloOpcode::kGather: {
+          const std::optional<GatherTable> table = table_of(region, index);
+          if (!table) return "it gathers other parts than whole rows by one index each";
+          if (table->rows * table->row_elements > kMostTableElements) {
+            return "its table does not fit UB";
+          }
+          return "";
+        }
         default:
           return fmt::format("no fused kernel is written for {}", name_of(op.opcode));
       }
@@ -149,6 +176,49 @@ MatrixProduct product_of(const Region& region, int32_t index) {
   return product;
 }
 
+std::optional<GatherTable> table_of(const Region& region, int32_t gather) {
+  const Computation& computation = region.computation();
+  const Op& op = computation.op(gather);
+  if (op.opcode != HloOpcode::kGather) return std::nullopt;
+  const auto& dims = op.get<GatherDimensions>();
+  const Shape& from = computation.operand(op, 0).shape;
+  const Shape& indices = computation.operand(op, 1).shape;
+  const bool has_vectors = dims.index_vector_dim < indices.rank();
+  const int64_t parts =
+      has_vectors ? indices.dims[static_cast<size_t>(dims.index_vector_dim)] : int64_t{1};
+  if (parts != 1 || dims.start_index_map.size() != 1 || !dims.operand_batching_dims.empty() ||
+      dims.collapsed_slice_dims != dims.start_index_map || is_float(indices.type)) {
+    return std::nullopt;
+  }
+  GatherTable table;
+  table.op = region.base(op.operands[0]);
+  while (keeps_value(computation, computation.op(table.op))) {
+    table.op = region.base(computation.op(table.op).operands[0]);
+  }
+  // An iota lies in memory once along its dimension, and a broadcast, or one number, may not at
+  // all.
+  if (computation.op(table.op).opcode == HloOpcode::kIota || region.elements(table.op) == 1 ||
+      region.role(table.op) == OpRole::kBroadcast || region.splat(table.op)) {
+    return std::nullopt;
+  }
+  const auto indexed = static_cast<size_t>(dims.start_index_map[0]);
+  table.rows = from.dims[indexed];
+  size_t next = 0;
+  for (size_t dim = 0; dim < from.dims.size(); ++dim) {
+    if (dim == indexed) continue;
+    if (dims.slice_sizes[dim] != from.dims[dim]) return std::nullopt;
+    const int64_t place = dims.offset_dims[next++];
+    if (dim < indexed) {
+      table.lead.push_back(from.dims[dim]);
+      table.lead_dims.push_back(place);
+    } else {
+      table.row_elements *= from.dims[dim];
+      table.row_dims.push_back(place);
+    }
+  }
+  return table;
+}
+
 std::optional<SliceWindow> window_of(const Region& region, int32_t index) {
   const Op& op = region.computation().op(index);
   const bool is_dynamic = op.opcode == HloOpcode::kDynamicSlice;
@@ -157,10 +227,9 @@ std::optional<SliceWindow> window_of(const Region& region, int32_t index) {
   SliceWindow window;
   window.memory_op = region.base(op.operands[0]);
   window.strides = row_major_strides(from.dims);
+  window.starts = window_starts(region, index);
   for (size_t i = 0; i < from.dims.size(); ++i) {
-    if (is_dynamic) {
-      window.starts.push_back({window.strides[i], from.dims[i] - op.shape.dims[i]});
-    } else {
+    if (!is_dynamic) {
       const auto& ranges = op.get<SliceRanges>();
       window.offset += ranges.start[i] * window.strides[i];
       window.strides[i] *= ranges.stride[i];
@@ -169,18 +238,145 @@ std::optional<SliceWindow> window_of(const Region& region, int32_t index) {
   return window;
 }
 
-SliceWindow piece_of(const Region& region, int32_t concatenate, size_t operand) {
+namespace {
+
+/// What a piece above 0 of a pad fills: a side of a dimension, beside what the operand and the
+/// dimensions before leave.
+struct PadSide {
+  size_t dim = 0;
+  bool is_high = false;
+};
+PadSide side_of(size_t piece) {
+  return {(piece - 1) / 2, (piece - 1) % 2 == 1};
+}
+
+}  // namespace
+
+std::vector<int64_t> piece_extents(const Region& region, int32_t index, size_t piece) {
   const Computation& computation = region.computation();
-  const Op& op = computation.op(concatenate);
-  const auto dim = static_cast<size_t>(op.get<Dimensions>().dims[0]);
+  const Op& op = computation.op(index);
+  if (op.opcode != HloOpcode::kPad) return computation.operand(op, piece).shape.dims;
+  const std::vector<int64_t>& inner = computation.operand(op, 0).shape.dims;
+  if (piece == 0) return inner;
+  const PadSide side = side_of(piece);
+  const auto& padding = op.get<Padding>();
+  std::vector<int64_t> extents = op.shape.dims;
+  std::copy_n(inner.begin(), side.dim, extents.begin());
+  extents[side.dim] = (side.is_high ? padding.high : padding.low)[side.dim];
+  return extents;
+}
+
+SliceWindow piece_of(const Region& region, int32_t index, size_t piece) {
+  const Computation& computation = region.computation();
+  const Op& op = computation.op(index);
   SliceWindow window;
-  window.memory_op = concatenate;
+  window.memory_op = index;
   window.strides = row_major_strides(op.shape.dims);
-  for (size_t i = 0; i < operand; ++i) {
+  if (op.opcode == HloOpcode::kDynamicUpdateSlice) {
+    if (piece == kUpdateOperand) window.starts = window_starts(region, index);
+    return window;
+  }
+  if (op.opcode == HloOpcode::kPad) {
+    const auto& padding = op.get<Padding>();
+    const PadSide side = piece == 0 ? PadSide{padding.low.size(), false} : side_of(piece);
+    for (size_t i = 0; i < side.dim; ++i) window.offset += padding.low[i] * window.strides[i];
+    if (side.is_high) {
+      window.offset +=
+          (op.shape.dims[side.dim] - padding.high[side.dim]) * window.strides[side.dim];
+    }
+    return window;
+  }
+  const auto dim = static_cast<size_t>(op.get<Dimensions>().dims[0]);
+  for (size_t i = 0; i < piece; ++i) {
     window.offset += computation.operand(op, i).shape.dims[dim] * window.strides[dim];
   }
   return window;
 }
+
+std::span<const int32_t> start_operands(const Op& op) {
+  const std::span<const int32_t> operands = op.operands;
+  if (op.opcode == HloOpcode::kDynamicSlice) return operands.subspan(1);
+  if (op.opcode == HloOpcode::kDynamicUpdateSlice) return operands.subspan(kUpdateOperand + 1);
+  return {};
+}
+
+std::vector<WindowStart> window_starts(const Region& region, int32_t index) {
+  const Computation& computation = region.computation();
+  const Op& op = computation.op(index);
+  std::vector<WindowStart> starts;
+  if (start_operands(op).empty()) return starts;
+  const Shape& whole = computation.operand(op, 0).shape;
+  const bool is_slice = op.opcode == HloOpcode::kDynamicSlice;
+  const Shape& window = is_slice ? op.shape : computation.operand(op, kUpdateOperand).shape;
+  const std::vector<int64_t> strides = row_major_strides(whole.dims);
+  for (size_t i = 0; i < strides.size(); ++i) {
+    starts.push_back({strides[i], whole.dims[i] - window.dims[i]});
+  }
+  return starts;
+}
+
+int32_t updated_in_memory(const Region& region, const FusedOps& ops, int32_t op) {
+  const int32_t updated = region.in_place(op);
+  return updated >= 0 && !std::ranges::binary_search(ops.ops, updated) ? updated : -1;
+}
+
+bool leads_to(const Region& region, const std::vector<int32_t>& ops, int32_t from, int32_t to) {
+  std::vector<int32_t> todo = {from};
+  std::vector<int32_t> seen = {from};
+  while (!todo.empty()) {
+    const int32_t op = todo.back();
+    todo.pop_back();
+    if (op == to) return true;
+    for (const int32_t user : region.users(op)) {
+      if (!std::ranges::binary_search(ops, user) || std::ranges::find(seen, user) != seen.end()) {
+        continue;
+      }
+      seen.push_back(user);
+      todo.push_back(user);
+    }
+  }
+  return false;
+}
+
+std::vector<int32_t> earlier_readers(const Region& region, const std::vector<int32_t>& ops,
+                                     int32_t writer) {
+  std::vector<int32_t> readers;
+  const int32_t input = region.aliased_input(writer);
+  if (input < 0 || region.in_place(writer) == input) return readers;
+  for (const int32_t reader : ops) {
+    const auto inputs = region.inputs(reader);
+    if (reader == writer || std::ranges::find(inputs, input) == inputs.end()) continue;
+    const OpRole role = region.role(reader);
+    const bool in_step = (role == OpRole::kLight || role == OpRole::kHeavy) &&
+                         region.elements(reader) == region.elements(writer) &&
+                         leads_to(region, ops, reader, writer);
+    if (!in_step) readers.push_back(reader);
+  }
+  return readers;
+}
+
+int64_t written_elements(const Region& region, int32_t op) {
+  if (region.in_place(op) < 0) return region.elements(op);
+  return region.elements(region.computation().op(op).operands[kUpdateOperand]);
+}
+
+namespace {
+
+/// Whether the scalar units get a number, an index, from memory or from others by arithmetic.
+bool is_index(const Region& region, const std::vector<int32_t>& ops, int32_t op) {
+  if (region.splat(op) || !std::ranges::binary_search(ops, op)) return true;
+  const Op& made = region.computation().op(op);
+  const bool picks = window_of(region, op).has_value();
+  if (region.elements(op) != 1 || is_float(made.shape.type)) return false;
+  if (region.role(op) != OpRole::kLight && !picks) return false;
+  if (picks && std::ranges::binary_search(ops, region.base(made.operands[0]))) return false;
+  return std::ranges::all_of(made.operands, [&](int32_t operand) {
+    return !is_float(region.computation().op(operand).shape.type) &&
+           is_index(region, ops, region.base(operand));
+  });
+}
+
+}  // namespace
 
 std::string why_not_together(const Region& region, const std::vector<int32_t>& ops) {
   const Computation& computation = region.computation();
@@ -189,22 +385,60 @@ std::string why_not_together(const Region& region, const std::vector<int32_t>& o
     if (op.opcode == HloOpcode::kDot) {
       for (const int32_t operand : op.operands) {
         const int32_t made = region.base(operand);
+        const Op& maker = computation.op(made);
         if (std::ranges::binary_search(ops, made) &&
-            (shows(computation, computation.op(made)) || window_of(region, made))) {
-          return fmt::format("{} of the same kernel needs {} in memory", op.name,
-                             computation.op(made).name);
+            (shows(computation, maker) || window_of(region, made) ||
+             maker.opcode == HloOpcode::kDynamicUpdateSlice)) {
+          return fmt::format("{} of the same kernel needs {} in memory", op.name, maker.name);
         }
       }
     }
-    if (op.opcode != HloOpcode::kDynamicSlice) continue;
-    for (size_t i = 1; i < op.operands.size(); ++i) {
-      if (std::ranges::binary_search(ops, region.base(op.operands[i]))) {
+    // Barriers between vector cores do not hold cube cores back.
+    for (const int32_t reader : earlier_readers(region, ops, index)) {
+      if (!is_dot(region, reader)) continue;
+      return fmt::format("{} writes over what {} of the same kernel reads", op.name,
+                         computation.op(reader).name);
+    }
+    if (op.opcode == HloOpcode::kDynamicUpdateSlice) {
+      const int32_t array = region.base(op.operands[0]);
+      if (std::ranges::binary_search(ops, array) && is_dot(region, array)) {
+        return fmt::format("{} would write over the result of {} in the same kernel", op.name,
+                           computation.op(array).name);
+      }
+    }
+    for (const int32_t start : start_operands(op)) {
+      if (!is_index(region, ops, region.base(start))) {
         return fmt::format("the place of {} is computed in the same kernel", op.name);
       }
     }
   }
   return "";
 }
+
+namespace {
+
+/// Moves what writes over memory that others read, and the nodes that need it, behind all others.
+void put_updates_last(const Region& region, const FusedOps& ops, std::vector<FusedNode>& nodes) {
+  const auto is_update = [&](int32_t op) {
+    return updated_in_memory(region, ops, op) >= 0 ||
+           (std::ranges::binary_search(ops.outputs, op) &&
+            !earlier_readers(region, ops.ops, op).empty());
+  };
+  if (std::ranges::none_of(ops.ops, is_update)) return;
+  std::vector<bool> is_late(static_cast<size_t>(region.size()), false);
+  for (int32_t op = 0; op < region.size(); ++op) {
+    const auto at = static_cast<size_t>(op);
+    is_late[at] = is_update(op) && std::ranges::binary_search(ops.ops, op);
+    for (const int32_t input : region.inputs(op)) {
+      is_late[at] = is_late[at] || is_late[static_cast<size_t>(input)];
+    }
+  }
+  std::ranges::stable_sort(nodes, {}, [&](const FusedNode& node) -> bool {
+    return is_late[static_cast<size_t>(node.op)];
+  });
+}
+
+}  // namespace
 
 std::vector<FusedNode> fused_nodes(const Region& region, const FusedOps& ops) {
   const Computation& computation = region.computation();
@@ -220,8 +454,15 @@ std::vector<FusedNode> fused_nodes(const Region& region, const FusedOps& ops) {
       source.through.push_back(op);
       op = computation.op(op).operands[0];
     }
-    // A broadcast of a known number inside the kernel is that number.
-    if (const std::optional<double> value = region.splat(op)) return KnownNumber{*value};
+    // A broadcast of a known number inside the kernel is that number, in the narrowest type that it
+    // is seen through.
+    if (std::optional<double> value = region.splat(op)) {
+      for (size_t i = source.through.size(); i-- > 0;) {
+        const ElementType type = computation.op(source.through[i]).shape.type;
+        if (is_float(type)) value = round_to(type, *value);
+      }
+      return KnownNumber{*value};
+    }
     source.op = op;
     return source;
   };
@@ -244,10 +485,32 @@ std::vector<FusedNode> fused_nodes(const Region& region, const FusedOps& ops) {
       }
       continue;
     }
+    if (op.opcode == HloOpcode::kDynamicUpdateSlice) {
+      const bool copies = updated_in_memory(region, ops, index) < 0;
+      for (size_t i = copies ? 0 : kUpdateOperand; i <= kUpdateOperand; ++i) {
+        nodes.push_back({index, static_cast<int>(i), {source_of(op.operands[i])}});
+      }
+      continue;
+    }
     if (window_of(region, index)) {
       if (std::ranges::binary_search(ops.outputs, index)) {
         nodes.push_back({index, -1, {Source{index, {}}}});
       }
+      continue;
+    }
+    if (op.opcode == HloOpcode::kPad) {
+      nodes.push_back({index, 0, {source_of(op.operands[0])}});
+      for (size_t piece = 1; piece <= 2 * op.shape.dims.size(); ++piece) {
+        const std::vector<int64_t> extents = piece_extents(region, index, piece);
+        if (std::ranges::find(extents, 0) != extents.end()) continue;
+        nodes.push_back(
+            {index, static_cast<int>(piece), {KnownNumber{*region.splat(op.operands[1])}}});
+      }
+      continue;
+    }
+    if (op.opcode == HloOpcode::kGather) {
+      nodes.push_back(
+          {index, -1, {Source{table_of(region, index)->op, {}}, source_of(op.operands[1])}});
       continue;
     }
     if (shows(computation, op)) {
@@ -259,6 +522,7 @@ std::vector<FusedNode> fused_nodes(const Region& region, const FusedOps& ops) {
     }
     nodes.push_back(std::move(node));
   }
+  put_updates_last(region, ops, nodes);
   return nodes;
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -68,37 +69,72 @@ struct Source {
   std::vector<int32_t> through = {};
 };
 
-/// Where the elements of a slice, or of an operand of a concatenation, lie in a larger array.
+/// How far a start index that is known when the launch runs moves a window.
+struct WindowStart {
+  int64_t stride = 0;  ///< elements that one more moves it
+  int64_t most = 0;    ///< the largest start
+};
+
+/// Where the elements of a slice, or of an operand that is copied to its place in a result, lie in
+/// a larger array.
 struct SliceWindow {
   int32_t memory_op = -1;             ///< the op whose result is the larger array
   std::vector<int64_t> strides = {};  ///< in elements, by dimension
   int64_t offset = 0;
-  /// Of a dynamic slice: for each dimension how far one more start index moves it (its starts are
-  /// operands 1, 2, ..), and the largest start.
-  struct Start {
-    int64_t stride = 0;
-    int64_t most = 0;
-  };
-  std::vector<Start> starts = {};
+  std::vector<WindowStart> starts = {};  ///< of a dynamic slice or update, by dimension
 };
 
 /// The window that a slice or dynamic slice shows; none of other ops.
 std::optional<SliceWindow> window_of(const Region& region, int32_t op);
-/// Where an operand of a concatenation goes in its result.
-SliceWindow piece_of(const Region& region, int32_t concatenate, size_t operand);
+/// Where a piece of a concatenation, a dynamic-update-slice or a pad goes in its result: the
+/// operand of that number; of a pad operand 0, then what fills each side of each dimension.
+SliceWindow piece_of(const Region& region, int32_t op, size_t piece);
+/// Its extents.
+std::vector<int64_t> piece_extents(const Region& region, int32_t op, size_t piece);
+/// The operands that are the start indices of a dynamic slice or update; none of other ops.
+std::span<const int32_t> start_operands(const Op& op);
+/// How they move its window.
+std::vector<WindowStart> window_starts(const Region& region, int32_t op);
+
+/// The op in whose memory a kernel updates a slice, since that lies there before; -1 where it
+/// copies the operand first, and of other ops.
+int32_t updated_in_memory(const Region& region, const FusedOps& ops, int32_t op);
+/// Ops among `ops` (ascending) that read the input whose memory a result takes by
+/// input_output_alias, other than element by element on the way to that result: code generation
+/// has them done, and a barrier passed, before the result is written.
+std::vector<int32_t> earlier_readers(const Region& region, const std::vector<int32_t>& ops,
+                                     int32_t writer);
+/// Whether one of those ops is needed, inside of them, for another one.
+bool leads_to(const Region& region, const std::vector<int32_t>& ops, int32_t from, int32_t to);
+/// Elements of an op's result that a kernel writes: of an update in place those of the update.
+int64_t written_elements(const Region& region, int32_t op);
+
+/// How a gather finds its elements in the array of `op`: dimensions of the operand before the
+/// indexed one are walked with the result, the others are one row of a table.
+struct GatherTable {
+  int32_t op = -1;                      ///< past views and conversions
+  int64_t rows = 1;                     ///< extent of the indexed dimension: indices end there
+  int64_t row_elements = 1;             ///< of the dimensions behind it
+  std::vector<int64_t> lead = {};       ///< extents of the dimensions before it
+  std::vector<int64_t> lead_dims = {};  ///< where those are in the result
+  std::vector<int64_t> row_dims = {};   ///< dimensions of the result that walk the others
+};
+/// The table of a gather of whole rows by one index each; none of other gathers.
+std::optional<GatherTable> table_of(const Region& region, int32_t gather);
 
 using FusedOperand = std::variant<KnownNumber, Source>;
 
 /// Work on elements: an elementwise op, a reduce; a dot, which reads whole arrays; or, where a
 /// broadcast, a transpose or a slice is itself an output, the copy that makes it; or the copy of an
-/// operand to its place in a concatenation.
+/// operand to its place in a concatenation or to a window of an array (dynamic-update-slice).
 struct FusedNode {
   int32_t op = -1;
-  int piece = -1;  ///< of a concatenation: the operand
+  int piece = -1;  ///< which piece of the result it copies or fills (piece_of)
   std::vector<FusedOperand> operands = {};
 };
 
-/// The work of a launch, in an order in which it can be done. Ops that only show other ops'
+/// The work of a launch, in an order in which it can be done; updates in place and what needs them
+/// come last. Ops that only show other ops'
 /// elements have vanished into the operands.
 std::vector<FusedNode> fused_nodes(const Region& region, const FusedOps& ops);
 

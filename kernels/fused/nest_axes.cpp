@@ -25,7 +25,14 @@ bool go_together(const LoopNest& nest, int axis, const RowStarts& rows) {
     const bool in_memory = array.is_loaded || array.is_stored;
     if (in_memory && found != rows.end() && found->second.contains(array.strides[at])) return false;
   }
-  return true;
+  // Axes that walk a row of a gather's table stay apart from others.
+  return std::ranges::all_of(nest.steps, [&](const NestStep& step) {
+    const auto walks_row = [&](int other) {
+      return std::ranges::find(step.row_axes, other) != step.row_axes.end();
+    };
+    return walks_row(axis) == walks_row(axis + 1) && step.table_axis != axis &&
+           step.table_axis != axis + 1;
+  });
 }
 
 /// Makes one axis of neighbours that every array walks together.
@@ -40,6 +47,11 @@ void join_axes(LoopNest& nest, const RowStarts& rows) {
         array.strides.erase(array.strides.begin() + at - 1);
       }
       for (int& other : array.axes) other -= other > axis ? 1 : 0;
+    }
+    for (NestStep& step : nest.steps) {
+      std::erase(step.row_axes, axis + 1);
+      for (int& other : step.row_axes) other -= other > axis ? 1 : 0;
+      step.table_axis -= step.table_axis > axis ? 1 : 0;
     }
     nest.extents[static_cast<size_t>(axis)] *= nest.extents[static_cast<size_t>(axis) + 1];
     nest.extents.erase(nest.extents.begin() + axis + 1);

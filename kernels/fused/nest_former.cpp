@@ -1,5 +1,9 @@
 #include "kernels/fused/nest_former.h"
 
+#include <fmt/format.h>
+
+#include <limits>
+
 #include "core/base/error.h"
 #include "core/graph/op_axes.h"
 #include "core/graph/strided.h"
@@ -28,8 +32,9 @@ std::vector<int64_t> strides_of(const Op& op) {
 /// The least level at which all sources are there.
 int NestFormer::level_for(int node_index) const {
   int level = 0;
-  for (const FusedOperand& operand : node(node_index).operands) {
-    const auto* source = std::get_if<Source>(&operand);
+  const std::vector<FusedOperand>& operands = node(node_index).operands;
+  for (size_t i = 0; i < operands.size(); ++i) {
+    const auto* source = std::get_if<Source>(&operands[i]);
     if (!source) continue;
     const int maker = maker_of(source->op);
     if (maker == kNone) {
@@ -37,7 +42,70 @@ int NestFormer::level_for(int node_index) const {
       continue;
     }
     const int home = instances_[home_of(maker)].level;
-    level = std::max(level, is_cut(maker, node_index) ? home + 1 : home);
+    const bool in_memory = is_cut(maker, node_index) || is_table(node_index, i);
+    level = std::max(level, in_memory ? home + 1 : home);
+  }
+  return std::max({level, level_of_update(node_index), level_after_readers(node_index)});
+}
+
+/// The least level at which an output may be written over an input that others read out of step.
+int NestFormer::level_after_readers(int node_index) const {
+  const int32_t writer = node(node_index).op;
+  if (!std::ranges::binary_search(ops_.outputs, writer)) return 0;
+  if (earlier_readers(region_, ops_.ops, writer).empty()) return 0;
+  int level = 0;
+  for (const NestInstance& instance : instances_) {
+    for (const NestInstance::Link& link : instance.operands) {
+      if (link.load == kNone) continue;
+      const NestLoad& load = loads_[static_cast<size_t>(link.load)];
+      if (load.op == region_.aliased_input(writer)) level = std::max(level, instance.level + 1);
+    }
+  }
+  return level;
+}
+
+/// Error (infeasible) where an input is read at the level that writes over it or later, out of step
+/// with that.
+void NestFormer::check_overwrites(const std::vector<bool>& needed) const {
+  for (const int32_t writer : ops_.outputs) {
+    const std::vector<int32_t> earlier = earlier_readers(region_, ops_.ops, writer);
+    if (earlier.empty()) continue;
+    const int32_t input = region_.aliased_input(writer);
+    int written = std::numeric_limits<int>::max();
+    for (const int made : nodes_of_.at(writer)) {
+      written = std::min(written, instances_[home_of(made)].level);
+    }
+    for (size_t i = 0; i < instances_.size(); ++i) {
+      if (!needed[i] || instances_[i].level < written) continue;
+      const int32_t reader = node(instances_[i].node).op;
+      const auto inputs = region_.inputs(reader);
+      const bool in_step = std::ranges::find(inputs, input) != inputs.end() &&
+                           std::ranges::find(earlier, reader) == earlier.end();
+      const auto reads = [&](const NestInstance::Link& link) {
+        return link.load != kNone && loads_[static_cast<size_t>(link.load)].op == input;
+      };
+      if (in_step || std::ranges::none_of(instances_[i].operands, reads)) continue;
+      throw Error(
+          ErrorKind::kInfeasible,
+          fmt::format("{} reads {} when {} has taken its memory", computation_.op(reader).name,
+                      computation_.op(input).name, computation_.op(writer).name));
+    }
+  }
+}
+
+/// The least level at which a node may write to a window of an array: behind the copy of what
+/// surrounds it, and behind all that read what it writes over.
+int NestFormer::level_of_update(int node_index) const {
+  const FusedNode& made = node(node_index);
+  if (made.piece <= 0 || window_starts(region_, made.op).empty()) return 0;
+  int level = 0;
+  for (const int piece : nodes_of_.at(made.op)) {
+    if (piece < node_index) level = std::max(level, instances_[home_of(piece)].level + 1);
+  }
+  const int32_t place = place_of(made.op);
+  if (place == made.op) return level;
+  for (const NestLoad& load : loads_) {
+    if (load.op == place) level = std::max(level, load.level + 1);
   }
   return level;
 }
@@ -55,14 +123,15 @@ void NestFormer::place(int node_index) {
 /// Appends the instance of a node at a level; false when its sources there are walked otherwise.
 bool NestFormer::try_place(int node_index, int level, Earlier earlier) {
   const FusedNode& made = node(node_index);
+  if (const int32_t updated = place_of(made.op); updated != made.op) overwritten_[updated] = level;
   NestInstance instance{node_index, level, kNone, false, {}};
-  instance.array = map_of(level).add_array(shape_of(made_shape(made)).dims);
+  instance.array = map_of(level).add_array(made_extents(made));
   std::vector<Match> matches;
   for (size_t i = 0; i < made.operands.size(); ++i) {
     NestInstance::Link& link = instance.operands.emplace_back();
     const auto* source = std::get_if<Source>(&made.operands[i]);
     const int maker = source ? maker_of(source->op) : kNone;
-    if (maker == kNone) continue;
+    if (maker == kNone || is_table(node_index, i)) continue;
     const bool is_here = instances_[home_of(maker)].level == level;
     if (is_cut(maker, node_index) || (!is_here && earlier == Earlier::kRead)) continue;
     const std::optional<int> at = instance_at(maker, level, 0);
@@ -77,6 +146,13 @@ bool NestFormer::try_place(int node_index, int level, Earlier earlier) {
     if (!source || instance.operands[i].instance != kNone) continue;
     store(memory_of(source->op));
     if (is_dot_node(node_index)) continue;
+    if (is_table(node_index, i)) {
+      const int load = load_of_table(node_index, level);
+      instance.operands[i].load = load;
+      const int table = loads_[static_cast<size_t>(load)].array;
+      if (!map_of(level).unify(table_matches(node_index, table, instance.array))) return false;
+      continue;
+    }
     // What others read at this level too is read once, if all can walk it alike.
     for (const bool fresh : {false, true}) {
       const int load = load_of(source->op, level, fresh);
@@ -121,6 +197,8 @@ bool NestFormer::is_cheap_again(int node_index, int level, int depth) const {
     if (!source) continue;
     const int maker = maker_of(source->op);
     if (maker == kNone && level_in_memory(source->op) > level) return false;
+    const auto gone = overwritten_.find(memory_of(source->op));
+    if (maker == kNone && gone != overwritten_.end() && gone->second <= level) return false;
     const bool is_there = maker == kNone || instances_[home_of(maker)].is_stored;
     if (maker != kNone &&
         (instances_[home_of(maker)].level == level || again_.contains({maker, level}))) {
@@ -142,18 +220,53 @@ int NestFormer::load_of(int32_t op, int level, bool fresh) {
   }
   const Op& made = computation_.op(op);
   const int load = static_cast<int>(loads_.size());
-  NestLoad read{op, level, map_of(level).add_array(made.shape.dims), strides_of(made), 0,
-                {}, kNone};
+  NestLoad read{op, level, map_of(level).add_array(made.shape.dims), strides_of(made), 0, kNone};
   if (std::optional<SliceWindow> window = window_of_own(op)) {
     read.op = window->memory_op;
     read.strides = std::move(window->strides);
     read.offset = window->offset;
-    read.starts = std::move(window->starts);
-    if (!read.starts.empty()) read.dynamic_op = op;
+    if (!window->starts.empty()) read.dynamic_op = op;
   }
+  const auto overwritten = overwritten_.find(read.op);
+  if (overwritten != overwritten_.end() && overwritten->second <= level) {
+    throw Error(ErrorKind::kInfeasible,
+                fmt::format("{} is read after the same kernel has updated it in place",
+                            computation_.op(read.op).name));
+  }
+  read.op = place_of(read.op);
   loads_.push_back(std::move(read));
   if (!fresh) shared_loads_[{op, level}] = load;
   return load;
+}
+
+/// A gather's own load of its table: the dimensions before the indexed one, and the rest as one.
+int NestFormer::load_of_table(int node_index, int level) {
+  const FusedNode& made = node(node_index);
+  const GatherTable table = *table_of(region_, made.op);
+  const bool is_inside = std::ranges::binary_search(ops_.ops, table.op);
+  if (is_inside && maker_of(table.op) == kNone && !nodes_of_.contains(table.op)) {
+    throw Error(ErrorKind::kInfeasible,
+                fmt::format("the table of {} is only shown in the same kernel",
+                            computation_.op(made.op).name));
+  }
+  const int load = load_of(table.op, level, true);
+  NestLoad& read = loads_[static_cast<size_t>(load)];
+  std::vector<int64_t> extents = table.lead;
+  extents.push_back(table.rows * table.row_elements);
+  read.array = map_of(level).add_array(extents);
+  read.strides = row_major_strides(extents);
+  return load;
+}
+
+std::vector<Match> NestFormer::table_matches(int node_index, int table_array,
+                                             int result_array) const {
+  const GatherTable table = *table_of(region_, node(node_index).op);
+  std::vector<Match> matches;
+  for (size_t i = 0; i < table.lead_dims.size(); ++i) {
+    matches.push_back({{{table_array, static_cast<int>(i)}},
+                       {{result_array, static_cast<int>(table.lead_dims[i])}}});
+  }
+  return matches;
 }
 
 /// The array of the op at `position` of a source's chain: position 0 is what the reader sees, the

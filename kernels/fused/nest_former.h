@@ -41,7 +41,6 @@ struct NestLoad {
   int array = -1;
   std::vector<int64_t> strides = {};  ///< of the array's dimensions
   int64_t offset = 0;
-  std::vector<SliceWindow::Start> starts = {};
   int32_t dynamic_op = -1;
 };
 
@@ -99,6 +98,15 @@ class NestFormer {
     const bool is_one = found != nodes_of_.end() && node(found->second.front()).piece < 0;
     return is_one ? found->second.front() : -1;
   }
+  /// The op under whose number a result lies in memory: that of an update in place where what it
+  /// updates was.
+  int32_t place_of(int32_t op) const {
+    if (std::ranges::binary_search(ops_.ops, op)) {
+      const int32_t updated = updated_in_memory(region_, ops_, op);
+      if (updated >= 0) return updated;
+    }
+    return op;
+  }
   /// The op whose result in memory a source is read from.
   int32_t memory_of(int32_t op) const {
     const std::optional<SliceWindow> window = window_of_own(op);
@@ -128,13 +136,20 @@ class NestFormer {
            cuts_.contains({node(maker).op, node(reader).op});
   }
 
-  /// The op whose shape a node's work has: of a concatenation's operand the operand.
-  int32_t made_shape(const FusedNode& made) const {
-    return made.piece < 0 ? made.op
-                          : computation_.op(made.op).operands[static_cast<size_t>(made.piece)];
+  /// Extents of a node's work: those of its result, or of a piece of it.
+  std::vector<int64_t> made_extents(const FusedNode& made) const {
+    return made.piece < 0 ? shape_of(made.op).dims
+                          : piece_extents(region_, made.op, static_cast<size_t>(made.piece));
   }
 
+  /// Whether an operand comes from memory whoever makes it: the table of a gather.
+  bool is_table(int node_index, size_t operand) const {
+    return operand == 0 && computation_.op(node(node_index).op).opcode == HloOpcode::kGather;
+  }
   int level_for(int node_index) const;
+  int level_of_update(int node_index) const;
+  int level_after_readers(int node_index) const;
+  void check_overwrites(const std::vector<bool>& needed) const;
   void place(int node_index);
   /// What a node's sources of earlier levels may be at its own: made again where that is cheap, or
   /// read from memory.
@@ -143,6 +158,9 @@ class NestFormer {
   std::optional<int> instance_at(int node_index, int level, int depth);
   bool is_cheap_again(int node_index, int level, int depth) const;
   int load_of(int32_t op, int level, bool fresh);
+  int load_of_table(int node_index, int level);
+  std::vector<AxisMap::Match> table_matches(int node_index, int table_array,
+                                            int result_array) const;
   int shown_array(int32_t op, int level, int source_array, const Source& source, size_t position,
                   bool is_private);
   void add_matches(int node_index, size_t operand, int level, int source_array, int result_array,
@@ -160,12 +178,13 @@ class NestFormer {
   Cuts cuts_;
   const FusedOps& ops_;
   std::vector<FusedNode> nodes_;
-  std::map<int32_t, std::vector<int>> nodes_of_;  // several of a concatenation
+  std::map<int32_t, std::vector<int>> nodes_of_;  // several of a concatenation or an update
   std::vector<int> homes_;
   std::vector<AxisMap> maps_;
   std::vector<NestInstance> instances_;
   std::vector<NestLoad> loads_;
-  std::map<std::pair<int, int>, int> again_;             // (node, level) -> instance
+  std::map<int32_t, int> overwritten_;        // by op: the level that updates it in place
+  std::map<std::pair<int, int>, int> again_;  // (node, level) -> instance
   std::map<std::pair<int32_t, int>, int> shared_loads_;  // (op, level) -> load
   std::map<std::array<int, 3>, int> shown_;              // (op, level, source array) -> array
 };

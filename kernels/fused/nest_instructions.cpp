@@ -70,6 +70,11 @@ DType type_of(const PlannedNest& nest, int array) {
   return nest.program.arrays[static_cast<size_t>(array)].type;
 }
 
+/// The axis of the elements of a table that is gathered from.
+int table_axis_of(const PlannedNest& nest, int array) {
+  return nest.program.arrays[static_cast<size_t>(array)].axes.back();
+}
+
 /// Along the axis whose elements lie side by side: rows to a column.
 void add_row_reduction(const PlannedNest& nest, const VecStep& step, size_t axis,
                        const std::vector<int64_t>& extents, const Machine& machine,
@@ -239,7 +244,10 @@ void add_step(const PlannedNest& nest, const VecStep& step, const std::vector<in
     instruction.scalar = step.scalar;
     for (size_t i = 0; i < operands.size(); ++i) {
       const int64_t rows = shape->row_strides[i] > 0 ? shape->rows : 1;
-      const int64_t cols = shape->col_strides[i] > 0 ? shape->cols : 1;
+      const bool is_table = step.op == VectorOp::kGather && i == 1;
+      const int64_t cols = is_table ? extents[static_cast<size_t>(table_axis_of(nest, step.a))]
+                           : shape->col_strides[i] > 0 ? shape->cols
+                                                       : 1;
       const Tile tile = part_of(place_of(nest, operands[i]), type_of(nest, operands[i]),
                                 distances[i], rows, cols, shape->row_strides[i]);
       (i == 0 ? instruction.dst : i == 1 ? instruction.a : instruction.b) = tile;

@@ -28,6 +28,8 @@ class Lowering {
       for (const int axis : reduced_axes(region, nest, step)) {
         if (!has(sequential, axis)) program_.is_whole[static_cast<size_t>(axis)] = true;
       }
+      for (const int axis : step.row_axes) program_.is_whole[static_cast<size_t>(axis)] = true;
+      if (step.table_axis >= 0) program_.is_whole[static_cast<size_t>(step.table_axis)] = true;
     }
     is_late_ = late_arrays(region, nest, sequential);
   }
@@ -126,6 +128,8 @@ class Lowering {
     const Op& op = region_.computation().op(step.op);
     if (region_.role(step.op) == OpRole::kReduce) {
       add_reduce(step, operands[0], value);
+    } else if (step.table_axis >= 0) {
+      add_gather(step, operands[0], operands[1], value, steps);
     } else if (region_.role(step.op) == OpRole::kBroadcast ||
                region_.role(step.op) == OpRole::kMove || keeps_value(region_.computation(), op)) {
       if (operands[0].is_fixed()) {
@@ -137,6 +141,40 @@ class Lowering {
       add_recipe(op, operands, value, program_, steps);
     }
     if (result.is_stored) add_store(step, value);
+  }
+
+  /// A gather: the places of the elements in the table, which UB holds, and the elements.
+  void add_gather(const NestStep& step, const RecipeOperand& table, const RecipeOperand& index,
+                  int value, std::vector<VecStep>& steps) {
+    const GatherTable shape = *table_of(region_, step.op);
+    const auto last = static_cast<double>(shape.rows - 1);
+    const auto row = static_cast<double>(shape.row_elements);
+    const auto put = [&](VectorOp op, int dst, int a = -1, int b = -1, double scalar = 0) {
+      steps.push_back({op, dst, a, b, -1, scalar});
+    };
+    const int places = add_array(axes_of(value), DType::kF32);
+    put(VectorOp::kDup, places);
+    double stride = 1;
+    for (size_t i = step.row_axes.size(); i-- > 0;) {
+      const int along = add_array({step.row_axes[i]}, DType::kF32);
+      put(VectorOp::kIndex, along);
+      if (stride != 1) put(VectorOp::kMuls, along, along, -1, stride);
+      put(VectorOp::kAdd, places, places, along);
+      stride *= static_cast<double>(program_.extents[static_cast<size_t>(step.row_axes[i])]);
+    }
+    if (index.is_fixed()) {
+      put(VectorOp::kAdds, places, places, -1, std::clamp(index.value, 0.0, last) * row);
+    } else {
+      const int limit = add_array(axes_of(index.array), DType::kF32);
+      const int kept = add_array(axes_of(index.array), DType::kF32);
+      put(VectorOp::kDup, limit);
+      put(VectorOp::kMax, kept, index.array, limit);
+      put(VectorOp::kDup, limit, -1, -1, last);
+      put(VectorOp::kMin, kept, kept, limit);
+      if (row != 1) put(VectorOp::kMuls, kept, kept, -1, row);
+      put(VectorOp::kAdd, places, places, kept);
+    }
+    put(VectorOp::kGather, value, table.array, places);
   }
 
   /// A reduce, one axis after another from minor to major; along sequential axes it goes on from

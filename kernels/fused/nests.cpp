@@ -68,7 +68,6 @@ LoopNest NestFormer::make_nest(const NestMembers& members) const {
     NestArray array;
     array.op = load.op;
     array.offset = load.offset;
-    array.starts = load.starts;
     array.dynamic_op = load.dynamic_op;
     array.is_loaded = true;
     add_axes(map, load.array, load.strides, array);
@@ -78,7 +77,7 @@ LoopNest NestFormer::make_nest(const NestMembers& members) const {
   for (const int member : members.all) {
     const NestInstance& instance = instances_[static_cast<size_t>(member)];
     const FusedNode& made = node(instance.node);
-    NestStep step{made.op, NestStep::Part::kWhole, kNone, {}};
+    NestStep step{made.op, NestStep::Part::kWhole, kNone, {}, -1, {}};
     for (size_t i = 0; i < instance.operands.size(); ++i) {
       const NestInstance::Link& link = instance.operands[i];
       if (link.instance != kNone) {
@@ -90,9 +89,9 @@ LoopNest NestFormer::make_nest(const NestMembers& members) const {
       }
     }
     NestArray result;
-    result.op = made.op;
+    result.op = place_of(made.op);
     result.is_stored = instance.is_stored && !members.again.contains(member);
-    const std::vector<int64_t>& dims = shape_of(made_shape(made)).dims;
+    const std::vector<int64_t> dims = made_extents(made);
     SliceWindow place;
     if (made.piece >= 0) {
       place = piece_of(region_, made.op, static_cast<size_t>(made.piece));
@@ -100,7 +99,17 @@ LoopNest NestFormer::make_nest(const NestMembers& members) const {
       place.strides = row_major_strides(dims);
     }
     result.offset = place.offset;
+    if (!place.starts.empty()) result.dynamic_op = made.op;
     add_axes(map, instance.array, place.strides, result);
+    if (computation_.op(made.op).opcode == HloOpcode::kGather) {
+      const GatherTable table = *table_of(region_, made.op);
+      const NestLoad& load = loads_[static_cast<size_t>(instance.operands[0].load)];
+      step.table_axis = map.axes_of({load.array, static_cast<int>(table.lead.size())}).front();
+      for (const int64_t dim : table.row_dims) {
+        const std::vector<int> axes = map.axes_of({instance.array, static_cast<int>(dim)});
+        step.row_axes.insert(step.row_axes.end(), axes.begin(), axes.end());
+      }
+    }
     step.result = static_cast<int>(nest.arrays.size());
     array_of_instance[member] = step.result;
     nest.arrays.push_back(std::move(result));
@@ -115,10 +124,13 @@ LoopNest NestFormer::make_nest(const NestMembers& members) const {
   }
   const std::vector<int> order = common_order(std::move(sized));
   for (const int axis : order) nest.extents.push_back(map.extent(axis));
-  for (NestArray& array : nest.arrays) {
-    for (int& axis : array.axes) {
-      axis = static_cast<int>(std::ranges::find(order, axis) - order.begin());
-    }
+  const auto renumber = [&](int& axis) {
+    axis = static_cast<int>(std::ranges::find(order, axis) - order.begin());
+  };
+  for (NestArray& array : nest.arrays) std::ranges::for_each(array.axes, renumber);
+  for (NestStep& step : nest.steps) {
+    std::ranges::for_each(step.row_axes, renumber);
+    if (step.table_axis >= 0) renumber(step.table_axis);
   }
   return nest;
 }
@@ -126,12 +138,14 @@ LoopNest NestFormer::make_nest(const NestMembers& members) const {
 std::optional<NestPlan> NestFormer::plan(const FusedOps& ops) {
   NestPlan plan;
   const std::vector<bool> needed = needed_instances();
+  check_overwrites(needed);
   const size_t known = cuts_.size();
   const std::vector<NestMembers> nests = group(needed);
   if (cuts_.size() > known) return std::nullopt;
   for (size_t i = 0; i < instances_.size(); ++i) {
     const int32_t op = node(instances_[i].node).op;
-    if (needed[i] && instances_[i].is_stored && !std::ranges::binary_search(ops.outputs, op)) {
+    const bool is_own = !std::ranges::binary_search(ops.outputs, op) && place_of(op) == op;
+    if (needed[i] && instances_[i].is_stored && is_own) {
       plan.workspace.push_back(op);
     }
   }

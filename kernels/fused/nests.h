@@ -16,10 +16,9 @@ struct NestArray {
   /// the first of op's result.
   std::vector<int64_t> strides = {};
   int64_t offset = 0;
-  std::vector<SliceWindow::Start> starts = {};  ///< of a dynamic slice
-  int32_t dynamic_op = -1;                      ///< the dynamic slice
-  bool is_loaded = false;  ///< made by another launch, or by an earlier level of this one
-  bool is_stored = false;  ///< read by another launch, or by a later level of this one
+  int32_t dynamic_op = -1;  ///< the dynamic slice or update whose start indices move it
+  bool is_loaded = false;   ///< made by another launch, or by an earlier level of this one
+  bool is_stored = false;   ///< read by another launch, or by a later level of this one
 };
 
 /// What a nest's op reads: an array of the nest or a number.
@@ -37,6 +36,10 @@ struct NestStep {
   Part part = Part::kWhole;
   int result = -1;
   std::vector<NestOperand> operands = {};
+  /// Of a gather: the axis of the table's elements, and those that walk a row of it, major to
+  /// minor.
+  int table_axis = -1;
+  std::vector<int> row_axes = {};
 };
 
 /// Ops that are done together in one pass over the same axes, tile by tile, without going through

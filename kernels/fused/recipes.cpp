@@ -81,6 +81,7 @@ class RecipeWriter {
   }
   void compare(CompareDirection direction, const RecipeOperand& a, const RecipeOperand& b);
   void power(const RecipeOperand& a, const RecipeOperand& b);
+  void remainder(const RecipeOperand& a, const RecipeOperand& b);
   void tanh(int a);
   void logistic(int a);
   void erf(int a);
@@ -241,6 +242,36 @@ void RecipeWriter::power(const RecipeOperand& a, const RecipeOperand& b) {
   }
 }
 
+/// Of whole numbers, with the sign of the dividend: |a| - |b| round(|a| / |b|), and |b| more where
+/// that is below 0. By 0 it is the dividend.
+void RecipeWriter::remainder(const RecipeOperand& a, const RecipeOperand& b) {
+  const int dividend = array_of(a);
+  const int divisor = array_of(b);
+  const int size = temporary();
+  const int step = temporary();
+  const int part = temporary();
+  put(VectorOp::kMuls, size, dividend, -1, -1);
+  put(VectorOp::kMax, size, size, dividend);
+  put(VectorOp::kMuls, step, divisor, -1, -1);
+  put(VectorOp::kMax, step, step, divisor);
+  const int none = temporary();
+  less({step, 0}, {-1, 0.5}, none);
+  put(VectorOp::kAdd, step, step, none);  // 1 in place of 0
+  divide({size, 0}, {step, 0}, part);
+  round(part, part);
+  put(VectorOp::kMul, part, part, step);
+  put(VectorOp::kSub, size, size, part);
+  less({size, 0}, {-1, 0}, part);
+  put(VectorOp::kMul, part, part, step);
+  put(VectorOp::kAdd, size, size, part);
+  less({dividend, 0}, {-1, 0}, part);
+  put(VectorOp::kMuls, part, part, -1, -2);
+  put(VectorOp::kAdds, part, part, -1, 1);
+  put(VectorOp::kMul, size, size, part);
+  put(VectorOp::kSelect, size, none, dividend);
+  put(VectorOp::kCopy, dst_, size);
+}
+
 bool is_number(ElementType type) {
   return type != ElementType::kPred;
 }
@@ -264,6 +295,15 @@ std::string why_no_recipe(const Computation& computation, const Op& op) {
     return value.opcode == HloOpcode::kConstant ||
            (value.opcode == HloOpcode::kBroadcast &&
             computation.operand(value, 0).opcode == HloOpcode::kConstant);
+  };
+  /// The base of a power of which the logarithm is known.
+  const auto fixed_above_0 = [&](size_t operand) {
+    const Op& value = computation.operand(op, operand);
+    const Op& number =
+        value.opcode == HloOpcode::kBroadcast ? computation.operand(value, 0) : value;
+    if (number.opcode != HloOpcode::kConstant) return false;
+    const Literal& literal = number.get<Literal>();
+    return literal.floats.size() == 1 && literal.floats[0] > 0 && std::isfinite(literal.floats[0]);
   };
   const auto unless = [&](bool has_recipe, const char* what) -> std::string {
     return has_recipe ? "" : fmt::format("the vector unit has no {} {}", what, name_of(op.opcode));
@@ -310,7 +350,9 @@ std::string why_no_recipe(const Computation& computation, const Op& op) {
     case HloOpcode::kIsFinite:
       return unless(is_float(from), "whole-number");
     case HloOpcode::kPower:
-      return unless(is_float(from) && fixed(1), "general");
+      return unless(is_float(from) && (fixed(1) || fixed_above_0(0)), "general");
+    case HloOpcode::kRemainder:
+      return unless(!is_float(from), "floating-point");
     default:
       return unless(false, "instruction for");
   }
@@ -397,6 +439,8 @@ void add_recipe(const Op& op, const std::vector<RecipeOperand>& operands, int ds
       return writer.sine(array(0), true);
     case HloOpcode::kPower:
       return writer.power(operand(0), operand(1));
+    case HloOpcode::kRemainder:
+      return writer.remainder(operand(0), operand(1));
     case HloOpcode::kFloor:
     case HloOpcode::kCeil: {
       const int rounded = writer.temporary();

@@ -25,6 +25,10 @@ int64_t divisor_of(int64_t extent, int64_t most) {
 void cut_axis(LoopNest& nest, int axis, int64_t parts) {
   const auto at = static_cast<size_t>(axis);
   const int64_t length = nest.extents[at] / parts;
+  for (NestStep& step : nest.steps) {
+    for (int& other : step.row_axes) other += other > axis ? 1 : 0;
+    step.table_axis += step.table_axis > axis ? 1 : 0;
+  }
   for (NestArray& array : nest.arrays) {
     for (int& other : array.axes) other += other > axis ? 1 : 0;
     const auto found = std::ranges::find(array.axes, axis);
@@ -67,6 +71,11 @@ LoopNest nest_of(const LoopNest& nest, std::vector<NestStep> steps, int level) {
   for (NestArray& array : own.arrays) {
     for (int& axis : array.axes) axis = new_axis[static_cast<size_t>(axis)];
   }
+  const auto renumber = [&](int& axis) { axis = new_axis[static_cast<size_t>(axis)]; };
+  for (NestStep& step : steps) {
+    std::ranges::for_each(step.row_axes, renumber);
+    if (step.table_axis >= 0) renumber(step.table_axis);
+  }
   own.steps = std::move(steps);
   return own;
 }
@@ -79,11 +88,14 @@ std::optional<SplitNest> split_nest(const Region& region, const LoopNest& nest,
   const int axis = *std::ranges::min_element(sequential);
   const int64_t parts = divisor_of(nest.extents[static_cast<size_t>(axis)], most);
   if (parts == 1) return std::nullopt;
+  // A core holds rows of tables whole.
+  const auto walks_row = [&](const NestStep& step) { return has(step.row_axes, axis); };
+  if (std::ranges::any_of(nest.steps, walks_row)) return std::nullopt;
   const std::vector<bool> is_late = late_arrays(region, nest, sequential);
   LoopNest whole = nest;
   cut_axis(whole, axis, parts);
   std::vector<NestStep> early, late;
-  for (const NestStep& step : nest.steps) {
+  for (const NestStep& step : whole.steps) {
     if (!is_late[static_cast<size_t>(step.result)]) {
       early.push_back(step);
       continue;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <optional>
 
 #include "kernels/fused/nest_instructions.h"
 
@@ -34,8 +33,7 @@ bool suits(const Region& region, const FusedKernel& kernel, int32_t op, int64_t 
       if (transfer.strides[i] % pitch != 0) last += steps * transfer.strides[i];
     }
     if (transfer.dynamic_op >= 0) {
-      const std::optional<SliceWindow> window = window_of(region, transfer.dynamic_op);
-      for (const SliceWindow::Start& start : window->starts) {
+      for (const WindowStart& start : window_starts(region, transfer.dynamic_op)) {
         if (start.stride % pitch != 0) last += start.most * start.stride;
       }
     }

@@ -131,7 +131,8 @@ class UbPlanner {
 
   /// An operand whose place the result may take: it ends here and lies alike.
   int place_to_take(const VecStep& step, int at) const {
-    if (is_reduction(step) || step.op == VectorOp::kSelect) return -1;
+    if (is_reduction(step) || step.op == VectorOp::kSelect || step.op == VectorOp::kGather)
+      return -1;
     const VecArray& dst = program_.arrays[static_cast<size_t>(step.dst)];
     for (const int operand : {step.a, step.b}) {
       if (operand < 0) continue;

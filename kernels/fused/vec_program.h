@@ -19,7 +19,7 @@ struct VecArray {
 };
 
 /// One operation on whole tiles. Operands may lack axes of the result: their elements serve all its
-/// places. A reduction's result lacks one axis of `a`.
+/// places. A reduction's result lacks one axis of `a`, a gather's the last axis of its table `a`.
 struct VecStep {
   VectorOp op = VectorOp::kCopy;  ///< of reductions kRowSum or kRowMax, along whatever axis
   int dst = -1;
@@ -36,7 +36,7 @@ struct VecTransfer {
   int32_t op = -1;  ///< of the region: whose result the tensor is
   int64_t offset = 0;
   std::vector<int64_t> strides = {};  ///< of the array's axes
-  int32_t dynamic_op = -1;            ///< the dynamic slice whose start indices move it
+  int32_t dynamic_op = -1;            ///< the dynamic slice or update whose starts move it
 };
 
 /// What happens at one point of the loops over tiles.

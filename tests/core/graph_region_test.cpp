@@ -1,9 +1,11 @@
 #include <gtest/gtest.h>
 
+#include "core/graph/cancel_scales.h"
 #include "core/graph/fold_transposes.h"
 #include "core/graph/hlo_reader.h"
 #include "core/graph/interpreter.h"
 #include "core/graph/merge_equal_ops.h"
+#include "core/graph/plain_scatters.h"
 #include "core/graph/region.h"
 #include "tests/hlo_module.h"
 
@@ -59,6 +61,72 @@ TEST(Region, WhatIsMadeOfConstantsIsNoWork) {
   EXPECT_EQ(region.role(find(graph, "y")), OpRole::kLight);
 }
 
+std::string in_place_of(const OpGraph& graph, const std::string& computation,
+                        const std::string& name) {
+  for (size_t i = 0; i < graph.computations.size(); ++i) {
+    if (graph.computations[i].name != computation) continue;
+    const Region region(graph, static_cast<int32_t>(i));
+    for (int32_t op = 0; op < region.size(); ++op) {
+      if (region.computation().op(op).name != name) continue;
+      const int32_t updated = region.in_place(op);
+      return updated < 0 ? "" : region.computation().op(updated).name;
+    }
+  }
+  return "no such op";
+}
+
+TEST(Region, ALoopUpdatesItsStateInPlace) {
+  const auto loop = [](const std::string& body_ops) {
+    return parse_hlo(
+        "HloModule m\n"
+        "body { s = (s32[], f32[8,4], f32[8,4]) parameter(0)\n"
+        "i = s32[] get-tuple-element(s), index=0\n"
+        "x = f32[8,4] get-tuple-element(s), index=1\n"
+        "y = f32[8,4] get-tuple-element(s), index=2\n"
+        "one = s32[] constant(1)\nzero = s32[] constant(0)\n"
+        "j = s32[] add(i, one)\n" +
+            body_ops +
+            "}\n"
+            "condition { s = (s32[], f32[8,4], f32[8,4]) parameter(0)\n"
+            "i = s32[] get-tuple-element(s), index=0\nn = s32[] constant(8)\n"
+            "ROOT p = pred[] compare(i, n), direction=LT }\n"
+            "ENTRY e { a = f32[8,4] parameter(0)\nzero = s32[] constant(0)\n"
+            "t = (s32[], f32[8,4], f32[8,4]) tuple(zero, a, a)\n"
+            "ROOT w = (s32[], f32[8,4], f32[8,4]) while(t), condition=condition, "
+            "body=body }\n",
+        "m.hlo");
+  };
+  const std::string tuple = "ROOT t = (s32[], f32[8,4], f32[8,4]) tuple(j, ";
+  const std::string row =
+      "r = f32[1,4] dynamic-slice(x, i, zero), dynamic_slice_sizes={1,4}\n"
+      "n = f32[1,4] negate(r)\n"
+      "d = f32[8,4] dynamic-update-slice(x, n, i, zero)\n";
+  EXPECT_EQ(in_place_of(loop(row + tuple + "d, y)"), "body", "d"), "x");
+  // The result becomes another part of the state, or the old one is still needed.
+  EXPECT_EQ(in_place_of(loop(row + tuple + "y, d)"), "body", "d"), "");
+  EXPECT_EQ(in_place_of(loop(row + "z = f32[8,4] add(d, x)\n" + tuple + "d, z)"), "body", "d"), "");
+  EXPECT_EQ(in_place_of(loop(row + tuple + "d, x)"), "body", "d"), "");
+}
+
+TEST(Region, AnUpdateTakesTheMemoryOfWhatNobodyElseReads) {
+  const std::string ops =
+      "x = f32[8,4] parameter(0)\n"
+      "u = f32[1,4] parameter(1)\n"
+      "i = s32[] parameter(2)\n"
+      "e = f32[8,4] exponential(x)\n"
+      "a = f32[8,4] dynamic-update-slice(x, u, i, i)\n"
+      "b = f32[8,4] dynamic-update-slice(e, u, i, i)\n";
+  const OpGraph one =
+      parse_hlo(module_of(ops + "ROOT t = (f32[8,4], f32[8,4]) tuple(a, b)"), "m.hlo");
+  EXPECT_EQ(in_place_of(one, "e", "a"), "");
+  EXPECT_EQ(in_place_of(one, "e", "b"), "e");
+  const OpGraph two =
+      parse_hlo(module_of(ops + "c = f32[8,4] negate(e)\n"
+                                "ROOT t = (f32[8,4], f32[8,4], f32[8,4]) tuple(a, b, c)"),
+                "m.hlo");
+  EXPECT_EQ(in_place_of(two, "e", "b"), "");
+}
+
 /// Both graphs give the same from the same inputs.
 void expect_equal_results(const OpGraph& a, const OpGraph& b) {
   const std::vector<Value> inputs = make_inputs(a, 7);
@@ -81,6 +149,93 @@ TEST(FoldTransposes, ADotReadsTheUntransposedArray) {
   EXPECT_EQ(find(folded, "a"), -1);
   EXPECT_EQ(find(folded, "b"), -1);
   expect_equal_results(graph, folded);
+}
+
+TEST(FoldTransposes, ADotContractsWhatAReshapeHasMerged) {
+  const OpGraph graph = parse_hlo(
+      module_of(
+          "p = f32[2,5,3,7] parameter(0)\n"
+          "w = f32[15,4] parameter(1)\n"
+          "t = f32[2,7,5,3] transpose(p), dimensions={0,3,1,2}\n"
+          "r = f32[2,7,15] reshape(t)\n"
+          "ROOT o = f32[2,7,4] dot(r, w), lhs_contracting_dims={2}, rhs_contracting_dims={0}"),
+      "m.hlo");
+  const OpGraph folded = fold_transposes(graph);
+  EXPECT_EQ(find(folded, "t"), -1);
+  EXPECT_EQ(find(folded, "r"), -1);
+  EXPECT_EQ(folded.entry_computation().root_op().get<DotDimensions>().lhs_contracting,
+            (std::vector<int64_t>{1, 2}));
+  expect_equal_results(graph, folded);
+}
+
+TEST(FoldTransposes, AReshapeThatMergesKeptDimensionsStays) {
+  const OpGraph graph = parse_hlo(
+      module_of("p = f32[2,5,3,7] parameter(0)\n"
+                "w = f32[7,4] parameter(1)\n"
+                "t = f32[3,2,5,7] transpose(p), dimensions={2,0,1,3}\n"
+                "r = f32[30,7] reshape(t)\n"
+                "ROOT o = f32[30,4] dot(r, w), lhs_contracting_dims={1}, rhs_contracting_dims={0}"),
+      "m.hlo");
+  EXPECT_NE(find(fold_transposes(graph), "t"), -1);
+}
+
+TEST(CancelScales, APowerOfTwoThatIsTakenBackVanishes) {
+  const OpGraph graph = parse_hlo(module_of("x = f32[3,5] parameter(0)\n"
+                                            "c = f32[] constant(8)\n"
+                                            "eights = f32[3,5] broadcast(c), dimensions={}\n"
+                                            "one = f32[] constant(1)\n"
+                                            "ones = f32[3,5] broadcast(one), dimensions={}\n"
+                                            "m = f32[3,5] multiply(eights, x)\n"
+                                            "d = f32[3,5] divide(m, eights)\n"
+                                            "e = f32[3,5] divide(d, ones)\n"
+                                            "ROOT y = f32[3,5] negate(e)"),
+                                  "m.hlo");
+  const OpGraph simple = cancel_scales(graph);
+  EXPECT_EQ(simple.entry_computation().ops.size(), 2u);
+  expect_equal_results(graph, simple);
+}
+
+TEST(PlainScatters, AScatterWithoutAnIndexIsElementwise) {
+  const OpGraph graph = parse_hlo(
+      module_with_functions("x = f32[3,5] parameter(0)\n"
+                            "u = f32[3,5] parameter(1)\n"
+                            "none = s32[0] constant({})\n"
+                            "ROOT s = f32[3,5] scatter(x, none, u), update_window_dims={0,1}, "
+                            "inserted_window_dims={}, scatter_dims_to_operand_dims={}, "
+                            "index_vector_dim=0, to_apply=sum"),
+      "m.hlo");
+  const OpGraph plain = plain_scatters(graph);
+  EXPECT_EQ(plain.entry_computation().root_op().opcode, HloOpcode::kAdd);
+  expect_equal_results(graph, plain);
+}
+
+TEST(PlainScatters, AScatterByIndicesStays) {
+  const OpGraph graph =
+      parse_hlo(module_with_functions("x = f32[3,5] parameter(0)\n"
+                                      "u = f32[3,5] parameter(1)\n"
+                                      "i = s32[3,1] parameter(2)\n"
+                                      "ROOT s = f32[3,5] scatter(x, i, u), update_window_dims={1}, "
+                                      "inserted_window_dims={0}, scatter_dims_to_operand_dims={0}, "
+                                      "index_vector_dim=1, to_apply=sum"),
+                "m.hlo");
+  EXPECT_EQ(plain_scatters(graph).entry_computation().root_op().opcode, HloOpcode::kScatter);
+}
+
+TEST(CancelScales, OtherScalesStay) {
+  const OpGraph graph = parse_hlo(module_of("x = f32[3,5] parameter(0)\n"
+                                            "c = f32[] constant(3)\n"
+                                            "threes = f32[3,5] broadcast(c), dimensions={}\n"
+                                            "f = f32[] constant(4)\n"
+                                            "fours = f32[3,5] broadcast(f), dimensions={}\n"
+                                            "m = f32[3,5] multiply(x, threes)\n"
+                                            "d = f32[3,5] divide(m, threes)\n"
+                                            "e = f32[3,5] divide(fours, d)\n"
+                                            "ROOT y = f32[3,5] multiply(e, fours)"),
+                                  "m.hlo");
+  const OpGraph simple = cancel_scales(graph);
+  EXPECT_NE(find(simple, "d"), -1);
+  EXPECT_NE(find(simple, "e"), -1);
+  EXPECT_EQ(simple.entry_computation().root_op().name, "y");
 }
 
 TEST(FoldTransposes, ATransposeThatOrdersTheResultStays) {

@@ -170,6 +170,114 @@ TEST(FusedKernel, SelectsWhereTheOtherSideIsNoNumber) {
                 "ROOT y = f32[30,70]{1,0} select(p, l, z)"));
 }
 
+TEST(FusedKernel, TakesRemaindersOfWholeNumbers) {
+  // Both signs on both sides, and divisors of 0.
+  check(module_of("x = s32[1000]{0} parameter(0)\n"
+                  "y = s32[1000]{0} parameter(1)\n"
+                  "c = s32[] constant(3)\n"
+                  "cs = s32[1000]{0} broadcast(c), dimensions={}\n"
+                  "a = s32[1000]{0} subtract(x, cs)\n"
+                  "b = s32[1000]{0} subtract(y, cs)\n"
+                  "ROOT r = s32[1000]{0} remainder(a, b)"),
+        0);
+}
+
+TEST(FusedKernel, RaisesANumberToPowers) {
+  check(
+      module_of("x = f32[1000]{0} parameter(0)\n"
+                "c = f32[] constant(0.9)\n"
+                "cs = f32[1000]{0} broadcast(c), dimensions={}\n"
+                "ROOT r = f32[1000]{0} power(cs, x)"));
+}
+
+TEST(FusedKernel, GathersRowsOfATable) {
+  const FusedKernel kernel = check(
+      module_of("t = f32[37,8]{1,0} parameter(0)\n"
+                "p = s32[501]{0} parameter(1)\n"
+                "zero = s32[] constant(0)\n"
+                "zeros = s32[501]{0} broadcast(zero), dimensions={}\n"
+                "size = s32[] constant(37)\n"
+                "sizes = s32[501]{0} broadcast(size), dimensions={}\n"
+                "below = pred[501]{0} compare(p, zeros), direction=LT\n"
+                "q = s32[501]{0} add(p, sizes)\n"
+                "i = s32[501]{0} select(below, q, p)\n"
+                "j = s32[501,1]{1,0} reshape(i)\n"
+                "g = f32[501,8]{1,0} gather(t, j), offset_dims={1}, collapsed_slice_dims={0}, "
+                "start_index_map={0}, index_vector_dim=1, slice_sizes={1,8}\n"
+                "ROOT y = f32[501,8]{1,0} negate(g)"));
+  EXPECT_EQ(kernel.levels, 1);
+}
+
+TEST(FusedKernel, GathersPlanesOfATableThatItHasMade) {
+  const FusedKernel kernel =
+      check(module_of("t = bf16[9,3,20]{2,1,0} parameter(0)\n"
+                      "i = s32[4,50]{1,0} parameter(1)\n"
+                      "e = bf16[9,3,20]{2,1,0} negate(t)\n"
+                      "w = f32[9,3,20]{2,1,0} convert(e)\n"
+                      "ROOT g = f32[4,3,20,50]{3,2,1,0} gather(w, i), offset_dims={1,2}, "
+                      "collapsed_slice_dims={0}, start_index_map={0}, index_vector_dim=2, "
+                      "slice_sizes={1,3,20}"));
+  EXPECT_EQ(kernel.levels, 2);
+}
+
+TEST(FusedKernel, ChecksWhatIsMadeOfConstantsThatTheTextLeavesOut) {
+  check(
+      module_of("x = f32[300,36]{1,0} parameter(0)\n"
+                "c = s32[300,36]{1,0} constant({...})\n"
+                "one = s32[] constant(1)\n"
+                "ones = s32[300,36]{1,0} broadcast(one), dimensions={}\n"
+                "d = s32[300,36]{1,0} add(c, ones)\n"
+                "f = f32[300,36]{1,0} convert(d)\n"
+                "ROOT y = f32[300,36]{1,0} multiply(x, f)"));
+}
+
+TEST(FusedKernel, GathersColumns) {
+  check(
+      module_of("x = f32[300,36]{1,0} parameter(0)\n"
+                "i = s32[15,1]{1,0} parameter(1)\n"
+                "e = f32[300,36]{1,0} exponential(x)\n"
+                "g = f32[300,15]{1,0} gather(e, i), offset_dims={0}, collapsed_slice_dims={1}, "
+                "start_index_map={1}, index_vector_dim=1, slice_sizes={300,1}\n"
+                "ROOT y = f32[300,15]{1,0} add(g, g)"));
+}
+
+TEST(FusedKernel, GathersFromTheMiddleByOneIndex) {
+  check(
+      module_of("x = s32[12,7,10]{2,1,0} parameter(0)\n"
+                "i = s32[1]{0} parameter(1)\n"
+                "ROOT g = s32[12,10]{1,0} gather(x, i), offset_dims={0,1}, "
+                "collapsed_slice_dims={1}, start_index_map={1}, index_vector_dim=0, "
+                "slice_sizes={12,1,10}"));
+}
+
+TEST(FusedKernel, SumsGatheredRows) {
+  check(
+      module_with_functions("t = f32[50,24]{1,0} parameter(0)\n"
+                            "i = s32[4000]{0} parameter(1)\n"
+                            "zero = f32[] constant(0)\n"
+                            "g = f32[4000,24]{1,0} gather(t, i), offset_dims={1}, "
+                            "collapsed_slice_dims={0}, start_index_map={0}, index_vector_dim=1, "
+                            "slice_sizes={1,24}\n"
+                            "r = f32[24]{0} reduce(g, zero), dimensions={0}, to_apply=sum\n"
+                            "ROOT s = f32[4000]{0} reduce(g, zero), dimensions={1}, to_apply=sum"));
+}
+
+TEST(FusedKernel, LeavesOtherGathersToTheLibrary) {
+  const auto why = [](const std::string& ops) {
+    const OpGraph graph = parse_hlo(module_of(ops), "m.hlo");
+    const Region region(graph, graph.entry);
+    return why_not_fusible(region, region.computation().root);
+  };
+  EXPECT_EQ(why("t = f32[40000,8]{1,0} parameter(0)\ni = s32[5]{0} parameter(1)\n"
+                "ROOT g = f32[5,8]{1,0} gather(t, i), offset_dims={1}, collapsed_slice_dims={0}, "
+                "start_index_map={0}, index_vector_dim=1, slice_sizes={1,8}"),
+            "its table does not fit UB");
+  EXPECT_EQ(why("t = f32[40,8]{1,0} parameter(0)\ni = s32[5,2]{1,0} parameter(1)\n"
+                "ROOT g = f32[5]{0} gather(t, i), offset_dims={}, collapsed_slice_dims={0,1}, "
+                "start_index_map={0,1}, index_vector_dim=1, slice_sizes={1,1}"),
+            "it gathers other parts than whole rows by one index each");
+}
+
 TEST(FusedKernel, ReadsSlicesWhereTheyLie) {
   const FusedKernel kernel =
       check(module_of("x = f32[40,100]{1,0} parameter(0)\n"
@@ -203,16 +311,135 @@ TEST(FusedKernel, PutsOperandsOfAConcatenationInTheirPlaces) {
   EXPECT_EQ(kernel.levels, 2);
 }
 
-TEST(FusedKernel, DoesNotComputeThePlaceOfASlice) {
-  const OpGraph graph =
-      parse_hlo(module_of("x = f32[40]{0} parameter(0)\n"
-                          "i = s32[] parameter(1)\n"
-                          "one = s32[] constant(1)\n"
-                          "j = s32[] add(i, one)\n"
-                          "ROOT b = f32[12]{0} dynamic-slice(x, j), dynamic_slice_sizes={12}"),
-                "m.hlo");
+TEST(FusedKernel, ComputesTheIndexOfASlice) {
+  const FusedKernel kernel =
+      check(module_of("x = f32[40]{0} parameter(0)\n"
+                      "i = s32[] parameter(1)\n"
+                      "zero = s32[] constant(0)\n"
+                      "forty = s32[] constant(40)\n"
+                      "p = pred[] compare(i, zero), direction=LT\n"
+                      "k = s32[] add(i, forty)\n"
+                      "j = s32[] select(p, k, i)\n"
+                      "b = f32[12]{0} dynamic-slice(x, j), dynamic_slice_sizes={12}\n"
+                      "ROOT y = f32[12]{0} negate(b)"));
+  EXPECT_EQ(kernel.levels, 1);
+}
+
+TEST(FusedKernel, DoesNotComputeThePlaceOfASliceFromAnArray) {
+  const OpGraph graph = parse_hlo(
+      "HloModule m\n"
+      "most { a = s32[] parameter(0) b = s32[] parameter(1) ROOT r = s32[] maximum(a, b) }\n"
+      "ENTRY e { x = f32[40]{0} parameter(0)\n"
+      "i = s32[9]{0} parameter(1)\n"
+      "least = s32[] constant(0)\n"
+      "j = s32[] reduce(i, least), dimensions={0}, to_apply=most\n"
+      "ROOT b = f32[12]{0} dynamic-slice(x, j), dynamic_slice_sizes={12} }",
+      "m.hlo");
   const Region region(graph, graph.entry);
   EXPECT_THROW(plan_fused_kernel(region, everything(region), load_machine("ascend-910b2")), Error);
+}
+
+TEST(FusedKernel, PadsWhatItHasMade) {
+  const FusedKernel kernel =
+      check(module_of("x = bf16[6,50,30]{2,1,0} parameter(0)\n"
+                      "two = bf16[] constant(2)\n"
+                      "e = bf16[6,50,30]{2,1,0} negate(x)\n"
+                      "ROOT p = bf16[6,54,33]{2,1,0} pad(e, two), padding=0_0x3_1x1_2"));
+  EXPECT_EQ(kernel.levels, 1);
+}
+
+TEST(FusedKernel, ReadsWhatItHasPadded) {
+  check(
+      module_of("x = f32[40]{0} parameter(0)\n"
+                "y = f32[1040]{0} parameter(1)\n"
+                "zero = f32[] constant(0)\n"
+                "p = f32[1040]{0} pad(x, zero), padding=0_1000\n"
+                "ROOT r = f32[1040]{0} add(p, y)"));
+}
+
+TEST(FusedKernel, LeavesOtherPadsToTheLibrary) {
+  for (const char* padding : {"-1_0", "0_-1", "0_0_1"}) {
+    const std::string size = std::string(padding) == "0_0_1" ? "79" : "39";
+    const OpGraph graph =
+        parse_hlo(module_of("x = f32[40]{0} parameter(0)\nzero = f32[] constant(0)\n"
+                            "ROOT p = f32[" +
+                            size + "]{0} pad(x, zero), padding=" + padding),
+                  "m.hlo");
+    const Region region(graph, graph.entry);
+    EXPECT_EQ(why_not_fusible(region, region.computation().root),
+              "it cuts edges or pads between elements");
+  }
+}
+
+TEST(FusedKernel, UpdatesASliceOfACopy) {
+  const FusedKernel kernel =
+      check(module_of("x = f32[40,100]{1,0} parameter(0)\n"
+                      "u = f32[3,50]{1,0} parameter(1)\n"
+                      "i = s32[] parameter(2)\n"
+                      "j = s32[] parameter(3)\n"
+                      "e = f32[3,50]{1,0} exponential(u)\n"
+                      "d = f32[40,100]{1,0} dynamic-update-slice(x, e, i, j)\n"
+                      "ROOT y = f32[40,100]{1,0} multiply(d, d)"));
+  EXPECT_EQ(kernel.levels, 3);
+  EXPECT_EQ(kernel.workspace.size(), 1u);
+}
+
+TEST(FusedKernel, UpdatesWhatItHasMade) {
+  const FusedKernel kernel =
+      check(module_of("x = bf16[40,96]{1,0} parameter(0)\n"
+                      "u = bf16[1,96]{1,0} parameter(1)\n"
+                      "i = s32[] parameter(2)\n"
+                      "zero = s32[] constant(0)\n"
+                      "e = bf16[40,96]{1,0} negate(x)\n"
+                      "ROOT d = bf16[40,96]{1,0} dynamic-update-slice(e, u, i, zero)"));
+  EXPECT_EQ(kernel.levels, 2);
+}
+
+TEST(FusedKernel, FillsAroundAndInsideAnUpdate) {
+  check(
+      module_of("i = s32[] parameter(0)\n"
+                "zero = s32[] constant(0)\n"
+                "one = f32[] constant(1)\n"
+                "two = f32[] constant(2)\n"
+                "ones = f32[5000,24]{1,0} broadcast(one), dimensions={}\n"
+                "twos = f32[9,24]{1,0} broadcast(two), dimensions={}\n"
+                "ROOT d = f32[5000,24]{1,0} dynamic-update-slice(ones, twos, i, zero)"));
+}
+
+/// A module whose entry updates its first parameter, with the alias that lets it do so in place.
+std::string updating_module(const std::string& ops) {
+  return "HloModule m, input_output_alias={ {0}: (0, {}, may-alias) }\n\nENTRY e {\n" + ops +
+         "\n}\n";
+}
+
+TEST(FusedKernel, UpdatesItsInputInPlace) {
+  const FusedKernel kernel =
+      check(updating_module("x = s32[64,8,33]{2,1,0} parameter(0)\n"
+                            "u = s32[1,8,33]{2,1,0} parameter(1)\n"
+                            "i = s32[] parameter(2)\n"
+                            "zero = s32[] constant(0)\n"
+                            "one = s32[] constant(1)\n"
+                            "j = s32[] add(i, one)\n"
+                            "n = s32[1,8,33]{2,1,0} negate(u)\n"
+                            "d = s32[64,8,33]{2,1,0} dynamic-update-slice(x, n, j, zero, zero)\n"
+                            "ROOT t = (s32[64,8,33]{2,1,0}) tuple(d)"));
+  EXPECT_EQ(kernel.levels, 1);
+  EXPECT_EQ(kernel.write_bytes, 4 * 8 * 33);
+  EXPECT_TRUE(kernel.workspace.empty());
+}
+
+TEST(FusedKernel, ReadsAllBeforeItUpdatesInPlace) {
+  const FusedKernel kernel = check(updating_module(
+      "x = f32[64,100]{1,0} parameter(0)\n"
+      "i = s32[] parameter(1)\n"
+      "zero = s32[] constant(0)\n"
+      "s = f32[2,100]{1,0} dynamic-slice(x, i, zero), dynamic_slice_sizes={2,100}\n"
+      "n = f32[2,100]{1,0} negate(s)\n"
+      "d = f32[64,100]{1,0} dynamic-update-slice(x, n, zero, zero)\n"
+      "r = f32[2,100]{1,0} dynamic-slice(d, i, zero), dynamic_slice_sizes={2,100}\n"
+      "e = f32[64,100]{1,0} exponential(x)\n"
+      "ROOT t = (f32[64,100]{1,0}, f32[2,100]{1,0}, f32[64,100]{1,0}) tuple(d, r, e)"));
+  EXPECT_EQ(kernel.levels, 3);
 }
 
 TEST(FusedKernel, TakesRowsTooLongForUbThroughMemory) {

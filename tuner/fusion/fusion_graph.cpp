@@ -4,9 +4,11 @@
 #include <set>
 
 #include "core/base/error.h"
+#include "core/graph/cancel_scales.h"
 #include "core/graph/flatten.h"
 #include "core/graph/fold_transposes.h"
 #include "core/graph/merge_equal_ops.h"
+#include "core/graph/plain_scatters.h"
 #include "core/graph/topological_order.h"
 #include "kernels/fused/fused_ops.h"
 
@@ -23,23 +25,11 @@ void insert_sorted(std::vector<int32_t>& list, int32_t op) {
   if (at == list.end() || *at != op) list.insert(at, op);
 }
 
-/// The op whose result an alias of the entry is about, past the tuples of the root; -1 where the
-/// path leads to none.
-int32_t aliased_result(const Region& region, const std::vector<int64_t>& path) {
-  const Computation& computation = region.computation();
-  int32_t op = region.base(computation.root);
-  for (const int64_t index : path) {
-    const Op& made = computation.op(op);
-    if (made.opcode != HloOpcode::kTuple || index >= std::ssize(made.operands)) return -1;
-    op = region.base(made.operands[static_cast<size_t>(index)]);
-  }
-  return op;
-}
-
 }  // namespace
 
 OpGraph prepared_for_fusion(const OpGraph& program) {
-  return flatten(fold_transposes(merge_equal_ops(flatten(program))));
+  const OpGraph plain = plain_scatters(merge_equal_ops(flatten(program)));
+  return flatten(fold_transposes(cancel_scales(plain)));
 }
 
 FusionGraph::FusionGraph(const Region& region, bool fuses_products)
@@ -105,16 +95,11 @@ void FusionGraph::find_reads() {
 
 void FusionGraph::find_overwrites() {
   overwrites_.assign(static_cast<size_t>(size()), -1);
-  const OpGraph& graph = region_->graph();
-  if (&graph.entry_computation() != &region_->computation()) return;
-  for (const Alias& alias : graph.input_output_alias) {
-    const int32_t writer = aliased_result(*region_, alias.output);
-    const auto number = static_cast<size_t>(alias.parameter);
-    if (writer < 0 || !is_node(writer) || !alias.parameter_index.empty() ||
-        number >= region_->computation().parameters.size()) {
-      continue;
-    }
-    overwrites_[static_cast<size_t>(writer)] = region_->computation().parameters[number];
+  for (const int32_t op : nodes_) {
+    int32_t& overwritten = overwrites_[static_cast<size_t>(op)];
+    overwritten = region_->aliased_input(op);
+    const int32_t updated = is_fusible(op) ? region_->in_place(op) : -1;
+    if (updated >= 0 && region_->role(updated) == OpRole::kBoundary) overwritten = updated;
   }
 }
 

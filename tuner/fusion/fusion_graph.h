@@ -9,8 +9,8 @@
 
 namespace tilewright {
 
-/// A program as all planners get it: flat, equal ops made one, and transposes that only dots read
-/// folded into them.
+/// A program as all planners get it: flat, equal ops made one, scales that undo each other gone,
+/// and transposes that only dots read folded into them.
 OpGraph prepared_for_fusion(const OpGraph& program);
 
 /// A region as planners see it. Nodes are ops that some kernel makes; parameters, constants and
@@ -44,15 +44,16 @@ class FusionGraph {
   /// Nodes, ascending, whose elements an op reads, past free ops, tuples and their elements.
   std::span<const int32_t> reads(int32_t op) const { return reads_[static_cast<size_t>(op)]; }
   std::span<const int32_t> readers(int32_t op) const { return readers_[static_cast<size_t>(op)]; }
-  /// The same with ops that must run before for another reason: they read a parameter whose memory
-  /// the op writes its result to (input_output_alias).
+  /// The same with ops that must run before for another reason: they read an input whose memory the
+  /// op writes its result to.
   std::span<const int32_t> before(int32_t op) const { return before_[static_cast<size_t>(op)]; }
   std::span<const int32_t> after(int32_t op) const { return after_[static_cast<size_t>(op)]; }
 
   /// A place in an order of all nodes in which they may run.
   int32_t rank(int32_t op) const { return rank_[static_cast<size_t>(op)]; }
 
-  /// The parameter whose memory an op's result takes, or -1.
+  /// The input whose memory an op's result takes, or -1: by input_output_alias, or since it is
+  /// updated in place.
   int32_t overwrites(int32_t op) const { return overwrites_[static_cast<size_t>(op)]; }
 
   const std::vector<int32_t>& nodes() const { return nodes_; }

@@ -29,39 +29,15 @@ void add_sources(const FusionGraph& graph, const FusedOps& kernel, int32_t op,
   }
 }
 
-/// Whether an op of a kernel comes before another one inside it.
-bool leads_to(const FusionGraph& graph, const FusedOps& kernel, int32_t from, int32_t to) {
-  std::vector<int32_t> todo = {from};
-  std::vector<int32_t> seen = {from};
-  while (!todo.empty()) {
-    const int32_t op = todo.back();
-    todo.pop_back();
-    if (op == to) return true;
-    for (const int32_t user : graph.region().users(op)) {
-      if (!holds(kernel.ops, user) || std::ranges::find(seen, user) != seen.end()) continue;
-      seen.push_back(user);
-      todo.push_back(user);
-    }
-  }
-  return false;
-}
-
-/// What in a kernel could read a parameter after another core has written over it.
+/// What in a kernel needs an input and what is written over it.
 std::string overwrite_hazard(const FusionGraph& graph, const FusedOps& kernel) {
   const Region& region = graph.region();
   for (const int32_t writer : kernel.outputs) {
-    const int32_t parameter = graph.overwrites(writer);
-    if (parameter < 0) continue;
-    for (const int32_t reader : kernel.ops) {
-      const auto inputs = region.inputs(reader);
-      if (reader == writer || std::ranges::find(inputs, parameter) == inputs.end()) continue;
-      const OpRole role = region.role(reader);
-      const bool in_step = (role == OpRole::kLight || role == OpRole::kHeavy) &&
-                           region.elements(reader) == region.elements(writer) &&
-                           leads_to(graph, kernel, reader, writer);
-      if (in_step) continue;
-      return fmt::format("{} takes the memory of {}, which {} of the same kernel may still read",
-                         graph.name(writer), graph.name(parameter), graph.name(reader));
+    for (const int32_t reader : earlier_readers(region, kernel.ops, writer)) {
+      if (!leads_to(region, kernel.ops, writer, reader)) continue;
+      return fmt::format("{} takes the memory of {}, which {} of the same kernel still reads",
+                         graph.name(writer), graph.name(graph.overwrites(writer)),
+                         graph.name(reader));
     }
   }
   return "";

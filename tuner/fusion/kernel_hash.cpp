@@ -84,6 +84,7 @@ uint64_t KernelHash::of(const FusedOps& kernel) const {
   for (const int32_t op : kernel.ops) {
     mix(hash, ops_[static_cast<size_t>(op)]);
     mix(hash, std::ranges::binary_search(kernel.outputs, op) ? 1 : 0);
+    mix(hash, updated_in_memory(region, kernel, op) >= 0 ? 1 : 0);
     for (const int32_t operand : region.computation().op(op).operands) add_operand(operand);
   }
   return hash;

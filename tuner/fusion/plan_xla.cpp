@@ -108,10 +108,16 @@ std::vector<int32_t> PriorityFusion::inputs_of(const std::vector<int32_t>& ops) 
 /// XLA's analytical model with this machine's numbers: the launch, memory, and computing, each
 /// element as often as readers' indices ask for it.
 double PriorityFusion::time_of(const std::vector<int32_t>& ops) const {
-  double bytes = static_cast<double>(region_.bytes(ops.back()));
-  for (const int32_t input : inputs_of(ops)) bytes += static_cast<double>(region_.bytes(input));
+  // An update in place neither reads nor writes what is around it.
+  const int32_t root = ops.back();
+  const auto written = static_cast<double>(written_elements(region_, root));
+  double bytes = static_cast<double>(region_.bytes(root)) /
+                 static_cast<double>(region_.elements(root)) * written;
+  for (const int32_t input : inputs_of(ops)) {
+    if (input != region_.in_place(root)) bytes += static_cast<double>(region_.bytes(input));
+  }
   std::vector<double> calls(ops.size(), 0);
-  calls.back() = static_cast<double>(region_.elements(ops.back()));
+  calls.back() = written;
   double work = 0;
   for (size_t i = ops.size(); i-- > 0;) {
     double below = calls[i];
@@ -143,6 +149,7 @@ bool PriorityFusion::can_fuse(int32_t producer, int32_t consumer) const {
   if (inner > 0 && !is_epilogue(producer, below)) return false;
   std::vector<int32_t> both;
   std::ranges::set_union(above, below, std::back_inserter(both));
+  if (!why_not_together(region_, both).empty()) return false;
   const auto all =
       std::ranges::count_if(both, [&](int32_t op) { return region_.role(op) == OpRole::kReduce; });
   return all <= kMostReductions && inputs_of(both).size() + 1 <= kMostOperands;
