@@ -65,7 +65,7 @@ TEST(TuneJob, AModelsSessionSaysHowFarItIsServed) {
   form.machine = "ascend-910b2:datasheet";
   form.workload = "chat";
   form.budget = "evaluations=1";
-  form.options = "--limit 200";
+  form.options = "--limit 4";
   TuneJob job = small_job(folder);
   job.tokens = tokens_of(form);
   job.command_line = command_line_of(form);
