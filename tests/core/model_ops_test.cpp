@@ -33,6 +33,54 @@ RankLayout layout_of(int64_t tp, int64_t pp, int64_t stage) {
   return {{tp, pp}, stage, false};
 }
 
+TEST(DecoderOps, FuseGemmsWithWhatCanBeTheirEpilogue) {
+  const auto sections = decoder_sections(load_model("qwen2-7b"), 32, 4, {});
+  std::vector<std::string> offered;
+  const auto all = with_fusions(sections, [&](const OpFusion& fusion) {
+    offered.push_back(fusion.name);
+    return true;
+  });
+  const std::vector<std::string> want = {"o_proj+add_rms_norm", "gate_up+silu_mul",
+                                         "down+add_rms_norm"};
+  EXPECT_EQ(offered, want);
+  const std::vector<std::string> layer = {"qkv",
+                                          "rope",
+                                          "attention",
+                                          "o_proj+add_rms_norm",
+                                          "rms_norm",
+                                          "gate_up+silu_mul",
+                                          "down+add_rms_norm",
+                                          "rms_norm"};
+  EXPECT_EQ(names_of(all[1].ops), layer);
+  const ModelOp& gate = all[1].ops[5];
+  EXPECT_EQ(gate.columns, 18944);  // of the result; B has those of gate and up
+  EXPECT_EQ(gate.epilogue, "silu_mul");
+  EXPECT_EQ(all[1].ops[3].epilogue, "residual");
+  EXPECT_EQ(all[1].ops[4].kind, OpKind::kRmsNorm);
+  // Nobody wants one: nothing changes.
+  const auto none = with_fusions(sections, [](const OpFusion&) { return false; });
+  for (size_t i = 0; i < sections.size(); ++i) {
+    EXPECT_EQ(names_of(none[i].ops), names_of(sections[i].ops));
+  }
+}
+
+TEST(DecoderOps, DoNotFuseAcrossExchangesOrExperts) {
+  const auto offers = [](const std::string& model, int64_t tp) {
+    RankLayout layout;
+    layout.parallel.tp = tp;
+    std::vector<std::string> names;
+    with_fusions(decoder_sections(load_model(model), 32, 4, layout), [&](const OpFusion& fusion) {
+      names.push_back(fusion.name);
+      return false;
+    });
+    return names;
+  };
+  EXPECT_EQ(offers("qwen2-7b", 2), std::vector<std::string>{"gate_up+silu_mul"});
+  for (const std::string& model : model_names()) {
+    for (const std::string& name : offers(model, 1)) EXPECT_NE(name.find("expert_"), 0u) << model;
+  }
+}
+
 TEST(DecoderOps, FollowTheOrderOfALayer) {
   const std::vector<std::string> kWant = {"embedding", "rms_norm", "qkv",          "rope",
                                           "attention", "o_proj",   "add_rms_norm", "gate_up",

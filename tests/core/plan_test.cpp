@@ -122,6 +122,31 @@ TEST(Plan, RefusesTwoTablesOfOneKey) {
   EXPECT_NE(error_of(write_plan(plan)).find("a second table for gemm f16"), std::string::npos);
 }
 
+TEST(Plan, SaysAtWhichRowsOpsShareALaunch) {
+  Plan plan = small_plan();
+  plan.fusions = {{"gate_up+silu_mul", "silu_mul", {{1, 96}, {129, 256}}}};
+  const std::string text = write_plan(plan);
+  EXPECT_EQ(parse_plan(text, "plan.json"), plan);
+  EXPECT_TRUE(plan.fuses("gate_up+silu_mul", 1));
+  EXPECT_TRUE(plan.fuses("gate_up+silu_mul", 96));
+  EXPECT_FALSE(plan.fuses("gate_up+silu_mul", 97));
+  EXPECT_TRUE(plan.fuses("gate_up+silu_mul", 256));
+  EXPECT_FALSE(plan.fuses("gate_up+silu_mul", 257));
+  EXPECT_FALSE(plan.fuses("down+add_rms_norm", 1));
+
+  const auto refused = [&](const std::string& from, const std::string& to) {
+    return error_of(replaced(text, from, to));
+  };
+  EXPECT_NE(refused("\"m_max\": 96", "\"m_max\": 130").find("129 is not above 130"),
+            std::string::npos);
+  EXPECT_NE(refused("\"ops\": \"gate_up+silu_mul\"", "\"ops\": \"\"").find("empty"),
+            std::string::npos);
+  plan.fusions.push_back(plan.fusions[0]);
+  EXPECT_NE(error_of(write_plan(plan)).find("a second fusion"), std::string::npos);
+  plan.fusions = {{"gate_up+silu_mul", "silu_mul", {}}};
+  EXPECT_NE(error_of(write_plan(plan)).find("without ranges"), std::string::npos);
+}
+
 TEST(Plan, RefusesAnotherMachineUnlessForced) {
   const Plan plan = small_plan();
   EXPECT_NO_THROW(check_plan_machine(plan, "npu-b", plan.machine_fingerprint, false));

@@ -125,6 +125,33 @@ TEST(ModelExecutor, SaysWhatItLaunches) {
   }
 }
 
+TEST(ModelExecutor, FusesOpsAtTheRowsThatThePlanSays) {
+  Plan plan;
+  plan.fusions = {{"gate_up+silu_mul", "silu_mul", {{1, 16}}},
+                  {"down+add_rms_norm", "residual", {{17, 64}}}};
+  ModelExecutorOptions options = options_of(1);
+  options.plan = &plan;
+  ModelExecutor fused(small_model(), machine(), options);
+  ModelExecutor apart(small_model(), machine(), options_of(1));
+  const Execution few = fused.execute(decodes(16, 100), 0);
+  EXPECT_GT(ns_of(few, "gate_up+silu_mul"), 0);
+  EXPECT_EQ(ns_of(few, "silu_mul"), 0);
+  EXPECT_EQ(ns_of(few, "down+add_rms_norm"), 0);
+  const Execution more = fused.execute(decodes(32, 100), 0);
+  EXPECT_EQ(ns_of(more, "gate_up+silu_mul"), 0);
+  EXPECT_GT(ns_of(more, "down+add_rms_norm"), 0);
+  EXPECT_GT(ns_of(more, "rms_norm"), ns_of(apart.execute(decodes(32, 100), 0), "rms_norm"));
+  // What is launched is the GEMM with that epilogue.
+  for (const StepLaunch& launch : fused.launches(decodes(16, 100))) {
+    if (launch.op == "gate_up+silu_mul") EXPECT_EQ(launch.problem.epilogue, "silu_mul");
+    EXPECT_NE(launch.op, "silu_mul");
+  }
+  // A vendor's library has no such launches.
+  options.lowering = Lowering::kLibrary;
+  ModelExecutor library(small_model(), machine(), options);
+  EXPECT_EQ(ns_of(library.execute(decodes(16, 100), 0), "gate_up+silu_mul"), 0);
+}
+
 TEST(ModelExecutor, LaunchesAttentionAtTheMeansOfItsBatch) {
   const auto attention = [](Lowering lowering) {
     ModelExecutorOptions options = options_of(1);

@@ -305,6 +305,34 @@ TEST_F(SessionTest, WinnersOfARunBecomeItsPlan) {
   EXPECT_EQ(parse_plan(write_plan(plan), "plan"), plan);
 }
 
+TEST_F(SessionTest, AFusedLaunchWinsOnlyWhereItIsFasterThanItsParts) {
+  Store store = open();
+  // By itself each GEMM takes 10 us; the fused ones 11, 13, 11 and 11, instead of 10 + 2.
+  std::vector<TuneProblem> list = problems(4);
+  for (int64_t m = 1; m <= 4; ++m) {
+    TuneProblem fused = list[static_cast<size_t>(m - 1)];
+    fused.apart = TuneApart{fused.problem.text(), 2};
+    fused.problem.epilogue = "silu_mul";
+    fused.ops = {"qkv+silu_mul"};
+    list.push_back(std::move(fused));
+  }
+  const FormulaEvaluator evaluator([](const Problem& problem, const Config&) {
+    return ok(problem.epilogue == "none" ? 10 : problem.size("m") == 2 ? 13 : 11);
+  });
+  const TuneResult result = tune_all(store, list, evaluator);
+  EXPECT_TRUE(beats_apart(result.problems[4], result));
+  EXPECT_FALSE(beats_apart(result.problems[5], result));
+  const std::vector<Winner> winners = store.load_winners(1);
+  EXPECT_EQ(winners.size(), 7u);
+  const Plan plan = make_plan(store.load_run(1), winners);
+  ASSERT_EQ(plan.fusions.size(), 1u);
+  const std::vector<PlanFusion::Range> ranges = {{1, 1}, {3, 4}};
+  EXPECT_EQ(plan.fusions[0].ranges, ranges);
+  EXPECT_EQ(plan.fusions[0].ops, "qkv+silu_mul");
+  EXPECT_EQ(plan.fusions[0].epilogue, "silu_mul");
+  EXPECT_EQ(plan.tables.size(), 2u);
+}
+
 TEST_F(SessionTest, PlanRefusesWhatItCannotHoldAndNamesStaleWinners) {
   const Winner good{"gemm", 1,   gemm(1).text(), {}, "sim/1/composed", "x=1", 1, "x=1", 1, 0, 1,
                     0,      true};
