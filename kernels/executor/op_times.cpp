@@ -11,6 +11,7 @@
 #include "core/base/error.h"
 #include "core/base/integers.h"
 #include "kernels/collective/closed_form.h"
+#include "kernels/gemm/gemm.h"
 #include "simulator/timing.h"
 
 namespace tilewright {
@@ -147,7 +148,8 @@ void OpTimes::index_plan() {
     if (table.kernel != "gemm") continue;
     const int64_t budget = std::min(table.ranges.back().m_max, kMostRows);
     gemm_tables_.try_emplace({table.dtype, table.n, table.k, table.epilogue},
-                             RowTable(std::span<const PlanRange>(table.ranges), budget));
+                             GemmTable{RowTable(std::span<const PlanRange>(table.ranges), budget),
+                                       table.ranges.back().m_max});
   }
 }
 
@@ -209,11 +211,23 @@ Config OpTimes::config_of(const Problem& problem) const {
     const auto table = gemm_tables_.find(
         {problem.types[0], problem.size("n"), problem.size("k"), problem.epilogue});
     // A config was tuned at the largest m that it serves; virtual padding lets it run fewer rows.
-    if (table != gemm_tables_.end()) return table->second.at(problem.size("m"));
+    if (table != gemm_tables_.end()) return tuned_config(table->second, problem);
   }
   if (const auto* collective = dynamic_cast<const CollectiveKernel*>(&kernel))
     return exchange_config(*collective, problem, machine_);
   return kernel.default_config(problem, machine_);
+}
+
+/// The table's config; for more rows than were tuned only where it does not look worse than the
+/// default, by the first-order estimate.
+Config OpTimes::tuned_config(const GemmTable& table, const Problem& problem) const {
+  const int64_t m = problem.size("m");
+  const Config& tuned = table.rows.at(m);
+  if (m <= table.most_rows) return tuned;
+  const Config standard = find_kernel(problem.kernel).default_config(problem, machine_);
+  const bool is_worse =
+      gemm_estimate_us(problem, tuned, machine_) > gemm_estimate_us(problem, standard, machine_);
+  return is_worse ? standard : tuned;
 }
 
 bool OpTimes::is_tuned(const Problem& problem) const {

@@ -68,6 +68,11 @@ class OpTimes {
   /// The op's kernel and problem for so many rows.
   Problem problem_of(const ModelOp& op, int64_t rows) const;
   Config config_of(const Problem& problem) const;
+  struct GemmTable {
+    RowTable rows;
+    int64_t most_rows = 0;  ///< that were tuned
+  };
+  Config tuned_config(const GemmTable& table, const Problem& problem) const;
 
   const ModelConfig& model_;
   const Machine& machine_;
@@ -75,7 +80,7 @@ class OpTimes {
   OpMemo& memo_;
   std::string fingerprint_;
   /// The plan's tables, by type, n, k and epilogue.
-  std::map<std::tuple<DType, int64_t, int64_t, std::string>, RowTable> gemm_tables_;
+  std::map<std::tuple<DType, int64_t, int64_t, std::string>, GemmTable> gemm_tables_;
 };
 
 /// The largest number of rows up to `rows` (> 0) at which streams are simulated, and the smallest

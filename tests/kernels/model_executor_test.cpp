@@ -152,6 +152,34 @@ TEST(ModelExecutor, FusesOpsAtTheRowsThatThePlanSays) {
   EXPECT_EQ(ns_of(library.execute(decodes(16, 100), 0), "gate_up+silu_mul"), 0);
 }
 
+TEST(ModelExecutor, TakesTheDefaultBeyondAPlanWhereItIsBetter) {
+  // A tile of 16 rows, tuned for 16: 512 rows would load the weights once for each 16.
+  ModelExecutor untuned(small_model(), machine(), options_of(1));
+  Plan plan;
+  const std::vector<StepLaunch> few = untuned.launches(decodes(16, 100));
+  const auto qkv = std::ranges::find(few, "qkv", &StepLaunch::op);
+  ASSERT_NE(qkv, few.end());
+  PlanTable table{"gemm",
+                  3,
+                  qkv->problem.types[0],
+                  qkv->problem.size("n"),
+                  qkv->problem.size("k"),
+                  "none",
+                  qkv->problem.layouts,
+                  {"qkv"},
+                  {}};
+  const TunedRow rows[] = {{16, qkv->config, 1}};
+  plan.tables.push_back(make_table(table, rows));
+  ModelExecutorOptions options = options_of(1);
+  options.plan = &plan;
+  ModelExecutor tuned(small_model(), machine(), options);
+  const Batch many = decodes(512, 100);
+  EXPECT_LE(ns_of(tuned.execute(many, 0), "qkv"),
+            ns_of(untuned.execute(many, 0), "qkv") * 101 / 100);
+  EXPECT_EQ(ns_of(tuned.execute(decodes(16, 100), 0), "qkv"),
+            ns_of(untuned.execute(decodes(16, 100), 0), "qkv"));
+}
+
 TEST(ModelExecutor, LaunchesAttentionAtTheMeansOfItsBatch) {
   const auto attention = [](Lowering lowering) {
     ModelExecutorOptions options = options_of(1);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 
 #include "core/base/error.h"
 #include "tuner/fusion/local_search.h"
@@ -12,6 +13,10 @@ namespace {
 
 /// Rounds of cutting and merging; each but the last has saved something.
 constexpr int kMostRounds = 4;
+
+/// Share of a region's time that fewer kernels are worth: less than what costs are known to, and
+/// each kernel less is one less for host, driver and reader.
+constexpr double kFewerKernels = 0.005;
 
 /// The groups of a plan, an op that several kernels make in the one that leaves it in memory, or
 /// else the first.
@@ -114,6 +119,37 @@ class Best {
   std::optional<FusionPlan> plan_;
 };
 
+/// A plan of fewer kernels that takes at most kFewerKernels longer than `plan`, and no longer than
+/// `limit_us`: the plan itself where there is none.
+FusionPlan with_fewer_kernels(RegionCost& cost, const FusionPlan& plan, double limit_us,
+                              const PlanOptions& options, int64_t& candidates) {
+  const auto clusters = Clusters::of(cost.graph(), groups_of(cost.graph(), plan));
+  if (!clusters || plan.kernels.size() < 2) return plan;
+  const double us = plan_us(cost, plan);
+  const double slack_us = kFewerKernels * us;
+  SeenKernels seen;
+  const JoinGain gain = simulated_gain(cost, seen);
+  // A join may lose all of the share, or else less and less of it: if each loses as much as the
+  // last try allows, all together lose the share.
+  for (double each_us = slack_us; each_us * static_cast<double>(plan.kernels.size()) >= slack_us;
+       each_us /= 4) {
+    const JoinGain generous = [&](const std::vector<std::vector<int32_t>>& apart,
+                                  const std::vector<int32_t>& joined) {
+      return gain(apart, joined) + each_us;
+    };
+    LocalSearch search(*clusters, constrained(generous, options), seen, options.simulations);
+    search.merge_neighbours();
+    search.pack();
+    candidates += search.candidates();
+    FusionPlan fewer = plan_of(cost.graph(), feasible_groups(cost, search.clusters().groups()));
+    const bool is_better = fewer.kernels.size() < plan.kernels.size() &&
+                           satisfies(fewer, options) &&
+                           plan_us(cost, fewer) <= std::min(limit_us, us + slack_us);
+    if (is_better) return fewer;
+  }
+  return plan;
+}
+
 }  // namespace
 
 PlannedRegion plan_tilewright(RegionCost& cost, const PlanOptions& all_options) {
@@ -125,10 +161,12 @@ PlannedRegion plan_tilewright(RegionCost& cost, const PlanOptions& all_options) 
     return graph.is_product(pair.first) || graph.is_product(pair.second);
   });
   Best best(cost, options);
+  double limit_us = std::numeric_limits<double>::infinity();  // of what the others found
   for (const FusionPlanner& planner : fusion_planners()) {
     if (planner.plan == plan_tilewright) continue;
     const PlannedRegion seed = planner.plan(cost, options);
     result.candidates += seed.candidates;
+    if (satisfies(seed.plan, options)) limit_us = std::min(limit_us, plan_us(cost, seed.plan));
     best.offer(seed.plan);
   }
   if (!best.has_plan()) {
@@ -156,7 +194,7 @@ PlannedRegion plan_tilewright(RegionCost& cost, const PlanOptions& all_options) 
     const JoinGain simulate = constrained(simulated_gain(cost, simulated), options);
     best.offer(improved(*clusters, simulate, simulated, options.simulations, result.candidates));
   }
-  result.plan = best.plan();
+  result.plan = with_fewer_kernels(cost, best.plan(), limit_us, options, result.candidates);
   if (graph.fuses_products()) {
     result.plan = join_products(cost, std::move(result.plan), all_options, result.candidates);
     if (!satisfies(result.plan, all_options)) {
