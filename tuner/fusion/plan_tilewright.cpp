@@ -16,7 +16,7 @@ constexpr int kMostRounds = 4;
 
 /// Share of a region's time that fewer kernels are worth: less than what costs are known to, and
 /// each kernel less is one less for host, driver and reader.
-constexpr double kFewerKernels = 0.005;
+constexpr double kFewerKernels = 0.01;
 
 /// The groups of a plan, an op that several kernels make in the one that leaves it in memory, or
 /// else the first.
