@@ -22,7 +22,7 @@ namespace {
 
 void show(State& state, Screen screen, Effects& effects) {
   state.screen = screen;
-  if (const auto enter = info_of(screen).enter) enter(state, effects);
+  enter_screen(state, effects);
 }
 
 void move_focus(State& state, int step) {

@@ -199,6 +199,10 @@ const ScreenInfo& info_of(Screen screen) {
   return all_screens()[static_cast<size_t>(screen)];
 }
 
+void enter_screen(State& state, Effects& effects) {
+  if (const auto enter = info_of(state.screen).enter) enter(state, effects);
+}
+
 const ScreenInfo* tab_at(const State& state, int x) {
   int end = columns_of(program_name(state));
   for (size_t i = 0; i < all_screens().size(); ++i) {

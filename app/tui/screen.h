@@ -62,6 +62,8 @@ struct ScreenInfo {
 /// Every screen in the order of its key, 1 to 9.
 std::span<const ScreenInfo> all_screens();
 const ScreenInfo& info_of(Screen screen);
+/// Tells the screen in front that it is shown, where it wants to know.
+void enter_screen(State& state, Effects& effects);
 
 /// Shows a run of the database on the screen for runs of its kind, where there is one; else says
 /// which command does.

@@ -260,7 +260,7 @@ class Workbench {
     Effects effects;
     if (!is_fresh) restore(effects);
     refresh_home(state_, effects);
-    if (state_.screen != Screen::kHome) info_of(state_.screen).enter(state_, effects);
+    if (state_.screen != Screen::kHome) enter_screen(state_, effects);
     if (!state_.not_kept.empty()) {
       state_.say(
           fmt::format("nothing is kept, neither results nor this session: {}", state_.not_kept),

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "app/tui/screen.h"
 #include "core/base/file.h"
 #include "db/store.h"
 #include "tests/app/answer_times.h"
@@ -382,6 +383,43 @@ TEST(Workbench, ASessionComesBackAsItWasLeft) {
   ASSERT_TRUE(fresh.shows("other"));
   fresh.type("2");
   EXPECT_TRUE(fresh.shows("1000"));
+}
+
+TEST(Workbench, ASessionComesBackOnWhateverScreenItWasLeft) {
+  const auto leave = [](TerminalProgram& program) {
+    program.type("q");
+    EXPECT_EQ(program.exit_status(), 0) << program.output();
+  };
+  for (const ScreenInfo& screen : all_screens()) {
+    const Sandbox sandbox;
+    const auto expect_kept = [&] {
+      Store store = Store::open(sandbox.path("results.db"), OpenMode::kReadOnly);
+      const std::string state = store.load_session("main")->state;
+      EXPECT_TRUE(contains(state, "\"screen\":\"" + std::string(screen.name) + "\"")) << state;
+    };
+    {
+      TerminalProgram program(sandbox, {});
+      ASSERT_TRUE(program.shows("? help"));
+      program.type(std::string(1, static_cast<char>('1' + static_cast<int>(screen.screen))));
+      leave(program);
+    }
+    {
+      TerminalProgram program(sandbox, {});
+      EXPECT_TRUE(program.shows("session main, as it was left")) << screen.name;
+      leave(program);
+    }
+    expect_kept();
+    {
+      TerminalProgram program(sandbox, {});
+      EXPECT_TRUE(program.shows("session main, as it was left")) << screen.name;
+      program.type(":session other\r");
+      EXPECT_TRUE(program.shows("session other begins")) << screen.name;
+      program.type(":session main\r");
+      EXPECT_TRUE(program.shows("session main, as it was left")) << screen.name;
+      leave(program);
+    }
+    expect_kept();
+  }
 }
 
 TEST(Workbench, ASessionThatDoesNotComeBackIsSaidAndLeftAsItIs) {
