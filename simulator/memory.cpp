@@ -221,18 +221,11 @@ MemorySystem::Sector MemorySystem::remove_oldest() {
   return removed;
 }
 
-void MemorySystem::evict(int64_t now, int32_t writer) {
+void MemorySystem::evict(int64_t now) {
   const Sector victim = remove_oldest();
   if (!victim.dirty) return;
   counters_.hbm_write_bytes += victim.bytes;
-  const int32_t id = new_flow();
-  HbmFlow& flow = flows_[static_cast<size_t>(id)];
-  flow.writes = true;
-  if (writer >= 0) {
-    flow.transfers.push_back(writer);
-    ++transfers_[static_cast<size_t>(writer)].waiting;
-  }
-  start_hbm(id, victim.bytes, now);
+  start_hbm(new_flow(), victim.bytes, now);
 }
 
 MemorySystem::Part MemorySystem::Part::with(const Part& other) const {
@@ -246,24 +239,23 @@ int32_t MemorySystem::Part::shared_bytes(const Part& other) const {
   return rows > 0 && cols > 0 ? rows * cols * width : 0;
 }
 
-void MemorySystem::make_room(int32_t bytes, int64_t now, int32_t writer) {
-  while (oldest_ >= 0 && used_bytes_ + bytes > machine_.l2.capacity_bytes) evict(now, writer);
+void MemorySystem::make_room(int32_t bytes, int64_t now) {
+  while (oldest_ >= 0 && used_bytes_ + bytes > machine_.l2.capacity_bytes) evict(now);
 }
 
 /// The sector is the newest, so that it makes no room for itself unless L2 holds nothing else.
-void MemorySystem::extend(int32_t id, const Part& part, int32_t missing, int64_t now,
-                          int32_t writer) {
-  make_room(missing, now, writer);
+void MemorySystem::extend(int32_t id, const Part& part, int32_t missing, int64_t now) {
+  make_room(missing, now);
   Sector& sector = sectors_[static_cast<size_t>(id)];
-  if (!sector.present) return insert(id, part, now, writer);
+  if (!sector.present) return insert(id, part, now);
   sector.part = sector.part.with(part);
   sector.bytes += missing;
   used_bytes_ += missing;
 }
 
-void MemorySystem::insert(int32_t id, const Part& part, int64_t now, int32_t writer) {
+void MemorySystem::insert(int32_t id, const Part& part, int64_t now) {
   const int32_t bytes = part.bytes();
-  make_room(bytes, now, writer);
+  make_room(bytes, now);
   Sector& sector = sectors_[static_cast<size_t>(id)];
   sector.newer = -1;
   sector.older = newest_;
@@ -296,7 +288,7 @@ int64_t MemorySystem::hbm_bytes(const GmAccess& access, int64_t missing) const {
 }
 
 void MemorySystem::start_hbm(int32_t flow, int64_t bytes, int64_t now) {
-  const bool read = !flows_[static_cast<size_t>(flow)].writes;
+  const bool read = !flows_[static_cast<size_t>(flow)].transfers.empty();
   hbm_port_.start(read ? kHbmRead : kHbmWrite, bytes, flow, now);
 }
 
@@ -340,16 +332,16 @@ int32_t MemorySystem::read_sector(int32_t id, const Part& part, int32_t transfer
   return bytes - there;
 }
 
-void MemorySystem::write_access(const GmAccess& access, int32_t transfer, int64_t now) {
+void MemorySystem::write_access(const GmAccess& access, int64_t now) {
   for_each_sector(access, [&](int32_t sector, const Part& part) {
     const Sector& written = sectors_[static_cast<size_t>(sector)];
     if (written.present) {
       touch(sector);
       if (!written.part.holds(part)) {
-        extend(sector, part, part.bytes() - written.part.shared_bytes(part), now, transfer);
+        extend(sector, part, part.bytes() - written.part.shared_bytes(part), now);
       }
     } else {
-      insert(sector, part, now, transfer);
+      insert(sector, part, now);
     }
     sectors_[static_cast<size_t>(sector)].dirty = true;
   });
@@ -413,7 +405,7 @@ int32_t MemorySystem::request(const GmAccess& access, MemoryClient client, int64
   transfer.brought.clear();
   if (write) {
     counters_.l2_write_bytes += transfer.bytes;
-    write_access(access, id, now);
+    write_access(access, now);
   } else {
     counters_.l2_read_bytes += transfer.bytes;
     read_access(access, id, now, lead, hidden);
@@ -474,7 +466,7 @@ MemorySystem::Done MemorySystem::process() {
 
 void MemorySystem::finish_flow(int32_t id, int64_t now) {
   HbmFlow& flow = flows_[static_cast<size_t>(id)];
-  const int64_t ready = flow.writes ? now : now + latency_ + flow.serial;
+  const int64_t ready = now + latency_ + flow.serial;
   for (int32_t brought : flow.sectors) {
     Sector& sector = sectors_[static_cast<size_t>(brought)];
     if (sector.flow != id) continue;  // evicted meanwhile
@@ -491,7 +483,6 @@ void MemorySystem::finish_flow(int32_t id, int64_t now) {
   flow.transfers.clear();
   flow.serial = 0;
   flow.reader = -1;
-  flow.writes = false;
   free_flows_.push_back(id);
 }
 

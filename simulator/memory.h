@@ -169,7 +169,6 @@ class MemorySystem {
     int64_t begin = 0;
     int64_t serial = 0;              // latencies of several accesses one after another, beyond one
     int32_t reader = -1;             // the transfer that asked for it
-    bool writes = false;             // what was evicted
     std::vector<int32_t> transfers;  // that wait for it
     std::vector<int32_t> sectors;
   };
@@ -177,18 +176,16 @@ class MemorySystem {
   void warm_up(int chip);
   void touch(int32_t id);
   void unlink(int32_t id);
-  /// `writer`: the store that waits for what it evicts to reach HBM, so that stores beyond L2 keep
-  /// to its rate; -1: nobody does.
-  void insert(int32_t id, const Part& part, int64_t now, int32_t writer = -1);
+  void insert(int32_t id, const Part& part, int64_t now);
   /// Makes room for as many bytes.
-  void make_room(int32_t bytes, int64_t now, int32_t writer);
+  void make_room(int32_t bytes, int64_t now);
   /// Adds a part to a sector that is there, and the bytes that it lacked.
-  void extend(int32_t id, const Part& part, int32_t missing, int64_t now, int32_t writer = -1);
+  void extend(int32_t id, const Part& part, int32_t missing, int64_t now);
   Sector remove_oldest();
-  void evict(int64_t now, int32_t writer);
+  void evict(int64_t now);
   /// Bytes of the part that were missing, which `flow` now brings.
   int32_t read_sector(int32_t id, const Part& part, int32_t transfer, int32_t flow, int64_t now);
-  void write_access(const GmAccess& access, int32_t transfer, int64_t now);
+  void write_access(const GmAccess& access, int64_t now);
   void read_access(const GmAccess& access, int32_t transfer, int64_t now, int64_t lead,
                    int64_t hidden);
   template <typename Visit>

@@ -79,19 +79,6 @@ TEST(MemoryModel, EveryByteComesFromHbmOnceHoweverSectorsAreCut) {
   EXPECT_EQ(time_detailed(launch, machine).memory.l2_hit_bytes, 4 * 1024);
 }
 
-TEST(MemoryModel, StoresBeyondL2KeepToTheRateOfHbm) {
-  Machine machine = toy_machine();
-  machine.hbm.gb_per_s = 4;  // 4 B/cycle; a store of 1024 B takes 64 cycles, and 256 in HBM
-  machine.l2.capacity_bytes = 4096;
-  Launch launch = copy_launch(32, 2);
-  launch.templates[0].body.erase(launch.templates[0].body.begin());  // no loads
-  launch.templates[0].body[0].waits = {FlagUse{2}};
-  const TimingResult result = time_detailed(launch, machine);
-  // All but what L2 holds has reached HBM when the launch ends.
-  EXPECT_EQ(result.memory.hbm_write_bytes, 28 * 1024);
-  EXPECT_GE(cycles(result.ticks), 28 * 256);
-}
-
 TEST(MemoryModel, OperandsInTheSameBanksCostACycleARepeat) {
   Machine machine = load_machine("ascend-910b2");
   machine.vector.bank_conflict_cycles = 1;
