@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <iostream>
+#include <stop_token>
 
 #include "app/tui/session.h"
 #include "core/base/error.h"
@@ -252,7 +253,30 @@ TEST(FusionScreen, ASearchKeepsTheEdits) {
     }
     EXPECT_LT(held, 2) << "they were cut apart";
   }
+  EXPECT_EQ(fusion_command_line(state),
+            "tilewright fuse softmax.hlo --planner tilewright --veto gate,result");
   EXPECT_LE(summary_of(state).time_us, fusion_plan_named(state.fusion, "none")->summary.time_us);
+}
+
+TEST(FusionScreen, PlanningEndsWhereItIsCancelled) {
+  State state = fusion_state();
+  PlanFusionJob job{state.fusion.program->request, state.fusion.program, false, {}};
+  job.request.planners = {"tilewright"};
+  std::stop_source stop;
+  int reports = 0;
+  const JobProgress progress(stop.get_token(), [&](double fraction) {
+    EXPECT_LE(fraction, 1);
+    if (++reports == 3) stop.request_stop();
+  });
+  EXPECT_THROW(do_job(job, progress), JobCancelled);
+  EXPECT_EQ(reports, 3) << "within the region";
+  // What was begun does no harm.
+  const auto plans =
+      std::get<std::shared_ptr<const FusionPlans>>(do_job(job, JobProgress({}, [](double) {})));
+  FusionStudy study(state.fusion.program->graph, state.machine->machine, 2);
+  const GraphPlan fresh = study.plan(find_fusion_planner("tilewright"));
+  EXPECT_EQ(plans->plans[0]->plan[0].plan, fresh[0].plan);
+  EXPECT_EQ(plans->plans[0]->summary.time_us, study.summarize(fresh).time_us);
 }
 
 TEST(FusionScreen, TheDiffNamesKernelsOfOnePlanAlone) {

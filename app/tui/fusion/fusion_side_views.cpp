@@ -30,9 +30,9 @@ std::string count_text(double value) {
 
 constexpr auto kCostLines = std::to_array<CostLine>({
     {"time", [](const PlanSummary& s) { return s.time_us; }, format_us},
-    {"memory time", [](const PlanSummary& s) { return s.memory_us; }, format_us},
+    {"- of memory", [](const PlanSummary& s) { return s.memory_us; }, format_us},
     {"launches", [](const PlanSummary& s) { return static_cast<double>(s.launches); }, count_text},
-    {"memory launches", [](const PlanSummary& s) { return static_cast<double>(s.memory_launches); },
+    {"- of memory", [](const PlanSummary& s) { return static_cast<double>(s.memory_launches); },
      count_text},
     {"launches run", [](const PlanSummary& s) { return static_cast<double>(s.launches_run); },
      count_text},
@@ -45,9 +45,9 @@ constexpr auto kCostLines = std::to_array<CostLine>({
      format_bytes, false},
     {"workspace", [](const PlanSummary& s) { return static_cast<double>(s.workspace_bytes); },
      format_bytes, false},
-    {"ops made again", [](const PlanSummary& s) { return static_cast<double>(s.recomputed_ops); },
+    {"made again", [](const PlanSummary& s) { return static_cast<double>(s.recomputed_ops); },
      count_text, false},
-    {"estimated only", [](const PlanSummary& s) { return static_cast<double>(s.unsimulated); },
+    {"estimates", [](const PlanSummary& s) { return static_cast<double>(s.unsimulated); },
      count_text, false},
 });
 
@@ -108,10 +108,10 @@ void draw_fusion_costs(const State& state, Canvas canvas) {
   const FusionVariantRef now = shown_fusion_plan(fusion);
   const FusionVariantRef base = baseline_fusion_plan(fusion);
   if (!now || !base) return;
-  const std::vector<Column> columns = fit_columns({{"of one run", 15},
-                                                   {fusion.baseline, 11, true},
-                                                   {fusion.shown, 11, true},
-                                                   {"change", 9, true}},
+  const std::vector<Column> columns = fit_columns({{"of one run", 12},
+                                                   {fusion.baseline, 10, true},
+                                                   {fusion.shown, 10, true},
+                                                   {"change", 8, true}},
                                                   0, canvas.width());
   draw_table_head(canvas, 0, columns);
   for (int y = 1; y < canvas.height(); ++y) {
@@ -124,7 +124,7 @@ void draw_fusion_costs(const State& state, Canvas canvas) {
         canvas, y, columns,
         {std::string(line.name), line.text(before), line.text(value), change_text(before, value)});
     if (before == value || !line.is_better_small || columns.size() < 4) continue;
-    canvas.restyle({canvas.width() - 9, y, 9, 1}, value < before ? Role::kGood : Role::kBad);
+    canvas.restyle({canvas.width() - 8, y, 8, 1}, value < before ? Role::kGood : Role::kBad);
   }
 }
 

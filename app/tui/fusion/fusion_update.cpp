@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "app/cli/shell_word.h"
 #include "app/tui/fusion/fusion_screen.h"
 #include "app/tui/fusion/fusion_views.h"
 #include "app/tui/shell_command.h"
@@ -176,6 +177,24 @@ std::string next_name(const std::vector<FusionVariantRef>& plans, const std::str
       std::ranges::find_if(plans, [&](const FusionVariantRef& plan) { return plan->name == now; });
   const bool is_last = found == plans.end() || found + 1 == plans.end();
   return (is_last ? plans.front() : *(found + 1))->name;
+}
+
+/// What edits ask of a search, as options of the command: " --pin A,B --veto C,D".
+std::string constraint_options(const FusionState& fusion) {
+  const FusionVariantRef shown = shown_fusion_plan(fusion);
+  std::string options;
+  for (size_t i = 0; shown && i < shown->constraints.size(); ++i) {
+    const FusionGraph& graph = fusion.program->region(i);
+    const auto add = [&](std::string_view option, const std::vector<OpPair>& pairs) {
+      for (const OpPair& pair : pairs) {
+        options += fmt::format(" --{} {}", option,
+                               shell_word(graph.name(pair.first) + "," + graph.name(pair.second)));
+      }
+    };
+    add("pin", shown->constraints[i].pins);
+    add("veto", shown->constraints[i].vetoes);
+  }
+  return options;
 }
 
 /// A clamp that moves a first row.
@@ -551,7 +570,9 @@ std::string fusion_command_line(const State& state) {
     for (const FusionVariantRef& plan : fusion.planned) {
       if (plan->name != kSearchedPlan) request.planners.push_back(plan->name);
     }
-    return with_machine(fuse_command_line(request), request.machine->argument, state);
+    const std::string constraints = constraint_options(fusion);
+    if (!constraints.empty()) request.planners = {"tilewright"};
+    return with_machine(fuse_command_line(request) + constraints, request.machine->argument, state);
   } catch (const Error&) {
     return "";  // the form makes no sense as it is
   }

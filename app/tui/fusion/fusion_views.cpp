@@ -106,7 +106,7 @@ struct OpColumns {
 
 OpColumns op_columns(int width) {
   constexpr int kRole = 10;
-  constexpr int kNumber = 11;
+  constexpr int kNumber = 10;
   constexpr int kRoomForRole = 52;
   OpColumns columns;
   columns.end = width;
@@ -142,12 +142,13 @@ void draw_op_row(const State& state, Canvas& canvas, int y, int index, const OpC
   const int name_end = (columns.role > 0 ? columns.role : columns.bytes) - 1;
   if (row.op < 0) {
     const bool is_folded = fusion.folded.contains(unit.op);
-    const std::string name =
-        fmt::format("{} kernel of {}", is_folded ? '+' : '-', printable(graph.name(unit.op), 200));
-    canvas.text(columns.name, y, name, Role::kText, name_end - columns.name);
-    if (columns.role > 0) {
-      canvas.text(columns.role, y, fmt::format("{} ops", unit.ops.size()), Role::kDim);
-    }
+    const std::string size = format_counted(std::ssize(unit.ops), "op");
+    const int size_begin = columns.time - 1 - columns_of(size);
+    canvas.text(
+        columns.name, y,
+        fmt::format("{} kernel of {}", is_folded ? '+' : '-', printable(graph.name(unit.op), 200)),
+        Role::kText, size_begin - 1 - columns.name);
+    canvas.text(size_begin, y, size, Role::kDim);
     canvas.text_right(columns.end, y, time_of(unit));
   } else {
     const bool is_alone = unit.ops.size() == 1;
