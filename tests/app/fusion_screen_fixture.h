@@ -61,21 +61,13 @@ inline void press_and_work(State& state, std::string_view names) {
   for (const std::string_view name : split(names, ' ')) work_of(state, press(state, name));
 }
 
-inline FusionRequest small_request(const State& state, std::vector<std::string> planners) {
-  FusionRequest request;
-  request.source.name = "softmax.hlo";
-  request.launch_us = 2;
-  request.planners = std::move(planners);
-  request.machine = state.machine;
-  return request;
-}
-
 /// The screen with plans of a graph.
 inline State fusion_state(int width = 120, int height = 40, GlyphSet glyphs = GlyphSet::kUnicode,
-                          const std::string& text = kSmallGraph) {
+                          const std::string& text = kSmallGraph, const char* gemms = "off") {
   State state = test_state(width, height, glyphs);
   press(state, "5");
   set_value(state.fusion.form, "graph", "softmax.hlo");
+  set_value(state.fusion.form, "gemm-fusion", gemms);
   const Effects effects = press(state, "r");
   const SubmitEffect* submit = submitted<PlanFusionJob>(effects);
   PlanFusionJob job = std::get<PlanFusionJob>(submit->request);

@@ -209,6 +209,26 @@ TEST(FusionScreen, SimulatedEditsCostWhatTheStudySays) {
   EXPECT_NE(state.message.text.find("is simulated"), std::string::npos);
 }
 
+TEST(FusionScreen, ADotIsMergedWhereGemmsMayBeFused) {
+  State state = fusion_state(120, 40, GlyphSet::kUnicode, kSmallGraph, "on");
+  const PlanSummary before = summary_of(state);
+  go_to(state, "product");
+  press(state, "Space");
+  go_to(state, "result");
+  press_and_work(state, "m");
+  EXPECT_EQ(summary_of(state).launches, before.launches - 1);
+  EXPECT_EQ(summary_of(state).memory_launches, before.memory_launches - 1);
+  // The product is neither written nor read any more.
+  EXPECT_NE(state.fusion.why.find("1 launch fewer, 128 KiB of HBM less"), std::string::npos)
+      << state.fusion.why;
+  const PlanSummary& now = summary_of(state);
+  EXPECT_EQ(before.read_bytes + before.write_bytes - now.read_bytes - now.write_bytes, 128 << 10);
+  go_to(state, "gate");
+  press_and_work(state, "s");
+  EXPECT_EQ(summary_of(state).launches, before.launches) << "the dot is alone again";
+  EXPECT_NE(state.fusion.why.find("128 KiB of HBM more"), std::string::npos) << state.fusion.why;
+}
+
 TEST(FusionScreen, OneKernelIsSimulatedInItsPane) {
   State state = fusion_state();
   go_to(state, "result");
