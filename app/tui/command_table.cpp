@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "app/tui/export/export_screen.h"
+#include "app/tui/fusion/fusion_screen.h"
 #include "app/tui/home/home_screen.h"
 #include "app/tui/lab/lab_screen.h"
 #include "app/tui/results/results_screen.h"
@@ -126,18 +127,23 @@ std::vector<WorkbenchCommand> common_commands() {
        .help = "search for the fastest configs, watch and steer it",
        .act = [](State& state, std::string_view,
                  Effects& effects) { show(state, Screen::kTune, effects); }},
-      {.id = "serve",
+      {.id = "fusion",
        .keys = "5",
+       .help = "which ops of a graph share a kernel: plan, edit, compare",
+       .act = [](State& state, std::string_view,
+                 Effects& effects) { show(state, Screen::kFusion, effects); }},
+      {.id = "serve",
+       .keys = "6",
        .help = "a serving run: load, latencies, steps and requests",
        .act = [](State& state, std::string_view,
                  Effects& effects) { show(state, Screen::kServe, effects); }},
       {.id = "results",
-       .keys = "6",
+       .keys = "7",
        .help = "ask the results database, compare runs",
        .act = [](State& state, std::string_view,
                  Effects& effects) { show(state, Screen::kResults, effects); }},
       {.id = "plan",
-       .keys = "7",
+       .keys = "8",
        .help = "the winners of a tuning: choose, check, write a plan",
        .act = [](State& state, std::string_view,
                  Effects& effects) { show(state, Screen::kExport, effects); }},
@@ -266,8 +272,8 @@ const std::vector<WorkbenchCommand>& workbench_commands() {
   static const std::vector<WorkbenchCommand> kTable = [] {
     std::vector<WorkbenchCommand> table = common_commands();
     for (const auto& commands :
-         {home_commands(), lab_commands(), timeline_commands(), tune_commands(), serve_commands(),
-          results_commands(), export_commands()}) {
+         {home_commands(), lab_commands(), timeline_commands(), tune_commands(), fusion_commands(),
+          serve_commands(), results_commands(), export_commands()}) {
       table.insert(table.end(), commands.begin(), commands.end());
     }
     return table;

@@ -11,7 +11,17 @@
 namespace tilewright {
 
 /// Where a command applies.
-enum class Place : uint8_t { kAnywhere, kHome, kLab, kTimeline, kTune, kServe, kResults, kExport };
+enum class Place : uint8_t {
+  kAnywhere,
+  kHome,
+  kLab,
+  kTimeline,
+  kTune,
+  kFusion,
+  kServe,
+  kResults,
+  kExport
+};
 
 /// Something that the workbench can do. The one table that dispatch, the hint row, the help page,
 /// the palette, its completion and the manual come from.

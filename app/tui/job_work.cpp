@@ -1,6 +1,7 @@
 #include "app/tui/job_work.h"
 
 #include "app/tui/export/export_load.h"
+#include "app/tui/fusion/fusion_work.h"
 #include "app/tui/home/home_load.h"
 #include "app/tui/lab/kernel_outcome.h"
 #include "app/tui/results/results_load.h"
@@ -68,6 +69,8 @@ struct Worker {
   }
   JobResult operator()(const VerifyReplayJob& job) const { return verify_replay(job, progress); }
   JobResult operator()(const WriteExportJob& job) const { return write_plan_file(job); }
+  JobResult operator()(const PlanFusionJob& job) const { return plan_fusion(job, progress); }
+  JobResult operator()(const AskFusionJob& job) const { return answer_fusion(job, progress); }
   JobResult operator()(const ServeJob& job) const { return serve_run(job, progress); }
   JobResult operator()(const LoadServeJob& job) const { return load_serve(job); }
   JobResult operator()(const StepKernelsJob& job) const { return step_kernels(job); }

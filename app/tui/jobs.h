@@ -16,6 +16,7 @@
 
 #include "app/cli/settings.h"
 #include "app/tui/export/export_request.h"
+#include "app/tui/fusion/fusion_request.h"
 #include "app/tui/kernel_request.h"
 #include "app/tui/results/query_table.h"
 #include "app/tui/serve/serve_pace.h"
@@ -43,12 +44,26 @@ struct TuneMatters;
 struct ExportDraft;
 struct ExportVerdict;
 struct WrittenPlan;
+struct FusionProgram;
+struct FusionVariant;
+struct FusionPlans;
+struct FusionAnswer;
 enum class AreaGrouping : uint8_t;
 
 /// Jobs of different lanes run side by side, each lane one job after the other: what is short
 /// (reading the database, adding up events) never waits for what is long.
-enum class JobLane : uint8_t { kQuick, kIndex, kLong, kTune, kServe, kFollow, kQuery };
-constexpr size_t kJobLanes = 7;
+enum class JobLane : uint8_t {
+  kQuick,
+  kIndex,
+  kLong,
+  kTune,
+  kServe,
+  kFollow,
+  kQuery,
+  kFusion,
+  kFusionAsk
+};
+constexpr size_t kJobLanes = 9;
 
 /// Reads what Home shows from the results database.
 struct LoadHomeJob {
@@ -292,13 +307,32 @@ struct WriteExportJob {
   std::shared_ptr<const ExportDraft> draft;  // the interface shows it meanwhile
 };
 
+/// Plans which ops of a graph share a kernel.
+struct PlanFusionJob {
+  static constexpr JobLane kLane = JobLane::kFusion;
+  static constexpr bool kIsReading = true;
+  FusionRequest request;
+  std::shared_ptr<FusionProgram> program;  // the interface shows it meanwhile; null: to be read
+  bool is_search = false;                  ///< within constraints, which are by region
+  std::vector<PlanOptions> constraints;
+};
+
+/// Changes, times or explains a plan.
+struct AskFusionJob {
+  static constexpr JobLane kLane = JobLane::kFusionAsk;
+  static constexpr bool kIsReading = true;
+  std::shared_ptr<FusionProgram> program;     // the interface shows it meanwhile
+  std::shared_ptr<const FusionVariant> plan;  // and this
+  FusionAsk ask;
+};
+
 using JobRequest =
     std::variant<LoadHomeJob, RunKernelJob, RestoreRunsJob, IndexTimelineJob, ExportTimelineJob,
                  AreaJob, ServeJob, LoadServeJob, StepKernelsJob, TuneJob, WatchRunJob,
                  TuneMattersJob, TuneFitJob, CellReasonJob, CompareConfigsJob, WriteBatchJob,
                  LoadCatalogJob, SaveQueryJob, QueryJob, ArrangeJob, DescribeJob, WriteResultJob,
                  FindRunJob, CompareRunsJob, LoadExportJob, DraftExportJob, VerifyNumericsJob,
-                 VerifyReplayJob, WriteExportJob>;
+                 VerifyReplayJob, WriteExportJob, PlanFusionJob, AskFusionJob>;
 
 /// Whether nothing is lost when the job ends early: where its struct says so (kIsReading).
 bool is_reading(const JobRequest& request);
@@ -322,6 +356,8 @@ using JobResult =
 
                  std::shared_ptr<const ExportView>, std::shared_ptr<const ExportDraft>,
                  std::shared_ptr<const ExportVerdict>, std::shared_ptr<const WrittenPlan>,
+
+                 std::shared_ptr<const FusionPlans>, std::shared_ptr<const FusionAnswer>,
                  std::string>;
 
 enum class JobPhase : uint8_t { kQueued, kRunning, kDone, kFailed, kCancelled };

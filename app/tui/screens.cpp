@@ -3,6 +3,7 @@
 #include <array>
 
 #include "app/tui/export/export_screen.h"
+#include "app/tui/fusion/fusion_screen.h"
 #include "app/tui/home/home_screen.h"
 #include "app/tui/lab/lab_screen.h"
 #include "app/tui/results/results_screen.h"
@@ -15,8 +16,8 @@ namespace tilewright {
 
 std::span<const ScreenInfo> all_screens() {
   static const std::array<ScreenInfo, kScreenCount> kScreens = {
-      home_screen(),  lab_screen(),     timeline_screen(), tune_screen(),
-      serve_screen(), results_screen(), export_screen()};
+      home_screen(),   lab_screen(),   timeline_screen(), tune_screen(),
+      fusion_screen(), serve_screen(), results_screen(),  export_screen()};
   return kScreens;
 }
 

@@ -82,7 +82,7 @@ void restore_tune(State& state, const JsonReader& session, Effects& effects) {
 
 Json json_of(const ServeState& serve) {
   Json json;
-  for (const ServeField& field : serve.form.fields) {
+  for (const FormField& field : serve.form.fields) {
     json["form"][std::string(field.name)] = field.value;
   }
   json["run"] = serve.view && serve.view->is_over() ? serve.view->identity.run : 0;
@@ -92,7 +92,7 @@ Json json_of(const ServeState& serve) {
 /// A run that is gone by now is not missed: the job says so.
 void restore_serve(State& state, const JsonReader& serve, Effects& effects) {
   const JsonReader form = serve.at("form");
-  for (ServeField& field : state.serve.form.fields) {
+  for (FormField& field : state.serve.form.fields) {
     const std::string name(field.name);
     if (form.has(name)) field.value = form.at(name).string();
   }
@@ -107,6 +107,19 @@ Json json_of(const ExportState& exporting) {
   return {{"run", exporting.wanted_run}, {"format", exporting.format}, {"path", exporting.path}};
 }
 
+Json json_of(const FusionState& fusion) {
+  Json json = Json::object();
+  for (const FormField& field : fusion.form) json[std::string(field.name)] = field.value;
+  return json;
+}
+
+void restore_fusion(FusionState& fusion, const JsonReader& form) {
+  for (FormField& field : fusion.form) {
+    const std::string name(field.name);
+    if (form.has(name)) field.value = form.at(name).string();
+  }
+}
+
 /// The winners are read when the screen is shown, and then the format may be one that cannot hold
 /// them.
 void restore_export(ExportState& exporting, const JsonReader& json) {
@@ -117,10 +130,15 @@ void restore_export(ExportState& exporting, const JsonReader& json) {
 
 void restore_panes(State& state, const JsonReader& panes) {
   const std::vector<JsonReader> list = panes.items();
-  for (size_t i = 0; i < list.size() && i < state.focus.size(); ++i) {
+  // Sessions of before know no Fusion screen.
+  const auto fusion = static_cast<size_t>(Screen::kFusion);
+  const bool has_all = list.size() >= all_screens().size();
+  for (size_t place = 0; place < list.size(); ++place) {
+    const size_t i = place + (!has_all && place >= fusion ? 1 : 0);
+    if (i >= state.focus.size()) break;
     const auto count = static_cast<int64_t>(all_screens()[i].panes.size());
-    state.focus[i].pane = static_cast<int>(list[i].at("pane").integer(0, count - 1));
-    state.focus[i].is_zoomed = list[i].at("zoomed").boolean();
+    state.focus[i].pane = static_cast<int>(list[place].at("pane").integer(0, count - 1));
+    state.focus[i].is_zoomed = list[place].at("zoomed").boolean();
   }
 }
 
@@ -211,6 +229,7 @@ std::string session_text(const State& state) {
   json["tune"] = json_of(state.tune);
   json["results"] = {{"sql", state.results.sql.utf8()}, {"history", state.results.history}};
   json["export"] = json_of(state.exporting);
+  json["fusion"] = json_of(state.fusion);
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -245,6 +264,7 @@ void restore_session(State& state, std::string_view text, Effects& effects) {
   restore_tune(restored, session, effects);
   if (session.has("results")) restore_results(restored.results, session.at("results"));
   if (session.has("export")) restore_export(restored.exporting, session.at("export"));
+  if (session.has("fusion")) restore_fusion(restored.fusion, session.at("fusion"));
   RestoreRunsJob job = runs_job(restored, lab);
   Effects wanted;
   if (session.has("serve")) restore_serve(restored, session.at("serve"), wanted);

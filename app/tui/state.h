@@ -9,6 +9,7 @@
 #include "app/tui/effects.h"
 #include "app/tui/event.h"
 #include "app/tui/export/export_state.h"
+#include "app/tui/fusion/fusion_state.h"
 #include "app/tui/glyphs.h"
 #include "app/tui/home/home_state.h"
 #include "app/tui/jobs.h"
@@ -23,8 +24,8 @@
 
 namespace tilewright {
 
-enum class Screen : uint8_t { kHome, kLab, kTimeline, kTune, kServe, kResults, kExport };
-constexpr int kScreenCount = 7;
+enum class Screen : uint8_t { kHome, kLab, kTimeline, kTune, kFusion, kServe, kResults, kExport };
+constexpr int kScreenCount = 8;
 
 /// What the user chose about the terminal.
 struct Appearance {
@@ -105,6 +106,7 @@ struct State {
   LabState lab;
   TimelineState timeline;
   TuneState tune;
+  FusionState fusion;
   ServeState serve;
   ResultsState results;
   ExportState exporting;

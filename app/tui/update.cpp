@@ -7,6 +7,7 @@
 
 #include "app/tui/command_table.h"
 #include "app/tui/export/export_screen.h"
+#include "app/tui/fusion/fusion_screen.h"
 #include "app/tui/grid.h"
 #include "app/tui/help.h"
 #include "app/tui/home/home_screen.h"
@@ -194,6 +195,12 @@ void take_result(State& state, const JobSnapshot& job, Effects& effects) {
     void operator()(const std::shared_ptr<const WrittenPlan>& written) const {
       export_written(state, job.id, written);
     }
+    void operator()(const std::shared_ptr<const FusionPlans>& plans) const {
+      fusion_planned(state, job, plans);
+    }
+    void operator()(const std::shared_ptr<const FusionAnswer>& answer) const {
+      fusion_answered(state, job.id, answer);
+    }
     void operator()(const std::string& text) const { state.say(text, Role::kGood); }
   };
   std::visit(Taker{state, job, effects}, job.result);
@@ -217,6 +224,7 @@ void take_job(State& state, const JobSnapshot& job, Effects& effects) {
   results_job_ended(state, job);
   serve_job_ended(state, job);
   export_job_ended(state, job);
+  fusion_job_ended(state, job);
   if (is_quiet) return;
   if (job.phase == JobPhase::kFailed) {
     state.say(fmt::format("{}: {}", title, job.failure), Role::kBad);

@@ -91,7 +91,7 @@ inline void finish_draft(State& state, std::shared_ptr<const ExportDraft> draft 
 /// The screen with the winners of a run and the draft of what is selected.
 inline State export_state(int width = 120, int height = 40, GlyphSet glyphs = GlyphSet::kUnicode) {
   State state = test_state(width, height, glyphs);
-  press(state, "7");
+  press(state, "8");
   finish(state, state.exporting.load_job, some_export());
   finish_draft(state);
   return state;

@@ -30,7 +30,7 @@ TEST(ExportScreen, SelectsWhatIsCurrentAndNothingElse) {
 
 TEST(ExportScreen, AWorseWinnerIsLeftOutUntilItIsAskedFor) {
   State state = test_state();
-  press(state, "7");
+  press(state, "8");
   auto view = std::make_shared<ExportView>(*some_export());
   view->source.winners[1].winner.time_us = 30;
   finish(state, state.exporting.load_job, std::shared_ptr<const ExportView>(view));
@@ -154,7 +154,7 @@ TEST(ExportScreen, AReadAgainKeepsSelectionAndVerdicts) {
   press(state, "j Space");
   finish_draft(state);
   const auto* before = state.exporting.view.get();
-  press(state, "1 7");
+  press(state, "1 8");
   const Effects effects = finish(state, state.exporting.load_job, some_export());
   EXPECT_EQ(state.exporting.view.get(), before);
   EXPECT_EQ(selected_places(state.exporting), (Places{0, 2}));
@@ -163,7 +163,7 @@ TEST(ExportScreen, AReadAgainKeepsSelectionAndVerdicts) {
 
 TEST(ExportScreen, WithoutWinnersItSaysWhatToPress) {
   State state = test_state();
-  press(state, "7");
+  press(state, "8");
   EXPECT_NE(draw(state).text().find("reading the winners"), std::string::npos);
   finish(state, state.exporting.load_job, std::make_shared<const ExportView>());
   EXPECT_NE(draw(state).text().find("no tuning yet: 4 opens Tune"), std::string::npos);

@@ -102,7 +102,7 @@ TEST(OwnQueries, ComeBackInTheNextSession) {
   {
     TerminalProgram program(sandbox, {});
     ASSERT_TRUE(program.shows("1 runs"));
-    program.type("6");
+    program.type("7");
     ASSERT_TRUE(program.shows("Saved queries"));
     program.type("nSELECT 40 + 2 AS answer\x1b");
     ASSERT_TRUE(program.shows("SQL  read-only"));
@@ -113,7 +113,7 @@ TEST(OwnQueries, ComeBackInTheNextSession) {
   }
   TerminalProgram program(sandbox, {"tui", "--fresh"});
   ASSERT_TRUE(program.shows("1 runs"));
-  program.type("6");
+  program.type("7");
   ASSERT_TRUE(program.shows("my: the answer"));
   for (int i = 0; i < 11; ++i) program.type("j");
   program.type("\r");

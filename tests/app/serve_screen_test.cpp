@@ -216,7 +216,7 @@ TEST(ServeScreen, FromTheSlowestRequestToItsInstructionsAndBack) {
                               std::shared_ptr<const StepKernels>(kernels));
   EXPECT_EQ(state.screen, Screen::kTimeline);
   EXPECT_TRUE(submitted<IndexTimelineJob>(opened));
-  press(state, "5");
+  press(state, "6");
   EXPECT_EQ(state.screen, Screen::kServe);
   EXPECT_EQ(state.serve.step, step) << "at the same place";
   EXPECT_NE(draw(state).text().find("gemm f16"), std::string::npos);

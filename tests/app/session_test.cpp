@@ -40,7 +40,7 @@ State restored_from(const std::string& text, Effects& effects) {
 
 TEST(Session, TheExportThatWasPreparedComesBack) {
   State before = test_state();
-  press(before, "7");
+  press(before, "8");
   type(before, ":run 12");
   press(before, "Enter");
   type(before, ":path my plan.json");

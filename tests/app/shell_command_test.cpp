@@ -47,7 +47,7 @@ TEST(ShellCommand, IsWhatIsCopiedFromEveryScreen) {
   State state = test_state();
   state.db = "/tmp/other.db";
   state.tune.globals.settings["db"] = {state.db, "--db"};
-  for (const char* screen : {"1", "2", "4", "5", "6"}) {
+  for (const char* screen : {"1", "2", "4", "5", "6", "7"}) {
     press(state, screen);
     const Effects effects = press(state, "y");
     const auto* copied = effect_of<CopyEffect>(effects);

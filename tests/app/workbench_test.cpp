@@ -449,7 +449,7 @@ TEST(Workbench, AnswersKeysWithin33MillisecondsDuringAServingRun) {
   const Sandbox sandbox;
   TerminalProgram program(sandbox, {});
   ASSERT_TRUE(program.shows("? help"));
-  program.type("5:set limit 200000\rr");
+  program.type("6:set limit 200000\rr");
   ASSERT_TRUE(program.shows("run 1 running"));
   const AnswerTimes times = answer_times(program);
   ASSERT_TRUE(program.shows_in_row(1, "run 1 running")) << "the run must have lasted so long";
@@ -485,7 +485,7 @@ TEST(Workbench, ServesReadsIntoARequestAndComesBack) {
   const Sandbox sandbox;
   TerminalProgram program(sandbox, {});
   ASSERT_TRUE(program.shows("? help"));
-  program.type("5:set limit 12\r:set slo ttft=1ms\r");
+  program.type("6:set limit 12\r:set slo ttft=1ms\r");
   ASSERT_TRUE(program.shows("limit     12"));
   program.type("--r");
   ASSERT_TRUE(program.shows("run 1 running"));
@@ -503,7 +503,7 @@ TEST(Workbench, ServesReadsIntoARequestAndComesBack) {
   ASSERT_TRUE(program.shows("x  gemm bf16"));
   program.type("t");
   ASSERT_TRUE(program.shows("AIC 0.0"));
-  program.type("5");
+  program.type("6");
   EXPECT_TRUE(program.shows("its steps"));
   program.type("1");
   EXPECT_TRUE(program.shows("serve qwen2-7b chat"));

@@ -112,7 +112,7 @@ TEST(WorkbenchTune, ATuningAndAServingRunGoOnSideBySide) {
   fill_form(program, "evaluations=100000");
   program.type("\r");
   ASSERT_TRUE(program.shows("tile_n across"));
-  program.type("5:set limit 200000\rr");
+  program.type("6:set limit 200000\rr");
   ASSERT_TRUE(program.shows("run 2 running"));
   const AnswerTimes serving = answer_times(program, 40);
   ASSERT_TRUE(program.shows_in_row(1, "run 2 running")) << "the run must have lasted so long";
@@ -125,7 +125,7 @@ TEST(WorkbenchTune, ATuningAndAServingRunGoOnSideBySide) {
   EXPECT_LE(tuning.median(), 33);
   program.type("S");
   EXPECT_TRUE(program.shows("run 1: "));
-  program.type("5E");
+  program.type("6E");
   EXPECT_TRUE(program.shows("run 2 was ended and kept"));
   program.type("q");
   EXPECT_EQ(program.exit_status(), 0);

@@ -7,6 +7,7 @@
 #include "core/base/error.h"
 #include "core/base/format.h"
 #include "core/base/text.h"
+#include "tuner/fusion/plan_edit.h"
 
 namespace tilewright {
 
@@ -24,31 +25,6 @@ const FusedOps* kernel_with(const FusionPlan& plan, int32_t op) {
     if (!found && holds(kernel, op)) found = &kernel;
   }
   return found;
-}
-
-/// The plan with two kernels as one, which leaves in memory what others read.
-FusionPlan with_joined(const FusionGraph& graph, const FusionPlan& plan, const FusedOps& a,
-                       const FusedOps& b) {
-  FusionPlan joined;
-  FusedOps both;
-  std::ranges::set_union(a.ops, b.ops, std::back_inserter(both.ops));
-  for (const FusedOps& kernel : plan.kernels) {
-    if (!(kernel == a) && !(kernel == b)) joined.kernels.push_back(kernel);
-  }
-  std::vector<int32_t> left;
-  std::ranges::set_union(a.outputs, b.outputs, std::back_inserter(left));
-  for (const int32_t op : left) {
-    const auto reads_it = [&](const FusedOps& kernel) {
-      return !holds(kernel, op) && std::ranges::any_of(graph.region().users(op), [&](int32_t user) {
-        return holds(kernel, user);
-      });
-    };
-    if (graph.is_kept(op) || std::ranges::any_of(joined.kernels, reads_it)) {
-      both.outputs.push_back(op);
-    }
-  }
-  joined.kernels.push_back(std::move(both));
-  return joined;
 }
 
 /// What one kernel costs less than its parts.
@@ -96,13 +72,13 @@ void explain_fused(RegionCost& cost, const FusedOps& kernel, FusionExplanation& 
 
 void explain_apart(RegionCost& cost, const FusionPlan& plan, const FusedOps& a, const FusedOps& b,
                    FusionExplanation& result) {
-  const FusionPlan joined = with_joined(cost.graph(), plan, a, b);
+  const FusionPlan joined = with_merged(cost.graph(), plan, a, b);
   if (const std::string why = why_illegal(cost.graph(), joined, cost.why_infeasible());
       !why.empty()) {
     result.reason = "one kernel is not legal: " + why;
     return;
   }
-  weigh(cost, {a, b}, joined.kernels.back(), result);
+  weigh(cost, {a, b}, merged_kernel(cost.graph(), plan, a, b), result);
   result.reason = verdict(result, "one kernel instead of both");
 }
 
@@ -138,6 +114,11 @@ NamedPair find_pair(const FusionStudy& study, const std::string& a, const std::s
                                                 printable(missing), did_you_mean(missing, names)));
 }
 
+std::string text_of(const FusionGraph& graph, const FusionExplanation& why) {
+  return fmt::format("{} and {} are {}: {}", graph.name(why.ops.first), graph.name(why.ops.second),
+                     why.is_fused ? "fused" : "not fused", why.reason);
+}
+
 FusionExplanation explain(FusionStudy& study, const GraphPlan& plan, const NamedPair& pair) {
   RegionCost& cost = study.cost(pair.region);
   const FusionGraph& graph = cost.graph();
@@ -146,11 +127,8 @@ FusionExplanation explain(FusionStudy& study, const GraphPlan& plan, const Named
   result.region = pair.region;
   result.ops = pair.ops;
   for (const int32_t op : {pair.ops.first, pair.ops.second}) {
-    if (graph.is_fusible(op) || graph.is_product(op)) continue;
-    result.reason = graph.is_work(op)
-                        ? fmt::format("{} runs by itself: {}", graph.name(op), graph.why_not(op))
-                        : fmt::format("{} is no work of a kernel", graph.name(op));
-    return result;
+    result.reason = why_alone(graph, op);
+    if (!result.reason.empty()) return result;
   }
   for (const FusedOps& kernel : kernels.kernels) {
     if (!holds(kernel, pair.ops.first) || !holds(kernel, pair.ops.second)) continue;

@@ -29,6 +29,9 @@ struct NamedPair {
 };
 NamedPair find_pair(const FusionStudy& study, const std::string& a, const std::string& b);
 
+/// "A and B are fused: REASON".
+std::string text_of(const FusionGraph& graph, const FusionExplanation& why);
+
 FusionExplanation explain(FusionStudy& study, const GraphPlan& plan, const NamedPair& pair);
 
 }  // namespace tilewright

@@ -39,10 +39,13 @@ double FusionCost::memory_us(double bytes, bool in_l2) const {
 }
 
 const KernelFigures& RegionCost::figures(const FusedOps& kernel) {
-  const auto [entry, is_new] = cost_->figures_.try_emplace(hash_.of(kernel));
-  if (!is_new) return entry->second;
+  const uint64_t hash = hash_.of(kernel);
+  if (const auto known = cost_->figures_.find(hash); known != cost_->figures_.end()) {
+    return known->second;
+  }
+  cost_->work_begins();
   ++cost_->planned_;
-  KernelFigures& figures = entry->second;
+  KernelFigures& figures = cost_->figures_[hash];
   try {
     const FusedKernel plan = plan_fused_kernel(graph_->region(), kernel, cost_->machine_);
     figures.estimated_us = plan.estimated_ticks /
@@ -67,23 +70,36 @@ std::optional<double> RegionCost::estimated_us(const FusedOps& kernel) {
 
 std::optional<double> RegionCost::simulated_us(const FusedOps& kernel) {
   const KernelFigures& found = figures(kernel);
-  const auto [entry, is_new] = cost_->times_.try_emplace(hash_.of(kernel));
-  if (!is_new || !found.is_feasible() || found.estimated_us > kMostSimulatedUs ||
+  const uint64_t hash = hash_.of(kernel);
+  if (const auto known = cost_->times_.find(hash); known != cost_->times_.end()) {
+    return known->second;
+  }
+  cost_->work_begins();
+  std::optional<double>& time = cost_->times_[hash];
+  if (!found.is_feasible() || found.estimated_us > kMostSimulatedUs ||
       found.read_bytes + found.write_bytes + 2 * found.workspace_bytes > kMostSimulatedBytes) {
-    return entry->second;
+    return time;
   }
   ++cost_->simulated_;
   const FusedKernel plan = plan_fused_kernel(graph_->region(), kernel, cost_->machine_);
   const FusedLaunch built = build_fused_launch(graph_->region(), plan, cost_->machine_);
   validate(built.launch, cost_->machine_);
   const TimingResult timing = time_launch(built.launch, cost_->machine_, Fidelity::kAuto);
-  entry->second = cost_->machine_.us_of_ticks(timing.ticks);
-  return entry->second;
+  time = cost_->machine_.us_of_ticks(timing.ticks);
+  return time;
 }
 
 std::optional<double> RegionCost::best_known_us(const FusedOps& kernel) {
   const std::optional<double> simulated = simulated_us(kernel);
   return simulated ? simulated : estimated_us(kernel);
+}
+
+KernelCost RegionCost::cost_of(const FusedOps& kernel, bool simulates) {
+  KernelCost cost{figures(kernel)};
+  const std::optional<double> simulated = simulates ? simulated_us(kernel) : std::nullopt;
+  cost.is_simulated = simulated.has_value();
+  cost.time_us = simulated ? *simulated : estimated_us(kernel).value_or(0);
+  return cost;
 }
 
 WhyInfeasible RegionCost::why_infeasible() {

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/machine/machine.h"
@@ -25,6 +27,15 @@ struct KernelFigures {
   int64_t write_bytes = 0;
 
   bool is_feasible() const { return why_infeasible.empty(); }
+  bool operator==(const KernelFigures&) const = default;
+};
+
+/// What a kernel of a plan costs.
+struct KernelCost {
+  KernelFigures figures = {};
+  double time_us = 0;         ///< with its launch; 0 where it cannot be made
+  bool is_simulated = false;  ///< else time_us is the estimate
+  bool operator==(const KernelCost&) const = default;
 };
 
 /// Costs of kernels on one machine, the same for all planners (docs/fusion.md, "Costs"). Kernels
@@ -45,12 +56,21 @@ class FusionCost {
   int64_t planned() const { return planned_; }
   int64_t simulated() const { return simulated_; }
 
+  /// Called before a kernel is planned or simulated for the first time: what takes most of a
+  /// planner's time. What it throws ends the planning, and the costs stay as they were.
+  void set_watch(std::function<void()> watch) { watch_ = std::move(watch); }
+
  private:
+  void work_begins() const {
+    if (watch_) watch_();
+  }
+
   friend class RegionCost;
   Machine machine_;
   double launch_us_ = 0;
   int64_t planned_ = 0;
   int64_t simulated_ = 0;
+  std::function<void()> watch_ = {};
   std::unordered_map<uint64_t, KernelFigures> figures_;  // looked up only
   std::unordered_map<uint64_t, std::optional<double>> times_;
   std::unordered_map<uint64_t, double> library_;
@@ -76,6 +96,8 @@ class RegionCost {
   std::optional<double> simulated_us(const FusedOps& kernel);
   /// The simulated time, or the estimate of a launch too large to be simulated.
   std::optional<double> best_known_us(const FusedOps& kernel);
+  /// The best known time, or where nothing shall be `simulated` the estimate.
+  KernelCost cost_of(const FusedOps& kernel, bool simulates);
   /// us of an op that runs by itself as a library kernel, with its launch; the same for all
   /// planners. 0 for ops that start others (while, conditional) and launch nothing themselves.
   double library_us(int32_t op);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "core/base/error.h"
 #include "core/graph/topological_order.h"
 
 namespace tilewright {
@@ -74,6 +75,8 @@ class Units {
   std::string find_makers();
   std::string find_links();
   std::string find_cycle() const;
+  /// After find_links(), where there is no cycle.
+  std::vector<PlanUnit> in_order() const;
 
  private:
   std::string name_of_unit(int32_t unit) const {
@@ -151,6 +154,17 @@ std::string Units::find_links() {
   return "";
 }
 
+std::vector<PlanUnit> Units::in_order() const {
+  std::vector<PlanUnit> units;
+  for (const int32_t unit : topological_order(depends_on_).order) {
+    const auto index = static_cast<size_t>(unit);
+    const bool is_kernel = index < plan_.kernels.size();
+    units.push_back(is_kernel ? PlanUnit{unit, -1}
+                              : PlanUnit{-1, alone_[index - plan_.kernels.size()]});
+  }
+  return units;
+}
+
 std::string Units::find_cycle() const {
   const TopologicalOrder order = topological_order(depends_on_);
   if (order.cycle.empty()) return "";
@@ -190,6 +204,14 @@ FusionPlan plan_of(const FusionGraph& graph, const Groups& groups) {
   }
   std::ranges::sort(plan.kernels, {}, [](const FusedOps& kernel) { return kernel.outputs; });
   return plan;
+}
+
+std::vector<PlanUnit> units_in_order(const FusionGraph& graph, const FusionPlan& plan) {
+  Units units(graph, plan);
+  std::string why = units.find_makers();
+  if (why.empty()) why = units.find_links();
+  TW_CHECK(why.empty(), "the plan is legal");
+  return units.in_order();
 }
 
 int64_t recomputed_ops(const FusionPlan& plan) {

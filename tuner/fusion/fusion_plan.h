@@ -31,6 +31,16 @@ FusionPlan plan_of(const FusionGraph& graph, const Groups& groups);
 /// By op: a dot that is in one of the plan's kernels, and does not run by itself.
 std::vector<bool> joined_products(const FusionGraph& graph, const FusionPlan& plan);
 
+/// What a plan launches: one of its kernels, or an op that runs by itself.
+struct PlanUnit {
+  int32_t kernel = -1;  ///< place in the plan's kernels; -1: `op` alone
+  int32_t op = -1;
+  bool operator==(const PlanUnit&) const = default;
+};
+
+/// All units of a legal plan in an order in which they may run.
+std::vector<PlanUnit> units_in_order(const FusionGraph& graph, const FusionPlan& plan);
+
 /// Ops that kernels compute beyond once each.
 int64_t recomputed_ops(const FusionPlan& plan);
 

@@ -31,20 +31,35 @@ FusionStudy::FusionStudy(const OpGraph& graph, const Machine& machine, double la
 GraphPlan FusionStudy::plan(const FusionPlanner& planner, const std::vector<PlanOptions>& options) {
   GraphPlan plan;
   for (size_t i = 0; i < regions_.size(); ++i) {
-    const auto& region = regions_[i];
-    plan.push_back(planner.plan(region->cost, i < options.size() ? options[i] : PlanOptions{}));
-    const std::string why =
-        why_illegal(region->graph, plan.back().plan, region->cost.why_infeasible());
-    if (!why.empty()) {
-      throw Error(ErrorKind::kCheckFailed,
-                  fmt::format("the plan of '{}' for {} cannot be run: {}", planner.name,
-                              region->region.computation().name, why));
-    }
+    plan.push_back(this->plan(planner, i, i < options.size() ? options[i] : PlanOptions{}));
   }
   return plan;
 }
 
-PlanSummary FusionStudy::summarize(const GraphPlan& plan) {
+PlannedRegion FusionStudy::plan(const FusionPlanner& planner, size_t region,
+                                const PlanOptions& options) {
+  Planned& at = *regions_[region];
+  PlannedRegion planned = planner.plan(at.cost, options);
+  const std::string why = why_illegal(at.graph, planned.plan, at.cost.why_infeasible());
+  if (!why.empty()) {
+    throw Error(ErrorKind::kCheckFailed,
+                fmt::format("the plan of '{}' for {} cannot be run: {}", planner.name,
+                            at.region.computation().name, why));
+  }
+  return planned;
+}
+
+PlanCosts FusionStudy::costs(const GraphPlan& plan) {
+  PlanCosts costs(plan.size());
+  for (size_t i = 0; i < plan.size(); ++i) {
+    for (const FusedOps& kernel : plan[i].plan.kernels) {
+      costs[i].push_back(regions_[i]->cost.cost_of(kernel, true));
+    }
+  }
+  return costs;
+}
+
+PlanSummary FusionStudy::summarize(const GraphPlan& plan, const PlanCosts& costs) {
   PlanSummary summary;
   std::set<uint64_t> unsimulated;
   for (size_t i = 0; i < regions_.size(); ++i) {
@@ -53,8 +68,10 @@ PlanSummary FusionStudy::summarize(const GraphPlan& plan) {
     summary.candidates += plan[i].candidates;
     summary.recomputed_ops += recomputed_ops(plan[i].plan);
     if (summary.note.empty()) summary.note = plan[i].note;
-    for (const FusedOps& kernel : plan[i].plan.kernels) {
-      const KernelFigures& figures = at.cost.figures(kernel);
+    for (size_t k = 0; k < plan[i].plan.kernels.size(); ++k) {
+      const FusedOps& kernel = plan[i].plan.kernels[k];
+      const KernelCost& cost = costs[i][k];
+      const KernelFigures& figures = cost.figures;
       const bool is_memory =
           std::ranges::none_of(kernel.ops, [&](int32_t op) { return at.graph.is_product(op); });
       summary.memory_launches += is_memory ? 1 : 0;
@@ -65,10 +82,10 @@ PlanSummary FusionStudy::summarize(const GraphPlan& plan) {
       summary.workspace_bytes = std::max(summary.workspace_bytes, figures.workspace_bytes);
       summary.barriers += at.runs * figures.barriers;
       summary.peak_ub_bytes = std::max(summary.peak_ub_bytes, figures.peak_ub_bytes);
-      const double us = runs * at.cost.best_known_us(kernel).value_or(0);
+      const double us = runs * cost.time_us;
       summary.time_us += us;
       summary.memory_us += is_memory ? us : 0;
-      if (!at.cost.simulated_us(kernel)) unsimulated.insert(at.cost.hash_of(kernel));
+      if (!cost.is_simulated) unsimulated.insert(at.cost.hash_of(kernel));
     }
     const std::vector<bool> is_joined = joined_products(at.graph, plan[i].plan);
     for (const int32_t op : at.graph.nodes()) {

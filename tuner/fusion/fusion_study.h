@@ -50,6 +50,9 @@ struct EqualityCheck {
 /// Plans of all regions of a graph, in the order of the study's regions.
 using GraphPlan = std::vector<PlannedRegion>;
 
+/// The costs of a plan's kernels: by region, in the order of its kernels.
+using PlanCosts = std::vector<std::vector<KernelCost>>;
+
 /// A flat graph whose regions are planned and compared on one machine.
 class FusionStudy {
  public:
@@ -60,6 +63,7 @@ class FusionStudy {
   size_t region_count() const { return regions_.size(); }
   const FusionGraph& graph(size_t region) const { return regions_[region]->graph; }
   RegionCost& cost(size_t region) { return regions_[region]->cost; }
+  FusionCost& shared_cost() { return shared_; }
   /// Runs in one run of the graph; 1 where they are not known.
   int64_t runs(size_t region) const { return regions_[region]->runs; }
   bool has_unknown_runs() const { return has_unknown_runs_; }
@@ -68,7 +72,12 @@ class FusionStudy {
   /// Plans every region, each with its own options (none: the defaults). Error (check failed) with
   /// the reason when a plan is not legal.
   GraphPlan plan(const FusionPlanner& planner, const std::vector<PlanOptions>& options = {});
-  PlanSummary summarize(const GraphPlan& plan);
+  /// The same for one region.
+  PlannedRegion plan(const FusionPlanner& planner, size_t region, const PlanOptions& options = {});
+  PlanCosts costs(const GraphPlan& plan);
+  PlanSummary summarize(const GraphPlan& plan) { return summarize(plan, costs(plan)); }
+  /// With costs that are known already.
+  PlanSummary summarize(const GraphPlan& plan, const PlanCosts& costs);
   CostError cost_error(const GraphPlan& plan);
   /// Runs the distinct kernels with at most so many operations of the interpreter.
   EqualityCheck check(const GraphPlan& plan, double most_operations, uint64_t seed);

@@ -2,36 +2,23 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "app/cli/clock.h"
 #include "app/cli/command.h"
 #include "app/cli/commands/commands.h"
+#include "app/cli/fuse_graph.h"
 #include "app/cli/fuse_report.h"
 #include "app/cli/table.h"
 #include "core/base/error.h"
 #include "core/base/format.h"
 #include "core/base/text.h"
-#include "core/graph/hlo_reader.h"
-#include "core/model/decoder_graph.h"
-#include "kernels/executor/lowering.h"
+#include "core/model/model_config.h"
 #include "tuner/fusion/explain.h"
 
 namespace tilewright {
 
 namespace {
-
-/// "2us" or a plain number of us.
-double parse_us(std::string_view text, std::string_view what) {
-  if (text.ends_with("us")) text.remove_suffix(2);
-  const double us = parse_number(text, what);
-  if (us < 0 || us > 1e6) {
-    throw Error(ErrorKind::kUsage, fmt::format("{} is {} us, want 0 to 1000000", what, us));
-  }
-  return us;
-}
 
 /// "launch=1,5,10us".
 std::vector<double> parse_sweep(const std::string& text) {
@@ -43,48 +30,32 @@ std::vector<double> parse_sweep(const std::string& text) {
   }
   rest.remove_prefix(kPrefix.size());
   std::vector<double> costs;
-  for (const std::string_view cost : split(rest, ',')) costs.push_back(parse_us(cost, "--sweep"));
+  for (const std::string_view cost : split(rest, ','))
+    costs.push_back(parse_launch_us(cost, "--sweep"));
   return costs;
 }
 
-/// A layer of a model where the name is one's or a config.json's; a module otherwise.
 OpGraph graph_of_arguments(const Arguments& arguments) {
-  const std::string& name = arguments.positionals()[0];
-  const std::vector<std::string> models = model_names();
-  const bool is_model = std::ranges::find(models, name) != models.end() ||
-                        name.ends_with(".json") || std::filesystem::is_directory(name);
-  if (!is_model) {
+  FuseSource source;
+  source.name = arguments.positionals()[0];
+  if (source.is_model()) {
+    source.tp = arguments.integer("tp", 1, 1024);
+    source.quantization = arguments.text("quantization");
+    source.tokens = arguments.integer("tokens", 1, int64_t{1} << 20);
+  } else {
     for (const char* option : {"tokens", "tp", "quantization"}) {
       if (!arguments.has(option)) continue;
       throw Error(ErrorKind::kUsage,
                   fmt::format("--{} is for a model's layer, and '{}' is no model (known: {})",
-                              option, printable(name), join(models, ", ")));
+                              option, printable(source.name), join(model_names(), ", ")));
     }
-    return read_hlo(name);
   }
-  const ModelConfig model = load_model(name);
-  RankLayout layout;
-  layout.parallel.tp = arguments.integer("tp", 1, 1024);
-  layout.quantized = parse_quantization(arguments.text("quantization")) == Quantization::kW8A8;
-  check_parallel(model, layout.parallel);
-  return decoder_graph(model, arguments.integer("tokens", 1, int64_t{1} << 20), layout).graph;
-}
-
-bool parse_gemm_fusion(const std::string& text) {
-  if (text == "on" || text == "off") return text == "on";
-  throw Error(ErrorKind::kUsage,
-              fmt::format("--gemm-fusion is '{}', want on or off", printable(text)));
+  return load_fuse_graph(source);
 }
 
 std::vector<const FusionPlanner*> chosen_planners(const Arguments& arguments) {
+  if (arguments.has("planner")) return parse_planners(arguments.text("planner"));
   std::vector<const FusionPlanner*> planners;
-  if (arguments.has("planner")) {
-    const std::string names = arguments.text("planner");
-    for (const std::string_view name : split(names, ',')) {
-      planners.push_back(&find_fusion_planner(name));
-    }
-    return planners;
-  }
   for (const FusionPlanner& planner : fusion_planners()) planners.push_back(&planner);
   return planners;
 }
@@ -161,7 +132,7 @@ FuseRun::FuseRun(Context& context, const OpGraph& graph, const Machine& machine,
       graph_(graph),
       machine_(machine),
       launch_us_(launch_us),
-      fuses_gemms_(parse_gemm_fusion(context.arguments().text("gemm-fusion"))),
+      fuses_gemms_(parse_on_off(context.arguments().text("gemm-fusion"), "--gemm-fusion")),
       planners_(chosen_planners(context.arguments())),
       study_(graph, machine, launch_us, fuses_gemms_) {}
 
@@ -249,9 +220,7 @@ void FuseRun::print_text() const {
   }
   for (const Explained& one : explained_) {
     const FusionGraph& graph = study_.graph(one.why.region);
-    context_.print(fmt::format("\n{}: {} and {} are {}: {}\n", one.planner,
-                               graph.name(one.why.ops.first), graph.name(one.why.ops.second),
-                               one.why.is_fused ? "fused" : "not fused", one.why.reason));
+    context_.print(fmt::format("\n{}: {}\n", one.planner, text_of(graph, one.why)));
   }
 }
 
@@ -269,9 +238,10 @@ void FuseRun::print() const {
 
 int run_fuse(Context& context) {
   const Arguments& arguments = context.arguments();
-  const OpGraph graph = prepared_for_fusion(graph_of_arguments(arguments));
+  const OpGraph graph = graph_of_arguments(arguments);
   const Machine machine = context.machine();
-  FuseRun run(context, graph, machine, parse_us(arguments.text("launch-cost"), "--launch-cost"));
+  FuseRun run(context, graph, machine,
+              parse_launch_us(arguments.text("launch-cost"), "--launch-cost"));
   run.plan_all();
   run.sweep();
   run.print();

@@ -22,22 +22,8 @@ bool is_compared(const State& state) {
 }
 
 void draw_form(const State& state, Canvas& canvas) {
-  const std::vector<ServeField>& fields = state.serve.form.fields;
-  const int count = static_cast<int>(fields.size());
-  const bool has_focus = state.pane().pane == kServeConfig;
-  const int first = has_focus ? first_row(state.serve.field, count, canvas.height()) : 0;
-  for (int y = 0; y < canvas.height() && first + y < count; ++y) {
-    const ServeField& field = fields[static_cast<size_t>(first + y)];
-    canvas.text(0, y, field.name, Role::kDim, 9);
-    if (field.value.empty()) {
-      canvas.text(10, y, field.help, Role::kDim, canvas.width() - 10);
-    } else {
-      canvas.text(10, y, field.value, Role::kField, canvas.width() - 10);
-    }
-    if (has_focus && first + y == state.serve.field) {
-      canvas.restyle({0, y, canvas.width(), 1}, Role::kCursor);
-    }
-  }
+  draw_fields(canvas, state.serve.form.fields, state.serve.field,
+              state.pane().pane == kServeConfig);
 }
 
 std::string measure_text(const ServeMeasure& measure) {
@@ -68,7 +54,7 @@ std::string difference_of(const ServeIdentity& base, const ServeIdentity& now) {
   };
   const ServeForm a = form_of(words_of_command(base.command));
   const ServeForm b = form_of(words_of_command(now.command));
-  for (const ServeField& field : b.fields) {
+  for (const FormField& field : b.fields) {
     compare(field.name == "more" ? "options" : field.name, a.value(field.name), field.value);
   }
   compare("machine", base.machine, now.machine);

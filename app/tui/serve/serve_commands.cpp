@@ -59,7 +59,7 @@ std::vector<std::string> comparable_runs(const State& state) {
 
 std::vector<std::string> field_lines(const State& state) {
   std::vector<std::string> lines;
-  for (const ServeField& field : state.serve.form.fields) {
+  for (const FormField& field : state.serve.form.fields) {
     const std::vector<std::string> choices = choices_of(field.name);
     for (const std::string& choice : choices)
       lines.push_back(fmt::format("{} {}", field.name, choice));
@@ -69,7 +69,7 @@ std::vector<std::string> field_lines(const State& state) {
 }
 
 void edit_field(State& state, std::string_view, Effects&) {
-  const ServeField& field = state.serve.form.fields[static_cast<size_t>(state.serve.field)];
+  const FormField& field = state.serve.form.fields[static_cast<size_t>(state.serve.field)];
   state.palette =
       Palette{.line = LineEdit(fmt::format("{} {}", field.name, field.value)), .asking = "set"};
 }

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <optional>
 
-#include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/model/model_config.h"
 #include "core/serving/policy.h"
@@ -43,26 +42,15 @@ ServeForm ServeForm::standard() {
 }
 
 const std::string& ServeForm::value(std::string_view name) const {
-  const auto found = std::ranges::find(fields, name, &ServeField::name);
-  TW_CHECK(found != fields.end(), "the form has a field of that name");
-  return found->value;
+  return value_of(fields, name);
 }
 
 void ServeForm::set(std::string_view name, std::string value) {
-  std::vector<std::string> names;
-  for (ServeField& field : fields) {
-    names.emplace_back(field.name);
-    if (field.name != name) continue;
-    field.value = std::move(value);
-    return;
-  }
-  throw Error(ErrorKind::kUsage,
-              fmt::format("there is no field '{}'{}; there are {}", printable(name),
-                          did_you_mean(name, names), join(names, ", ")));
+  set_value(fields, name, std::move(value));
 }
 
 bool operator==(const ServeForm& a, const ServeForm& b) {
-  return std::ranges::equal(a.fields, b.fields, {}, &ServeField::value, &ServeField::value);
+  return std::ranges::equal(a.fields, b.fields, {}, &FormField::value, &FormField::value);
 }
 
 std::vector<std::string> words_of(const ServeForm& form, const std::string& machine) {
@@ -86,7 +74,7 @@ ServeForm form_of(const std::vector<std::string>& words) {
   ServeForm form = ServeForm::standard();
   const auto replay = std::ranges::find(words, "replay");
   if (replay == words.end()) return form;
-  for (ServeField& field : form.fields) field.value.clear();
+  for (FormField& field : form.fields) field.value.clear();
   std::vector<std::string> more(words.begin(), replay);
   for (auto word = replay + 1; word != words.end(); ++word) {
     const bool is_option = word->starts_with("--");

@@ -4,18 +4,13 @@
 #include <string_view>
 #include <vector>
 
-namespace tilewright {
+#include "app/tui/form_field.h"
 
-/// A part of a serving run's command line.
-struct ServeField {
-  std::string_view name;
-  std::string value;
-  std::string_view help;  ///< what an empty one means, or what it may be
-};
+namespace tilewright {
 
 /// What a new run is made of: the words of `tilewright replay`, one by one.
 struct ServeForm {
-  std::vector<ServeField> fields;
+  std::vector<FormField> fields;
 
   /// A run that works at once: a model of the presets, its traffic, an SLO.
   static ServeForm standard();

@@ -355,26 +355,16 @@ bool close_in_serve(State& state) {
 }
 
 void set_serve_field(State& state, std::string_view text) {
-  const size_t blank = text.find(' ');
-  const std::string_view name = text.substr(0, blank);
-  const std::string_view value =
-      blank == std::string_view::npos ? std::string_view() : text.substr(blank + 1);
-  state.serve.form.set(name, std::string(trim(value)));
-  for (size_t i = 0; i < state.serve.form.fields.size(); ++i) {
-    if (state.serve.form.fields[i].name == name) state.serve.field = static_cast<int>(i);
-  }
+  state.serve.field = set_value(state.serve.form.fields, text);
 }
 
 void step_serve_field(State& state, int direction) {
-  ServeField& field = state.serve.form.fields[static_cast<size_t>(state.serve.field)];
+  FormField& field = state.serve.form.fields[static_cast<size_t>(state.serve.field)];
   const std::vector<std::string> choices = choices_of(field.name);
   if (choices.empty()) {
     return state.say(fmt::format("{} is typed: e", field.name), Role::kDim);
   }
-  const auto count = std::ssize(choices);
-  const auto found = std::ranges::find(choices, field.value);
-  const int64_t at = found == choices.end() ? (direction > 0 ? -1 : 0) : found - choices.begin();
-  field.value = choices[static_cast<size_t>((at + direction + count) % count)];
+  step_value(field, choices, direction);
 }
 
 void settle_serve(State& state, Effects& effects) {

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/graph/op_graph.h"
+#include "tuner/fusion/planner.h"
+
+namespace tilewright {
+
+/// What `tilewright fuse` plans: an HLO module, or a layer of a model.
+struct FuseSource {
+  std::string name;    ///< path of a module; a model's preset, config.json or folder
+  int64_t tokens = 0;  ///< of a model's layer
+  int64_t tp = 1;      ///< chips that share it
+  std::string quantization = "none";
+
+  bool is_model() const;
+  bool operator==(const FuseSource&) const = default;
+};
+
+/// Reads it, and prepares it for planners.
+OpGraph load_fuse_graph(const FuseSource& source);
+
+/// Values of the command's options. Error (usage, not found) says what is allowed.
+double parse_launch_us(std::string_view text, std::string_view what);  ///< "2us", or a number of us
+bool parse_on_off(std::string_view text, std::string_view what);
+std::vector<const FusionPlanner*> parse_planners(std::string_view names);  ///< "xla,tilewright"
+
+}  // namespace tilewright
