@@ -301,11 +301,11 @@ std::vector<Winner> Store::load_winners(int64_t run_id) {
 
 std::vector<int64_t> Store::trials_of_winners(int64_t run_id, std::string_view looks) {
   Statement& row = database_->cached(
-      "WITH tried AS (SELECT measurement_id, row_number() OVER "
-      "(PARTITION BY problem_id ORDER BY place) AS number "
+      "WITH tried AS (SELECT measurement_id, problem_id, min(place) AS place "
       "FROM trial JOIN measurement AS m ON m.id = measurement_id "
-      "WHERE run_id = ?1 AND proposer <> ?2), "
-      "found AS (SELECT measurement_id, min(number) AS number FROM tried GROUP BY measurement_id) "
+      "WHERE run_id = ?1 AND proposer <> ?2 GROUP BY measurement_id), "
+      "found AS (SELECT measurement_id, row_number() OVER "
+      "(PARTITION BY problem_id ORDER BY place) AS number FROM tried) "
       "SELECT coalesce(found.number, 0) FROM winner JOIN run ON run.id = winner.run_id "
       "LEFT JOIN measurement ON measurement.problem_id = winner.problem_id "
       "AND measurement.config = winner.config AND measurement.kernel = winner.kernel "

@@ -247,14 +247,13 @@ std::vector<StoredTrial> Store::trials(int64_t run_id, int64_t first_place, int6
 std::map<std::string, TrialCounts> Store::trial_counts(int64_t run_id, std::string_view looks) {
   Statement& row = database_->cached(
       "WITH looked AS (SELECT measurement_id FROM trial WHERE run_id = ?1 AND proposer = ?2), "
-      "tried AS (SELECT m.id, m.problem_id, m.status <> 'ok' AS failed, "
+      "tried AS (SELECT DISTINCT m.id, m.problem_id, m.status <> 'ok' AS failed, "
       "m.id IN looked AS is_screened, "
       "EXISTS (SELECT 1 FROM attempt WHERE measurement_id = m.id AND run_id = ?1) AS is_own "
       "FROM trial JOIN measurement AS m ON m.id = trial.measurement_id "
       "WHERE trial.run_id = ?1 AND proposer <> ?2) "
-      "SELECT problem.text, count(*), sum(is_screened), "
-      "count(DISTINCT iif(is_own AND NOT is_screened, tried.id, NULL)), sum(failed) "
-      "FROM tried JOIN problem ON problem.id = problem_id GROUP BY problem_id");
+      "SELECT problem.text, count(*), sum(is_screened), sum(is_own AND NOT is_screened), "
+      "sum(failed) FROM tried JOIN problem ON problem.id = problem_id GROUP BY problem_id");
   const Pending pending(row);
   row.bind(1, run_id).bind(2, looks);
   std::map<std::string, TrialCounts> counts;

@@ -291,7 +291,9 @@ Command report_entry() {
       "over its baseline, with the baselines beside measurements (docs/xyserve.md). `report\n"
       "xyserve-e2e` does so end to end: traffic at several rates, and the ablation.\n";
   command.positionals = {
-      {"RUN", "number or label of a run, see `tilewright query runs`; or xyserve, xyserve-e2e"}};
+      {"RUN",
+       "number or label of a run, see `tilewright query runs`, or latest; or xyserve, "
+       "xyserve-e2e"}};
   command.options = {
       {"apply", 0, "N", "", "follow the N-th advice: run the change in detail and keep the run"},
       {"steps", 0, "N", "10", "of a serving run: how many of its slowest steps are shown"},

@@ -25,6 +25,14 @@ Run find_run(Store& store, const std::string& name) {
   if (is_number) return store.load_run(parse_int(name, "RUN"));
   std::optional<Run> run = store.latest_run_labelled(name);
   if (run) return *run;
+  if (name == "latest") {
+    for (const RunKind kind :
+         {RunKind::kKernel, RunKind::kTune, RunKind::kServe, RunKind::kPlan, RunKind::kImport}) {
+      std::optional<Run> other = store.latest_run(kind);
+      if (other && (!run || other->id > run->id)) run = std::move(other);
+    }
+    if (run) return *run;
+  }
   throw Error(ErrorKind::kNotFound,
               fmt::format("there is no run '{}' in {}; give the number or the label of one that "
                           "`tilewright query runs` lists",

@@ -21,6 +21,21 @@ double positive(const std::string& name, const std::string& value) {
   throw Error(ErrorKind::kUsage, fmt::format("--budget {}={} is not above 0", name, value));
 }
 
+bool is_whole_number(std::string_view text) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  return !text.empty() && std::ranges::all_of(text, is_digit);
+}
+
+/// --budget with the name of a number that has none.
+std::string budget_text(const Arguments& arguments) {
+  const std::string text = arguments.text("budget");
+  std::vector<std::string> parts;
+  for (const std::string_view part : split(std::string_view(text), ',')) {
+    parts.push_back(fmt::format("{}{}", is_whole_number(part) ? "evaluations=" : "", part));
+  }
+  return join(parts, ",");
+}
+
 /// "a=1,b=2", several of one name allowed.
 std::vector<std::pair<std::string, std::string>> pairs_of(const Arguments& arguments,
                                                           const char* option) {
@@ -83,7 +98,7 @@ TuneBudget read_budget(const Arguments& arguments) {
   TuneBudget budget;
   if (!arguments.has("budget")) return budget;
   const std::vector<std::string> known = {"evaluations", "seconds", "gain"};
-  for (const auto& [name, value] : parse_assignments(arguments.text("budget"), "--budget")) {
+  for (const auto& [name, value] : parse_assignments(budget_text(arguments), "--budget")) {
     if (name == "evaluations") {
       budget.evaluations = parse_int(value, "--budget evaluations");
       if (*budget.evaluations < 1) {
@@ -190,7 +205,8 @@ std::vector<Option> tune_options_list() {
        fmt::format("{} (default: {}; for a kernel exhaustive where it fits the budget)",
                    join(strategy_names(), ", "), kDefaultStrategy)},
       {"budget", 0, "evaluations=N,seconds=S,gain=P", "",
-       "configs tried for each problem; seconds for all; end a search that is expected to gain "
+       "configs tried for each problem, also as a plain number; seconds for all; end a search that "
+       "is expected to gain "
        "less than P percent, 0 < P <= 100 (default: 24 configs for each of a model's problems, 64 "
        "for "
        "each number of rows of a range, 200 for a kernel's problem; all with --strategy "

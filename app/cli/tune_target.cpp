@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "app/cli/evaluator_arguments.h"
 #include "app/cli/problem_arguments.h"
@@ -11,6 +12,7 @@
 #include "app/cli/serving_setup.h"
 #include "core/base/error.h"
 #include "core/base/format.h"
+#include "core/base/integers.h"
 #include "core/base/text.h"
 #include "core/serving/engine.h"
 #include "kernels/gemm/gemm.h"
@@ -228,6 +230,19 @@ void check_names(const Arguments& arguments, const ServingSetup& setup) {
   }
 }
 
+/// At most so many GEMM problems come of the steps: those of like sizes are one.
+int64_t most_problems(const ServingSetup& setup, const ServingResult& served) {
+  const auto rows_of = [](const std::map<int64_t, int64_t>& counts) {
+    std::set<int64_t> rows;
+    for (const auto& [count, steps] : counts) rows.insert(ceil_div(count, kRowMultiple));
+    return std::ssize(rows);
+  };
+  const std::vector<ModelOp> ops = decoder_ops(setup.model, kRowMultiple, 0, setup.layout);
+  const int64_t gemms = std::ranges::count_if(
+      ops, [](const ModelOp& op) { return op.kind == OpKind::kGemm && op.name != "lm_head"; });
+  return std::max<int64_t>(1, gemms * rows_of(served.step_tokens) + rows_of(served.step_samples));
+}
+
 /// Nothing when interrupted.
 std::optional<TuneTarget> model_target(Context& context, const std::string& name) {
   const Arguments& arguments = context.arguments();
@@ -243,10 +258,12 @@ std::optional<TuneTarget> model_target(Context& context, const std::string& name
   target.workload = setup.workload.name;
   target.label = fmt::format("{} {}", target.model, target.workload);
   Progress progress(context.console().err(), context.globals().quiet);
+  const int64_t most = most_problems(setup, served);
   const auto prepared = [&](size_t problems) {
     const auto text = [&] { return fmt::format("preparing: {} GEMM problems", problems); };
     progress.update(text);
-    context.tell_stage(text(), 1);
+    context.tell_stage(text(),
+                       std::min(1.0, static_cast<double>(problems) / static_cast<double>(most)));
   };
   target.problems =
       gemm_problems(setup.model, setup.machine, served.step_tokens, served.step_samples,

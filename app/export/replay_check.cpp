@@ -135,7 +135,7 @@ PlanCheck judge(const ReplayTraffic& traffic, const ServingMetrics& with,
   PlanCheck check{kName, CheckStatus::kOk, ""};
   const bool is_slower = with.e2el.mean > (1 + kNoise) * without.e2el.mean ||
                          with.output_throughput < (1 - kNoise) * without.output_throughput;
-  check.text = fmt::format("{}: {:.1f} -> {:.1f} tok/s ({}), mean {}, p95 {}{}", traffic.told,
+  check.text = fmt::format("{}: {:.1f} -> {:.1f} tok/s ({}), E2E mean {}, p95 {}{}", traffic.told,
                            without.output_throughput, with.output_throughput,
                            change(without.output_throughput, with.output_throughput),
                            ms_change(without.e2el.mean, with.e2el.mean),

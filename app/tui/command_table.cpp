@@ -316,7 +316,7 @@ std::string obstacle_of(const WorkbenchCommand& command, const State& state) {
 void start_command(State& state, const WorkbenchCommand& command, std::string_view argument,
                    Effects& effects) {
   if (const std::string obstacle = obstacle_of(command, state); !obstacle.empty()) {
-    state.say(fmt::format("{}: {}", command.id, obstacle), Role::kWarn);
+    state.say(obstacle, Role::kWarn);
     return;
   }
   if (!command.argument.empty() && argument.empty()) {

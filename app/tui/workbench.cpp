@@ -17,6 +17,7 @@
 #include "app/tui/lab/lab_edit.h"
 #include "app/tui/screen.h"
 #include "app/tui/session.h"
+#include "app/tui/session_keeper.h"
 #include "app/tui/signals.h"
 #include "app/tui/terminal.h"
 #include "core/base/error.h"
@@ -33,6 +34,8 @@ constexpr double kInputFrameSeconds = 0.016;
 /// A flush that takes longer is a slow link: then frames that nobody asked for become rare.
 constexpr double kSlowFlushSeconds = 0.1;
 constexpr double kSlowFrameSeconds = 0.5;
+/// Least time between two times that the session is kept while the program runs.
+constexpr double kKeepSeconds = 2;
 
 /// Why a frame is wanted: what somebody did or waits for is drawn at once.
 enum class FrameCause : uint8_t { kInput, kResult, kProgress };
@@ -105,12 +108,14 @@ class Workbench {
       tell_time();
       reread_when_due();
       draw_when_due();
+      keep_when_due();
       wait();
       tell_time();
       take_signals();
       take_jobs();
       take_input();
     }
+    keeper_.reset();  // what it has is older
     std::string warning = keep_session();
     constexpr double kPatienceSeconds = 0.5;
     const bool is_idle = jobs_.stops_within(kPatienceSeconds);
@@ -142,9 +147,30 @@ class Workbench {
     clock_.drawn(begin, wall_seconds());
   }
 
+  /// So that little is lost when nobody can ask any more: a kill, a machine that goes down. What
+  /// is still being brought back would be missing in it.
+  void keep_when_due() {
+    if (!is_keeping_due() || wall_seconds() < kept_at_ + kKeepSeconds) return;
+    is_touched_ = false;
+    kept_at_ = wall_seconds();
+    std::string text = session_text(state_);
+    if (text == kept_) return;
+    kept_ = text;
+    if (!keeper_) keeper_ = std::make_unique<SessionKeeper>(state_.db);
+    keeper_->keep({state_.session, iso_date(), session_summary(state_), std::move(text)});
+  }
+
+  bool is_keeping_due() const {
+    return is_touched_ && restoring_.empty() && keeps_session_ && state_.not_kept.empty();
+  }
+
   void wait() {
     const double now = wall_seconds();
     std::optional<double> due = clock_.wait(now);
+    if (is_keeping_due()) {
+      const double keep = std::max(0.0, kept_at_ + kKeepSeconds - now);
+      due = std::min(due.value_or(keep), keep);
+    }
     if (const auto reread = home_clock_.wait(now); reread && (!due || *reread < *due)) due = reread;
     pollfd descriptors[] = {{STDIN_FILENO, POLLIN, 0}, {signals_.descriptor(), POLLIN, 0}};
     const int timeout = due ? static_cast<int>(*due * 1e3) + 1 : -1;
@@ -195,6 +221,8 @@ class Workbench {
       const bool has_first =
           !std::holds_alternative<std::monostate>(job.result) && showing_.insert(job.id).second;
       if (job.is_over()) showing_.erase(job.id);
+      if (has_first || job.is_over()) restoring_.erase(job.id);
+      is_touched_ = is_touched_ || !job.is_quiet;
       update(state_, job, effects);
       clock_.want(has_first || job.is_over() ? FrameCause::kResult : FrameCause::kProgress,
                   wall_seconds());
@@ -208,6 +236,7 @@ class Workbench {
 
   void handle(const InputEvent& event) {
     clock_.want(FrameCause::kInput, wall_seconds());
+    is_touched_ = true;
     Effects effects;
     update(state_, event, effects);
     apply(effects);
@@ -259,6 +288,11 @@ class Workbench {
     keeps_session_ = true;
     Effects effects;
     if (!is_fresh) restore(effects);
+    kept_.clear();
+    restoring_.clear();
+    for (const Effect& effect : effects) {
+      if (const auto* job = std::get_if<SubmitEffect>(&effect)) restoring_.insert(job->id);
+    }
     refresh_home(state_, effects);
     if (state_.screen != Screen::kHome) enter_screen(state_, effects);
     if (!state_.not_kept.empty()) {
@@ -298,6 +332,7 @@ class Workbench {
   }
 
   void apply(const SessionEffect& effect) {
+    keeper_.reset();  // what it has is older
     if (std::string failure = keep_session(); !failure.empty()) {
       state_.say(std::move(failure), Role::kBad);
       return;
@@ -333,8 +368,13 @@ class Workbench {
   HomeClock home_clock_;
   std::unique_ptr<Terminal> terminal_;
   State state_;
-  std::set<int64_t> showing_;  ///< jobs at work that have shown something
-  bool keeps_session_ = true;  ///< false where what is stored did not come back
+  std::set<int64_t> showing_;    ///< jobs at work that have shown something
+  std::set<int64_t> restoring_;  ///< jobs that bring back a session and have shown nothing yet
+  bool is_touched_ = false;      ///< since the session was kept
+  double kept_at_ = 0;
+  std::string kept_;                       ///< what the session was then
+  std::unique_ptr<SessionKeeper> keeper_;  ///< none before there is something to keep
+  bool keeps_session_ = true;              ///< false where what is stored did not come back
   bool is_over_ = false;
   bool is_continuing_ = false;
   int status_ = 0;

@@ -91,6 +91,7 @@ TEST(Advice, AppliedIsKeptAsARunWithItsRealGain) {
               1e-12);
   EXPECT_GT(applied["real_gain"].get<double>(), 0);
   const Json kept = Json::parse(sandbox.run({"report", "2", "--json"}).out);
+  EXPECT_EQ(Json::parse(sandbox.run({"report", "latest", "--json"}).out), kept);
   EXPECT_EQ(kept["config"], report["advice"][0]["changed"]["config"]);
   EXPECT_EQ(kept["time_us"], applied["real_us"]);
   EXPECT_EQ(kept["result"]["time_us"], applied["real_us"]);

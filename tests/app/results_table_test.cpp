@@ -73,6 +73,17 @@ TEST(QueryTable, CountsValuesMostFrequentFirst) {
   EXPECT_FALSE(facts.has_numbers);
 }
 
+TEST(QueryTable, EquallyFrequentNumbersAreInTheirOrder) {
+  auto table = std::make_shared<QueryTable>();
+  table->columns = {"number"};
+  table->rows = {{1018.8}, {int64_t{-3}}, {106.2}, {int64_t{9}}};
+  settle_columns(*table);
+  const ColumnFacts facts = describe(std::make_shared<ArrangedRows>(arrange(table, {})), 0);
+  std::vector<std::string> order;
+  for (const ValueCount& value : facts.frequent) order.push_back(value.value);
+  EXPECT_EQ(order, (std::vector<std::string>{"-3", "9", "106.2", "1018.8"}));
+}
+
 TEST(QueryTable, HugeAndEqualNumbersHaveAHistogram) {
   auto table = std::make_shared<QueryTable>();
   table->columns = {"huge", "equal"};

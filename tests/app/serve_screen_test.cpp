@@ -43,6 +43,11 @@ TEST(ServeScreen, WordsThatMakeNoRunAreRefusedAtOnce) {
   const Effects effects = press(state, "r");
   EXPECT_FALSE(submitted<ServeJob>(effects));
   EXPECT_NE(state.message.text.find("--reference is for the command line"), std::string::npos);
+  press(state, ":");
+  type(state, "set more --db x.db");
+  press(state, "Enter");
+  EXPECT_FALSE(submitted<ServeJob>(press(state, "r")));
+  EXPECT_NE(state.message.text.find("start tilewright --db FILE"), std::string::npos);
 }
 
 TEST(ServeScreen, ARunIsSteeredByKeys) {

@@ -182,6 +182,10 @@ TEST(ServeForm, WordsComeBackAsTheForm) {
                                       "ascend-910b4", "--enforce-eager", "--seed", "3"}));
   EXPECT_EQ(form_of(words_of(form, "other")), form);
   EXPECT_EQ(form_of({"tune", "x"}), ServeForm::standard());
+  std::vector<std::string> of_the_shell = words_of(form, "other");
+  of_the_shell.insert(of_the_shell.begin(), {"--db", "x.db", "--json"});
+  of_the_shell.insert(of_the_shell.end(), {"--jobs=2", "-q"});
+  EXPECT_EQ(form_of(of_the_shell), form);
   EXPECT_THROW(form.set("modle", "x"), Error);
 }
 

@@ -28,7 +28,7 @@ TEST(TuneResume, IsRefusedForAnotherMachineOrEvaluatorBeforeAnythingChanges) {
   Sandbox sandbox;
   sandbox.environment["TILEWRIGHT_DB"] = sandbox.path("a.db");
   sandbox.file("time.sh", "echo time_us: 5\n");
-  ASSERT_EQ(sandbox.run(with(kTune, {"--budget", "evaluations=9"})).status, 0);
+  ASSERT_EQ(sandbox.run(with(kTune, {"--budget", "9"})).status, 0);
   const struct {
     std::vector<std::string> options;
     std::vector<std::string> says;

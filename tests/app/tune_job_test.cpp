@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <mutex>
+#include <nlohmann/json.hpp>
 
 #include "app/cli/batch_file.h"
 #include "app/tui/tune/tune_work.h"
 #include "core/base/error.h"
 #include "core/base/file.h"
+#include "core/base/json.h"
 #include "db/store.h"
 #include "tests/app/program.h"
 #include "tests/app/tune_fixture.h"
@@ -77,16 +79,21 @@ TEST(TuneJob, AModelsSessionSaysHowFarItIsServed) {
         const TuneView& view = *std::get<std::shared_ptr<const TuneView>>(result);
         if (!view.stage.empty()) stages.emplace_back(view.stage, view.stage_share);
         if (view.run > 0) stop.request_stop();  // the search is of no interest
-        if (view.run > 0) EXPECT_EQ(view.stage, "");
+        if (view.run > 0) {
+          EXPECT_EQ(view.stage, "");
+        }
       },
       std::make_shared<JobMailbox>());
   run_tune(job, progress);
   ASSERT_FALSE(stages.empty());
   EXPECT_TRUE(stages.front().first.starts_with("serving: ")) << stages.front().first;
+  double least_prepared = 1;
   for (const auto& [stage, share] : stages) {
     EXPECT_GE(share, 0);
     EXPECT_LE(share, 1);
+    if (stage.starts_with("preparing: ")) least_prepared = std::min(least_prepared, share);
   }
+  EXPECT_LT(least_prepared, 1) << "problems are prepared one after the other";
 }
 
 TEST(TuneJob, DoesWhatItIsToldAndEndsWithEverythingKept) {
@@ -124,6 +131,33 @@ TEST(TuneJob, ACancelledSessionIsInterruptedAndKept) {
   EXPECT_EQ(view->phase, TunePhase::kInterrupted);
   Store store = Store::open(folder.path("results.db"), OpenMode::kReadOnly);
   EXPECT_EQ(store.load_run(view->run).status, RunStatus::kInterrupted);
+  EXPECT_GT(view->planned, view->tried);
+  const auto read = watch_run({folder.path("results.db"), view->run}, progress);
+  EXPECT_EQ(read->tried, view->tried);
+  EXPECT_GT(read->planned, read->tried) << "what it was to try is kept";
+}
+
+TEST(TuneJob, ASessionThatGoesOnCountsAllTriesOfItsRun) {
+  const TempFolder folder;
+  const JobProgress progress(
+      {}, [](double) {}, {}, std::make_shared<JobMailbox>());
+  const auto before = run_tune(small_job(folder), progress);
+  TuneJob more = small_job(folder, "evaluations=20");
+  more.tokens.insert(more.tokens.end(), {"--resume", "1"});
+  const auto view = run_tune(more, progress);
+  EXPECT_EQ(view->run, before->run);
+  EXPECT_EQ(view->tried, 20) << "with those of before";
+  EXPECT_EQ(view->planned, 20);
+  EXPECT_EQ(view->problems[0]->tried, 20);
+  const auto read = watch_run({folder.path("results.db"), 1}, progress);
+  EXPECT_EQ(read->tried, 20);
+  EXPECT_EQ(read->problems[0]->best_at, view->problems[0]->best_at);
+  Store store = Store::open(folder.path("results.db"), OpenMode::kReadOnly);
+  EXPECT_EQ(store.trials_of_winners(1, kScreening), std::vector{view->problems[0]->best_at});
+  const Json kept = Json::parse(store.load_run(1).result);
+  EXPECT_EQ(kept["evaluations"].get<int64_t>() + kept["cache_hits"].get<int64_t>() +
+                kept["screened"].get<int64_t>(),
+            20);
 }
 
 TEST(TuneJob, SaysWhatIsWrongWithoutARun) {

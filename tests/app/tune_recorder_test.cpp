@@ -237,6 +237,20 @@ TEST(TuneForm, OfAProblemIsItsCommandLine) {
   EXPECT_EQ(wrong_with(form), "");
   form.options = "--constraint 'open";
   EXPECT_NE(wrong_with(form), "");
+  for (const std::string option : {"--db x.db", "--db=x.db", "--jobs 2", "--json", "-q"}) {
+    form.options = option;
+    EXPECT_NE(wrong_with(form).find("--" + std::string(option == "-q" ? "quiet" : "")),
+              std::string::npos)
+        << option;
+  }
+  form.options = "--db x.db";
+  EXPECT_NE(wrong_with(form).find("start tilewright --db FILE"), std::string::npos);
+  form.options = "--seed 3";
+  EXPECT_EQ(wrong_with(form), "");
+  form.budget = "24";
+  EXPECT_EQ(wrong_with(form), "");
+  form.budget = "24,evaluations=3";
+  EXPECT_NE(wrong_with(form), "");
   form = {};
   form.strategy = "portfolo";
   EXPECT_NE(wrong_with(form).find("portfolio"), std::string::npos);

@@ -143,6 +143,29 @@ TEST(TuneScreen, TheValueUnderTheCursorIsPinnedOrBanned) {
   effects = press(state, "Enter");
   const std::pair<std::string, std::string> typed = {"tile_k", "64"};
   EXPECT_EQ(steered(effects)->limits.bans.front(), typed);
+  const auto refusal = [&](const std::string& command) {
+    type(state, command);
+    EXPECT_EQ(steered(press(state, "Enter")), nullptr) << command;
+    return state.message.text;
+  };
+  EXPECT_NE(refusal(":pin bogus=64").find("no parameter 'bogus' (it has tile_m, "),
+            std::string::npos)
+      << state.message.text;
+  EXPECT_NE(refusal(":ban tile_m=-1").find("(values: 16, 32, "),
+            std::string::npos)
+      << state.message.text;
+}
+
+TEST(TuneScreen, TheBarOfASessionCutShortSaysWhatIsMissing) {
+  TuneRecorder recorder = made_up_session(60, 2);
+  const auto shown = [&](TunePhase phase) {
+    recorder.end_all();
+    recorder.set_phase(phase, 10);
+    State state = tuning_state(recorder);
+    return draw(state).text();
+  };
+  EXPECT_NE(shown(TunePhase::kInterrupted).find("120/400 30 %"), std::string::npos);
+  EXPECT_NE(shown(TunePhase::kDone).find("120/120 100 %"), std::string::npos);
 }
 
 TEST(TuneScreen, NothingCanBeSteeredWhereNothingIsAtWork) {

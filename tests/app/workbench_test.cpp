@@ -422,6 +422,29 @@ TEST(Workbench, ASessionComesBackOnWhateverScreenItWasLeft) {
   }
 }
 
+TEST(Workbench, ASessionComesBackWhenTheProgramWasKilled) {
+  const Sandbox sandbox;
+  const auto kept = [&] {
+    Store store = Store::open(sandbox.path("results.db"), OpenMode::kReadWrite);
+    const auto session = store.load_session("main");
+    return session && contains(session->state, "\"screen\":\"Tune\"") &&
+           contains(session->state, "m=77,n=64,k=64");
+  };
+  {
+    TerminalProgram program(sandbox, {});
+    ASSERT_TRUE(program.shows("? help"));
+    program.type("4:set shape m=77,n=64,k=64\r");
+    ASSERT_TRUE(program.shows("m=77,n=64,k=64"));
+    for (int i = 0; i < 200 && !kept(); ++i) ::usleep(50'000);
+    program.signal(SIGKILL);
+    EXPECT_EQ(program.exit_status(), 128 + SIGKILL);
+  }
+  TerminalProgram program(sandbox, {});
+  EXPECT_TRUE(program.shows("session main, as it was left"));
+  EXPECT_TRUE(program.shows("m=77,n=64,k=64")) << program.screen();
+  EXPECT_TRUE(program.shows("New session")) << program.screen();
+}
+
 TEST(Workbench, ASessionThatDoesNotComeBackIsSaidAndLeftAsItIs) {
   const std::string kNewer = R"({"version": 99, "screen": 7})";
   const Sandbox sandbox;

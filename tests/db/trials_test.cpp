@@ -77,7 +77,7 @@ TEST_F(TrialsTest, AreCountedByProblemOverAllPartsOfARun) {
   EXPECT_EQ(one.failures, 1);
   const TrialCounts& two = counts.at(key(2).problem);
   EXPECT_EQ(two.evaluations, 1);
-  EXPECT_EQ(two.cache_hits, 2) << "of another run, and its own once more";
+  EXPECT_EQ(two.cache_hits, 1) << "of another run; its own once more is no new try";
   EXPECT_EQ(two.screened, 0);
   EXPECT_EQ(two.failures, 0);
 
@@ -91,6 +91,12 @@ TEST_F(TrialsTest, AreCountedByProblemOverAllPartsOfARun) {
   winner.time_us = 1;
   store.save_winners(1, std::vector<Winner>{winner});
   EXPECT_EQ(store.trials_of_winners(1, "screening"), std::vector<int64_t>{2}) << "of its problem";
+  store.record_trials(1, std::vector<TrialRow>{{key(2), "family"},
+                                               {other(2, "tile_m=9"), "random", ok(7), 5, "d"}});
+  winner.config = "tile_m=9";
+  store.save_winners(1, std::vector<Winner>{winner});
+  EXPECT_EQ(store.trials_of_winners(1, "screening"), std::vector<int64_t>{3})
+      << "what was tried twice counts once";
 }
 
 TEST_F(TrialsTest, AreReadFromAPlaceOn) {

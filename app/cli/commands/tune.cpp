@@ -269,10 +269,24 @@ Json json_of(const Tuning& tuning, bool with_winners, double wall_ms) {
   return json;
 }
 
-/// What is kept of a tuning: of a run that was resumed the counts are those of all its parts.
+/// Configs that were to be tried of all problems; nothing where no budget says so.
+std::optional<int64_t> planned_tries(const Tuning& tuning) {
+  int64_t planned = 0;
+  for (const TunedProblem& tuned : tuning.result.problems) {
+    const int64_t tried = tuned.evaluations + tuned.cache_hits + tuned.screened;
+    if (!tuned.complete && tuning.options.max_evaluations == 0) return std::nullopt;
+    const int64_t most =
+        std::min(tuning.options.max_evaluations, tuned.problem->space.product_size());
+    planned += tuned.complete ? tried : std::max(tried, most);
+  }
+  return planned;
+}
+
+/// What is kept of a tuning: the counts are those of all tries of the run, also of the parts before
+/// it was resumed, each config of a problem once.
 Json kept_json(const Tuning& tuning, Store& store) {
   Json json = json_of(tuning, false, tuning.wall_ms);
-  if (tuning.options.resumed_run == 0) return json;
+  if (const auto planned = planned_tries(tuning)) json["planned"] = *planned;
   TrialCounts whole;
   for (const auto& [problem, counts] : store.trial_counts(tuning.run, kScreening)) {
     whole.evaluations += counts.evaluations;

@@ -53,30 +53,30 @@ bool passes(const std::vector<ResultValue>& row, const RowFilter& filter,
 }
 
 void count_values(const ArrangedRows& rows, ColumnFacts& facts) {
-  std::unordered_map<std::string, ValueCount> counts;
+  struct Counted {
+    ValueCount told = {};
+    const ResultValue* value = nullptr;
+  };
+  std::unordered_map<std::string, Counted> counts;
   for (const uint32_t row : rows.rows) {
     const ResultValue& value = rows.table->rows[row][static_cast<size_t>(facts.column)];
     const bool is_null = value.index() == 0;
     facts.nulls += is_null ? 1 : 0;
     std::string text = whole_value(value);
     // NULL and an empty text are two values.
-    ValueCount& counted = counts[(is_null ? "n" : "v") + text];
-    if (counted.count++ == 0) {
-      counted.value = std::move(text);
-      counted.is_null = is_null;
-    }
+    Counted& counted = counts[(is_null ? "n" : "v") + text];
+    if (counted.told.count++ == 0) counted = {{std::move(text), is_null, 1}, &value};
   }
   facts.distinct = std::ssize(counts);
-  for (auto& [key, counted] : counts) facts.frequent.push_back(std::move(counted));
-  const size_t kept = std::min(kMostFrequent, facts.frequent.size());
-  std::ranges::partial_sort(facts.frequent,
-                            facts.frequent.begin() + static_cast<std::ptrdiff_t>(kept),
-                            [](const ValueCount& a, const ValueCount& b) {
-                              if (a.count != b.count) return a.count > b.count;
-                              return std::pair(!a.is_null, std::string_view(a.value)) <
-                                     std::pair(!b.is_null, std::string_view(b.value));
+  std::vector<Counted> sorted;
+  for (auto& [key, counted] : counts) sorted.push_back(std::move(counted));
+  const size_t kept = std::min(kMostFrequent, sorted.size());
+  std::ranges::partial_sort(sorted, sorted.begin() + static_cast<std::ptrdiff_t>(kept),
+                            [](const Counted& a, const Counted& b) {
+                              if (a.told.count != b.told.count) return a.told.count > b.told.count;
+                              return is_before(*a.value, *b.value);
                             });
-  facts.frequent.resize(kept);
+  for (size_t i = 0; i < kept; ++i) facts.frequent.push_back(std::move(sorted[i].told));
 }
 
 void measure_numbers(const ArrangedRows& rows, ColumnFacts& facts) {

@@ -210,7 +210,7 @@ std::vector<WorkbenchCommand> look_commands() {
        .place = Place::kServe,
        .keys = "s",
        .hint = "sort",
-       .help = "requests by age, TTFT, TPOT, E2E, longest stall or state, the most first",
+       .help = "requests by age (youngest first), TTFT, TPOT, E2E, stall or state, the most first",
        .act = next_sort,
        .obstacle = no_run},
       {.id = "serve.reverse",

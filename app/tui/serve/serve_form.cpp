@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "app/tui/workbench_options.h"
 #include "core/base/text.h"
 #include "core/model/model_config.h"
 #include "core/serving/policy.h"
@@ -70,7 +71,8 @@ std::vector<std::string> words_of(const ServeForm& form, const std::string& mach
   return words;
 }
 
-ServeForm form_of(const std::vector<std::string>& words) {
+ServeForm form_of(const std::vector<std::string>& command) {
+  const std::vector<std::string> words = without_workbench_options(command);
   ServeForm form = ServeForm::standard();
   const auto replay = std::ranges::find(words, "replay");
   if (replay == words.end()) return form;
@@ -82,8 +84,6 @@ ServeForm form_of(const std::vector<std::string>& words) {
     const std::string name = is_option ? word->substr(2) : "";
     if (std::ranges::find(kOptions, name) != std::end(kOptions) && has_next) {
       form.set(name, *++word);
-    } else if (name == "db" && has_next) {
-      ++word;  // the workbench has its own
     } else if (!is_option && form.value("model").empty() &&
                (more.empty() || !more.back().starts_with("--"))) {
       form.set("model", *word);

@@ -8,6 +8,7 @@
 #include "app/tui/serve/serve_command.h"
 #include "app/tui/serve/serve_requests.h"
 #include "app/tui/timeline/timeline_screen.h"
+#include "app/tui/workbench_options.h"
 #include "core/base/error.h"
 #include "core/base/format.h"
 #include "core/base/text.h"
@@ -185,6 +186,7 @@ void start_serving(State& state, Effects& effects) {
   ServeState& serve = state.serve;
   const std::vector<std::string> words = words_of(serve.form, state.machine->argument);
   // Says now what is wrong with the words.
+  refuse_workbench_options(words);
   const ReplayCommand check(words, state.db, state.machine->argument, [](std::string_view) {});
   serve.view.reset();
   serve.failure.clear();

@@ -11,6 +11,7 @@
 #include "app/cli/shell_word.h"
 #include "app/cli/tune_arguments.h"
 #include "app/tui/lab/kernel_outcome.h"
+#include "app/tui/workbench_options.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/machine/machine.h"
@@ -79,7 +80,7 @@ std::vector<TuneField> fields_of(const TuneForm& form) {
   fields.push_back({"machine", form.machine, "a preset or a machine file", machine_names()});
   fields.push_back({"budget",
                     form.budget,
-                    "configs for each problem, or seconds; empty: the usual",
+                    "configs for each problem: 24, or evaluations=24,seconds=60; empty: the usual",
                     {"", "evaluations=50", "evaluations=200", "evaluations=1000", "seconds=60"}});
   std::vector<std::string> strategies = strategy_names();
   strategies.insert(strategies.begin(), "");
@@ -89,7 +90,11 @@ std::vector<TuneField> fields_of(const TuneForm& form) {
                     form.evaluator,
                     "sim, table:FILE, or 'cmd PROGRAM {tile_m} ...' that times configs",
                     {"sim"}});
-  fields.push_back({"options", form.options, "more, such as --dtype i8 --pin tile_m=128", {}});
+  fields.push_back({"options",
+                    form.options,
+                    is_kernel(form.target) ? "more, such as --dtype i8 --pin tile_m=128"
+                                           : "more, such as --limit 60 (requests) --pin tile_m=128",
+                    {}});
   return fields;
 }
 
@@ -145,6 +150,7 @@ std::string wrong_with(const TuneForm& form) {
   try {
     std::vector<Option> options = find_command("tune").options;
     options.insert(options.end(), global_options().begin(), global_options().end());
+    refuse_workbench_options(split_words(form.options));
     check_tune_arguments(parse_options(tokens_of(form), options));
   } catch (const Error& error) {
     return error.message();

@@ -104,11 +104,42 @@ class TuneRun {
                                           : "done; the winners are kept",
                     seconds());
     fetch_messages();
-    return std::make_shared<const TuneView>(recorder_->view(seconds()));
+    return with_all_tries(recorder_->view(seconds()));
   }
 
  private:
   double seconds() const { return wall_seconds() - started_; }
+
+  /// The view with every try of the run: also with those of before it was resumed, and of the end,
+  /// when problems share configs. So it is what the database shows later on.
+  std::shared_ptr<const TuneView> with_all_tries(TuneView view) const {
+    const JobProgress whole({}, [](double) {});  // also of a session that was stopped
+    const auto kept = watch_run({job_.globals.db, view.run}, whole);
+    for (auto& shown : view.problems) {
+      const auto found = std::ranges::find(kept->problems, shown->problem, &problem_text);
+      if (found == kept->problems.end()) continue;
+      auto problem = std::make_shared<TuneProblemView>(*shown);
+      const int64_t more = std::max<int64_t>(0, (*found)->tried - problem->tried);
+      problem->trials = (*found)->trials;
+      problem->tried += more;
+      problem->screened = (*found)->screened;
+      problem->failed = (*found)->failed;
+      problem->best_at = (*found)->best_at;
+      if (problem->best_us <= 0) {
+        problem->best = (*found)->best;
+        problem->best_us = (*found)->best_us;
+      }
+      if (problem->baseline_us <= 0) problem->baseline_us = (*found)->baseline_us;
+      view.tried += more;
+      if (view.planned > 0 && view.phase == TunePhase::kDone) view.planned += more;
+      shown = std::move(problem);
+    }
+    view.left_out = kept->left_out;
+    return std::make_shared<const TuneView>(std::move(view));
+  }
+  static const std::string& problem_text(const std::shared_ptr<const TuneProblemView>& problem) {
+    return problem->problem;
+  }
 
   /// Refused here, as its jobs would be runs of their own.
   static void refuse_batch(const Arguments& arguments) {

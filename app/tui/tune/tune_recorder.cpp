@@ -288,7 +288,11 @@ TuneView TuneRecorder::view(double wall_seconds) {
     entry.is_changed = false;
     view_.problems.push_back(entry.shown);
     view_.tried += entry.now.tried;
-    view_.planned += entry.now.has_ended ? entry.now.tried : entry.now.planned;
+    // A search that was cut short has more before it than it did.
+    const bool is_whole = entry.now.has_ended && view_.phase == TunePhase::kDone;
+    view_.planned += is_whole              ? entry.now.tried
+                     : entry.now.has_ended ? std::max(entry.now.tried, entry.now.planned)
+                                           : entry.now.planned;
     is_bounded = is_bounded && (entry.now.planned > 0 || entry.now.has_ended);
   }
   if (!is_bounded) view_.planned = 0;

@@ -139,7 +139,7 @@ void draw_problems(const State& state, Canvas canvas) {
   const bool has_ops =
       std::ranges::any_of(view.problems, [](const auto& problem) { return !problem->ops.empty(); });
   std::vector<Column> columns = {{"problem", 24},   {"tried", 9, true}, {"best", 10, true},
-                                 {"gain", 7, true}, {"state", 12},      {"config", 24}};
+                                 {"gain", 7, true}, {"state", 15},      {"config", 24}};
   if (has_ops) columns.insert(columns.begin() + 1, {"ops", 12});
   table.columns = fit_columns(std::move(columns), 0, canvas.width());
   table.rows = static_cast<int>(view.problems.size());

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "app/cli/shell_word.h"
 #include "app/tui/lab/kernel_outcome.h"
@@ -10,10 +11,12 @@
 #include "app/tui/tune/tune_heat.h"
 #include "app/tui/tune/tune_screen.h"
 #include "app/tui/tune/tune_work.h"
+#include "app/tui/workbench_options.h"
 #include "core/base/error.h"
 #include "core/base/format.h"
 #include "core/base/text.h"
 #include "tuner/evaluate/command_template.h"
+#include "tuner/session/space_limits.h"
 
 namespace tilewright {
 
@@ -76,7 +79,7 @@ int64_t round_step(int64_t from, int step) {
 
 /// The form of a command line of `tilewright tune`; Error (usage) for others.
 TuneForm form_of_command(const std::string& command, const TuneForm& before) {
-  std::vector<std::string> words = split_words(command);
+  const std::vector<std::string> words = without_workbench_options(split_words(command));
   if (words.size() < 3 || words[1] != "tune") {
     throw Error(ErrorKind::kUsage, "the run was not made by `tilewright tune`: " + command);
   }
@@ -96,7 +99,7 @@ TuneForm form_of_command(const std::string& command, const TuneForm& before) {
       value = words[++i];
       has_value = true;
     }
-    if (option == "--db" || option == "--resume" || option == "--jobs") continue;
+    if (option == "--resume") continue;
     const std::string name = option.starts_with("--") ? option.substr(2) : "";
     const bool is_field = name == "shape" || name == "workload" || name == "machine" ||
                           name == "budget" || name == "strategy" || name == "evaluator";
@@ -209,6 +212,25 @@ void step_budget(State& state, Effects& effects, int step) {
   steer(state, effects, std::move(command));
 }
 
+namespace {
+
+/// Refuses names and values that no problem of the session has, as far as its spaces are known.
+void refuse_unknown(const TuneView& view, const SpaceLimits& limits) {
+  std::optional<Error> refusal;
+  for (const auto& problem : view.problems) {
+    if (!problem->spaces) continue;
+    try {
+      limited(problem->spaces->legal, limits);
+      return;
+    } catch (const Error& error) {
+      if (!refusal) refusal = error;
+    }
+  }
+  if (refusal) throw Error(*refusal);
+}
+
+}  // namespace
+
 void limit_value(State& state, Effects& effects, bool is_pin, bool is_across,
                  std::string_view assignment) {
   std::pair<std::string, std::string> limit;
@@ -230,6 +252,7 @@ void limit_value(State& state, Effects& effects, bool is_pin, bool is_across,
   TuneCommand command;
   command.kind = TuneCommand::Kind::kLimit;
   (is_pin ? command.limits.pins : command.limits.bans) = {limit};
+  if (state.tune.view) refuse_unknown(*state.tune.view, command.limits);
   state.say(fmt::format("{} {}={} from the next round on; the log says what came of it",
                         is_pin ? "pin" : "ban", limit.first, limit.second));
   steer(state, effects, std::move(command));

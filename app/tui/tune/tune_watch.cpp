@@ -96,6 +96,13 @@ class RunWatch {
     return has ? printable(json[key].get<std::string>()) : "";
   }
 
+  /// Configs that an interrupted session was to try; 0: not known, as of one that was killed.
+  int64_t planned() const {
+    const Json json = Json::parse(run_.result, nullptr, false);
+    const bool has = json.is_object() && json.contains("planned");
+    return has && json["planned"].is_number_integer() ? json["planned"].get<int64_t>() : 0;
+  }
+
   /// What times the default is what times the winners; the rest was looked at by a cheaper one.
   std::string evaluator() const {
     for (const StoredTrial& row : rows_) {
@@ -127,6 +134,9 @@ class RunWatch {
       recorder.note("its process is gone; what it measured is kept", -1, true);
     }
     TuneView view = recorder.view(run_.wall_ms / 1e3);
+    if (view.phase == TunePhase::kInterrupted || view.phase == TunePhase::kFailed) {
+      view.planned = std::max(view.tried, planned());
+    }
     if (before) view.per_second = static_cast<double>(view.tried - *before) / kLookSeconds;
     add_winners(view);
     return std::make_shared<const TuneView>(std::move(view));
@@ -145,10 +155,10 @@ class RunWatch {
     for (const StoredTrial& row : rows_) {
       const bool counts = is_exact(row);
       if (!counts && measured.contains({row.key.problem, row.key.config})) continue;
-      // Problems between the members of a family are looked at, but not searched; what members
-      // share is looked at again.
-      if (row.proposer == "probe" || !seen.emplace(row.key.problem, row.key.config).second)
-        continue;
+      // What a cheaper evaluator was only asked in advance is no try. Problems between the members
+      // of a family are looked at, but not searched; what members share is looked at again.
+      if (row.proposer == kScreening || row.proposer == "probe") continue;
+      if (!seen.emplace(row.key.problem, row.key.config).second) continue;
       try {
         const Problem& problem = problem_of(row.key.problem);
         recorder.take(problem, config_of(row), row.measurement, !counts,
