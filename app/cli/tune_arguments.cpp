@@ -26,16 +26,6 @@ bool is_whole_number(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, is_digit);
 }
 
-/// --budget with the name of a number that has none.
-std::string budget_text(const Arguments& arguments) {
-  const std::string text = arguments.text("budget");
-  std::vector<std::string> parts;
-  for (const std::string_view part : split(std::string_view(text), ',')) {
-    parts.push_back(fmt::format("{}{}", is_whole_number(part) ? "evaluations=" : "", part));
-  }
-  return join(parts, ",");
-}
-
 /// "a=1,b=2", several of one name allowed.
 std::vector<std::pair<std::string, std::string>> pairs_of(const Arguments& arguments,
                                                           const char* option) {
@@ -94,11 +84,20 @@ std::optional<SizeRange> parse_range(const std::string& size, std::string_view t
 
 }  // namespace
 
+std::string named_budget(std::string_view text) {
+  std::vector<std::string> parts;
+  for (const std::string_view part : split(text, ',')) {
+    parts.push_back(fmt::format("{}{}", is_whole_number(part) ? "evaluations=" : "", part));
+  }
+  return join(parts, ",");
+}
+
 TuneBudget read_budget(const Arguments& arguments) {
   TuneBudget budget;
   if (!arguments.has("budget")) return budget;
   const std::vector<std::string> known = {"evaluations", "seconds", "gain"};
-  for (const auto& [name, value] : parse_assignments(budget_text(arguments), "--budget")) {
+  for (const auto& [name, value] :
+       parse_assignments(named_budget(arguments.text("budget")), "--budget")) {
     if (name == "evaluations") {
       budget.evaluations = parse_int(value, "--budget evaluations");
       if (*budget.evaluations < 1) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "app/cli/options.h"
@@ -18,7 +19,10 @@ struct TuneBudget {
   double gain = 0;                     ///< fraction that is not worth going on; 0: go on
 };
 
-/// "evaluations=N,seconds=S,gain=PERCENT". Error (usage).
+/// The text of --budget with the name of a number that has none: "24" is "evaluations=24".
+std::string named_budget(std::string_view text);
+
+/// "evaluations=N,seconds=S,gain=PERCENT", or N alone. Error (usage).
 TuneBudget read_budget(const Arguments& arguments);
 
 /// --pin, --ban and --constraint. Error (usage) for malformed pairs; names and values are checked

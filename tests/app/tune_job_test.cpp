@@ -176,7 +176,7 @@ TEST(WriteBatch, AddsJobsThatTheCommandReads) {
   const std::string path = folder.path("batch.json");
   TuneForm form = form_for(small_gemm(), {});
   form.machine = "ascend-910b2";
-  form.budget = "evaluations=30";
+  form.budget = "30";
   form.options += " --pin tile_m=64 --no-transfer";
   write_batch({path, tokens_of(form), form.machine, 7});
   form.target = "qwen2-7b";

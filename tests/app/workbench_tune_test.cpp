@@ -57,7 +57,7 @@ TEST(WorkbenchTune, ASessionIsPausedSteeredStoppedAndResumed) {
   program.type(" ");
   ASSERT_TRUE(program.shows("running"));
   program.type(":ban nonsense=3\r");
-  ASSERT_TRUE(program.shows("ban nonsense=3:"));
+  ASSERT_TRUE(program.shows("no parameter 'nonsense'"));
   program.type("S");
   ASSERT_TRUE(program.shows("run 1: interrupted"));
   program.type("R");

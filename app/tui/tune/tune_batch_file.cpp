@@ -9,6 +9,7 @@
 #include "app/cli/batch_file.h"
 #include "app/cli/command.h"
 #include "app/cli/options.h"
+#include "app/cli/tune_arguments.h"
 #include "app/tui/tune/tune_work.h"
 #include "core/base/error.h"
 #include "core/base/file.h"
@@ -43,7 +44,7 @@ Json shape_of(const std::string& text) {
 /// Evaluations and seconds have a key of their own; anything else stays an option.
 bool add_budget(Json& job, const std::string& text) {
   Json budget = Json::object();
-  for (const auto& [name, value] : parse_assignments(text, "--budget")) {
+  for (const auto& [name, value] : parse_assignments(named_budget(text), "--budget")) {
     if (name == "evaluations") {
       budget[name] = parse_int(value, "--budget evaluations");
     } else if (name == "seconds") {

@@ -80,7 +80,7 @@ std::vector<TuneField> fields_of(const TuneForm& form) {
   fields.push_back({"machine", form.machine, "a preset or a machine file", machine_names()});
   fields.push_back({"budget",
                     form.budget,
-                    "configs for each problem: 24, or evaluations=24,seconds=60; empty: the usual",
+                    "evaluations=24,seconds=60 or 24 configs each; empty: usual",
                     {"", "evaluations=50", "evaluations=200", "evaluations=1000", "seconds=60"}});
   std::vector<std::string> strategies = strategy_names();
   strategies.insert(strategies.begin(), "");

@@ -104,7 +104,7 @@ void draw_tune_matters(const State& state, Canvas canvas) {
     canvas.text(kNames + bar + kShare + 1, y, fmt::format("best {}", best->value), Role::kDim);
   }
   canvas.text(0, canvas.height() - 1,
-              fmt::format("variance explained, {} tries; the rest {}",
+              fmt::format("variance explained in {} tries; rest {}",
                           format_count(analysis.trials), format_share(analysis.together)),
               Role::kDim);
 }
