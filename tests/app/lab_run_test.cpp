@@ -143,7 +143,7 @@ TEST(LabRun, AdviceThatDoesNotPayIsShownSoAndNotFollowed) {
     EXPECT_NE(screen.find(part), std::string::npos) << part << "\n" << screen;
   }
   EXPECT_EQ(job_in<RunKernelJob>(press(state, "a")), nullptr);
-  EXPECT_EQ(state.message.text, "apply: would not pay (est. +8.3 %)");
+  EXPECT_EQ(state.message.text, "would not pay (est. +8.3 %)");
 }
 
 TEST(LabRun, OnlyEqualProblemsAreCompared) {
