@@ -17,11 +17,13 @@ std::string Shard::text() const {
 
 void Shard::keep_own(std::vector<TuneProblem>& problems) const {
   if (is_whole()) return;
-  // A problem that stands twice, for other ops of a model, is one.
+  // A problem that stands twice, for other ops of a model, is one; and a fused problem goes with
+  // the one that it is instead of, whose winner decides over its own.
   std::map<std::string, int> places;
   std::erase_if(problems, [&](const TuneProblem& each) {
     const auto next = first + static_cast<int>(places.size());
-    const int place = places.try_emplace(each.problem.text(), next).first->second;
+    const std::string text = each.apart ? each.apart->problem : each.problem.text();
+    const int place = places.try_emplace(text, next).first->second;
     return place % count != index - 1;
   });
 }

@@ -136,6 +136,29 @@ TEST(Shard, EveryProblemIsInExactlyOneAndTwinsStayTogether) {
   EXPECT_EQ(seen, (std::vector<int>{0, 2, 2, 1, 1, 1, 1, 1}));
 }
 
+TEST(Shard, AFusedProblemGoesWithTheOneThatItIsInsteadOf) {
+  const auto problem = [](int64_t m, const char* epilogue) {
+    TuneProblem each;
+    each.problem = parse_problem(
+        fmt::format("gemm f16 f16 f16 nd nz nd m={} n=64 k=32 epilogue={}", m, epilogue));
+    return each;
+  };
+  std::vector<int> balance(8);
+  for (int index = 1; index <= 3; ++index) {
+    std::vector<TuneProblem> problems;
+    for (int m = 1; m <= 7; ++m) {
+      problems.push_back(problem(m, "silu_mul"));
+      problems.back().apart = TuneApart{problem(m, "none").problem.text(), 1};
+    }
+    for (int m = 7; m >= 1; --m) problems.push_back(problem(m, "none"));
+    Shard{index, 3, 0}.keep_own(problems);
+    for (const TuneProblem& each : problems) {
+      balance[static_cast<size_t>(each.problem.size("m"))] += each.apart ? 1 : -1;
+    }
+    EXPECT_EQ(balance, std::vector<int>(8));
+  }
+}
+
 TEST(Shard, HasAFileBesideTheDatabase) {
   EXPECT_EQ(shard_path("/a/results.db", {2, 4, 0}), "/a/results.shard-2-of-4.db");
   EXPECT_EQ(shard_path("r", {1, 2, 0}), "r.shard-1-of-2");
