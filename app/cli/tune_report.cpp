@@ -214,6 +214,16 @@ TuneSummary summarise(const TuneResult& result, CallCounts calls) {
   return summary;
 }
 
+FusedCount count_fused(const TuneResult& result) {
+  FusedCount count;
+  for (const TunedProblem& tuned : result.problems) {
+    if (!tuned.problem->apart) continue;
+    ++count.problems;
+    count.faster += beats_apart(tuned, result) ? 1 : 0;
+  }
+  return count;
+}
+
 void add_to_json(const TuneSummary& summary, bool with_winners, Json& json) {
   const TuneResult& result = *summary.result;
   json["problems"] = result.problems.size();
@@ -226,6 +236,9 @@ void add_to_json(const TuneSummary& summary, bool with_winners, Json& json) {
   json["gain_percent"] = summary.gain() > 0 ? Json(100 * (summary.gain() - 1)) : Json(nullptr);
   json["screened"] = result.screened;
   json["replayed"] = result.replayed;
+  if (const FusedCount fused = count_fused(result); fused.problems > 0) {
+    json["fused"] = {{"problems", fused.problems}, {"faster", fused.faster}};
+  }
   json["interrupted"] = result.interrupted;
   json["out_of_time"] = result.out_of_time;
   if (!with_winners) return;
@@ -274,6 +287,10 @@ std::string tune_text(const TuneSummary& summary, int64_t run, const std::string
                         100 * (summary.gain() - 1));
   } else if (summary.best_us > 0) {
     text += fmt::format("{}untuned failed, tuned {}\n", scope, format_us(summary.best_us));
+  }
+  if (const FusedCount fused = count_fused(result); fused.problems > 0) {
+    text += fmt::format("fused with the op behind it a GEMM is faster in {} of {} problems\n",
+                        fused.faster, fused.problems);
   }
   const bool is_one = result.problems.size() == 1;
   if (is_one) text += verdict_line(result.problems.front());

@@ -41,6 +41,13 @@ void add_to_json(const TuneSummary& summary, bool with_winners, Json& json);
 /// Every winner, those that take the most time first.
 QueryResult winner_table(const TuneSummary& summary);
 
+/// Problems of GEMMs with the op behind them, and in how many of them that is faster than apart.
+struct FusedCount {
+  int64_t problems = 0;
+  int64_t faster = 0;
+};
+FusedCount count_fused(const TuneResult& result);
+
 /// For people: what was done, the gain, the winners that take the most time, the ranges of
 /// families, and what the trials of a single problem say. `run`: its number; `coverage`: a line
 /// on how much was tried, or "".

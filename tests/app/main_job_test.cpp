@@ -7,8 +7,10 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/base/file.h"
 #include "tests/app/program.h"
 
 namespace tilewright {
@@ -107,6 +109,28 @@ TEST_F(MainJob, ReplayComparesThePlanWithNone) {
       json["gain"]["mean_tpot_ms"].get<double>(),
       json["runs"][1]["mean_tpot_ms"].get<double>() / json["runs"][0]["mean_tpot_ms"].get<double>(),
       1e-9);
+}
+
+TEST_F(MainJob, FusedLaunchesAreTunedExportedAndUsed) {
+  const Json json = tune({"--for", "gemm,fusion"});
+  EXPECT_GT(json["fused"]["problems"], 0);
+  ASSERT_GT(json["fused"]["faster"], 0);
+  ASSERT_EQ(sandbox_.run({"export", "-o", "plan.json", "-q"}).status, 0);
+  const Json plan = Json::parse(read_file(sandbox_.path("plan.json")));
+  ASSERT_FALSE(plan["fusion"].empty());
+  const std::string fused = plan["fusion"][0]["ops"];
+  Json apart = plan;
+  apart.erase("fusion");
+  sandbox_.file("apart.json", apart.dump());
+  const Json both =
+      json_of(Arguments{"replay", "config.json", "--plan", "plan.json", "--compare", "apart.json"} +
+              serving_);
+  const auto has_fused = [&](const Json& run) {
+    return std::ranges::any_of(run["by_op"], [&](const Json& op) { return op["op"] == fused; });
+  };
+  EXPECT_TRUE(has_fused(both["runs"][0]));
+  EXPECT_FALSE(has_fused(both["runs"][1]));
+  EXPECT_LE(both["runs"][0]["device_us"], both["runs"][1]["device_us"]);
 }
 
 TEST_F(MainJob, ReplayIsTheSameForAnyNumberOfJobs) {
