@@ -143,7 +143,9 @@ TEST(ModelExecutor, FusesOpsAtTheRowsThatThePlanSays) {
   EXPECT_GT(ns_of(more, "rms_norm"), ns_of(apart.execute(decodes(32, 100), 0), "rms_norm"));
   // What is launched is the GEMM with that epilogue.
   for (const StepLaunch& launch : fused.launches(decodes(16, 100))) {
-    if (launch.op == "gate_up+silu_mul") EXPECT_EQ(launch.problem.epilogue, "silu_mul");
+    if (launch.op == "gate_up+silu_mul") {
+      EXPECT_EQ(launch.problem.epilogue, "silu_mul");
+    }
     EXPECT_NE(launch.op, "silu_mul");
   }
   // A vendor's library has no such launches.
