@@ -1,4 +1,5 @@
 #include "core/base/random.h"
+#include "core/model/decoder_graph.h"
 #include "kernels/fused/fused_check.h"
 #include "tests/tuner/fusion_fixture.h"
 #include "tuner/fusion/fusion_study.h"
@@ -268,6 +269,32 @@ ENTRY e {
   // Two ops of the body, one of the condition.
   EXPECT_EQ(summary.launches, 3);
   EXPECT_EQ(summary.launches_run, 5 * 2 + 6);
+}
+
+TEST(FusionStudy, LeavesKernelsThatTheInterpreterRefusesUncompared) {
+  // 2e8 elements: more memory than the interpreter takes, whatever work is allowed.
+  const OpGraph graph = parse_hlo(module_of("x = f32[20000,10000]{1,0} parameter(0)\n"
+                                            "ROOT y = f32[20000,10000]{1,0} negate(x)"),
+                                  "m.hlo");
+  FusionStudy study(graph, load_machine("ascend-910b2"), 2);
+  const EqualityCheck check = study.check(study.plan(find_fusion_planner("none")), 1e12, 1);
+  EXPECT_EQ(check.kernels, 1);
+  EXPECT_EQ(check.checked, 0);
+  EXPECT_EQ(check.verdict(), "reduced");
+}
+
+TEST(FusionStudy, TimesAModelLayerWithItsProductsApartAndJoined) {
+  const OpGraph graph = prepared_for_fusion(decoder_graph(load_model("qwen2-7b"), 32).graph);
+  const Machine machine = load_machine("ascend-910b2");
+  FusionStudy apart(graph, machine, 2);
+  FusionStudy joined(graph, machine, 2, true);
+  const FusionPlanner& planner = find_fusion_planner("tilewright");
+  const GraphPlan plan = joined.plan(planner);
+  const PlanSummary with = joined.summarize(plan);
+  const PlanSummary without = apart.summarize(apart.plan(planner));
+  EXPECT_LT(with.launches, without.launches);
+  EXPECT_LT(with.time_us, without.time_us);
+  EXPECT_NE(joined.check(plan, 1e8, 1).verdict(), "no");
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "core/base/error.h"
 #include "core/base/statistics.h"
+#include "core/graph/interpreter.h"
 #include "core/graph/interpreter_work.h"
 #include "kernels/fused/fused_check.h"
 
@@ -133,7 +134,12 @@ EqualityCheck FusionStudy::check(const GraphPlan& plan, double most_operations, 
       ++check.kernels;
       const KernelGraph alone = graph_of(at.region, kernel);
       const InterpreterWork work = interpreter_work(alone.graph);
-      if (work.flops + work.bytes / 8 > most_operations) continue;
+      // What the interpreter would refuse is too large, too.
+      const InterpreterLimits limits;
+      if (work.flops + work.bytes / 8 > most_operations || work.bytes > limits.bytes ||
+          work.flops > limits.flops) {
+        continue;
+      }
       ++check.checked;
       const FusedKernel planned = plan_fused_kernel(at.region, kernel, shared_.machine());
       const CheckResult result = check_fused_kernel(at.region, planned, shared_.machine(), seed);
