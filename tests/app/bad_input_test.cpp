@@ -130,6 +130,7 @@ TEST(BadInput, MalformedRequestsAreUsageErrors) {
       {{"tune", "gemm", "--shape", "m=1,n=1,k=1", "--budget", "gain=0"}, 2, {"above 0"}},
       {{"tune", "gemm", "--shape", "m=1,n=1,k=1", "--within", "0.5"}, 2, {"--within 0.5"}},
       {{"tune", "qwen2-7b", "--workload", "chat", "--for", "attention"}, 2, {"'attention'"}},
+      {{"tune", "qwen2-7b", "--workload", "chat", "--for", "fusion"}, 2, {"gemm,fusion"}},
       {{"replay", "qwen2-7b", "--workload", "chat", "--limit", "0"}, 2, {"--limit"}},
       {{"replay", "qwen2-7b", "--workload", "chat", "--limit", "2", "--rate", "-1"}, 2, {"rate"}},
       {{"replay", "qwen2-7b", "--workload", "chat", "--slo", "ttft=soon"}, 2, {"soon"}},

@@ -120,6 +120,11 @@ TEST(FuseCommand, RefusesWhatMakesNoSense) {
   };
   const Case cases[] = {
       {{"fuse", path, "--planner", "xlaa"}, 3, "did you mean 'xla'"},
+      {{"fuse", path, "--gemm-fusion", "maybe"}, 2, "want on or off"},
+      {{"fuse", path, "--tokens", "16"}, 2, "--tokens is for a model's layer"},
+      {{"fuse", "qwen2-7b", "--tokens", "0"}, 2, "--tokens"},
+      {{"fuse", "qwen2-7b", "--tp", "5"}, 2, "5"},
+      {{"fuse", "qwen2-7b", "--quantization", "w4"}, 2, "'w4'"},
       {{"fuse", path, "--explain", "e.1"}, 2, "want the names of two ops"},
       {{"fuse", path, "--explain", "e.1,nobody"}, 3, "no op 'nobody'"},
       {{"fuse", path, "--sweep", "ub=1,2"}, 2, "want launch="},
@@ -132,6 +137,20 @@ TEST(FuseCommand, RefusesWhatMakesNoSense) {
     EXPECT_EQ(outcome.status, one.status) << one.message << ": " << outcome.err;
     EXPECT_NE(outcome.err.find(one.message), std::string::npos) << outcome.err;
   }
+}
+
+TEST(FuseCommand, TakesALayerOfAModelWithItsGemmsFused) {
+  Sandbox sandbox;
+  const auto total = [&](const char* fusion) {
+    const Json json = json_of(sandbox, {"fuse", "qwen2-7b", "--tokens", "32", "--planner",
+                                        "xla,tilewright", "--gemm-fusion", fusion});
+    EXPECT_EQ(json["gemm_fusion"], fusion);
+    EXPECT_NE(json["planners"][1]["equal_to_reference"], "no");
+    // Others leave GEMMs alone.
+    EXPECT_EQ(json["planners"][0]["launches"]["total"], 12);
+    return json["planners"][1]["launches"]["total"].get<int>();
+  };
+  EXPECT_LT(total("on"), total("off"));
 }
 
 }  // namespace
