@@ -305,6 +305,9 @@ void Database::fail(int code, SqlAuthor author) const {
     const std::string finding = damage();
     if (!finding.empty()) throw DamagedError(path_, finding);
   }
+  if (primary == SQLITE_BUSY || primary == SQLITE_LOCKED || primary == SQLITE_PROTOCOL) {
+    throw LockedError(error_of(code, path_, text));
+  }
   throw error_of(code, path_, text);
 }
 

@@ -36,6 +36,12 @@ class DamagedError : public Error {
   std::string finding_;
 };
 
+/// Another process holds a lock that is needed.
+class LockedError : public Error {
+ public:
+  explicit LockedError(const Error& error) : Error(error) {}
+};
+
 /// SQL of the user's is wrong, or not allowed.
 class SqlError : public Error {
  public:

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <filesystem>
 #include <system_error>
+#include <thread>
 
 #include "core/base/error.h"
 #include "core/base/text.h"
@@ -110,9 +112,20 @@ Store Store::open(const std::string& path, OpenMode mode, int busy_timeout_ms) {
     throw Error(ErrorKind::kNotFound,
                 fmt::format("there is no results database {}; a run or a tuning makes one", path));
   }
-  auto database = std::make_unique<Database>(path, mode, busy_timeout_ms);
-  prepare_schema(*database, mode);
-  return Store(std::move(database));
+  // Where several make a file at the same time, SQLite refuses some steps at once, without waiting.
+  const auto begin = std::chrono::steady_clock::now();
+  const auto patience = std::chrono::milliseconds(busy_timeout_ms);
+  while (true) {
+    try {
+      auto database = std::make_unique<Database>(path, mode, busy_timeout_ms);
+      prepare_schema(*database, mode);
+      return Store(std::move(database));
+    } catch (const LockedError&) {
+      constexpr std::chrono::milliseconds kPause(5);
+      if (std::chrono::steady_clock::now() - begin + kPause >= patience) throw;
+      std::this_thread::sleep_for(kPause);
+    }
+  }
 }
 
 void Store::save_machine(std::string_view name, std::string_view fingerprint,
