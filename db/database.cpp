@@ -226,6 +226,10 @@ Database::Database(const std::string& path, OpenMode mode, int busy_timeout_ms) 
   sqlite3_db_config(connection, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
 }
 
+void Database::set_busy_timeout(int milliseconds) {
+  sqlite3_busy_timeout(handle(), milliseconds);
+}
+
 void Database::execute(const char* sql) {
   const int code = sqlite3_exec(handle(), sql, nullptr, nullptr, nullptr);
   if (code != SQLITE_OK) fail(code);

@@ -116,6 +116,8 @@ class Database {
   sqlite3* handle() const { return connection_.get(); }
 
   /// Runs SQL text of any number of statements without parameters.
+  /// How long a statement waits for a lock of another process.
+  void set_busy_timeout(int milliseconds);
   void execute(const char* sql);
 
   /// The statement of that SQL text, prepared once and kept; it is reset before it is returned.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <system_error>
@@ -113,17 +114,18 @@ Store Store::open(const std::string& path, OpenMode mode, int busy_timeout_ms) {
                 fmt::format("there is no results database {}; a run or a tuning makes one", path));
   }
   // Where several make a file at the same time, SQLite refuses some steps at once, without waiting.
-  const auto begin = std::chrono::steady_clock::now();
-  const auto patience = std::chrono::milliseconds(busy_timeout_ms);
-  while (true) {
+  constexpr int kTries = 40;
+  constexpr int kPauseMs = 10;
+  for (int tried = 1;; ++tried) {
     try {
-      auto database = std::make_unique<Database>(path, mode, busy_timeout_ms);
+      const int patience_ms = tried == 1 ? busy_timeout_ms : std::min(busy_timeout_ms, kPauseMs);
+      auto database = std::make_unique<Database>(path, mode, patience_ms);
       prepare_schema(*database, mode);
+      database->set_busy_timeout(busy_timeout_ms);
       return Store(std::move(database));
     } catch (const LockedError&) {
-      constexpr std::chrono::milliseconds kPause(5);
-      if (std::chrono::steady_clock::now() - begin + kPause >= patience) throw;
-      std::this_thread::sleep_for(kPause);
+      if (tried == kTries || busy_timeout_ms == 0) throw;
+      std::this_thread::sleep_for(std::chrono::milliseconds(kPauseMs));
     }
   }
 }
