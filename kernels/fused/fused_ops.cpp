@@ -7,6 +7,7 @@
 #include "core/base/error.h"
 #include "core/graph/number_format.h"
 #include "core/graph/strided.h"
+#include "kernels/fused/product_part.h"
 #include "kernels/fused/recipes.h"
 
 namespace tilewright {
@@ -380,6 +381,10 @@ bool is_index(const Region& region, const std::vector<int32_t>& ops, int32_t op)
 
 std::string why_not_together(const Region& region, const std::vector<int32_t>& ops) {
   const Computation& computation = region.computation();
+  const auto products = std::ranges::count_if(ops, [&](int32_t op) { return is_dot(region, op); });
+  if (products > kMostProducts) {
+    return fmt::format("a kernel holds at most {} dots, not {}", kMostProducts, products);
+  }
   for (const int32_t index : ops) {
     const Op& op = computation.op(index);
     if (op.opcode == HloOpcode::kDot) {

@@ -12,6 +12,10 @@
 
 namespace tilewright {
 
+/// Most dots of a kernel: what comes before, between and behind two products is one kernel, as in
+/// attention. A third would need more flags than an instruction has.
+constexpr int kMostProducts = 2;
+
 /// What products of one launch share.
 struct ProductTurns {
   /// Of several products: a flag of each cube core, set when it is through with one. -1: there is

@@ -177,6 +177,16 @@ TEST(FusedProduct, RefusesWhatIsNoPlainProduct) {
             std::string::npos);
 }
 
+TEST(FusedProduct, RefusesMoreThanTwo) {
+  const std::string dims = ", lhs_contracting_dims={1}, rhs_contracting_dims={0}\n";
+  EXPECT_THROW(Fused(module_of("x = f32[64,64]{1,0} parameter(0)\n"
+                               "y = f32[64,64]{1,0} parameter(1)\n"
+                               "a = f32[64,64]{1,0} dot(x, y)" +
+                               dims + "b = f32[64,64]{1,0} dot(y, x)" + dims +
+                               "ROOT c = f32[64,64]{1,0} dot(a, b)" + dims)),
+               Error);
+}
+
 TEST(FusedProduct, RefusesToReadWhatIsOnlyShown) {
   EXPECT_THROW(Fused(module_of("x = f32[100]{0} parameter(0)\n b = f32[64,90]{1,0} parameter(1)\n"
                                "a = f32[100,64]{1,0} broadcast(x), dimensions={0}\n"

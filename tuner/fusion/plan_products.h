@@ -1,12 +1,9 @@
 #pragma once
 
+#include "kernels/fused/product_part.h"
 #include "tuner/fusion/planner.h"
 
 namespace tilewright {
-
-/// Most dots of a kernel: what comes before, between and behind two products is one kernel, as in
-/// attention.
-constexpr int kMostProducts = 2;
 
 /// Joins the dots of a plan, which run by themselves in it, with kernels that make what they read
 /// or read what they make, wherever that saves time (GEMM prologue and epilogue, cube-vector
