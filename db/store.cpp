@@ -169,6 +169,16 @@ void Store::resume_run(int64_t id) {
       .run();
 }
 
+void Store::plan_run(int64_t id, std::string_view plan) {
+  database_
+      ->cached(
+          "UPDATE run SET result = json_patch(result, ?2) "
+          "WHERE id = ?1 AND status = 'running'")
+      .bind(1, id)
+      .bind(2, plan)
+      .run();
+}
+
 void Store::finish_run(int64_t id, RunStatus status, double wall_ms, std::string_view result,
                        std::span<const LogTable> log) {
   const std::vector<LogChunk> chunks = packed(log);

@@ -41,8 +41,10 @@ struct Run {
   std::string tool;  ///< program and version
   RunStatus status = RunStatus::kRunning;
   double wall_ms = 0;
-  std::string result;   ///< JSON
-  std::string process;  ///< filled on reading while it runs: see state_of_process()
+  std::string result;  ///< JSON
+  /// Filled on reading while it runs, or where it was killed: its process (state_of_process()) and
+  /// what plan_run() was told.
+  std::string process;
 };
 
 /// What a tuning session found for one problem; a row of `winner`.
@@ -187,6 +189,9 @@ class Store {
   int64_t begin_run(const Run& run);
   /// A run that is gone on with is running again, in this process; its old result is gone.
   void resume_run(int64_t id);
+  /// What a running run is to do: keys of a JSON object, kept until its result takes their place,
+  /// so that others who follow it, or find it killed, know how far it is.
+  void plan_run(int64_t id, std::string_view plan);
   /// The end of a run, in one transaction with its log if it is a serving run.
   void finish_run(int64_t id, RunStatus status, double wall_ms, std::string_view result,
                   std::span<const LogTable> log = {});

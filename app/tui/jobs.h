@@ -79,6 +79,7 @@ struct RunKernelJob {
   KernelRequest request;
   std::string db;
   bool keeps = true;  ///< false when an earlier result is only shown again
+  int64_t run = 0;    ///< of the database, that is shown again; 0: none
   bool checks = false;
   bool finds_hazards = false;
 };

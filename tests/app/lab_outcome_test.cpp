@@ -34,7 +34,9 @@ JobProgress no_progress() {
 }
 
 KernelOutcome simulated(const KernelRequest& request, bool checks = false, bool hazards = false) {
-  return run_kernel({request, "", false, checks, hazards}, no_progress());
+  return run_kernel(
+      {.request = request, .db = "", .keeps = false, .checks = checks, .finds_hazards = hazards},
+      no_progress());
 }
 
 TEST(KernelOutcome, EveryKernelRunsIsShownAndSumsToAHundredPercent) {
@@ -86,7 +88,7 @@ TEST(KernelOutcome, IsKeptAsTheCommandLineWouldKeepIt) {
   Sandbox sandbox;
   const KernelRequest request = small_request("gemm");
   const std::string db = sandbox.path("results.db");
-  const KernelOutcome outcome = run_kernel({request, db, true, false, false}, no_progress());
+  const KernelOutcome outcome = run_kernel({.request = request, .db = db}, no_progress());
   Store store = Store::open(db, OpenMode::kReadOnly);
   const tilewright::Run run = store.load_run(outcome.run);
   EXPECT_EQ(run.kind, RunKind::kKernel);
@@ -104,7 +106,7 @@ TEST(KernelOutcome, IsThereEvenWhereItCannotBeKept) {
   const std::string db = sandbox.path("no-folder/results.db");
   sandbox.file("no-folder", "a file");
   const KernelOutcome outcome =
-      run_kernel({small_request("gemm"), db, true, false, false}, no_progress());
+      run_kernel({.request = small_request("gemm"), .db = db}, no_progress());
   EXPECT_GT(outcome.time_us, 0);
   EXPECT_EQ(outcome.run, 0);
   EXPECT_FALSE(outcome.not_kept.empty());
@@ -149,7 +151,7 @@ TEST(KernelOutcome, EndsWhenItsJobIsCancelled) {
     if (fraction > 0) stop.request_stop();
   });
   request.problem = request.problem.with("m", 2048).with("n", 2048).with("k", 2048);
-  EXPECT_THROW(run_kernel({request, "", false, false, false}, progress), JobCancelled);
+  EXPECT_THROW(run_kernel({.request = request, .db = "", .keeps = false}, progress), JobCancelled);
   EXPECT_GT(last, 0);
   EXPECT_LT(last, 1);
 }

@@ -229,10 +229,11 @@ TEST(LabRun, StoredRunsAreShownWithoutBeingKeptAgain) {
   open_in_lab(state, "gemm f16 f16 f16 nd nd nd m=64 n=512 k=512 epilogue=none",
               "tile_m=64,tile_n=128,tile_k=256,tile_k0=64,l1_buffers=2,l0_buffers=2,l0c_buffers=1,"
               "split_k=1,cores=0,swizzle=1,core_rows=0",
-              "ascend-910b2:datasheet", effects);
+              "ascend-910b2:datasheet", effects, 7);
   const RunKernelJob* job = job_in<RunKernelJob>(effects);
   ASSERT_NE(job, nullptr);
   EXPECT_FALSE(job->keeps);
+  EXPECT_EQ(run_kernel(*job, JobProgress({}, [](double) {})).run, 7);
   EXPECT_EQ(job->request.problem.size("m"), 64);
   EXPECT_EQ(state.screen, Screen::kLab);
 }

@@ -47,7 +47,7 @@ TEST(ResultsWorkbench, AsksComparesWritesAndOpens) {
     program.type("n");
     EXPECT_EQ(read_file(sandbox.path("rows.csv")).substr(0, 8), "id,kind,");
     program.type("\r");
-    EXPECT_TRUE(program.shows("(not kept): ")) << "the run, in the Lab";
+    EXPECT_TRUE(program.shows("run 1: ")) << "the run, in the Lab";
     program.type("q");
     EXPECT_EQ(program.exit_status(), 0);
   }

@@ -144,7 +144,22 @@ TEST(TuneJob, ASessionThatGoesOnCountsAllTriesOfItsRun) {
   const auto before = run_tune(small_job(folder), progress);
   TuneJob more = small_job(folder, "evaluations=20");
   more.tokens.insert(more.tokens.end(), {"--resume", "1"});
-  const auto view = run_tune(more, progress);
+  const double kept_seconds =
+      Store::open(folder.path("results.db"), OpenMode::kReadOnly).load_run(1).wall_ms / 1e3;
+  EXPECT_GT(kept_seconds, 0);
+  int64_t least = 20;
+  double first_seconds = 0;
+  const auto show = [&](const JobResult& result) {
+    const auto* shown = std::get_if<std::shared_ptr<const TuneView>>(&result);
+    if (!shown || (*shown)->run == 0) return;
+    least = std::min(least, (*shown)->tried);
+    if (first_seconds == 0) first_seconds = (*shown)->seconds;
+  };
+  const JobProgress watched(
+      {}, [](double) {}, show, std::make_shared<JobMailbox>());
+  const auto view = run_tune(more, watched);
+  EXPECT_EQ(least, 12) << "the count goes on from what there was before";
+  EXPECT_GE(first_seconds, kept_seconds);
   EXPECT_EQ(view->run, before->run);
   EXPECT_EQ(view->tried, 20) << "with those of before";
   EXPECT_EQ(view->planned, 20);
@@ -158,6 +173,41 @@ TEST(TuneJob, ASessionThatGoesOnCountsAllTriesOfItsRun) {
   EXPECT_EQ(kept["evaluations"].get<int64_t>() + kept["cache_hits"].get<int64_t>() +
                 kept["screened"].get<int64_t>(),
             20);
+}
+
+TEST(TuneJob, AKilledSessionTellsHowFarItWas) {
+  const TempFolder folder;
+  std::stop_source stop;
+  std::string plan;
+  const auto show = [&](const JobResult& result) {
+    const auto* view = std::get_if<std::shared_ptr<const TuneView>>(&result);
+    if (!view || (*view)->tried == 0) return;
+    if (plan.empty()) {
+      plan = Store::open(folder.path("results.db"), OpenMode::kReadOnly).load_run(1).process;
+    }
+    stop.request_stop();
+  };
+  const JobProgress progress(
+      stop.get_token(), [](double) {}, show, std::make_shared<JobMailbox>());
+  const auto view = run_tune(small_job(folder, "evaluations=1000"), progress);
+  {
+    Store store = Store::open(folder.path("results.db"), OpenMode::kReadWrite);
+    store.resume_run(1);
+    store.plan_run(1, plan);
+  }
+  const JobProgress whole({}, [](double) {});
+  const auto live = run_so_far({folder.path("results.db"), 1}, whole);
+  EXPECT_EQ(live->phase, TunePhase::kRunning);
+  EXPECT_EQ(live->planned, 1000) << plan;
+  EXPECT_EQ(live->strategy, view->strategy);
+  EXPECT_EQ(live->tried, view->tried);
+  {
+    Store store = Store::open(folder.path("results.db"), OpenMode::kReadWrite);
+    store.plan_run(1, R"({"process": {"start": 1}})");  // another that had this one's number
+  }
+  const auto killed = watch_run({folder.path("results.db"), 1}, whole);
+  EXPECT_EQ(killed->phase, TunePhase::kInterrupted);
+  EXPECT_EQ(killed->planned, 1000);
 }
 
 TEST(TuneJob, SaysWhatIsWrongWithoutARun) {

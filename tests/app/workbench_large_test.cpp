@@ -43,7 +43,7 @@ const std::vector<Way>& ways() {
   static const std::vector<Way> kWays = {
       {"Home", "2", "fits?", "1", "Start here"},
       {"Lab", "", "Start here", "2", "fits?"},
-      {"Lab with a run", "", "Start here", "\r", "try 1 (not kept): "},
+      {"Lab with a run", "", "Start here", "\r", "run 10003: "},
       {"Timeline", "", "Start here", "3", "no run is shown"},
       {"Tune", "", "Start here", "4", "New session"},
       {"Tune with a run", "jj", "Start here", "\r", "tile_n across"},

@@ -378,6 +378,24 @@ std::unique_ptr<RunRecord> begin_record(const Context& context, Store& store,
   return std::make_unique<RunRecord>(origin, store, *target.device, identity);
 }
 
+/// What is to be tried, for those who follow a run or find it killed.
+Json plan_json(const Tuning& tuning) {
+  Json json;
+  json["strategy"] = tuning.options.strategy;
+  json["budget"] = tuning.options.max_evaluations;
+  json["evaluator"] = tuning.evaluator;
+  json["problems"] = Json::array();
+  for (const TuneProblem& problem : tuning.target.problems) {
+    // Of a range only the members that are needed are searched, which nobody knows in advance.
+    const bool is_bounded = tuning.options.max_evaluations > 0 && !tuning.target.is_family();
+    const int64_t most = std::min(tuning.options.max_evaluations, problem.space.product_size());
+    json["problems"].push_back({{"problem", problem.problem.text()},
+                                {"ops", problem.ops},
+                                {"planned", is_bounded ? most : 0}});
+  }
+  return json;
+}
+
 /// Nothing when interrupted before anything was measured. The result refers to problems in it, so
 /// it stays where it is.
 std::unique_ptr<Tuning> run_tuning(Context& context, const TunePlace& place) {
@@ -396,6 +414,8 @@ std::unique_ptr<Tuning> run_tuning(Context& context, const TunePlace& place) {
   if (resumed) refuse_other_run(*resumed, what, tuning->evaluator, place.store);
   const auto record = begin_record(context, place.store, what, resumed);
   tuning->run = record->id();
+  place.store.plan_run(tuning->run,
+                       plan_json(*tuning).dump(-1, ' ', false, Json::error_handler_t::replace));
   if (place.watcher.begun) {
     place.watcher.begun(what, tuning->options, tuning->run, tuning->evaluator);
   }

@@ -9,6 +9,7 @@
 #include "app/tui/home/home_views.h"
 #include "app/tui/lab/lab_screen.h"
 #include "app/tui/layout.h"
+#include "app/tui/row_commands.h"
 #include "app/tui/screen.h"
 #include "app/tui/tour.h"
 #include "app/tui/widgets.h"
@@ -30,8 +31,9 @@ std::vector<PaneBox> layout(const State& state, const Rect& body) {
   const std::vector<Rect> columns = split_columns(body, std::array{Share{60, 3}, Share{40, 1}});
   const std::vector<Rect> left = split_rows(columns[0], std::array{Share{6, 1}, Share{6, 1}});
   const int machine = std::min(11, body.height - 10);
-  const std::vector<Rect> right =
-      split_rows(columns[1], std::array{Share{machine, 0}, Share{3, 1}, Share{3, 1}, Share{3, 1}});
+  const int start = std::clamp(body.height - machine - 12, 3, 10);
+  const std::vector<Rect> right = split_rows(
+      columns[1], std::array{Share{machine, 0}, Share{3, 1}, Share{3, 1}, Share{start, 0}});
   return {{kRuns, left[0]},      {kBest, left[1]},  {kMachine, right[0]},
           {kSessions, right[1]}, {kJobs, right[2]}, {kStart, right[3]}};
 }
@@ -61,14 +63,6 @@ void move(State& state, int step) {
   if (ListCursor* list = focused_list(state, count)) {
     list->move_to(std::clamp(list->row + step, 0, std::max(0, count - 1)), count);
   }
-}
-
-constexpr int kPage = 10;
-constexpr int kAll = 1 << 24;
-
-template <int kStep>
-void move_by(State& state, std::string_view, Effects&) {
-  move(state, kStep);
 }
 
 const RunRow* chosen_run(const State& state) {
@@ -105,7 +99,7 @@ void open_row(State& state, std::string_view, Effects& effects) {
   if (best) {
     open_in_lab(state, best->problem, best->config, best->machine, effects);
   } else if (run && !run->problem.empty()) {
-    open_in_lab(state, run->problem, run->config, run->machine, effects);
+    open_in_lab(state, run->problem, run->config, run->machine, effects, run->id);
   } else if (run) {
     open_run(state, run->kind, run->id, effects);
   }
@@ -239,7 +233,7 @@ void home_loaded(State& state, int64_t job, const std::shared_ptr<const HomeData
 }
 
 std::vector<WorkbenchCommand> home_commands() {
-  return {
+  std::vector<WorkbenchCommand> table = {
       {.id = "open",
        .place = Place::kHome,
        .keys = "Enter",
@@ -282,33 +276,10 @@ std::vector<WorkbenchCommand> home_commands() {
        .help = "read the database again",
        .act = [](State& state, std::string_view,
                  Effects& effects) { refresh_home(state, effects); }},
-      {.id = "down",
-       .place = Place::kHome,
-       .keys = "j Down",
-       .help = "next row",
-       .act = move_by<1>},
-      {.id = "up", .place = Place::kHome, .keys = "k Up", .help = "row before", .act = move_by<-1>},
-      {.id = "page.down",
-       .place = Place::kHome,
-       .keys = "PgDn Ctrl-D",
-       .help = "ten rows down",
-       .act = move_by<kPage>},
-      {.id = "page.up",
-       .place = Place::kHome,
-       .keys = "PgUp Ctrl-U",
-       .help = "ten rows up",
-       .act = move_by<-kPage>},
-      {.id = "first",
-       .place = Place::kHome,
-       .keys = "g Home",
-       .help = "first row",
-       .act = move_by<-kAll>},
-      {.id = "last",
-       .place = Place::kHome,
-       .keys = "G End",
-       .help = "last row",
-       .act = move_by<kAll>},
   };
+  const auto rows = row_commands<move>(Place::kHome);
+  table.insert(table.end(), rows.begin(), rows.end());
+  return table;
 }
 
 const ScreenInfo& home_screen() {

@@ -17,14 +17,15 @@ namespace tilewright {
 
 namespace {
 
-constexpr std::array<StartEntry, 7> kStartEntries = {{
+constexpr std::array<StartEntry, 8> kStartEntries = {{
     {"tour", "first run? a tour of two minutes"},
     {"lab", "run a kernel: where does its time go?"},
     {"timeline", "every instruction, and why not earlier"},
     {"tune", "search for the fastest configs"},
-    {"serve", "replay a serving trace on the simulator"},
+    {"fusion", "which ops of a graph share a kernel"},
+    {"serve", "replay a serving trace in virtual time"},
     {"results", "ask the database, compare two runs"},
-    {"plan", "check what a tuning found, and write it"},
+    {"plan", "check what tuning found, and write it"},
 }};
 
 bool passes(const HomeState& home, std::string_view text) {

@@ -96,6 +96,7 @@ KernelOutcome run_kernel(const RunKernelJob& job, const JobProgress& progress) {
 
   KernelOutcome outcome;
   outcome.request = job.request;
+  outcome.run = job.run;
   outcome.time_us = run.measurement.time_us;
   outcome.flops = run.flops;
   outcome.instructions = launch.instruction_count();
@@ -118,8 +119,8 @@ RestoredRuns restore_runs(const RestoreRunsJob& job, const JobProgress& progress
     const double done = static_cast<double>(&run - job.runs.data());
     const JobProgress part = progress.part(done / count, (done + 1) / count);
     try {
-      KernelOutcome outcome = run_kernel({.request = run.request, .db = "", .keeps = false}, part);
-      outcome.run = run.run;
+      KernelOutcome outcome =
+          run_kernel({.request = run.request, .db = "", .keeps = false, .run = run.run}, part);
       restored.runs.push_back(
           {run.number, std::make_shared<const KernelOutcome>(std::move(outcome))});
     } catch (const Error&) {

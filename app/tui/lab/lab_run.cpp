@@ -134,7 +134,10 @@ void run_form(State& state, Effects& effects, const RunExtras& extras) {
   begin_form(state);
   const LabState& lab = state.lab;
   submit_run(state, effects,
-             {request_of(lab.form, lab.check), state.db, true, extras.checks, extras.finds_hazards},
+             {.request = request_of(lab.form, lab.check),
+              .db = state.db,
+              .checks = extras.checks,
+              .finds_hazards = extras.finds_hazards},
              extras.checks          ? "check"
              : extras.finds_hazards ? "hazards of"
                                     : "run");
@@ -220,7 +223,7 @@ void job_ended_without_result(State& state, const JobSnapshot& job) {
 }
 
 void open_in_lab(State& state, std::string_view problem, std::string_view config,
-                 std::string_view machine, Effects& effects) {
+                 std::string_view machine, Effects& effects, int64_t run) {
   begin_form(state);
   state.screen = Screen::kLab;
   try {
@@ -236,7 +239,11 @@ void open_in_lab(State& state, std::string_view problem, std::string_view config
   }
   if (state.lab.job != 0) effects.emplace_back(CancelEffect{state.lab.job});
   submit_run(state, effects,
-             {request_of(state.lab.form, state.lab.check), state.db, /*keeps=*/false}, "run");
+             {.request = request_of(state.lab.form, state.lab.check),
+              .db = state.db,
+              .keeps = false,
+              .run = run},
+             "run");
 }
 
 }  // namespace tilewright

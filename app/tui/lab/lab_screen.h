@@ -24,8 +24,9 @@ void runs_restored(State& state, const std::shared_ptr<const RestoredRuns>& rest
 /// A job failed or was cancelled: whoever waits for it waits no longer.
 void job_ended_without_result(State& state, const JobSnapshot& job);
 
-/// Shows a problem and config, given by their canonical texts, and runs it.
+/// Shows a problem and config, given by their canonical texts, and simulates it; `run` is the one
+/// of the database that is shown again so, 0 where it is none.
 void open_in_lab(State& state, std::string_view problem, std::string_view config,
-                 std::string_view machine, Effects& effects);
+                 std::string_view machine, Effects& effects, int64_t run = 0);
 
 }  // namespace tilewright

@@ -422,7 +422,7 @@ void run_found(State& state, int64_t job, const std::shared_ptr<const FoundRun>&
   state.results.run_job = 0;
   if (state.screen != Screen::kResults) return;
   if (!run->problem.empty()) {
-    open_in_lab(state, run->problem, run->config, run->machine, effects);
+    open_in_lab(state, run->problem, run->config, run->machine, effects, run->run);
     return;
   }
   open_run(state, run->kind, run->run, effects);

@@ -16,6 +16,10 @@ struct SeenTrial {
   AttemptStatus status = AttemptStatus::kOk;
   bool is_screened = false;
 
+  void set(const Measurement& measurement) {
+    status = measurement.status;
+    time_us = status == AttemptStatus::kOk ? measurement.time_us : 0;
+  }
   /// Whether the time counts.
   bool is_exact() const { return time_us > 0 && !is_screened; }
 };

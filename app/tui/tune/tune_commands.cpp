@@ -6,6 +6,7 @@
 
 #include "app/tui/export/export_screen.h"
 #include "app/tui/palette.h"
+#include "app/tui/row_commands.h"
 #include "app/tui/tune/tune_compare.h"
 #include "app/tui/tune/tune_heat.h"
 #include "app/tui/tune/tune_screen.h"
@@ -17,9 +18,6 @@
 namespace tilewright {
 
 namespace {
-
-constexpr int kPage = 10;
-constexpr int kAll = 1 << 24;
 
 bool is_on_form(const State& state) {
   return state.tune.shows_form && state.pane().pane == kTuneSession;
@@ -48,11 +46,6 @@ void move_rows(State& state, int step) {
   } else if (pane == kTuneLog && tune.view) {
     moved(tune.log, tune.view->log.size());
   }
-}
-
-template <int kStep>
-void move_by(State& state, std::string_view, Effects&) {
-  move_rows(state, kStep);
 }
 
 /// In the form the next choice of the field, else the next column of the space.
@@ -377,12 +370,6 @@ std::vector<WorkbenchCommand> pane_commands() {
        .help = "times on a logarithmic or a linear scale",
        .act = [](State& state, std::string_view,
                  Effects&) { state.tune.is_linear = !state.tune.is_linear; }},
-      {.id = "down", .keys = "j Down", .help = "next row", .act = move_by<1>},
-      {.id = "up", .keys = "k Up", .help = "row before", .act = move_by<-1>},
-      {.id = "page.down", .keys = "PgDn Ctrl-D", .help = "ten rows down", .act = move_by<kPage>},
-      {.id = "page.up", .keys = "PgUp Ctrl-U", .help = "ten rows up", .act = move_by<-kPage>},
-      {.id = "first", .keys = "g Home", .help = "first row", .act = move_by<-kAll>},
-      {.id = "last", .keys = "G End", .help = "last row", .act = move_by<kAll>},
   };
 }
 
@@ -390,7 +377,8 @@ std::vector<WorkbenchCommand> pane_commands() {
 
 std::vector<WorkbenchCommand> tune_commands() {
   std::vector<WorkbenchCommand> table = session_commands();
-  for (const auto& more : {form_commands(), pane_commands(), tune_compare_commands()}) {
+  for (const auto& more : {form_commands(), pane_commands(), row_commands<move_rows>(Place::kTune),
+                           tune_compare_commands()}) {
     table.insert(table.end(), more.begin(), more.end());
   }
   for (WorkbenchCommand& command : table) command.place = Place::kTune;

@@ -114,7 +114,7 @@ class TuneRun {
   /// when problems share configs. So it is what the database shows later on.
   std::shared_ptr<const TuneView> with_all_tries(TuneView view) const {
     const JobProgress whole({}, [](double) {});  // also of a session that was stopped
-    const auto kept = watch_run({job_.globals.db, view.run}, whole);
+    const auto kept = run_so_far({job_.globals.db, view.run}, whole);
     for (auto& shown : view.problems) {
       const auto found = std::ranges::find(kept->problems, shown->problem, &problem_text);
       if (found == kept->problems.end()) continue;
@@ -188,15 +188,18 @@ class TuneRun {
     for (const TuneProblem& problem : target.problems) {
       recorder_->expect(problem.problem.text(), join(problem.ops, ","), options.max_evaluations);
     }
+    if (options.resumed_run > 0) {
+      recorder_->go_on_from(*run_so_far({job_.globals.db, run}, progress_));
+    }
     const std::string budget =
         options.max_evaluations > 0
             ? fmt::format("{} configs each", format_count(options.max_evaluations))
             : "no limit";
-    recorder_->note(
-        fmt::format("run {} begins: {}, {} problem{}, budget {}, seed {}, {}", run,
-                    options.strategy, target.problems.size(),
-                    target.problems.size() == 1 ? "" : "s", budget, options.seed, evaluator),
-        seconds());
+    recorder_->note(fmt::format("run {} {}: {}, {} problem{}, budget {}, seed {}, {}", run,
+                                options.resumed_run > 0 ? "goes on" : "begins", options.strategy,
+                                target.problems.size(), target.problems.size() == 1 ? "" : "s",
+                                budget, options.seed, evaluator),
+                    seconds());
     show(true);
   }
 

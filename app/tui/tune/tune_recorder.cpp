@@ -90,8 +90,34 @@ void TuneRecorder::expect(const std::string& problem, std::string ops, int64_t p
   entry.now.planned = planned;
 }
 
-/// The tries of a search that begins once more, as those of families do, come again.
-void TuneRecorder::begin(Entry& entry, const Problem& problem) {
+void TuneRecorder::go_on_from(const TuneView& before) {
+  before_seconds_ = before.seconds;
+  pace_.clear();
+  for (const auto& problem : before.problems) {
+    Entry& entry = entry_of(problem->problem);
+    if (!entry.now.parameters.empty()) continue;  // its search goes on already
+    entry.before = problem;
+    entry.now.parameters = problem->parameters;
+    take_over(entry, *problem, problem->tried);
+  }
+}
+
+/// The first `most` tries of what there was before.
+void TuneRecorder::take_over(Entry& entry, const TuneProblemView& before, int64_t most) {
+  TuneProblemView& now = entry.now;
+  now.trials = TrialTable(now.parameters.size());
+  for (size_t row = 0; row < before.trials.size() && before.trials.trial(row).number <= most;
+       ++row) {
+    add_trial(entry, before.config(row), before.trials.trial(row));
+  }
+  now.tried = std::min(before.tried, most);
+  now.baseline_us = before.baseline_us;
+  entry.is_changed = true;
+}
+
+/// The tries of a search that begins once more, as those of families do, come again; `tried` are
+/// those of a run that is resumed.
+void TuneRecorder::begin(Entry& entry, const Problem& problem, int64_t tried) {
   TuneProblemView& now = entry.now;
   kept_ -= static_cast<int64_t>(now.trials.size());
   if (!entry.is_known) {
@@ -105,13 +131,12 @@ void TuneRecorder::begin(Entry& entry, const Problem& problem) {
   now.tried = now.cached = now.screened = now.failed = 0;
   now.best_us = 0;
   now.has_ended = false;
+  if (entry.before && tried > 0) take_over(entry, *entry.before, tried);
+  entry.before.reset();
 }
 
-void TuneRecorder::add_trial(Entry& entry, const Config& config, const Measurement& measurement,
-                             SeenTrial trial) {
+void TuneRecorder::add_trial(Entry& entry, const Config& config, const SeenTrial& trial) {
   TuneProblemView& now = entry.now;
-  trial.status = measurement.status;
-  trial.time_us = measurement.status == AttemptStatus::kOk ? measurement.time_us : 0;
   now.tried = trial.number;
   now.screened += trial.is_screened ? 1 : 0;
   now.failed += trial.time_us > 0 ? 0 : 1;
@@ -143,7 +168,8 @@ void TuneRecorder::say_best(const Entry& entry, const TuneEvent& event, double s
 }
 
 double TuneRecorder::at_work(double seconds) const {
-  return (view_.phase == TunePhase::kPaused ? paused_at_ : seconds) - paused_seconds_;
+  return before_seconds_ + (view_.phase == TunePhase::kPaused ? paused_at_ : seconds) -
+         paused_seconds_;
 }
 
 void TuneRecorder::pause(double seconds) {
@@ -194,7 +220,9 @@ void TuneRecorder::take(const TuneEvent& event, double seconds) {
       break;
   }
   Entry& entry = entry_of(*event.problem);
-  if (event.kind == TuneEventKind::kProblemBegin || !entry.is_known) begin(entry, *event.problem);
+  if (event.kind == TuneEventKind::kProblemBegin || !entry.is_known) {
+    begin(entry, *event.problem, event.tried);
+  }
   TuneProblemView& now = entry.now;
   now.planned = event.planned;
   if (event.baseline_us > 0) now.baseline_us = event.baseline_us;
@@ -204,8 +232,9 @@ void TuneRecorder::take(const TuneEvent& event, double seconds) {
   SeenTrial trial;
   trial.number = now.tried + 1;
   trial.is_screened = event.screened;
+  trial.set(*event.measurement);
   now.cached += event.from_cache && !event.screened ? 1 : 0;
-  add_trial(entry, *event.config, *event.measurement, trial);
+  add_trial(entry, *event.config, trial);
   const std::string& reason = event.measurement->reason;
   if (event.measurement->status == AttemptStatus::kOk || reasons_.size() >= kMostReasons) return;
   if (!reasons_.insert(printable(reason, kReasonLength)).second) return;
@@ -217,7 +246,7 @@ void TuneRecorder::take(const TuneEvent& event, double seconds) {
 void TuneRecorder::take(const Problem& problem, const Config& config,
                         const Measurement& measurement, bool is_screened, bool is_baseline) {
   Entry& entry = entry_of(problem);
-  if (!entry.is_known) begin(entry, problem);
+  if (!entry.is_known) begin(entry, problem, 0);
   TuneProblemView& now = entry.now;
   if (now.parameters.empty()) {  // nobody but the configs says which parameters there are
     for (const auto& [name, value] : config.values) now.parameters.push_back({name, "", {}});
@@ -229,8 +258,9 @@ void TuneRecorder::take(const Problem& problem, const Config& config,
   SeenTrial trial;
   trial.number = now.tried + 1;
   trial.is_screened = is_screened;
+  trial.set(measurement);
   const double before = now.best_us;
-  add_trial(entry, config, measurement, trial);
+  add_trial(entry, config, trial);
   if (now.best_us == before) return;
   note(fmt::format("{}best {} {}", prefix(problem), format_us(now.best_us),
                    brief_config(now, config)),

@@ -34,6 +34,8 @@ class TuneRecorder {
 
   /// A problem whose search has not begun.
   void expect(const std::string& problem, std::string ops, int64_t planned);
+  /// The session goes on with a run: what that tried before, and the time it took, count.
+  void go_on_from(const TuneView& before);
   void take(const TuneEvent& event, double seconds);
   /// A try from a database. `is_last_word`: its time may win.
   void take(const Problem& problem, const Config& config, const Measurement& measurement,
@@ -57,15 +59,17 @@ class TuneRecorder {
   struct Entry {
     TuneProblemView now;
     std::shared_ptr<const TuneProblemView> shown;  // shared with views
-    bool is_known = false;                         ///< its facts are there
+    /// What the run tried before it was resumed, until the search begins; shared with its view.
+    std::shared_ptr<const TuneProblemView> before;
+    bool is_known = false;  ///< its facts are there
     bool is_changed = true;
   };
 
   Entry& entry_of(const Problem& problem);
   Entry& entry_of(const std::string& problem);
-  void begin(Entry& entry, const Problem& problem);
-  void add_trial(Entry& entry, const Config& config, const Measurement& measurement,
-                 SeenTrial trial);
+  void begin(Entry& entry, const Problem& problem, int64_t tried);
+  void take_over(Entry& entry, const TuneProblemView& before, int64_t most);
+  void add_trial(Entry& entry, const Config& config, const SeenTrial& trial);
   void say_best(const Entry& entry, const TuneEvent& event, double seconds);
   void answer(const TuneEvent& event, double seconds);
   void pause(double seconds);
@@ -84,6 +88,7 @@ class TuneRecorder {
   std::set<std::string> reasons_;                      ///< of failures that the log has
   std::deque<std::pair<double, int64_t>> pace_;        ///< seconds and tries of late
   int64_t kept_ = 0;
+  double before_seconds_ = 0;  ///< that the run took before it was resumed
   double paused_at_ = 0;       ///< seconds since the begin, of the pause that lasts
   double paused_seconds_ = 0;  ///< of the pauses before
 };

@@ -35,10 +35,7 @@ class RunWatch {
         id_(job.run) {}
 
   std::shared_ptr<const TuneView> watch() {
-    look();
-    machine_ = machine_of_run(store_, run_);
-    read_rows();
-    auto view = make_view();
+    auto view = so_far();
     while (view->is_live()) {
       progress_.show(JobResult(view));
       progress_.wait(kLookSeconds);
@@ -49,6 +46,13 @@ class RunWatch {
       view = make_view(before);
     }
     return view;
+  }
+
+  std::shared_ptr<const TuneView> so_far() {
+    look();
+    machine_ = machine_of_run(store_, run_);
+    read_rows();
+    return make_view();
   }
 
  private:
@@ -89,18 +93,36 @@ class RunWatch {
     return state_of_process(run_.process).is_gone ? TunePhase::kInterrupted : TunePhase::kRunning;
   }
 
-  /// A key of the run's result; empty where it has none.
-  std::string result_text(const char* key) const {
-    const Json json = Json::parse(run_.result, nullptr, false);
+  /// The run's result; its plan where it has none yet, or was killed.
+  Json result() const {
+    return Json::parse(run_.status == RunStatus::kRunning ? run_.process : run_.result, nullptr,
+                       false);
+  }
+  static std::string text_of(const Json& json, const char* key) {
     const bool has = json.is_object() && json.contains(key) && json[key].is_string();
     return has ? printable(json[key].get<std::string>()) : "";
   }
+  /// 0 where there is none.
+  static int64_t integer_of(const Json& json, const char* key) {
+    const bool has = json.is_object() && json.contains(key) && json[key].is_number_integer();
+    return has ? json[key].get<int64_t>() : 0;
+  }
 
-  /// Configs that an interrupted session was to try; 0: not known, as of one that was killed.
-  int64_t planned() const {
-    const Json json = Json::parse(run_.result, nullptr, false);
-    const bool has = json.is_object() && json.contains("planned");
-    return has && json["planned"].is_number_integer() ? json["planned"].get<int64_t>() : 0;
+  /// What a run is to do that goes on, or was killed.
+  void add_plan(TuneRecorder& recorder) const {
+    const Json plan = result();
+    if (!plan.is_object() || !plan.contains("problems") || !plan["problems"].is_array()) return;
+    for (const Json& problem : plan["problems"]) {
+      const std::string text = text_of(problem, "problem");
+      std::string ops;
+      if (problem.is_object() && problem.contains("ops") && problem["ops"].is_array()) {
+        for (const Json& op : problem["ops"]) {
+          if (!op.is_string()) continue;
+          ops += (ops.empty() ? "" : ",") + printable(op.get<std::string>(), 200);
+        }
+      }
+      if (!text.empty()) recorder.expect(text, ops, integer_of(problem, "planned"));
+    }
   }
 
   /// What times the default is what times the winners; the rest was looked at by a cheaper one.
@@ -118,7 +140,9 @@ class RunWatch {
     header.command = printable(run_.command, 2000);
     header.machine = printable(run_.machine_name);
     header.evaluator = printable(evaluator());
-    header.strategy = result_text("strategy");
+    const Json known = result();
+    header.strategy = text_of(known, "strategy");
+    header.budget = integer_of(known, "budget");
     header.date = printable(run_.date);
     header.phase = phase();
     header.is_elsewhere = header.is_live();
@@ -128,6 +152,7 @@ class RunWatch {
 
   std::shared_ptr<const TuneView> make_view(std::optional<int64_t> before = std::nullopt) {
     TuneRecorder recorder(header(), [this](const Problem& problem) { return facts(problem); });
+    if (run_.status == RunStatus::kRunning) add_plan(recorder);
     add_rows(recorder);
     if (!recorder.header().is_live()) recorder.end_all();
     if (run_.status == RunStatus::kRunning && !recorder.header().is_live()) {
@@ -135,7 +160,9 @@ class RunWatch {
     }
     TuneView view = recorder.view(run_.wall_ms / 1e3);
     if (view.phase == TunePhase::kInterrupted || view.phase == TunePhase::kFailed) {
-      view.planned = std::max(view.tried, planned());
+      const int64_t planned =
+          run_.status == RunStatus::kRunning ? view.planned : integer_of(result(), "planned");
+      view.planned = std::max(view.tried, planned);
     }
     if (before) view.per_second = static_cast<double>(view.tried - *before) / kLookSeconds;
     add_winners(view);
@@ -225,6 +252,10 @@ class RunWatch {
 
 std::shared_ptr<const TuneView> watch_run(const WatchRunJob& job, const JobProgress& progress) {
   return RunWatch(job, progress).watch();
+}
+
+std::shared_ptr<const TuneView> run_so_far(const WatchRunJob& job, const JobProgress& progress) {
+  return RunWatch(job, progress).so_far();
 }
 
 }  // namespace tilewright

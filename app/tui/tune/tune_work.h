@@ -19,6 +19,8 @@ std::shared_ptr<const TuneView> run_tune(const TuneJob& job, const JobProgress& 
 
 /// Reads a tuning from the database, again and again while another process is at it.
 std::shared_ptr<const TuneView> watch_run(const WatchRunJob& job, const JobProgress& progress);
+/// What a run has tried so far, without following it.
+std::shared_ptr<const TuneView> run_so_far(const WatchRunJob& job, const JobProgress& progress);
 
 /// What the tries of a problem say about its parameters.
 struct TuneMatters {
