@@ -17,7 +17,7 @@ bool go_together(const LoopNest& nest, int axis, const RowStarts& rows) {
     const auto major = std::ranges::find(array.axes, axis);
     const auto minor = std::ranges::find(array.axes, axis + 1);
     if (major == array.axes.end() && minor == array.axes.end()) continue;
-    if (major == array.axes.end() || minor != major + 1) return false;
+    if (major == array.axes.end() || minor == array.axes.end() || minor != major + 1) return false;
     const auto at = static_cast<size_t>(major - array.axes.begin());
     const int64_t extent = nest.extents[static_cast<size_t>(axis) + 1];
     if (array.strides[at] != array.strides[at + 1] * extent) return false;
