@@ -166,10 +166,11 @@ void JobRunner::free_results(const std::stop_token& stop) {
     sweep_.wait(lock, stop, [this] { return is_sweep_due_; });
     if (stop.stop_requested()) return;
     is_sweep_due_ = false;
-    const auto first = std::ranges::partition(
-        given_, [](const JobResult& one) { return holders_of(one).count > 1; });
-    std::ranges::move(first, std::back_inserter(unused));
-    given_.erase(first.begin(), given_.end());
+    const auto first = std::partition(given_.begin(), given_.end(), [](const JobResult& one) {
+      return holders_of(one).count > 1;
+    });
+    std::move(first, given_.end(), std::back_inserter(unused));
+    given_.erase(first, given_.end());
     lock.unlock();
   }
 }

@@ -101,9 +101,9 @@ TEST(Layout, EnterAndTabAreHintedFirst) {
     state.pane().pane = pane;
     return row_of(draw(state), height - 2);
   };
-  for (const auto& [width, height] : {std::pair(120, 40), {80, 24}}) {
+  for (const auto& size : {std::pair(120, 40), {80, 24}}) {
     const auto starts = [&](Screen screen, int pane, std::string_view with) {
-      const std::string row = hints(screen, pane, width, height);
+      const std::string row = hints(screen, pane, size.first, size.second);
       EXPECT_TRUE(row.starts_with(fmt::format(" ? help  Enter {}  Tab next pane", with))) << row;
     };
     starts(Screen::kServe, kServeConfig, "start");

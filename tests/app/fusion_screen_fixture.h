@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "app/tui/fusion/fusion_cursor.h"
 #include "app/tui/fusion/fusion_data.h"
 #include "app/tui/fusion/fusion_screen.h"
 #include "app/tui/fusion/fusion_update.h"

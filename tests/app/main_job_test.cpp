@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "core/base/file.h"
@@ -289,10 +290,22 @@ TEST_F(MainJob, AnInterruptKeepsWhatWasMeasured) {
   EXPECT_EQ(runs["rows"], Json::parse(R"([{"status": "interrupted"}])"));
 }
 
+/// Whether a process has come so far as to handle a signal by a function of its own.
+bool catches(pid_t process, int signal) {
+  std::ifstream status("/proc/" + std::to_string(process) + "/status");
+  const std::string key = "SigCgt:";
+  for (std::string line; std::getline(status, line);) {
+    if (!line.starts_with(key)) continue;
+    return (std::stoull(line.substr(key.size()), nullptr, 16) >> (signal - 1)) % 2 == 1;
+  }
+  return false;
+}
+
 /// Sends `signal` once the process has had time to begin.
 Outcome interrupted_run(Sandbox& sandbox, const Arguments& tokens, int signal) {
   const pid_t process = sandbox.start(tokens);
-  ::usleep(300'000);
+  for (int i = 0; i < 1'000 && !catches(process, signal); ++i) ::usleep(10'000);
+  ::usleep(200'000);
   ::kill(process, signal);
   return sandbox.wait(process);
 }

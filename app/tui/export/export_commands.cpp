@@ -7,20 +7,13 @@
 #include "app/tui/export/export_screen.h"
 #include "app/tui/export/export_update.h"
 #include "app/tui/lab/lab_screen.h"
+#include "app/tui/row_commands.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 
 namespace tilewright {
 
 namespace {
-
-constexpr int kPage = 10;
-constexpr int kAll = 1 << 24;
-
-template <int kStep>
-void move_by(State& state, std::string_view, Effects&) {
-  move_in_export(state, kStep);
-}
 
 std::string no_winner(const State& state) {
   return chosen_winner(state.exporting) ? "" : "there are no winners";
@@ -142,12 +135,6 @@ std::vector<WorkbenchCommand> winner_commands() {
        .act = open_winner,
        .obstacle = no_winner,
        .pane = kExportWinners},
-      {.id = "down", .keys = "j Down", .help = "next row", .act = move_by<1>},
-      {.id = "up", .keys = "k Up", .help = "row before", .act = move_by<-1>},
-      {.id = "page.down", .keys = "PgDn Ctrl-D", .help = "ten rows down", .act = move_by<kPage>},
-      {.id = "page.up", .keys = "PgUp Ctrl-U", .help = "ten rows up", .act = move_by<-kPage>},
-      {.id = "first", .keys = "g Home", .help = "first row", .act = move_by<-kAll>},
-      {.id = "last", .keys = "G End", .help = "last row", .act = move_by<kAll>},
   };
 }
 
@@ -155,8 +142,9 @@ std::vector<WorkbenchCommand> winner_commands() {
 
 std::vector<WorkbenchCommand> export_commands() {
   std::vector<WorkbenchCommand> table = file_commands();
-  const std::vector<WorkbenchCommand> more = winner_commands();
-  table.insert(table.end(), more.begin(), more.end());
+  for (const auto& more : {winner_commands(), row_commands<move_in_export>(Place::kExport)}) {
+    table.insert(table.end(), more.begin(), more.end());
+  }
   for (WorkbenchCommand& command : table) command.place = Place::kExport;
   return table;
 }

@@ -2,22 +2,16 @@
 
 #include <fmt/format.h>
 
+#include "app/tui/fusion/fusion_cursor.h"
 #include "app/tui/fusion/fusion_screen.h"
 #include "app/tui/fusion/fusion_update.h"
+#include "app/tui/row_commands.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 
 namespace tilewright {
 
 namespace {
-
-constexpr int kPage = 10;
-constexpr int kAll = 1 << 24;
-
-template <int kStep>
-void move_by(State& state, std::string_view, Effects&) {
-  move_in_fusion(state, kStep);
-}
 
 template <void (*kDo)(State&)>
 void plainly(State& state, std::string_view, Effects&) {
@@ -331,12 +325,6 @@ std::vector<WorkbenchCommand> form_commands() {
        .help = "in Plan: the chosen field's value before",
        .act = step_field<-1>,
        .pane = kFusionForm},
-      {.id = "down", .keys = "j Down", .help = "next row", .act = move_by<1>},
-      {.id = "up", .keys = "k Up", .help = "row before", .act = move_by<-1>},
-      {.id = "page.down", .keys = "PgDn Ctrl-D", .help = "ten rows down", .act = move_by<kPage>},
-      {.id = "page.up", .keys = "PgUp Ctrl-U", .help = "ten rows up", .act = move_by<-kPage>},
-      {.id = "first", .keys = "g Home", .help = "first row", .act = move_by<-kAll>},
-      {.id = "last", .keys = "G End", .help = "last row", .act = move_by<kAll>},
   };
 }
 
@@ -344,7 +332,8 @@ std::vector<WorkbenchCommand> form_commands() {
 
 std::vector<WorkbenchCommand> fusion_commands() {
   std::vector<WorkbenchCommand> table = plan_commands();
-  for (const auto& more : {look_commands(), form_commands()}) {
+  for (const auto& more :
+       {look_commands(), form_commands(), row_commands<move_in_fusion>(Place::kFusion)}) {
     table.insert(table.end(), more.begin(), more.end());
   }
   for (WorkbenchCommand& command : table) command.place = Place::kFusion;

@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "app/tui/fusion/fusion_cursor.h"
 #include "app/tui/fusion/fusion_update.h"
 #include "app/tui/fusion/fusion_views.h"
 #include "app/tui/layout.h"

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "app/tui/fusion/fusion_cursor.h"
 #include "app/tui/fusion/fusion_update.h"
 #include "app/tui/widgets.h"
 #include "core/base/format.h"

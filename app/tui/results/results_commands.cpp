@@ -6,20 +6,13 @@
 #include "app/tui/lab/lab_screen.h"
 #include "app/tui/results/results_screen.h"
 #include "app/tui/results/results_update.h"
+#include "app/tui/row_commands.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 
 namespace tilewright {
 
 namespace {
-
-constexpr int kPage = 10;
-constexpr int kAll = 1 << 24;
-
-template <int kStep>
-void rows_by(State& state, std::string_view, Effects&) {
-  move_rows(state, kStep);
-}
 
 template <int kStep>
 void column_by(State& state, std::string_view, Effects&) {
@@ -399,17 +392,7 @@ std::vector<WorkbenchCommand> comparing_commands() {
 }
 
 std::vector<WorkbenchCommand> moving_commands() {
-  return {
-      {.id = "down",
-       .place = Place::kResults,
-       .keys = "j Down",
-       .help = "next row",
-       .act = rows_by<1>},
-      {.id = "up",
-       .place = Place::kResults,
-       .keys = "k Up",
-       .help = "row before",
-       .act = rows_by<-1>},
+  std::vector<WorkbenchCommand> table = {
       {.id = "right",
        .place = Place::kResults,
        .keys = "l Right",
@@ -420,26 +403,6 @@ std::vector<WorkbenchCommand> moving_commands() {
        .keys = "h Left",
        .help = "column before",
        .act = column_by<-1>},
-      {.id = "page.down",
-       .place = Place::kResults,
-       .keys = "PgDn Ctrl-D",
-       .help = "ten rows down",
-       .act = rows_by<kPage>},
-      {.id = "page.up",
-       .place = Place::kResults,
-       .keys = "PgUp Ctrl-U",
-       .help = "ten rows up",
-       .act = rows_by<-kPage>},
-      {.id = "first",
-       .place = Place::kResults,
-       .keys = "g Home",
-       .help = "first row",
-       .act = rows_by<-kAll>},
-      {.id = "last",
-       .place = Place::kResults,
-       .keys = "G End",
-       .help = "last row",
-       .act = rows_by<kAll>},
       {.id = "refresh",
        .place = Place::kResults,
        .keys = "R",
@@ -447,6 +410,9 @@ std::vector<WorkbenchCommand> moving_commands() {
        .act = [](State& state, std::string_view,
                  Effects& effects) { info_of(Screen::kResults).enter(state, effects); }},
   };
+  const auto rows = row_commands<move_rows>(Place::kResults);
+  table.insert(table.begin(), rows.begin(), rows.end());
+  return table;
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "app/tui/row_commands.h"
 #include "app/tui/serve/serve_screen.h"
 #include "app/tui/serve/serve_update.h"
 #include "core/base/error.h"
@@ -12,9 +13,6 @@
 namespace tilewright {
 
 namespace {
-
-constexpr int kPage = 10;
-constexpr int kAll = 1 << 24;
 
 std::string no_run(const State& state) {
   return state.serve.view ? "" : "no serving run is shown; r starts one, o opens one";
@@ -72,11 +70,6 @@ void edit_field(State& state, std::string_view, Effects&) {
   const FormField& field = state.serve.form.fields[static_cast<size_t>(state.serve.field)];
   state.palette =
       Palette{.line = LineEdit(fmt::format("{} {}", field.name, field.value)), .asking = "set"};
-}
-
-template <int kStep>
-void move_by(State& state, std::string_view, Effects& effects) {
-  move_serve_cursor(state, kStep, effects);
 }
 
 template <int kStep>
@@ -291,36 +284,6 @@ std::vector<WorkbenchCommand> form_commands() {
        .help = "the chosen field's value before",
        .act = [](State& state, std::string_view, Effects&) { step_serve_field(state, -1); },
        .pane = kServeConfig},
-      {.id = "down",
-       .place = Place::kServe,
-       .keys = "j Down",
-       .help = "next row; of the load: the next step",
-       .act = move_by<1>},
-      {.id = "up",
-       .place = Place::kServe,
-       .keys = "k Up",
-       .help = "row before",
-       .act = move_by<-1>},
-      {.id = "page.down",
-       .place = Place::kServe,
-       .keys = "PgDn Ctrl-D",
-       .help = "ten rows down",
-       .act = move_by<kPage>},
-      {.id = "page.up",
-       .place = Place::kServe,
-       .keys = "PgUp Ctrl-U",
-       .help = "ten rows up",
-       .act = move_by<-kPage>},
-      {.id = "first",
-       .place = Place::kServe,
-       .keys = "g Home",
-       .help = "first row",
-       .act = move_by<-kAll>},
-      {.id = "last",
-       .place = Place::kServe,
-       .keys = "G End",
-       .help = "last row",
-       .act = move_by<kAll>},
   };
 }
 
@@ -328,7 +291,9 @@ std::vector<WorkbenchCommand> form_commands() {
 
 std::vector<WorkbenchCommand> serve_commands() {
   std::vector<WorkbenchCommand> table = run_commands();
-  for (const auto& commands : {look_commands(), form_commands()}) {
+  for (const auto& commands :
+       {look_commands(), form_commands(),
+        row_commands<move_serve_cursor>(Place::kServe, "next row; of the load: the next step")}) {
     table.insert(table.end(), commands.begin(), commands.end());
   }
   return table;
