@@ -61,6 +61,7 @@ void multiply_rest(int64_t rows, const float* x, int64_t x_stride, const float* 
 }  // namespace
 
 void multiply_panels(const RowsView& x, const PanelsView& panels, float* y, int64_t y_stride) {
+  if (x.rows == 0) return;  // there may be no memory either
   for (int64_t j = 0; j < panels.count; ++j) {
     const float* panel = panels.data + j * panels.stride;
     const float* start = panels.start ? panels.start + j * kPanelWidth : nullptr;

@@ -116,7 +116,8 @@ TEST_F(ReplayReference, SaysTheSameTokensOfASeedWhateverTheOptions) {
                                 {"--top-p", "1", "--top-k", "61", "--max-num-seqs", "1"}}) {
     Arguments both = sampled;
     both.insert(both.end(), more.begin(), more.end());
-    EXPECT_EQ(say(both).out, plain.out) << more[0];
+    const Outcome outcome = say(both);
+    EXPECT_EQ(outcome.out, plain.out) << more[0] << outcome.err;
   }
   const std::string first = plain.out.substr(0, plain.out.find(' '));
   Arguments stopping = sampled;
