@@ -69,6 +69,10 @@ std::optional<double> RegionCost::estimated_us(const FusedOps& kernel) {
 }
 
 std::optional<double> RegionCost::simulated_us(const FusedOps& kernel) {
+  return cost_->simulates_ ? timed_us(kernel) : std::nullopt;
+}
+
+std::optional<double> RegionCost::timed_us(const FusedOps& kernel) {
   const KernelFigures& found = figures(kernel);
   const uint64_t hash = hash_.of(kernel);
   if (const auto known = cost_->times_.find(hash); known != cost_->times_.end()) {

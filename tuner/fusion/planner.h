@@ -20,8 +20,11 @@ struct PlanOptions {
   /// Most different kernels that the planner `tilewright` makes up in one region and judges by the
   /// latency evaluator.
   int64_t budget = 6000;
-  /// The same of those that it has simulated.
+  /// The same of those that it has simulated; 0: none is, and the latency evaluator judges alone.
   int64_t simulations = 600;
+  /// Asked between the steps of the planner `tilewright`: once it says true, the planner ends with
+  /// the best plan that it has. Empty: never.
+  std::function<bool()> is_over = {};
   std::vector<OpPair> pins = {};
   std::vector<OpPair> vetoes = {};
 };
@@ -31,6 +34,7 @@ struct PlannedRegion {
   FusionPlan plan = {};
   int64_t candidates = 0;  ///< kernels that it scored
   std::string note = {};   ///< a limit that it met; empty without one
+  bool is_cut_short = false;  ///< PlanOptions::is_over ended the search
 };
 
 /// A way to plan. All planners share the legality check, code generation and its tiles, and the

@@ -112,6 +112,7 @@ class FuseRun {
   void print_json() const;
   void print_text() const;
   std::vector<PlanOptions> options_of(const FusionStudy& study) const;
+  std::vector<PlanOptions> timed(std::vector<PlanOptions> options, double begin) const;
 
   Context& context_;
   const Arguments& arguments_;
@@ -119,6 +120,7 @@ class FuseRun {
   const Machine& machine_;
   double launch_us_ = 0;
   bool fuses_gemms_ = false;
+  FuseBudget budget_;
   std::vector<const FusionPlanner*> planners_;
   FusionStudy study_;
   std::vector<FuseRow> rows_;
@@ -133,17 +135,28 @@ FuseRun::FuseRun(Context& context, const OpGraph& graph, const Machine& machine,
       machine_(machine),
       launch_us_(launch_us),
       fuses_gemms_(parse_on_off(context.arguments().text("gemm-fusion"), "--gemm-fusion")),
+      budget_(parse_fuse_budget(context.arguments().text("budget"))),
       planners_(chosen_planners(context.arguments())),
       study_(graph, machine, launch_us, fuses_gemms_) {}
 
-/// Pins and vetoes by region.
+/// The budget, and pins and vetoes by region.
 std::vector<PlanOptions> FuseRun::options_of(const FusionStudy& study) const {
-  std::vector<PlanOptions> options(study.region_count());
+  std::vector<PlanOptions> options(study.region_count(), budget_.applied({}));
   for (const NamedPair& pair : parse_pairs(study, arguments_, "pin")) {
     options[pair.region].pins.push_back(pair.ops);
   }
   for (const NamedPair& pair : parse_pairs(study, arguments_, "veto")) {
     options[pair.region].vetoes.push_back(pair.ops);
+  }
+  return options;
+}
+
+/// The options of a planning that began at that time.
+std::vector<PlanOptions> FuseRun::timed(std::vector<PlanOptions> options, double begin) const {
+  if (budget_.seconds == 0) return options;
+  const double end = begin + budget_.seconds;
+  for (PlanOptions& each : options) {
+    each.is_over = [end] { return wall_seconds() >= end; };
   }
   return options;
 }
@@ -157,7 +170,7 @@ void FuseRun::plan_all() {
     FuseRow& row = rows_.emplace_back();
     row.planner = planner->name;
     const double begin = wall_seconds();
-    const GraphPlan plan = study_.plan(*planner, options);
+    const GraphPlan plan = study_.plan(*planner, timed(options, begin));
     row.wall_planning_ms = (wall_seconds() - begin) * 1e3;
     row.summary = study_.summarize(plan);
     row.error = study_.cost_error(plan);
@@ -184,7 +197,7 @@ void FuseRun::sweep() {
     FuseSweepRow& row = sweep_.emplace_back();
     row.launch_us = cost;
     for (const FusionPlanner* planner : planners_) {
-      row.times.push_back({planner->name, study.summarize(study.plan(*planner, options)).time_us});
+      row.times.push_back({planner->name, study.summarize(study.plan(*planner, timed(options, wall_seconds()))).time_us});
     }
   }
 }
