@@ -106,6 +106,20 @@ KernelCost RegionCost::cost_of(const FusedOps& kernel, bool simulates) {
   return cost;
 }
 
+RegionCost::Known RegionCost::known(const FusedOps& kernel) {
+  Known known{figures(kernel)};
+  const auto time = cost_->times_.find(hash_.of(kernel));
+  known.was_simulated = time != cost_->times_.end();
+  if (known.was_simulated) known.simulated_us = time->second;
+  return known;
+}
+
+void RegionCost::learn(const FusedOps& kernel, const Known& known) {
+  const uint64_t hash = hash_.of(kernel);
+  cost_->figures_.try_emplace(hash, known.figures);
+  if (known.was_simulated) cost_->times_.try_emplace(hash, known.simulated_us);
+}
+
 WhyInfeasible RegionCost::why_infeasible() {
   return [this](const FusedOps& kernel) { return figures(kernel).why_infeasible; };
 }

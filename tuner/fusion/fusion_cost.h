@@ -56,8 +56,8 @@ class FusionCost {
   int64_t planned() const { return planned_; }
   int64_t simulated() const { return simulated_; }
 
-  /// Whether kernels may be simulated. Where not, simulated_us() knows no time, not even one that was
-  /// simulated before, and the best known one is the estimate.
+  /// Whether kernels may be simulated. Where not, simulated_us() knows no time, not even one that
+  /// was simulated before, and the best known one is the estimate.
   bool simulates() const { return simulates_; }
   void set_simulates(bool simulates) { simulates_ = simulates; }
 
@@ -92,6 +92,7 @@ class RegionCost {
   FusionCost& shared() { return *cost_; }
   const FusionCost& shared() const { return *cost_; }
   uint64_t hash_of(const FusedOps& kernel) const { return hash_.of(kernel); }
+  uint64_t hash_of_region() const { return hash_.of_region(); }
 
   /// The latency evaluator: what code generation plans.
   const KernelFigures& figures(const FusedOps& kernel);
@@ -107,6 +108,17 @@ class RegionCost {
   /// us of an op that runs by itself as a library kernel, with its launch; the same for all
   /// planners. 0 for ops that start others (while, conditional) and launch nothing themselves.
   double library_us(int32_t op);
+
+  /// What is known of a kernel that was asked for before: its figures, and where it was simulated
+  /// (or found too large for that) its time.
+  struct Known {
+    KernelFigures figures = {};
+    bool was_simulated = false;
+    std::optional<double> simulated_us = {};
+  };
+  Known known(const FusedOps& kernel);
+  /// Takes over what another run knew of a kernel; what is known already stays.
+  void learn(const FusedOps& kernel, const Known& known);
 
   /// For the legality check.
   WhyInfeasible why_infeasible();

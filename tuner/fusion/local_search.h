@@ -44,9 +44,7 @@ class LocalSearch {
 
   const Clusters& clusters() const { return clusters_; }
   int64_t candidates() const { return candidates_; }
-  bool is_exhausted() const {
-    return std::ssize(*seen_) >= budget_ || (is_over_ && is_over_());
-  }
+  bool is_exhausted() const { return std::ssize(*seen_) >= budget_ || (is_over_ && is_over_()); }
 
  private:
   using Pair = std::pair<int32_t, int32_t>;

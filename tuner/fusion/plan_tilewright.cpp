@@ -14,6 +14,9 @@ namespace {
 /// Rounds of cutting and merging; each but the last has saved something.
 constexpr int kMostRounds = 4;
 
+/// The planner `exact` judges at most so many kernels of a region as a seed.
+constexpr int64_t kMostExactKernels = 2000;
+
 /// Share of a region's time that fewer kernels are worth: less than what costs are known to, and
 /// each kernel less is one less for host, driver and reader.
 constexpr double kFewerKernels = 0.01;
@@ -180,12 +183,17 @@ PlannedRegion plan_tilewright(RegionCost& cost, const PlanOptions& all_options) 
   });
   Best best(cost, options);
   double limit_us = std::numeric_limits<double>::infinity();  // of what the others found
-  for (const FusionPlanner& planner : fusion_planners()) {
-    if (planner.plan == plan_tilewright || (best.has_plan() && is_over())) continue;
-    const PlannedRegion seed = planner.plan(cost, options);
+  const auto offer_seed = [&](const FusionPlanner& planner) {
+    if (best.has_plan() && is_over()) return;
+    PlanOptions seed_options = options;
+    seed_options.exact_kernels = std::min(options.exact_kernels, kMostExactKernels);
+    const PlannedRegion seed = planner.plan(cost, seed_options);
     result.candidates += seed.candidates;
     if (satisfies(seed.plan, options)) limit_us = std::min(limit_us, plan_us(cost, seed.plan));
     best.offer(seed.plan);
+  };
+  for (const FusionPlanner& planner : fusion_planners()) {
+    if (planner.plan != plan_tilewright && planner.plan != plan_fs2019) offer_seed(planner);
   }
   if (!best.has_plan()) {
     const Groups groups = constrained_groups(cost, {}, options);
@@ -212,8 +220,12 @@ PlannedRegion plan_tilewright(RegionCost& cost, const PlanOptions& all_options) 
       may_simulate && clusters) {
     SeenKernels simulated;
     const JoinGain simulate = constrained(simulated_gain(cost, simulated), options);
-    best.offer(improved(*clusters, simulate, simulated, options.simulations, options,
-                        result.candidates));
+    best.offer(
+        improved(*clusters, simulate, simulated, options.simulations, options, result.candidates));
+  }
+  // Which is there or not, as the program was built: the searches above are the same for all.
+  for (const FusionPlanner& planner : fusion_planners()) {
+    if (planner.plan == plan_fs2019) offer_seed(planner);
   }
   result.plan = best.plan();
   if (!is_over()) {
