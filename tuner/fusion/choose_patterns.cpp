@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <set>
 
 #include "core/graph/topological_order.h"
@@ -27,6 +28,7 @@ class PatternChooser {
 
   void solve();
   void solve_part(size_t root);
+  std::optional<size_t> best_alone(const std::vector<size_t>& columns) const;
   bool cut_cycles(bool gives_up);
   std::vector<Columns> cycles() const;
   std::vector<int32_t> taken() const;
@@ -72,6 +74,28 @@ void PatternChooser::bind(const Columns& columns) {
   }
 }
 
+/// The pattern that is worth as much as any choice of a part: all its ops together are worth no
+/// more than the best share that each has of a pattern. So it is mostly where a kernel can hold
+/// them all.
+std::optional<size_t> PatternChooser::best_alone(const std::vector<size_t>& columns) const {
+  std::map<int32_t, double> shares;  // by op
+  size_t best = columns.front();
+  for (const size_t column : columns) {
+    const Pattern& pattern = patterns_[column];
+    if (pattern.score > patterns_[best].score) best = column;
+    const double share = pattern.score / static_cast<double>(pattern.nodes.size());
+    for (const int32_t op : pattern.nodes) {
+      double& most = shares[op];
+      most = std::max(most, share);
+    }
+  }
+  double bound = 0;
+  for (const auto& entry : shares) bound += entry.second;
+  constexpr double kRounding = 1e-9;
+  if (bound <= patterns_[best].score * (1 + kRounding)) return best;
+  return std::nullopt;
+}
+
 /// Solves one part by itself: no row binds it to another.
 void PatternChooser::solve_part(size_t root) {
   std::vector<size_t> columns;
@@ -80,6 +104,11 @@ void PatternChooser::solve_part(size_t root) {
     if (part_of(column) != root) continue;
     place[column] = static_cast<int32_t>(columns.size());
     columns.push_back(column);
+  }
+  if (const std::optional<size_t> alone = best_alone(columns)) {
+    for (const size_t column : columns) takes_[column] = column == *alone;
+    missing_[root] = 0;
+    return;
   }
   IntegerProgram program;
   for (const size_t column : columns) program.weights.push_back(patterns_[column].score);

@@ -215,18 +215,22 @@ PlannedRegion plan_tilewright(RegionCost& cost, const PlanOptions& all_options) 
     }
   }
   // The simulator has the last word.
-  const bool may_simulate = cost.shared().simulates() && !is_over();
-  if (const auto clusters = Clusters::of(graph, groups_of(graph, best.plan()));
-      may_simulate && clusters) {
+  const auto simulate_from_best = [&] {
+    if (!cost.shared().simulates() || is_over()) return;
+    const auto clusters = Clusters::of(graph, groups_of(graph, best.plan()));
+    if (!clusters) return;
     SeenKernels simulated;
     const JoinGain simulate = constrained(simulated_gain(cost, simulated), options);
     best.offer(
         improved(*clusters, simulate, simulated, options.simulations, options, result.candidates));
-  }
+  };
+  simulate_from_best();
   // Which is there or not, as the program was built: the searches above are the same for all.
+  const FusionPlan without = best.plan();
   for (const FusionPlanner& planner : fusion_planners()) {
     if (planner.plan == plan_fs2019) offer_seed(planner);
   }
+  if (!(without == best.plan())) simulate_from_best();
   result.plan = best.plan();
   if (!is_over()) {
     result.plan = with_fewer_kernels(cost, best.plan(), limit_us, options, result.candidates);
