@@ -182,9 +182,10 @@ TEST_P(RandomGraphs, AreComputedAsTheInterpreterDoes) {
   const std::string text = random_module(GetParam() + 1000, 16);
   const OpGraph graph = flatten(parse_hlo(text, "m.hlo"));
   FusionStudy study(graph, load_machine("ascend-910b2"), 2);
-  for (const char* planner : {"xla", "astitch", "fs2020"}) {
-    const EqualityCheck check = study.check(study.plan(find_fusion_planner(planner)), 1e7, 3);
-    EXPECT_EQ(check.verdict(), "full") << planner << ": " << check.first_failure << "\n" << text;
+  for (const FusionPlanner& planner : fusion_planners()) {
+    const EqualityCheck check = study.check(study.plan(planner), 1e7, 3);
+    EXPECT_EQ(check.verdict(), "full") << planner.name << ": " << check.first_failure << "\n"
+                                       << text;
   }
 }
 
