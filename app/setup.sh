@@ -9,6 +9,7 @@ packages=(
   libfmt-dev nlohmann-json3-dev libsqlite3-dev zlib1g-dev libeigen3-dev libboost-program-options-dev
   libncurses-dev libvterm-dev
   libopenmpi-dev openmpi-bin
+  coinor-libcbc-dev
   libgtest-dev libbenchmark-dev
 )
 

@@ -18,8 +18,8 @@ namespace tilewright {
 namespace {
 
 constexpr const char* kTables[] = {
-    "machine", "run",    "problem", "measurement",    "attempt",      "trial",
-    "best",    "winner", "session", "served_problem", "serving_chunk"};
+    "machine", "run",    "problem", "measurement",    "attempt",       "trial",
+    "best",    "winner", "session", "served_problem", "serving_chunk", "fusion_plan"};
 
 /// What is known of a run at its start. Runs that agree in all of it are told apart by `nth`, their
 /// place among their equals.

@@ -334,6 +334,24 @@ CREATE INDEX measurement_series
 -- Runs, counted and found by kind without a look at their results.
 CREATE INDEX run_kind ON run (kind);
 )sql",
+    R"sql(
+-- Plans of `fuse` that need not be made again: a cache, which may be emptied.
+CREATE TABLE fusion_plan (
+  id INTEGER PRIMARY KEY,
+  graph TEXT NOT NULL,                -- hash of the region
+  planner TEXT NOT NULL,
+  machine TEXT NOT NULL REFERENCES machine(fingerprint),
+  settings TEXT NOT NULL,             -- canonical
+  revision TEXT NOT NULL,             -- of planners, code generation and timing
+  plan TEXT NOT NULL,                 -- JSON
+  UNIQUE (graph, planner, machine, settings)
+) STRICT;
+
+CREATE VIEW fusion_plans AS
+  SELECT fusion_plan.id, graph, planner, machine.name AS machine,
+         fusion_plan.machine AS fingerprint, settings, revision, plan
+  FROM fusion_plan JOIN machine ON machine.fingerprint = fusion_plan.machine;
+)sql",
 };
 
 constexpr std::string_view kMagic("SQLite format 3\0", 16);

@@ -474,10 +474,14 @@ Command fuse_entry() {
   command.positionals = {{"GRAPH", "an XLA HLO text module; or a model, or its config.json"}};
   command.options = {
       {"planner", 0, "NAME", "",
-       "none, xla, fs2018, fs2020, astitch, exact or tilewright (default: all)", true},
+       "none, xla, fs2018, fs2019, fs2020, astitch, exact or tilewright (default: all)", true},
       {"launch-cost", 0, "2us", "2us", "what the host needs to start a kernel"},
       {"gemm-fusion", 0, "on|off", "off",
        "let the planner tilewright join GEMMs with other kernels"},
+      {"budget", 0, "LIMITS", "",
+       "kernels=N, simulations=N, seconds=S of the planner tilewright; simulations=0: no "
+       "simulator"},
+      {"cache", 0, "on|off", "on", "take plans from the results database, and keep new ones there"},
       {"sweep", 0, "launch=1,5,10us", "", "plan again with other costs of a launch"},
       {"explain", 0, "A,B", "", "why these two ops share a kernel, or do not", true},
       {"pin", 0, "A,B", "", "plan with these two ops in one kernel", true},

@@ -29,6 +29,42 @@ OpGraph load_fuse_graph(const FuseSource& source) {
   return prepared_for_fusion(decoder_graph(model, source.tokens, layout).graph);
 }
 
+PlanOptions FuseBudget::applied(PlanOptions options) const {
+  options.budget = kernels.value_or(options.budget);
+  options.simulations = simulations.value_or(options.simulations);
+  return options;
+}
+
+FuseBudget parse_fuse_budget(std::string_view text) {
+  constexpr int64_t kMost = int64_t{1} << 40;
+  const std::vector<std::string> known = {"kernels", "simulations", "seconds"};
+  FuseBudget budget;
+  for (const auto& [name, value] : parse_assignments(text, "--budget")) {
+    const std::string what = fmt::format("--budget {}", printable(name));
+    const bool is_time = name == "seconds";
+    if (std::ranges::find(known, name) == known.end()) {
+      throw Error(ErrorKind::kUsage,
+                  fmt::format("--budget has no '{}'{} (it has {})", printable(name),
+                              did_you_mean(name, known), join(known, ", ")));
+    }
+    if (is_time) {
+      budget.seconds = parse_number(value, what);
+      if (budget.seconds <= 0) {
+        throw Error(ErrorKind::kUsage, fmt::format("{} is {}, want more than 0", what, value));
+      }
+      continue;
+    }
+    const int64_t least = name == "kernels" ? 1 : 0;
+    const int64_t count = parse_int(value, what);
+    if (count < least || count > kMost) {
+      throw Error(ErrorKind::kUsage,
+                  fmt::format("{} is {}, want {} to {}", what, value, least, kMost));
+    }
+    (name == "kernels" ? budget.kernels : budget.simulations) = count;
+  }
+  return budget;
+}
+
 double parse_launch_us(std::string_view text, std::string_view what) {
   if (text.ends_with("us")) text.remove_suffix(2);
   const double us = parse_number(text, what);

@@ -1,5 +1,6 @@
 #include "app/cli/fuse_report.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/base/format.h"
@@ -48,7 +49,18 @@ QueryResult fuse_sweep_table(const std::vector<FuseSweepRow>& rows) {
   return table;
 }
 
+namespace {
+
+/// How much more than `best` a plan takes, as a share.
+double gap_of(double us, double best) {
+  return best > 0 ? us / best - 1 : 0;
+}
+
+}  // namespace
+
 Json fuse_json(const std::vector<FuseRow>& rows) {
+  const auto exact =
+      std::ranges::find_if(rows, [](const FuseRow& row) { return row.planner == "exact"; });
   Json planners = Json::array();
   for (const FuseRow& row : rows) {
     const PlanSummary& summary = row.summary;
@@ -65,6 +77,14 @@ Json fuse_json(const std::vector<FuseRow>& rows) {
     json["peak_ub_bytes"] = summary.peak_ub_bytes;
     json["recomputed_ops"] = summary.recomputed_ops;
     json["wall_planning_ms"] = row.wall_planning_ms;
+    json["from_cache"] = summary.is_from_cache;
+    json["estimated_us"] = summary.estimated_us;
+    if (summary.bound_us) json["bound_us"] = *summary.bound_us;
+    if (exact != rows.end()) {
+      const PlanSummary& best = exact->summary;
+      json["gap_to_exact"] = {{"estimate", gap_of(summary.estimated_us, best.estimated_us)},
+                              {"time", gap_of(summary.memory_us, best.memory_us)}};
+    }
     json["candidates"] = summary.candidates;
     json["equal_to_reference"] = row.equality.verdict();
     json["kernels"] = {{"distinct", row.equality.kernels},

@@ -315,6 +315,11 @@ CREATE VIEW served_problems AS
   JOIN problem ON problem.id = served_problem.problem_id
   JOIN machine ON machine.fingerprint = run.machine;
 )sql",
+    R"sql(
+CREATE INDEX measurement_series
+  ON measurement (problem_id, kernel, kernel_revision, machine, evaluator, time_us);
+CREATE INDEX run_kind ON run (kind);
+)sql",
 };
 
 }  // namespace tilewright

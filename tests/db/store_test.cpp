@@ -237,11 +237,12 @@ TEST_F(StoreTest, InfoCountsRowsByTable) {
   const StoreInfo info = store.info();
   EXPECT_EQ(info.path, path());
   EXPECT_GT(info.bytes, 4096);
-  EXPECT_EQ(info.schema_version, 5);
+  EXPECT_EQ(info.schema_version, 6);
   const std::vector<std::pair<std::string, int64_t>> expected = {
-      {"machine", 1},      {"run", 1},  {"problem", 1}, {"measurement", 1}, {"attempt", 1},
-      {"trial", 1},        {"best", 1}, {"winner", 0},  {"session", 0},     {"served_problem", 0},
-      {"serving_chunk", 0}};
+      {"machine", 1},        {"run", 1},           {"problem", 1},
+      {"measurement", 1},    {"attempt", 1},       {"trial", 1},
+      {"best", 1},           {"winner", 0},        {"session", 0},
+      {"served_problem", 0}, {"serving_chunk", 0}, {"fusion_plan", 0}};
   EXPECT_EQ(info.rows, expected);
 }
 

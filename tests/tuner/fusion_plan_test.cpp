@@ -203,6 +203,64 @@ TEST(FusionPlan, RefusesWhatDoesNotFitTheMachine) {
   EXPECT_EQ(why_illegal(at.graph, plan, [](const FusedOps&) { return "too large"; }), "too large");
 }
 
+TEST(FusionPlan, RefusesAKernelThatFitsNoUB) {
+  FusionFixture at(kChain);
+  Machine machine = load_machine("ascend-910b2");
+  machine.buffers.ub_bytes = 64;
+  FusionCost shared(machine, 2);
+  RegionCost cost(at.graph, shared);
+  const std::string why = why_illegal(at.graph, plan_of(at.graph, {}), cost.why_infeasible());
+  EXPECT_NE(why.find("bytes of UB"), std::string::npos) << why;
+}
+
+TEST(FusionPlan, KeepsBranchesApartFromTheirCaller) {
+  FusionFixture at(R"(HloModule m
+yes { p = f32[64]{0} parameter(0) ROOT n = f32[64]{0} negate(p) }
+no { p = f32[64]{0} parameter(0) ROOT n = f32[64]{0} exponential(p) }
+ENTRY e {
+  which = pred[] parameter(0)
+  x = f32[64]{0} parameter(1)
+  a = f32[64]{0} exponential(x)
+  both = f32[64]{0} conditional(which, a, a), true_computation=yes, false_computation=no
+  b = f32[64]{0} add(a, both)
+  ROOT y = f32[64]{0} negate(b)
+}
+)");
+  const FusionPlan with{{{at.ops({"a", "both"}), at.ops({"both"})}}};
+  const std::string held = at.why(with);
+  EXPECT_NE(held.find("both cannot be fused"), std::string::npos) << held;
+  const std::string around = at.why(plan_of(at.graph, {at.ops({"a", "b", "y"})}));
+  EXPECT_NE(around.find("wait"), std::string::npos) << around;
+  for (const char* planner : {"astitch", "fs2018", "fs2020", "exact", "tilewright"}) {
+    EXPECT_EQ(at.plan(planner).kernels.size(), 2U) << planner;
+  }
+}
+
+/// A slice that begins where another op of the program says.
+std::string sliced_at(const std::string& start) {
+  return module_of(start + R"(
+x = f32[640]{0} parameter(1)
+part = f32[64]{0} dynamic-slice(x, at), dynamic_slice_sizes={64}
+ROOT y = f32[64]{0} negate(part))");
+}
+
+TEST(FusionPlan, LetsWholeNumbersInMemorySayWhereASliceBegins) {
+  FusionFixture at(sliced_at("i = s32[] parameter(0)\nat = s32[] add(i, i)"));
+  const FusedOps kernel = kernel_of(at.graph, at.ops({"at", "part", "y"}));
+  EXPECT_EQ(why_illegal_kernel(at.graph, kernel), "");
+  EXPECT_EQ(at.cost.figures(kernel).why_infeasible, "");
+}
+
+TEST(FusionPlan, RefusesASliceThatBeginsWhereVectorCoresHaveToSay) {
+  FusionFixture at(
+      sliced_at("i = f32[] parameter(0)\ne = f32[] exponential(i)\n"
+                "at = s32[] convert(e)"));
+  const FusedOps kernel = kernel_of(at.graph, at.ops({"e", "at", "part", "y"}));
+  const std::string why = at.cost.figures(kernel).why_infeasible;
+  EXPECT_NE(why.find("part"), std::string::npos) << why;
+  EXPECT_EQ(at.why(plan_of(at.graph, {})), "");
+}
+
 TEST(Clusters, KeepAnOrderWhileTheyAreMerged) {
   // A ladder: merging rungs in any order must keep every cluster before those that wait for it.
   std::string text =

@@ -1,6 +1,9 @@
+#include <limits>
+
 #include "core/base/random.h"
 #include "core/model/decoder_graph.h"
 #include "kernels/fused/fused_check.h"
+#include "tests/layered_module.h"
 #include "tests/tuner/fusion_fixture.h"
 #include "tuner/fusion/fusion_study.h"
 #include "tuner/fusion/plan_mix.h"
@@ -179,9 +182,10 @@ TEST_P(RandomGraphs, AreComputedAsTheInterpreterDoes) {
   const std::string text = random_module(GetParam() + 1000, 16);
   const OpGraph graph = flatten(parse_hlo(text, "m.hlo"));
   FusionStudy study(graph, load_machine("ascend-910b2"), 2);
-  for (const char* planner : {"xla", "astitch", "fs2020"}) {
-    const EqualityCheck check = study.check(study.plan(find_fusion_planner(planner)), 1e7, 3);
-    EXPECT_EQ(check.verdict(), "full") << planner << ": " << check.first_failure << "\n" << text;
+  for (const FusionPlanner& planner : fusion_planners()) {
+    const EqualityCheck check = study.check(study.plan(planner), 1e7, 3);
+    EXPECT_EQ(check.verdict(), "full") << planner.name << ": " << check.first_failure << "\n"
+                                       << text;
   }
 }
 
@@ -214,6 +218,128 @@ ROOT r = (f32[64,64]{1,0}, f32[64]{0}) tuple(u, v))"));
     for (const char* planner : {"fs2018", "fs2020", "astitch"}) {
       EXPECT_LE(best, at.estimate(at.plan(planner)) + 1e-9) << planner << " " << seed;
     }
+  }
+}
+
+/// The least estimate over all ways to part the nodes into kernels.
+double least_estimate(FusionFixture& at) {
+  std::vector<int32_t> nodes = at.graph.nodes();
+  std::erase_if(nodes, [&](int32_t op) { return !at.graph.is_fusible(op); });
+  double least = std::numeric_limits<double>::infinity();
+  Groups groups;
+  const auto part = [&](const auto& self, size_t place) -> void {
+    if (place == nodes.size()) {
+      if (!Clusters::of(at.graph, groups)) return;
+      const FusionPlan plan = plan_of(at.graph, groups);
+      if (at.why(plan).empty()) least = std::min(least, at.estimate(plan));
+      return;
+    }
+    for (size_t i = 0; i < groups.size(); ++i) {
+      groups[i].push_back(nodes[place]);
+      self(self, place + 1);
+      groups[i].pop_back();
+    }
+    groups.push_back({nodes[place]});
+    self(self, place + 1);
+    groups.pop_back();
+  };
+  part(part, 0);
+  return least;
+}
+
+// With matrix products between them: nothing that the search leaves out may be better.
+TEST(ExactPlanner, FindsWhatTryingAllPartitionsFinds) {
+  int compared = 0;
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    FusionFixture at(random_module(seed, 9));
+    if (at.graph.fusible_nodes() > 7 || at.graph.fusible_nodes() < 4) continue;
+    const PlannedRegion planned = find_fusion_planner("exact").plan(at.cost, {});
+    const double least = least_estimate(at);
+    EXPECT_NEAR(at.estimate(planned.plan), least, 1e-9 * least) << seed;
+    ASSERT_TRUE(planned.bound_us.has_value()) << seed;
+    EXPECT_NEAR(*planned.bound_us, least, 1e-9 * least) << seed;
+    ++compared;
+  }
+  EXPECT_GE(compared, 10);
+}
+
+TEST(ExactPlanner, ProvesTheBestPlanOfAModelLayer) {
+  const OpGraph graph = prepared_for_fusion(decoder_graph(load_model("qwen2-7b"), 256).graph);
+  FusionStudy study(graph, load_machine("ascend-910b2"), 2);
+  const PlanSummary exact = study.summarize(study.plan(find_fusion_planner("exact")));
+  ASSERT_TRUE(exact.bound_us.has_value());
+  EXPECT_NEAR(*exact.bound_us, exact.estimated_us, 1e-9 * exact.estimated_us);
+  const PlanSummary searched = study.summarize(study.plan(find_fusion_planner("tilewright")));
+  EXPECT_LE(searched.memory_us, exact.memory_us * (1 + 1e-9));
+  EXPECT_LE(searched.estimated_us, exact.estimated_us * 1.03);
+}
+
+TEST(ExactPlanner, SaysWhatNoPlanGoesBelowWhereItEndsEarly) {
+  FusionFixture at(random_module(4, 30));
+  PlanOptions few;
+  few.exact_kernels = 10;
+  const PlannedRegion planned = find_fusion_planner("exact").plan(at.cost, few);
+  ASSERT_TRUE(planned.bound_us.has_value());
+  const double us = at.estimate(planned.plan);
+  EXPECT_LT(*planned.bound_us, us);
+  EXPECT_GT(*planned.bound_us, 0);
+  EXPECT_NE(planned.note.find("not proven"), std::string::npos) << planned.note;
+  PlanOptions more;
+  more.exact_kernels = 4000;
+  const PlannedRegion better = find_fusion_planner("exact").plan(at.cost, more);
+  EXPECT_LE(at.estimate(better.plan), us + 1e-9);
+  EXPECT_GE(at.estimate(better.plan) + 1e-9, *planned.bound_us);
+}
+
+TEST(FusionOptions, JudgeByTheEstimateAloneWithoutSimulations) {
+  FusionFixture at(alternating_sums(4));
+  PlanOptions options;
+  options.simulations = 0;
+  const FusionPlan plan = at.plan("tilewright", options);
+  EXPECT_EQ(at.shared.simulated(), 0);
+  EXPECT_EQ(at.why(plan), "");
+  for (const char* planner : {"xla", "fs2018", "fs2020", "astitch", "exact"}) {
+    EXPECT_LE(at.estimate(plan), at.estimate(at.plan(planner)) + 1e-9) << planner;
+  }
+  // What was simulated before does not matter, and is known again afterwards.
+  FusionFixture other(alternating_sums(4));
+  other.plan("tilewright");
+  const int64_t simulated = other.shared.simulated();
+  EXPECT_GT(simulated, 0);
+  EXPECT_EQ(other.plan("tilewright", options), plan);
+  EXPECT_EQ(other.shared.simulated(), simulated);
+  EXPECT_TRUE(other.shared.simulates());
+}
+
+TEST(FusionOptions, EndTheSearchWhenTimeIsOver) {
+  FusionFixture at(random_module(7, 40));
+  PlanOptions options;
+  int asked = 0;
+  options.is_over = [&] { return ++asked > 20; };
+  const PlannedRegion hurried = find_fusion_planner("tilewright").plan(at.cost, options);
+  EXPECT_TRUE(hurried.is_cut_short);
+  EXPECT_EQ(why_illegal(at.graph, hurried.plan, at.cost.why_infeasible()), "");
+  const PlannedRegion whole = find_fusion_planner("tilewright").plan(at.cost, {});
+  EXPECT_FALSE(whole.is_cut_short);
+  EXPECT_LT(hurried.candidates, whole.candidates);
+}
+
+// What planners look at grows with the graph, not faster: 60 ops a block, no two blocks alike.
+TEST(FusionPlanners, LookAtTwiceAsMuchInAGraphOfTwiceTheSize) {
+  PlanOptions options;
+  options.simulations = 0;
+  for (const char* planner : {"xla", "fs2018", "fs2020", "astitch"}) {
+    FusionFixture small(LayeredModule(6).text());
+    FusionFixture large(LayeredModule(12).text());
+    const auto few = find_fusion_planner(planner).plan(small.cost, options);
+    const auto many = find_fusion_planner(planner).plan(large.cost, options);
+    EXPECT_EQ(large.why(many.plan), "") << planner;
+    EXPECT_LE(static_cast<double>(many.candidates), 2.2 * static_cast<double>(few.candidates))
+        << planner;
+    EXPECT_LE(static_cast<double>(large.shared.planned()),
+              2.2 * static_cast<double>(small.shared.planned()))
+        << planner;
+    EXPECT_LE(many.plan.kernels.size(), 2 * few.plan.kernels.size() + 2) << planner;
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/graph/topological_order.h"
+#include "tuner/fusion/patterns.h"
 
 namespace tilewright {
 
@@ -33,14 +34,7 @@ std::optional<Clusters> Clusters::of(const FusionGraph& graph, const Groups& gro
     for (const int32_t op : group) unit_of[static_cast<size_t>(op)] = group.front();
   }
   const auto count = static_cast<size_t>(graph.size());
-  std::vector<std::vector<int32_t>> depends_on(count);
-  for (const int32_t op : graph.nodes()) {
-    const int32_t unit = unit_of[static_cast<size_t>(op)];
-    for (const int32_t earlier : graph.before(op)) {
-      const int32_t other = unit_of[static_cast<size_t>(earlier)];
-      if (other != unit) depends_on[static_cast<size_t>(unit)].push_back(other);
-    }
-  }
+  const std::vector<std::vector<int32_t>> depends_on = links_of_units(graph, unit_of);
   const TopologicalOrder sorted = topological_order(depends_on);
   if (!sorted.cycle.empty()) return std::nullopt;
   clusters.cluster_of_ = unit_of;

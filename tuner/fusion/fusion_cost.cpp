@@ -69,6 +69,10 @@ std::optional<double> RegionCost::estimated_us(const FusedOps& kernel) {
 }
 
 std::optional<double> RegionCost::simulated_us(const FusedOps& kernel) {
+  return cost_->simulates_ ? timed_us(kernel) : std::nullopt;
+}
+
+std::optional<double> RegionCost::timed_us(const FusedOps& kernel) {
   const KernelFigures& found = figures(kernel);
   const uint64_t hash = hash_.of(kernel);
   if (const auto known = cost_->times_.find(hash); known != cost_->times_.end()) {
@@ -100,6 +104,20 @@ KernelCost RegionCost::cost_of(const FusedOps& kernel, bool simulates) {
   cost.is_simulated = simulated.has_value();
   cost.time_us = simulated ? *simulated : estimated_us(kernel).value_or(0);
   return cost;
+}
+
+RegionCost::Known RegionCost::known(const FusedOps& kernel) {
+  Known known{figures(kernel)};
+  const auto time = cost_->times_.find(hash_.of(kernel));
+  known.was_simulated = time != cost_->times_.end();
+  if (known.was_simulated) known.simulated_us = time->second;
+  return known;
+}
+
+void RegionCost::learn(const FusedOps& kernel, const Known& known) {
+  const uint64_t hash = hash_.of(kernel);
+  cost_->figures_.try_emplace(hash, known.figures);
+  if (known.was_simulated) cost_->times_.try_emplace(hash, known.simulated_us);
 }
 
 WhyInfeasible RegionCost::why_infeasible() {

@@ -56,6 +56,11 @@ class FusionCost {
   int64_t planned() const { return planned_; }
   int64_t simulated() const { return simulated_; }
 
+  /// Whether kernels may be simulated. Where not, simulated_us() knows no time, not even one that
+  /// was simulated before, and the best known one is the estimate.
+  bool simulates() const { return simulates_; }
+  void set_simulates(bool simulates) { simulates_ = simulates; }
+
   /// Called before a kernel is planned or simulated for the first time: what takes most of a
   /// planner's time. What it throws ends the planning, and the costs stay as they were.
   void set_watch(std::function<void()> watch) { watch_ = std::move(watch); }
@@ -70,6 +75,7 @@ class FusionCost {
   double launch_us_ = 0;
   int64_t planned_ = 0;
   int64_t simulated_ = 0;
+  bool simulates_ = true;
   std::function<void()> watch_ = {};
   std::unordered_map<uint64_t, KernelFigures> figures_;  // looked up only
   std::unordered_map<uint64_t, std::optional<double>> times_;
@@ -86,13 +92,14 @@ class RegionCost {
   FusionCost& shared() { return *cost_; }
   const FusionCost& shared() const { return *cost_; }
   uint64_t hash_of(const FusedOps& kernel) const { return hash_.of(kernel); }
+  uint64_t hash_of_region() const { return hash_.of_region(); }
 
   /// The latency evaluator: what code generation plans.
   const KernelFigures& figures(const FusedOps& kernel);
   /// us with the launch, as estimated; none where the kernel cannot be made.
   std::optional<double> estimated_us(const FusedOps& kernel);
-  /// us with the launch in the simulator; none where the kernel cannot be made, or its launch is
-  /// too large to be simulated while planning.
+  /// us with the launch in the simulator; none where the kernel cannot be made, its launch is too
+  /// large to be simulated while planning, or nothing shall be simulated.
   std::optional<double> simulated_us(const FusedOps& kernel);
   /// The simulated time, or the estimate of a launch too large to be simulated.
   std::optional<double> best_known_us(const FusedOps& kernel);
@@ -102,6 +109,17 @@ class RegionCost {
   /// planners. 0 for ops that start others (while, conditional) and launch nothing themselves.
   double library_us(int32_t op);
 
+  /// What is known of a kernel that was asked for before: its figures, and where it was simulated
+  /// (or found too large for that) its time.
+  struct Known {
+    KernelFigures figures = {};
+    bool was_simulated = false;
+    std::optional<double> simulated_us = {};
+  };
+  Known known(const FusedOps& kernel);
+  /// Takes over what another run knew of a kernel; what is known already stays.
+  void learn(const FusedOps& kernel, const Known& known);
+
   /// For the legality check.
   WhyInfeasible why_infeasible();
 
@@ -110,6 +128,9 @@ class RegionCost {
   double delta_us(const std::vector<int32_t>& nodes) const;
 
  private:
+  /// simulated_us(), whether kernels shall be simulated or not.
+  std::optional<double> timed_us(const FusedOps& kernel);
+
   const FusionGraph* graph_;
   FusionCost* cost_;
   KernelHash hash_;

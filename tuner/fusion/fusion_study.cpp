@@ -11,6 +11,7 @@
 #include "core/graph/interpreter.h"
 #include "core/graph/interpreter_work.h"
 #include "kernels/fused/fused_check.h"
+#include "simulator/timing.h"
 
 namespace tilewright {
 
@@ -21,7 +22,7 @@ std::string EqualityCheck::verdict() const {
 
 FusionStudy::FusionStudy(const OpGraph& graph, const Machine& machine, double launch_us,
                          bool fuses_products)
-    : shared_(machine, launch_us) {
+    : shared_(machine, launch_us), machine_key_(machine.fingerprint()) {
   for (const RegionRuns& runs : region_runs(graph)) {
     regions_.push_back(std::make_unique<Planned>(graph, runs.computation, shared_, fuses_products));
     regions_.back()->runs = runs.runs.value_or(1);
@@ -40,6 +41,10 @@ GraphPlan FusionStudy::plan(const FusionPlanner& planner, const std::vector<Plan
 PlannedRegion FusionStudy::plan(const FusionPlanner& planner, size_t region,
                                 const PlanOptions& options) {
   Planned& at = *regions_[region];
+  const FusionPlanKey key = cache_ ? key_of(planner, at, options) : FusionPlanKey{};
+  if (cache_) {
+    if (std::optional<PlannedRegion> known = known_plan(key, at)) return *std::move(known);
+  }
   PlannedRegion planned = planner.plan(at.cost, options);
   const std::string why = why_illegal(at.graph, planned.plan, at.cost.why_infeasible());
   if (!why.empty()) {
@@ -47,7 +52,48 @@ PlannedRegion FusionStudy::plan(const FusionPlanner& planner, size_t region,
                 fmt::format("the plan of '{}' for {} cannot be run: {}", planner.name,
                             at.region.computation().name, why));
   }
+  if (cache_ && !planned.is_cut_short) keep(key, at, planned);
   return planned;
+}
+
+FusionPlanKey FusionStudy::key_of(const FusionPlanner& planner, const Planned& at,
+                                  const PlanOptions& options) const {
+  std::string settings = fmt::format("launch={};gemm={};kernels={};simulations={};exact={}",
+                                     shared_.launch_us(), at.graph.fuses_products() ? "on" : "off",
+                                     options.budget, options.simulations, options.exact_kernels);
+  for (const OpPair& pair : options.pins) {
+    settings += fmt::format(";pin={},{}", pair.first, pair.second);
+  }
+  for (const OpPair& pair : options.vetoes) {
+    settings += fmt::format(";veto={},{}", pair.first, pair.second);
+  }
+  return {fmt::format("{:016x}", at.cost.hash_of_region()), planner.name,
+          fmt::format("{}.{}", kFusionRevision, kTimingRevision), machine_key_,
+          std::move(settings)};
+}
+
+/// What is kept is judged like a new plan, by figures that were kept with it: a row that is not of
+/// this region is none.
+std::optional<PlannedRegion> FusionStudy::known_plan(const FusionPlanKey& key, Planned& at) {
+  std::optional<KeptPlan> kept = cache_->find(key);
+  if (!kept) return std::nullopt;
+  const FusionPlan& plan = kept->planned.plan;
+  const auto is_of_region = [&](const FusedOps& kernel) {
+    return !kernel.ops.empty() && kernel.ops.back() < at.graph.size() &&
+           std::ranges::includes(kernel.ops, kernel.outputs);
+  };
+  if (!std::ranges::all_of(plan.kernels, is_of_region)) return std::nullopt;
+  const WhyInfeasible is_checked_before = [](const FusedOps&) { return std::string(); };
+  if (!why_illegal(at.graph, plan, is_checked_before).empty()) return std::nullopt;
+  for (size_t i = 0; i < plan.kernels.size(); ++i) at.cost.learn(plan.kernels[i], kept->known[i]);
+  kept->planned.is_from_cache = true;
+  return std::move(kept->planned);
+}
+
+void FusionStudy::keep(const FusionPlanKey& key, Planned& at, const PlannedRegion& planned) {
+  KeptPlan kept{planned, {}};
+  for (const FusedOps& kernel : planned.plan.kernels) kept.known.push_back(at.cost.known(kernel));
+  cache_->keep(key, kept);
 }
 
 PlanCosts FusionStudy::costs(const GraphPlan& plan) {
@@ -62,6 +108,8 @@ PlanCosts FusionStudy::costs(const GraphPlan& plan) {
 
 PlanSummary FusionStudy::summarize(const GraphPlan& plan, const PlanCosts& costs) {
   PlanSummary summary;
+  summary.bound_us = 0;
+  summary.is_from_cache = true;
   std::set<uint64_t> unsimulated;
   for (size_t i = 0; i < regions_.size(); ++i) {
     Planned& at = *regions_[i];
@@ -69,6 +117,12 @@ PlanSummary FusionStudy::summarize(const GraphPlan& plan, const PlanCosts& costs
     summary.candidates += plan[i].candidates;
     summary.recomputed_ops += recomputed_ops(plan[i].plan);
     if (summary.note.empty()) summary.note = plan[i].note;
+    summary.is_from_cache = summary.is_from_cache && plan[i].is_from_cache;
+    if (summary.bound_us && plan[i].bound_us) {
+      *summary.bound_us += runs * *plan[i].bound_us;
+    } else {
+      summary.bound_us.reset();
+    }
     for (size_t k = 0; k < plan[i].plan.kernels.size(); ++k) {
       const FusedOps& kernel = plan[i].plan.kernels[k];
       const KernelCost& cost = costs[i][k];
@@ -86,6 +140,7 @@ PlanSummary FusionStudy::summarize(const GraphPlan& plan, const PlanCosts& costs
       const double us = runs * cost.time_us;
       summary.time_us += us;
       summary.memory_us += is_memory ? us : 0;
+      summary.estimated_us += runs * (figures.estimated_us + shared_.launch_us());
       if (!cost.is_simulated) unsimulated.insert(at.cost.hash_of(kernel));
     }
     const std::vector<bool> is_joined = joined_products(at.graph, plan[i].plan);

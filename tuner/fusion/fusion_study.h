@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/graph/regions.h"
+#include "tuner/fusion/plan_cache.h"
 #include "tuner/fusion/planner.h"
 
 namespace tilewright {
@@ -28,6 +30,11 @@ struct PlanSummary {
   int64_t candidates = 0;
   int64_t unsimulated = 0;  ///< distinct kernels too large to simulate: their time is the estimate
   std::string note = {};
+  /// By estimate, of the fused kernels: what they take, and what no plan without recomputation goes
+  /// below where the planner of every region knows that.
+  double estimated_us = 0;
+  std::optional<double> bound_us = {};
+  bool is_from_cache = false;  ///< of all regions
 };
 
 /// How the estimates of a plan's distinct kernels compare with the simulator: |estimate / simulated
@@ -69,6 +76,10 @@ class FusionStudy {
   bool has_unknown_runs() const { return has_unknown_runs_; }
   const FusionCost& shared_cost() const { return shared_; }
 
+  /// Plans that the cache has are taken from there, new ones are kept there; none: no cache. It
+  /// must outlive the study.
+  void set_cache(PlanCache* cache) { cache_ = cache; }
+
   /// Plans every region, each with its own options (none: the defaults). Error (check failed) with
   /// the reason when a plan is not legal.
   GraphPlan plan(const FusionPlanner& planner, const std::vector<PlanOptions>& options = {});
@@ -83,6 +94,12 @@ class FusionStudy {
   EqualityCheck check(const GraphPlan& plan, double most_operations, uint64_t seed);
 
  private:
+  struct Planned;
+  FusionPlanKey key_of(const FusionPlanner& planner, const Planned& at,
+                       const PlanOptions& options) const;
+  std::optional<PlannedRegion> known_plan(const FusionPlanKey& key, Planned& at);
+  void keep(const FusionPlanKey& key, Planned& at, const PlannedRegion& planned);
+
   struct Planned {
     Planned(const OpGraph& program, int32_t computation, FusionCost& shared, bool fuses_products)
         : region(program, computation), graph(region, fuses_products), cost(graph, shared) {}
@@ -94,6 +111,8 @@ class FusionStudy {
   FusionCost shared_;
   std::vector<std::unique_ptr<Planned>> regions_;  // they point to each other
   bool has_unknown_runs_ = false;
+  PlanCache* cache_ = nullptr;
+  std::string machine_key_;  // of the machine as it was given, whatever a launch costs
 };
 
 }  // namespace tilewright

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <span>
 
 #include "core/base/hash.h"
 #include "core/graph/hlo_attribute_text.h"
@@ -50,6 +51,25 @@ uint64_t KernelHash::of_op(int32_t op) const {
   uint64_t hash = ops_[static_cast<size_t>(op)];
   for (const int32_t operand : graph_->region().computation().op(op).operands) {
     mix(hash, shapes_[static_cast<size_t>(operand)]);
+  }
+  return hash;
+}
+
+uint64_t KernelHash::of_region() const {
+  const Region& region = graph_->region();
+  uint64_t hash = ops_.size();
+  const auto add_list = [&](std::span<const int32_t> list) {
+    mix(hash, list.size());
+    for (const int32_t op : list) mix(hash, static_cast<uint64_t>(op));
+  };
+  for (int32_t op = 0; op < graph_->size(); ++op) {
+    mix(hash, ops_[static_cast<size_t>(op)]);
+    add_list(region.computation().op(op).operands);
+    add_list(region.inputs(op));
+    add_list(graph_->before(op));
+    mix(hash, region.is_result(op) ? 1 : 0);
+    mix(hash, static_cast<uint64_t>(graph_->overwrites(op)));
+    mix(hash, static_cast<uint64_t>(region.in_place(op)));
   }
   return hash;
 }

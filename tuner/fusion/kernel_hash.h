@@ -17,6 +17,9 @@ class KernelHash {
   uint64_t of(const FusedOps& kernel) const;
   /// Of an op alone with the shapes of its operands.
   uint64_t of_op(int32_t op) const;
+  /// Of all that plans of the region depend on: its ops in order, who reads whom, what is a result,
+  /// and what is written over.
+  uint64_t of_region() const;
 
  private:
   const FusionGraph* graph_;

@@ -124,7 +124,10 @@ double RegionCost::library_us(int32_t index) {
   double us = cost_->memory_us(static_cast<double>(traffic.read + traffic.write), false);
   if (op.opcode == HloOpcode::kDot && why_no_product(region, index).empty()) {
     // As a launch of kernel `gemm`, timed like every other.
-    us = best_known_us({{index}, {index}}).value_or(us + cost_->launch_us()) - cost_->launch_us();
+    const FusedOps alone{{index}, {index}};
+    const std::optional<double> timed = timed_us(alone);
+    us = (timed ? timed : estimated_us(alone)).value_or(us + cost_->launch_us()) -
+         cost_->launch_us();
   } else if (op.opcode == HloOpcode::kDot) {
     us = std::max(us, dot_us(computation, op, machine));
   } else if (op.called.empty()) {

@@ -67,8 +67,13 @@ JoinGain simulated_gain(RegionCost& cost, SeenKernels& seen) {
   };
 }
 
-LocalSearch::LocalSearch(Clusters clusters, JoinGain gain, const SeenKernels& seen, int64_t budget)
-    : clusters_(std::move(clusters)), gain_(std::move(gain)), seen_(&seen), budget_(budget) {
+LocalSearch::LocalSearch(Clusters clusters, JoinGain gain, const SeenKernels& seen, int64_t budget,
+                         std::function<bool()> is_over)
+    : clusters_(std::move(clusters)),
+      gain_(std::move(gain)),
+      seen_(&seen),
+      budget_(budget),
+      is_over_(std::move(is_over)) {
   pairs_.resize(static_cast<size_t>(clusters_.graph().size()));
 }
 

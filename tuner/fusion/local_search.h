@@ -30,8 +30,10 @@ JoinGain simulated_gain(RegionCost& cost, SeenKernels& seen);
 /// anything. Deterministic.
 class LocalSearch {
  public:
-  /// Ends when `seen`, to which the gain adds, holds so many kernels.
-  LocalSearch(Clusters clusters, JoinGain gain, const SeenKernels& seen, int64_t budget);
+  /// Ends when `seen`, to which the gain adds, holds so many kernels, or when `is_over` (none:
+  /// never) says so.
+  LocalSearch(Clusters clusters, JoinGain gain, const SeenKernels& seen, int64_t budget,
+              std::function<bool()> is_over = {});
 
   /// Merges neighbours (one reads the other, or both read one array), the best first.
   void merge_neighbours();
@@ -42,7 +44,7 @@ class LocalSearch {
 
   const Clusters& clusters() const { return clusters_; }
   int64_t candidates() const { return candidates_; }
-  bool is_exhausted() const { return std::ssize(*seen_) >= budget_; }
+  bool is_exhausted() const { return std::ssize(*seen_) >= budget_ || (is_over_ && is_over_()); }
 
  private:
   using Pair = std::pair<int32_t, int32_t>;
@@ -58,6 +60,7 @@ class LocalSearch {
   JoinGain gain_;
   const SeenKernels* seen_;
   int64_t budget_ = 0;
+  std::function<bool()> is_over_;
   int64_t candidates_ = 0;
   std::set<std::pair<double, Pair>> queue_;                     // (-gain, clusters)
   std::vector<std::vector<std::pair<int32_t, double>>> pairs_;  // by cluster: (other, gain)

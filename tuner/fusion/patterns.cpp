@@ -67,6 +67,19 @@ std::vector<Pattern> reduce_patterns(int32_t producer,
   return std::move(lists.front());
 }
 
+std::vector<std::vector<int32_t>> links_of_units(const FusionGraph& graph,
+                                                 const std::vector<int32_t>& unit_of) {
+  std::vector<std::vector<int32_t>> links(unit_of.size());
+  for (const int32_t op : graph.nodes()) {
+    const int32_t unit = unit_of[static_cast<size_t>(op)];
+    for (const int32_t earlier : graph.before(op)) {
+      const int32_t other = unit_of[static_cast<size_t>(earlier)];
+      if (other != unit) links[static_cast<size_t>(unit)].push_back(other);
+    }
+  }
+  return links;
+}
+
 bool is_convex(const FusionGraph& graph, const std::vector<int32_t>& nodes) {
   int32_t last = 0;
   for (const int32_t op : nodes) last = std::max(last, graph.rank(op));

@@ -26,6 +26,11 @@ std::vector<Pattern> reduce_patterns(int32_t producer,
                                      const std::vector<std::vector<Pattern>>& consumers,
                                      size_t most, const PatternScore& score);
 
+/// Nodes that share a unit depend on what any of them does: by unit, the other units that its nodes
+/// wait for, some of them more than once. `unit_of`: by op.
+std::vector<std::vector<int32_t>> links_of_units(const FusionGraph& graph,
+                                                 const std::vector<int32_t>& unit_of);
+
 /// Whether no path leaves the nodes and comes back.
 bool is_convex(const FusionGraph& graph, const std::vector<int32_t>& nodes);
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "tuner/fusion/planner.h"
 #include "tuner/fusion/tensor_schedule.h"
@@ -92,8 +93,12 @@ bool LayeredFusion::is_consistent(int32_t op, const std::map<int32_t, Schedules>
     Schedules schedules;
   };
   const Region& region = graph_.region();
-  for (const auto& entry : fused) {
-    std::vector<Shown> shown = {{entry.first, entry.second}};
+  std::set<int32_t> readers(graph_.readers(op).begin(), graph_.readers(op).end());
+  readers.insert(region.users(op).begin(), region.users(op).end());
+  for (const int32_t fused_reader : readers) {
+    const auto entry = fused.find(fused_reader);
+    if (entry == fused.end()) continue;
+    std::vector<Shown> shown = {{entry->first, entry->second}};
     while (!shown.empty()) {
       const Shown at = std::move(shown.back());
       shown.pop_back();

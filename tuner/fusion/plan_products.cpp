@@ -52,7 +52,10 @@ class ProductJoiner {
 
   /// us of a unit as it is.
   double us_of(const Unit& unit) {
-    if (unit.dot >= 0) return cost_.library_us(unit.dot);
+    if (unit.dot >= 0) {
+      // Judged as what it may be joined with: library_us() is simulated even where nothing else is.
+      return cost_.best_known_us(ops_of(unit)).value_or(cost_.library_us(unit.dot));
+    }
     return cost_.best_known_us(plan_.kernels[unit.kernel]).value_or(0);
   }
 

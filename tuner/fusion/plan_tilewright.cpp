@@ -14,6 +14,9 @@ namespace {
 /// Rounds of cutting and merging; each but the last has saved something.
 constexpr int kMostRounds = 4;
 
+/// The planner `exact` judges at most so many kernels of a region as a seed.
+constexpr int64_t kMostExactKernels = 2000;
+
 /// Share of a region's time that fewer kernels are worth: less than what costs are known to, and
 /// each kernel less is one less for host, driver and reader.
 constexpr double kFewerKernels = 0.01;
@@ -77,8 +80,8 @@ bool satisfies(const FusionPlan& plan, const PlanOptions& options) {
 }
 
 Clusters improved(const Clusters& start, const JoinGain& gain, const SeenKernels& seen,
-                  int64_t budget, int64_t& candidates) {
-  LocalSearch search(start, gain, seen, budget);
+                  int64_t budget, const PlanOptions& options, int64_t& candidates) {
+  LocalSearch search(start, gain, seen, budget, options.is_over);
   for (int round = 0; round < kMostRounds && !search.is_exhausted(); ++round) {
     const size_t before = search.clusters().groups().size();
     const bool was_cut = search.cut();
@@ -129,6 +132,7 @@ FusionPlan with_fewer_kernels(RegionCost& cost, const FusionPlan& plan, double l
   const double slack_us = kFewerKernels * us;
   SeenKernels seen;
   const JoinGain gain = simulated_gain(cost, seen);
+  const int64_t budget = options.simulations > 0 ? options.simulations : options.budget;
   // A join may lose all of the share, or else less and less of it: if each loses as much as the
   // last try allows, all together lose the share.
   for (double each_us = slack_us; each_us * static_cast<double>(plan.kernels.size()) >= slack_us;
@@ -137,7 +141,7 @@ FusionPlan with_fewer_kernels(RegionCost& cost, const FusionPlan& plan, double l
                                   const std::vector<int32_t>& joined) {
       return gain(apart, joined) + each_us;
     };
-    LocalSearch search(*clusters, constrained(generous, options), seen, options.simulations);
+    LocalSearch search(*clusters, constrained(generous, options), seen, budget, options.is_over);
     search.merge_neighbours();
     search.pack();
     candidates += search.candidates();
@@ -150,10 +154,27 @@ FusionPlan with_fewer_kernels(RegionCost& cost, const FusionPlan& plan, double l
   return plan;
 }
 
+/// Has nothing simulated as long as it lives, where that is wanted.
+class EstimatesOnly {
+ public:
+  EstimatesOnly(FusionCost& cost, bool is_wanted) : cost_(cost), simulated_(cost.simulates()) {
+    if (is_wanted) cost_.set_simulates(false);
+  }
+  ~EstimatesOnly() { cost_.set_simulates(simulated_); }
+  EstimatesOnly(const EstimatesOnly&) = delete;
+  EstimatesOnly& operator=(const EstimatesOnly&) = delete;
+
+ private:
+  FusionCost& cost_;
+  bool simulated_;
+};
+
 }  // namespace
 
 PlannedRegion plan_tilewright(RegionCost& cost, const PlanOptions& all_options) {
   const FusionGraph& graph = cost.graph();
+  const EstimatesOnly judge(cost.shared(), all_options.simulations == 0);
+  const auto is_over = [&] { return all_options.is_over && all_options.is_over(); };
   PlannedRegion result;
   // Dots join the kernels of a plan at the end.
   PlanOptions options = all_options;
@@ -162,12 +183,17 @@ PlannedRegion plan_tilewright(RegionCost& cost, const PlanOptions& all_options) 
   });
   Best best(cost, options);
   double limit_us = std::numeric_limits<double>::infinity();  // of what the others found
-  for (const FusionPlanner& planner : fusion_planners()) {
-    if (planner.plan == plan_tilewright) continue;
-    const PlannedRegion seed = planner.plan(cost, options);
+  const auto offer_seed = [&](const FusionPlanner& planner) {
+    if (best.has_plan() && is_over()) return;
+    PlanOptions seed_options = options;
+    seed_options.exact_kernels = std::min(options.exact_kernels, kMostExactKernels);
+    const PlannedRegion seed = planner.plan(cost, seed_options);
     result.candidates += seed.candidates;
     if (satisfies(seed.plan, options)) limit_us = std::min(limit_us, plan_us(cost, seed.plan));
     best.offer(seed.plan);
+  };
+  for (const FusionPlanner& planner : fusion_planners()) {
+    if (planner.plan != plan_tilewright && planner.plan != plan_fs2019) offer_seed(planner);
   }
   if (!best.has_plan()) {
     const Groups groups = constrained_groups(cost, {}, options);
@@ -185,16 +211,32 @@ PlannedRegion plan_tilewright(RegionCost& cost, const PlanOptions& all_options) 
     if (const std::optional<Clusters> clusters = Clusters::of(graph, start)) {
       // Half of the budget for each start.
       budget += options.budget / 2;
-      best.offer(improved(*clusters, estimate, planned, budget, result.candidates));
+      best.offer(improved(*clusters, estimate, planned, budget, options, result.candidates));
     }
   }
   // The simulator has the last word.
-  if (const auto clusters = Clusters::of(graph, groups_of(graph, best.plan()))) {
+  const auto simulate_from_best = [&] {
+    if (!cost.shared().simulates() || is_over()) return;
+    const auto clusters = Clusters::of(graph, groups_of(graph, best.plan()));
+    if (!clusters) return;
     SeenKernels simulated;
     const JoinGain simulate = constrained(simulated_gain(cost, simulated), options);
-    best.offer(improved(*clusters, simulate, simulated, options.simulations, result.candidates));
+    best.offer(
+        improved(*clusters, simulate, simulated, options.simulations, options, result.candidates));
+  };
+  simulate_from_best();
+  // Which is there or not, as the program was built: the searches above are the same for all.
+  const FusionPlan without = best.plan();
+  for (const FusionPlanner& planner : fusion_planners()) {
+    if (planner.plan == plan_fs2019) offer_seed(planner);
   }
-  result.plan = with_fewer_kernels(cost, best.plan(), limit_us, options, result.candidates);
+  if (!(without == best.plan())) simulate_from_best();
+  result.plan = best.plan();
+  if (!is_over()) {
+    result.plan = with_fewer_kernels(cost, best.plan(), limit_us, options, result.candidates);
+  }
+  result.is_cut_short = is_over();
+  if (result.is_cut_short) result.note = "the time ran out: the best plan until then";
   if (graph.fuses_products()) {
     result.plan = join_products(cost, std::move(result.plan), all_options, result.candidates);
     if (!satisfies(result.plan, all_options)) {

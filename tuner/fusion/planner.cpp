@@ -6,10 +6,14 @@
 
 #include "core/base/error.h"
 #include "core/base/text.h"
+#include "tuner/fusion/integer_program.h"
 
 namespace tilewright {
 
 namespace {
+
+/// The planner that only programs with an integer solver have.
+constexpr const char* kIntegerPlanner = "fs2019";
 
 void add_feasible(RegionCost& cost, const std::vector<int32_t>& group, Groups& groups) {
   const FusedOps kernel = kernel_of(cost.graph(), group);
@@ -24,6 +28,25 @@ void add_feasible(RegionCost& cost, const std::vector<int32_t>& group, Groups& g
   add_feasible(cost, late, groups);
 }
 
+std::vector<FusionPlanner> built_planners() {
+  std::vector<FusionPlanner> planners = {
+      {"none", "every op a kernel of its own", plan_none},
+      {"xla", "XLA's priority fusion with its rules", plan_xla},
+      {"fs2018", "FusionStitching 2018: layers below a root with one schedule", plan_fs2018},
+  };
+  if (has_integer_solver()) {
+    planners.push_back(
+        {kIntegerPlanner, "FusionStitching 2019, rebuilt: an integer program", plan_fs2019});
+  }
+  planners.insert(
+      planners.end(),
+      {{"fs2020", "FusionStitching 2020: pattern reduction and a beam", plan_fs2020},
+       {"astitch", "AStitch: stitch all that is legal", plan_astitch},
+       {"exact", "the least estimate over all kernels of small regions", plan_exact},
+       {"tilewright", "a search from all others, with the simulator to judge", plan_tilewright}});
+  return planners;
+}
+
 bool has(const std::vector<int32_t>& group, int32_t op) {
   return std::ranges::binary_search(group, op);
 }
@@ -31,15 +54,7 @@ bool has(const std::vector<int32_t>& group, int32_t op) {
 }  // namespace
 
 const std::vector<FusionPlanner>& fusion_planners() {
-  static const std::vector<FusionPlanner> kPlanners = {
-      {"none", "every op a kernel of its own", plan_none},
-      {"xla", "XLA's priority fusion with its rules", plan_xla},
-      {"fs2018", "FusionStitching 2018: layers below a root with one schedule", plan_fs2018},
-      {"fs2020", "FusionStitching 2020: pattern reduction and a beam", plan_fs2020},
-      {"astitch", "AStitch: stitch all that is legal", plan_astitch},
-      {"exact", "the least estimate over all kernels of small regions", plan_exact},
-      {"tilewright", "a search from all others, with the simulator to judge", plan_tilewright},
-  };
+  static const std::vector<FusionPlanner> kPlanners = built_planners();
   return kPlanners;
 }
 
@@ -48,6 +63,13 @@ const FusionPlanner& find_fusion_planner(std::string_view name) {
   for (const FusionPlanner& planner : fusion_planners()) {
     if (planner.name == name) return planner;
     names.push_back(planner.name);
+  }
+  if (name == kIntegerPlanner) {
+    throw Error(
+        ErrorKind::kNotFound,
+        fmt::format("planner '{}' needs CBC, and this program was built without it: install "
+                    "coinor-libcbc-dev and build again (planners: {})",
+                    kIntegerPlanner, join(names, ", ")));
   }
   throw Error(ErrorKind::kNotFound,
               fmt::format("unknown planner '{}'{} (planners: {})", printable(name),

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,6 +14,10 @@
 
 namespace tilewright {
 
+/// Raised when planners, costs or code generation give other plans than before: plans that were
+/// kept under another revision are made again.
+constexpr int kFusionRevision = 1;
+
 /// Two ops that a user wants in one kernel, or in different ones.
 using OpPair = std::pair<int32_t, int32_t>;
 
@@ -20,8 +25,13 @@ struct PlanOptions {
   /// Most different kernels that the planner `tilewright` makes up in one region and judges by the
   /// latency evaluator.
   int64_t budget = 6000;
-  /// The same of those that it has simulated.
+  /// The same of those that it has simulated; 0: none is, and the latency evaluator judges alone.
   int64_t simulations = 600;
+  /// Most different kernels that the planner `exact` judges in a region that it takes as a whole.
+  int64_t exact_kernels = 20000;
+  /// Asked between the steps of the planner `tilewright`: once it says true, the planner ends with
+  /// the best plan that it has. Empty: never.
+  std::function<bool()> is_over = {};
   std::vector<OpPair> pins = {};
   std::vector<OpPair> vetoes = {};
 };
@@ -29,8 +39,13 @@ struct PlanOptions {
 /// What a planner made of a region.
 struct PlannedRegion {
   FusionPlan plan = {};
-  int64_t candidates = 0;  ///< kernels that it scored
-  std::string note = {};   ///< a limit that it met; empty without one
+  int64_t candidates = 0;      ///< kernels that it scored
+  std::string note = {};       ///< a limit that it met; empty without one
+  bool is_cut_short = false;   ///< PlanOptions::is_over ended the search
+  bool is_from_cache = false;  ///< made before, not by this call
+  /// us, by estimate: no plan whose kernels share no op but free ones has fused kernels that take
+  /// less. Of `exact` where it knows one.
+  std::optional<double> bound_us = {};
 };
 
 /// A way to plan. All planners share the legality check, code generation and its tiles, and the
@@ -41,9 +56,10 @@ struct FusionPlanner {
   PlannedRegion (*plan)(RegionCost& cost, const PlanOptions& options) = nullptr;
 };
 
-/// Every planner, the plainest first.
+/// Every planner that this program was built with, the plainest first.
 const std::vector<FusionPlanner>& fusion_planners();
-/// Error (not found) suggests the nearest name.
+/// Error (not found) suggests the nearest name, or says what a planner needs that this program was
+/// built without.
 const FusionPlanner& find_fusion_planner(std::string_view name);
 
 /// Every op a kernel of its own, free ops too.
@@ -54,6 +70,9 @@ PlannedRegion plan_xla(RegionCost& cost, const PlanOptions& options);
 PlannedRegion plan_astitch(RegionCost& cost, const PlanOptions& options);
 /// FusionStitching 2018: layers below fusion roots, with one schedule for all their ops.
 PlannedRegion plan_fs2018(RegionCost& cost, const PlanOptions& options);
+/// FusionStitching 2019, rebuilt: a 0/1 program over candidate kernels (plan_fs2019.cpp). Only
+/// where has_integer_solver().
+PlannedRegion plan_fs2019(RegionCost& cost, const PlanOptions& options);
 /// FusionStitching 2020: the best patterns of each op, then a beam of plans.
 PlannedRegion plan_fs2020(RegionCost& cost, const PlanOptions& options);
 /// The least estimated time over all plans without recomputation, where a region is small enough.

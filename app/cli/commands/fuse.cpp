@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "app/cli/clock.h"
 #include "app/cli/command.h"
@@ -14,6 +15,7 @@
 #include "core/base/format.h"
 #include "core/base/text.h"
 #include "core/model/model_config.h"
+#include "db/store.h"
 #include "tuner/fusion/explain.h"
 
 namespace tilewright {
@@ -104,6 +106,10 @@ class FuseRun {
  public:
   FuseRun(Context& context, const OpGraph& graph, const Machine& machine, double launch_us);
 
+  void set_cache(PlanCache* cache) {
+    cache_ = cache;
+    study_.set_cache(cache);
+  }
   void plan_all();
   void sweep();
   void print() const;
@@ -112,6 +118,7 @@ class FuseRun {
   void print_json() const;
   void print_text() const;
   std::vector<PlanOptions> options_of(const FusionStudy& study) const;
+  std::vector<PlanOptions> timed(std::vector<PlanOptions> options, double begin) const;
 
   Context& context_;
   const Arguments& arguments_;
@@ -119,8 +126,10 @@ class FuseRun {
   const Machine& machine_;
   double launch_us_ = 0;
   bool fuses_gemms_ = false;
+  FuseBudget budget_;
   std::vector<const FusionPlanner*> planners_;
   FusionStudy study_;
+  PlanCache* cache_ = nullptr;
   std::vector<FuseRow> rows_;
   std::vector<FuseSweepRow> sweep_;
   std::vector<Explained> explained_;
@@ -133,17 +142,30 @@ FuseRun::FuseRun(Context& context, const OpGraph& graph, const Machine& machine,
       machine_(machine),
       launch_us_(launch_us),
       fuses_gemms_(parse_on_off(context.arguments().text("gemm-fusion"), "--gemm-fusion")),
+      budget_(context.arguments().has("budget")
+                  ? parse_fuse_budget(context.arguments().text("budget"))
+                  : FuseBudget{}),
       planners_(chosen_planners(context.arguments())),
       study_(graph, machine, launch_us, fuses_gemms_) {}
 
-/// Pins and vetoes by region.
+/// The budget, and pins and vetoes by region.
 std::vector<PlanOptions> FuseRun::options_of(const FusionStudy& study) const {
-  std::vector<PlanOptions> options(study.region_count());
+  std::vector<PlanOptions> options(study.region_count(), budget_.applied({}));
   for (const NamedPair& pair : parse_pairs(study, arguments_, "pin")) {
     options[pair.region].pins.push_back(pair.ops);
   }
   for (const NamedPair& pair : parse_pairs(study, arguments_, "veto")) {
     options[pair.region].vetoes.push_back(pair.ops);
+  }
+  return options;
+}
+
+/// The options of a planning that began at that time.
+std::vector<PlanOptions> FuseRun::timed(std::vector<PlanOptions> options, double begin) const {
+  if (budget_.seconds == 0) return options;
+  const double end = begin + budget_.seconds;
+  for (PlanOptions& each : options) {
+    each.is_over = [end] { return wall_seconds() >= end; };
   }
   return options;
 }
@@ -157,7 +179,7 @@ void FuseRun::plan_all() {
     FuseRow& row = rows_.emplace_back();
     row.planner = planner->name;
     const double begin = wall_seconds();
-    const GraphPlan plan = study_.plan(*planner, options);
+    const GraphPlan plan = study_.plan(*planner, timed(options, begin));
     row.wall_planning_ms = (wall_seconds() - begin) * 1e3;
     row.summary = study_.summarize(plan);
     row.error = study_.cost_error(plan);
@@ -180,11 +202,14 @@ void FuseRun::sweep() {
   if (!arguments_.has("sweep")) return;
   for (const double cost : parse_sweep(arguments_.text("sweep"))) {
     FusionStudy study(graph_, machine_, cost, fuses_gemms_);
+    study.set_cache(cache_);
     const std::vector<PlanOptions> options = options_of(study);
     FuseSweepRow& row = sweep_.emplace_back();
     row.launch_us = cost;
     for (const FusionPlanner* planner : planners_) {
-      row.times.push_back({planner->name, study.summarize(study.plan(*planner, options)).time_us});
+      row.times.push_back(
+          {planner->name,
+           study.summarize(study.plan(*planner, timed(options, wall_seconds()))).time_us});
     }
   }
 }
@@ -234,6 +259,19 @@ void FuseRun::print() const {
   }
 }
 
+/// The results database as it keeps plans; none where it cannot be used, which costs time alone.
+std::optional<Store> open_plans(Context& context, const Machine& machine) {
+  if (!parse_on_off(context.arguments().text("cache"), "--cache")) return std::nullopt;
+  try {
+    Store store = context.open_store();
+    store.save_machine(machine.name, machine.fingerprint(), machine_json(machine));
+    return store;
+  } catch (const Error& error) {
+    context.warn(fmt::format("plans are not kept: {}", error.message()));
+    return std::nullopt;
+  }
+}
+
 }  // namespace
 
 int run_fuse(Context& context) {
@@ -242,8 +280,14 @@ int run_fuse(Context& context) {
   const Machine machine = context.machine();
   FuseRun run(context, graph, machine,
               parse_launch_us(arguments.text("launch-cost"), "--launch-cost"));
+  std::optional<Store> store = open_plans(context, machine);
+  PlanCache cache(store ? &store->database() : nullptr);
+  run.set_cache(&cache);
   run.plan_all();
   run.sweep();
+  if (!cache.failure().empty()) {
+    context.warn(fmt::format("plans are not kept any more: {}", cache.failure()));
+  }
   run.print();
   return kExitOk;
 }
