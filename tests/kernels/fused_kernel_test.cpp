@@ -170,6 +170,58 @@ TEST(FusedKernel, SelectsWhereTheOtherSideIsNoNumber) {
                 "ROOT y = f32[30,70]{1,0} select(p, l, z)"));
 }
 
+TEST(FusedKernel, RoundsNumbersOfAnySize) {
+  for (const char* opcode : {"round-nearest-even", "floor", "ceil"}) {
+    check(
+        module_of("x = f32[40,50]{1,0} parameter(0)\n"
+                  "huge = f32[] constant(1e12)\n"
+                  "t = f32[40,50]{1,0} broadcast(huge), dimensions={}\n"
+                  "y = f32[40,50]{1,0} multiply(x, t)\n"
+                  "ROOT r = f32[40,50]{1,0} " +
+                  std::string(opcode) + "(y)"));
+    check(module_of("x = f32[40,50]{1,0} parameter(0)\nROOT r = f32[40,50]{1,0} " +
+                    std::string(opcode) + "(x)"));
+  }
+}
+
+/// Quantisation by row, whose rounding meets halves that f32 puts on the other side.
+TEST(FusedKernel, QuantizesWithinASideOfAHalf) {
+  check(
+      module_with_functions("x = bf16[16,3000]{1,0} parameter(0)\n"
+                            "w = f32[16,3000]{1,0} convert(x)\n"
+                            "a = f32[16,3000]{1,0} abs(w)\n"
+                            "zero = f32[] constant(0)\n"
+                            "s = f32[16]{0} reduce(a, zero), dimensions={1}, to_apply=sum\n"
+                            "t = f32[16,3000]{1,0} broadcast(s), dimensions={0}\n"
+                            "d = f32[16,3000]{1,0} divide(w, t)\n"
+                            "steps = f32[] constant(1e6)\n"
+                            "e = f32[16,3000]{1,0} broadcast(steps), dimensions={}\n"
+                            "f = f32[16,3000]{1,0} multiply(d, e)\n"
+                            "ROOT r = f32[16,3000]{1,0} round-nearest-even(f)"));
+}
+
+TEST(FusedKernel, ConvertsToIntegers) {
+  const std::string scaled =
+      "x = f32[40,50]{1,0} parameter(0)\n"
+      "c = f32[] constant(300)\n"
+      "t = f32[40,50]{1,0} broadcast(c), dimensions={}\n"
+      "y = f32[40,50]{1,0} multiply(x, t)\n";
+  for (const char* type : {"s8", "s32"}) {
+    const std::string to = std::string(type) + "[40,50]{1,0} ";
+    check(module_of(scaled + "ROOT r = " + to + "convert(y)"));
+    check(module_of(scaled + "w = f32[40,50]{1,0} round-nearest-even(y)\nROOT r = " + to +
+                    "convert(w)"));
+    // Read again in UB, where values are f32.
+    check(module_of(scaled + "w = " + to + "convert(y)\nv = f32[40,50]{1,0} convert(w)\n" +
+                    "ROOT r = f32[40,50]{1,0} multiply(v, x)"));
+  }
+  const FusedKernel huge = check(module_of(
+      "x = f32[40,50]{1,0} parameter(0)\nc = f32[] constant(1e12)\n"
+      "t = f32[40,50]{1,0} broadcast(c), dimensions={}\ny = f32[40,50]{1,0} multiply(x, t)\n"
+      "w = f32[40,50]{1,0} round-nearest-even(y)\nROOT r = s32[40,50]{1,0} convert(w)"));
+  EXPECT_EQ(huge.write_bytes, 40 * 50 * 4);
+}
+
 TEST(FusedKernel, TakesRemaindersOfWholeNumbers) {
   // Both signs on both sides, and divisors of 0.
   check(module_of("x = s32[1000]{0} parameter(0)\n"
