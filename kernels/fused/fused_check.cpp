@@ -16,34 +16,39 @@ namespace tilewright {
 
 namespace {
 
-/// Copies ops of a region with all that they need into a computation.
+/// Copies ops of a region with all that they need into a computation, in their order.
 class Extractor {
  public:
   Extractor(const Region& region, const FusedOps& ops, KernelGraph& result)
-      : region_(region), ops_(ops), result_(result) {
+      : region_(region), ops_(ops), result_(result), copies_(region.computation().ops.size(), -1) {
     result.graph.name = "kernel";
-    result.graph.computations = region.graph().computations;
-    // Only what the ops call stays; the new entry comes behind it.
-    Computation entry;
-    entry.name = "kernel_entry";
-    entry_ = &entry;
-    std::vector<int32_t> outputs;
-    for (const int32_t op : ops.outputs) outputs.push_back(copy(op));
+    entry_.name = "kernel_entry";
+    for (const int32_t op : ops.outputs) need(op);
+    for (int32_t op = 0; op < region.size(); ++op) {
+      if (copies_[static_cast<size_t>(op)] == kNeeded) copy(op);
+    }
     Op root;
     root.name = "kernel_root";
     root.opcode = HloOpcode::kTuple;
     std::vector<Shape> shapes;
-    for (const int32_t output : outputs) shapes.push_back(entry.op(output).shape);
+    for (const int32_t output : ops.outputs) {
+      root.operands.push_back(copy_of(output));
+      shapes.push_back(entry_.op(root.operands.back()).shape);
+    }
     root.shape = tuple_shape(std::move(shapes));
-    root.operands = std::move(outputs);
-    entry.root = static_cast<int32_t>(entry.ops.size());
-    entry.ops.push_back(std::move(root));
+    entry_.root = static_cast<int32_t>(entry_.ops.size());
+    entry_.ops.push_back(std::move(root));
     result.sources.push_back(-1);
-    result.graph.computations.push_back(std::move(entry));
-    result.graph.entry = static_cast<int32_t>(result.graph.computations.size()) - 1;
+    add_aliases();
+    result.graph.entry = static_cast<int32_t>(result.graph.computations.size());
+    result.graph.computations.push_back(std::move(entry_));
   }
 
  private:
+  static constexpr int32_t kNeeded = -2;
+
+  int32_t copy_of(int32_t op) const { return copies_[static_cast<size_t>(op)]; }
+
   bool is_copied(int32_t op) const {
     const Op& made = region_.computation().op(op);
     return std::ranges::binary_search(ops_.ops, op) || region_.role(op) == OpRole::kView ||
@@ -51,31 +56,68 @@ class Extractor {
            (made.opcode == HloOpcode::kConstant && !made.get<Literal>().elided);
   }
 
-  int32_t copy(int32_t op) {
-    if (const auto found = copies_.find(op); found != copies_.end()) return found->second;
+  void need(int32_t op) {
+    std::vector<int32_t> todo = {op};
+    while (!todo.empty()) {
+      const int32_t next = todo.back();
+      todo.pop_back();
+      int32_t& copy = copies_[static_cast<size_t>(next)];
+      if (copy == kNeeded) continue;
+      copy = kNeeded;
+      if (!is_copied(next)) continue;
+      const std::vector<int32_t>& operands = region_.computation().op(next).operands;
+      todo.insert(todo.end(), operands.begin(), operands.end());
+    }
+  }
+
+  void copy(int32_t op) {
     Op made = region_.computation().op(op);
     made.control_predecessors.clear();
     if (is_copied(op)) {
-      for (int32_t& operand : made.operands) operand = copy(operand);
+      for (int32_t& operand : made.operands) operand = copy_of(operand);
+      for (int32_t& called : made.called) called = copy_called(called);
     } else {
       made.opcode = HloOpcode::kParameter;
       made.operands.clear();
       made.called.clear();
       made.attributes = ParameterNumber{std::ssize(result_.inputs)};
-      entry_->parameters.push_back(static_cast<int32_t>(entry_->ops.size()));
+      entry_.parameters.push_back(static_cast<int32_t>(entry_.ops.size()));
       result_.inputs.push_back(op);
     }
-    const auto index = static_cast<int32_t>(entry_->ops.size());
-    entry_->ops.push_back(std::move(made));
+    copies_[static_cast<size_t>(op)] = static_cast<int32_t>(entry_.ops.size());
+    entry_.ops.push_back(std::move(made));
     result_.sources.push_back(op);
-    return copies_[op] = index;
+  }
+
+  int32_t copy_called(int32_t index) {
+    if (const auto found = called_.find(index); found != called_.end()) return found->second;
+    Computation computation = region_.graph().computation(index);
+    for (Op& op : computation.ops) {
+      for (int32_t& called : op.called) called = copy_called(called);
+    }
+    result_.graph.computations.push_back(std::move(computation));
+    return called_[index] = static_cast<int32_t>(result_.graph.computations.size()) - 1;
+  }
+
+  /// Results that take the memory of an input do so here, too.
+  void add_aliases() {
+    for (size_t i = 0; i < ops_.outputs.size(); ++i) {
+      const int32_t op = ops_.outputs[i];
+      const int32_t updated = updated_in_memory(region_, ops_, op);
+      const int32_t taken = updated >= 0 ? updated : region_.aliased_input(op);
+      const auto input = std::ranges::find(result_.inputs, taken);
+      if (taken < 0 || input == result_.inputs.end()) continue;
+      const auto number = static_cast<int64_t>(input - result_.inputs.begin());
+      result_.graph.input_output_alias.push_back({{static_cast<int64_t>(i)}, number, {}, false});
+    }
   }
 
   const Region& region_;
   const FusedOps& ops_;
   KernelGraph& result_;
-  Computation* entry_ = nullptr;
-  std::map<int32_t, int32_t> copies_;
+  Computation entry_;
+  std::vector<int32_t> copies_;  // by op of the region: the op of the entry, or kNeeded
+  std::map<int32_t, int32_t> called_;
 };
 
 double element(const Value& value, int64_t index) {

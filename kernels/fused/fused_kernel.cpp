@@ -134,6 +134,60 @@ std::optional<NestChoice> choose_nest(const Region& region, const LoopNest& nest
   return best;
 }
 
+/// Whether two programs do the same on axes of the same meaning.
+bool is_alike(const VecProgram& a, const VecProgram& b) {
+  const auto same_steps = [](const VecPart& x, const VecPart& y) {
+    return x.loads.size() == y.loads.size() && x.stores.size() == y.stores.size() &&
+           std::ranges::equal(x.steps, y.steps, {}, &VecStep::op, &VecStep::op);
+  };
+  const auto same_axes = [](const VecArray& x, const VecArray& y) {
+    return x.axes == y.axes && x.type == y.type;
+  };
+  return a.extents.size() == b.extents.size() && a.is_sequential == b.is_sequential &&
+         a.is_whole == b.is_whole && std::ranges::equal(a.arrays, b.arrays, same_axes) &&
+         same_steps(a.begin, b.begin) && same_steps(a.body, b.body) && same_steps(a.end, b.end);
+}
+
+/// The plan of a nest in the way of another one.
+std::optional<PlannedNest> plan_nest_like(const Region& region, const LoopNest& nest,
+                                          const Machine& machine, const PlannedNest& like) {
+  for (const std::vector<int>& sequential : sequential_choices(region, nest)) {
+    VecProgram program = lower_nest(region, nest, sequential);
+    if (!is_alike(program, like.program)) continue;
+    std::optional<TilePlan> tiles = plan_tiles_like(program, machine, like.program, like.tiles);
+    if (tiles) return PlannedNest{nest.level, std::move(program), std::move(*tiles)};
+  }
+  return std::nullopt;
+}
+
+/// Whether a nest leaves partial sums for another level.
+bool makes_partials(const PlannedNest& nest) {
+  for (const VecPart* part : {&nest.program.body, &nest.program.end}) {
+    for (const VecTransfer& store : part->stores) {
+      if (is_partial(store.op)) return true;
+    }
+  }
+  return false;
+}
+
+/// A nest in two levels, the first in the way of another one.
+struct SplitLike {
+  PlannedNest parts = {};
+  LoopNest rest = {};
+};
+std::optional<SplitLike> split_like(const Region& region, const LoopNest& nest,
+                                    const Machine& machine, const PlannedNest& like) {
+  // As many parts as before or fewer, as the new extents have divisors.
+  const int64_t most = machine.cores.aic * machine.cores.aiv_per_aic;
+  for (const std::vector<int>& sequential : sequential_choices(region, nest)) {
+    std::optional<SplitNest> split = split_nest(region, nest, sequential, most);
+    if (!split) continue;
+    std::optional<PlannedNest> parts = plan_nest_like(region, split->parts, machine, like);
+    if (parts) return SplitLike{*std::move(parts), std::move(split->rest)};
+  }
+  return std::nullopt;
+}
+
 /// A dot on all cube cores.
 PlannedNest plan_product(const Region& region, const LoopNest& nest, const Machine& machine,
                          const ProductConfig& config) {
@@ -188,6 +242,52 @@ class KernelPlanner {
     return std::move(kernel_);
   }
   int32_t to_stage() const { return to_stage_; }
+
+  /// The nests in the way of those of another kernel; none where one cannot be.
+  std::optional<FusedKernel> plan_like(const NestPlan& plan, const FusedKernel& like) {
+    kernel_.workspace = plan.workspace;
+    size_t next = 0, next_like = 0;
+    const auto take_like = [&](bool is_product) -> const PlannedNest* {
+      if (next_like == like.nests.size()) return nullptr;
+      const PlannedNest& nest = like.nests[next_like++];
+      const bool fits = nest.level == kernel_.levels && nest.product.has_value() == is_product;
+      return fits ? &nest : nullptr;
+    };
+    for (int level = 0; next < plan.nests.size(); ++level) {
+      std::vector<LoopNest> rests;
+      for (; next < plan.nests.size() && plan.nests[next].level == level; ++next) {
+        const LoopNest& nest = plan.nests[next];
+        const bool is_product = is_dot(region_, nest.steps.front().op);
+        const PlannedNest* model = take_like(is_product);
+        if (model == nullptr) return std::nullopt;
+        if (is_product) {
+          add(plan_product(region_, nest, machine_, config_));
+        } else if (makes_partials(*model)) {
+          std::optional<SplitLike> split = split_like(region_, nest, machine_, *model);
+          if (!split) return std::nullopt;
+          add(std::move(split->parts));
+          rests.push_back(std::move(split->rest));
+        } else {
+          std::optional<PlannedNest> planned = plan_nest_like(region_, nest, machine_, *model);
+          if (!planned) return std::nullopt;
+          add(*std::move(planned));
+        }
+      }
+      ++kernel_.levels;
+      if (rests.empty()) continue;
+      for (const LoopNest& rest : rests) {
+        const PlannedNest* model = take_like(false);
+        if (model == nullptr) return std::nullopt;
+        std::optional<PlannedNest> planned = plan_nest_like(region_, rest, machine_, *model);
+        if (!planned) return std::nullopt;
+        add(*std::move(planned));
+      }
+      ++kernel_.levels;
+    }
+    if (next_like != like.nests.size()) return std::nullopt;
+    finish();
+    return std::move(kernel_);
+  }
 
  private:
   void add(PlannedNest nest) {
@@ -265,10 +365,26 @@ FusedKernel plan_fused_kernel(const Region& region, const FusedOps& ops, const M
     KernelPlanner planner(region, ops, machine, config);
     if (std::optional<FusedKernel> kernel =
             planner.plan(form_nests(region, ops, options), options.staged)) {
+      kernel->staged = options.staged;
       return std::move(*kernel);
     }
     options.staged.push_back(planner.to_stage());
     std::ranges::sort(options.staged);
+  }
+}
+
+std::optional<FusedKernel> plan_kernel_like(const Region& region, const FusedOps& ops,
+                                            const Machine& machine, const FusedKernel& like,
+                                            const std::vector<int32_t>& staged) {
+  try {
+    if (!why_not_together(region, ops.ops).empty()) return std::nullopt;
+    KernelPlanner planner(region, ops, machine, {});
+    std::optional<FusedKernel> kernel = planner.plan_like(form_nests(region, ops, {staged}), like);
+    if (kernel) kernel->staged = staged;
+    return kernel;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kInfeasible) throw;
+    return std::nullopt;
   }
 }
 

@@ -528,4 +528,28 @@ std::optional<TilePlan> plan_tiles(const VecProgram& program, const Machine& mac
   return best;
 }
 
+std::optional<TilePlan> plan_tiles_like(const VecProgram& program, const Machine& machine,
+                                        const VecProgram& like, const TilePlan& tiles) {
+  // Whole blocks first; where extents do not suit them, or they leave no shorter tile, any number.
+  constexpr int64_t kBlock = 8;
+  constexpr int64_t kTiles = 3;
+  for (const bool in_blocks : {true, false}) {
+    std::vector<int64_t> tile = program.extents;
+    for (size_t axis = 0; axis < tile.size(); ++axis) {
+      const int64_t extent = program.extents[axis];
+      const int64_t before = tiles.tile[axis];
+      if (program.is_whole[axis] || before == like.extents[axis]) continue;
+      int64_t part = std::min(before, std::max<int64_t>(1, (extent - 1) / kTiles));
+      const bool has_blocks = in_blocks && before >= kBlock && part >= kBlock;
+      const int64_t step = has_blocks ? kBlock : 1;
+      part = part / step * step;
+      while (part > step && extent % part == 0) part -= step;
+      tile[axis] = part;
+    }
+    std::optional<TilePlan> plan = UbPlanner(program, machine, tile, tiles.slots).plan();
+    if (plan && estimate(program, machine, *plan)) return plan;
+  }
+  return std::nullopt;
+}
+
 }  // namespace tilewright

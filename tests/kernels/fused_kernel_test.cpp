@@ -352,6 +352,56 @@ TEST(FusedKernel, SlicesWhatItHasMade) {
   EXPECT_EQ(kernel.levels, 2);
 }
 
+/// Halves of heads, turned against each other, as in rotary embeddings.
+TEST(FusedKernel, SlicesWhatItHasTransposed) {
+  const std::string halves =
+      "s = f32[3,18,8,16]{3,2,1,0} slice(y), slice={[0:3], [0:18], [0:8], [0:16]}\n"
+      "u = f32[3,18,8,16]{3,2,1,0} slice(y), slice={[0:3], [0:18], [0:8], [16:32]}\n"
+      "n = f32[3,18,8,16]{3,2,1,0} negate(u)\n"
+      "ROOT r = f32[3,18,8,32]{3,2,1,0} concatenate(n, s), dimensions={3}";
+  const FusedKernel seen =
+      check(module_of("x = bf16[3,8,18,1,32]{4,3,2,1,0} parameter(0)\n"
+                      "t = bf16[3,18,8,1,32]{4,3,2,1,0} transpose(x), dimensions={0,2,1,3,4}\n"
+                      "v = bf16[3,18,8,32]{3,2,1,0} reshape(t)\n"
+                      "y = f32[3,18,8,32]{3,2,1,0} convert(v)\n" +
+                      halves));
+  EXPECT_EQ(seen.levels, 1);
+  EXPECT_EQ(seen.read_bytes, 3 * 18 * 8 * 32 * 2);
+  // A reshape that cuts rows elsewhere: the transpose goes through memory.
+  const FusedKernel copied =
+      check(module_of("x = f32[24,16,36]{2,1,0} parameter(0)\n"
+                      "t = f32[16,24,36]{2,1,0} transpose(x), dimensions={1,0,2}\n"
+                      "y = f32[3,18,8,32]{3,2,1,0} reshape(t)\n" +
+                      halves));
+  EXPECT_EQ(copied.levels, 2);
+}
+
+TEST(FusedKernel, SlicesASliceAtAPlaceThatIsKnownLate) {
+  const FusedKernel kernel = check(module_of(
+      "x = f32[5,30,64]{2,1,0} parameter(0)\n"
+      "i = s32[] parameter(1)\n"
+      "zero = s32[] constant(0)\n"
+      "d = f32[1,30,64]{2,1,0} dynamic-slice(x, i, zero, zero), dynamic_slice_sizes={1,30,64}\n"
+      "y = f32[30,64]{1,0} reshape(d)\n"
+      "s = f32[30,20]{1,0} slice(y), slice={[0:30], [0:20]}\n"
+      "u = f32[30,20]{1,0} slice(y), slice={[0:30], [40:60]}\n"
+      "ROOT r = f32[30,20]{1,0} add(s, u)"));
+  EXPECT_EQ(kernel.levels, 1);
+  EXPECT_EQ(kernel.read_bytes, 2 * 30 * 20 * 4);
+  // A window that is no block of the array.
+  check(
+      module_of("x = f32[50,64]{1,0} parameter(0)\n"
+                "i = s32[] parameter(1)\n"
+                "d = f32[30,40]{1,0} dynamic-slice(x, i, i), dynamic_slice_sizes={30,40}\n"
+                "s = f32[30,20]{1,0} slice(d), slice={[0:30], [10:30]}\n"
+                "ROOT r = f32[30,20]{1,0} negate(s)"));
+  check(
+      module_of("x = f32[50,64]{1,0} parameter(0)\n"
+                "d = f32[30,40]{1,0} slice(x), slice={[3:33], [7:47]}\n"
+                "s = f32[15,20]{1,0} slice(d), slice={[0:30:2], [10:30]}\n"
+                "ROOT r = f32[15,20]{1,0} negate(s)"));
+}
+
 TEST(FusedKernel, PutsOperandsOfAConcatenationInTheirPlaces) {
   const FusedKernel kernel =
       check(module_of("x = f32[8,32,64]{2,1,0} parameter(0)\n"
