@@ -7,6 +7,7 @@
 #include "core/machine/machine.h"
 #include "kernels/fused/fused_check.h"
 #include "simulator/hazards.h"
+#include "simulator/timing.h"
 #include "tests/hlo_module.h"
 
 namespace tilewright {
@@ -448,6 +449,34 @@ TEST(FusedKernel, PadsWhatItHasMade) {
                       "e = bf16[6,50,30]{2,1,0} negate(x)\n"
                       "ROOT p = bf16[6,54,33]{2,1,0} pad(e, two), padding=0_0x3_1x1_2"));
   EXPECT_EQ(kernel.levels, 1);
+}
+
+/// At the second level, work that loads nothing comes before work that does, on the same core:
+/// whose turn it is, is no other pipe's to take.
+TEST(FusedKernel, TakesTurnsWithWorkThatLoadsNothing) {
+  const OpGraph graph =
+      parse_hlo(module_of("a = f32[64,100]{1,0} parameter(0)\n"
+                          "b = f32[64,100]{1,0} parameter(1)\n"
+                          "x = f32[2,100]{1,0} parameter(2)\n"
+                          "i = s32[] parameter(3)\n"
+                          "z = s32[] constant(0)\n"
+                          "v = f32[] constant(5)\n"
+                          "f = f32[2,100]{1,0} broadcast(v), dimensions={}\n"
+                          "c = f32[64,100]{1,0} dynamic-update-slice(a, f, i, z)\n"
+                          "d = f32[64,100]{1,0} dynamic-update-slice(b, x, i, z)\n"
+                          "ROOT r = (f32[64,100]{1,0}, f32[64,100]{1,0}) tuple(c, d)"),
+                "m.hlo");
+  const Region region(graph, graph.entry);
+  for (const int64_t cores : {1, 2, 24}) {
+    Machine machine = load_machine("ascend-910b2");
+    machine.cores.aic = static_cast<decltype(machine.cores.aic)>(cores);
+    machine.cores.aiv_per_aic = 1;
+    const FusedKernel kernel = plan_fused_kernel(region, everything(region), machine);
+    EXPECT_EQ(kernel.levels, 2);
+    const FusedLaunch built = build_fused_launch(region, kernel, machine);
+    EXPECT_GT(time_launch(built.launch, machine, Fidelity::kAuto).ticks, 0);
+    EXPECT_TRUE(find_hazards(built.launch, machine).empty());
+  }
 }
 
 TEST(FusedKernel, ReadsWhatItHasPadded) {
