@@ -201,6 +201,15 @@ TEST(FusedKernel, QuantizesWithinASideOfAHalf) {
                             "ROOT r = f32[16,3000]{1,0} round-nearest-even(f)"));
 }
 
+/// A mean of squares less the square of a mean: where they almost cancel, f32 leaves few digits.
+TEST(FusedKernel, DividesByWhatIsLeftWhenNumbersCancel) {
+  check(module_of("a = f32[300,500]{1,0} parameter(0)\n"
+                  "b = f32[300,500]{1,0} parameter(1)\n"
+                  "s = f32[300,500]{1,0} multiply(b, b)\n"
+                  "d = f32[300,500]{1,0} subtract(a, s)\n"
+                  "ROOT r = f32[300,500]{1,0} divide(b, d)"));
+}
+
 TEST(FusedKernel, ConvertsToIntegers) {
   const std::string scaled =
       "x = f32[40,50]{1,0} parameter(0)\n"
