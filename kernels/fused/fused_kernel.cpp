@@ -11,6 +11,7 @@
 #include "kernels/fused/nest_program.h"
 #include "kernels/fused/split_nest.h"
 #include "kernels/fused/tensor_pitch.h"
+#include "kernels/fused/tile_estimate.h"
 #include "kernels/gemm/gemm.h"
 #include "simulator/cost.h"
 #include "simulator/memory.h"
@@ -28,13 +29,25 @@ int64_t task_count(const PlannedNest& nest) {
   return tasks;
 }
 
-/// The best plan of a nest over the ways to run along its reduced axes.
+/// By array: it comes from an earlier level, and lies in L2.
+std::vector<bool> arrays_in_l2(const VecProgram& program, const std::vector<int32_t>& made) {
+  std::vector<bool> in_l2(program.arrays.size(), false);
+  for (const VecPart* part : {&program.body, &program.end}) {
+    for (const VecTransfer& load : part->loads) {
+      in_l2[static_cast<size_t>(load.array)] =
+          is_partial(load.op) || std::ranges::binary_search(made, load.op);
+    }
+  }
+  return in_l2;
+}
+
+/// The best plan of a nest over the ways to run along its reduced axes. `made`: ops of the kernel.
 std::optional<PlannedNest> plan_nest(const Region& region, const LoopNest& nest,
-                                     const Machine& machine) {
+                                     const Machine& machine, const std::vector<int32_t>& made) {
   std::optional<PlannedNest> best;
   for (const std::vector<int>& sequential : sequential_choices(region, nest)) {
     VecProgram program = lower_nest(region, nest, sequential);
-    std::optional<TilePlan> tiles = plan_tiles(program, machine);
+    std::optional<TilePlan> tiles = plan_tiles(program, machine, arrays_in_l2(program, made));
     if (!tiles) continue;
     if (best && best->tiles.estimated_ticks <= tiles->estimated_ticks) continue;
     best = PlannedNest{nest.level, std::move(program), std::move(*tiles)};
@@ -112,9 +125,9 @@ struct NestChoice {
 };
 
 std::optional<NestChoice> choose_nest(const Region& region, const LoopNest& nest,
-                                      const Machine& machine) {
+                                      const Machine& machine, const std::vector<int32_t>& made) {
   std::optional<NestChoice> best;
-  if (std::optional<PlannedNest> whole = plan_nest(region, nest, machine)) {
+  if (std::optional<PlannedNest> whole = plan_nest(region, nest, machine, made)) {
     const double ticks = whole->tiles.estimated_ticks;
     best = NestChoice{std::move(*whole), std::nullopt, ticks};
   }
@@ -124,8 +137,8 @@ std::optional<NestChoice> choose_nest(const Region& region, const LoopNest& nest
   for (const std::vector<int>& sequential : sequential_choices(region, nest)) {
     const std::optional<SplitNest> split = split_nest(region, nest, sequential, cores);
     if (!split) continue;
-    std::optional<PlannedNest> parts = plan_nest(region, split->parts, machine);
-    std::optional<PlannedNest> rest = plan_nest(region, split->rest, machine);
+    std::optional<PlannedNest> parts = plan_nest(region, split->parts, machine, made);
+    std::optional<PlannedNest> rest = plan_nest(region, split->rest, machine, made);
     if (!parts || !rest) continue;
     const double ticks = parts->tiles.estimated_ticks + rest->tiles.estimated_ticks + barrier;
     if (best && best->ticks <= ticks) continue;
@@ -225,7 +238,8 @@ class KernelPlanner {
           add(plan_product(region_, plan.nests[next], machine_, config_));
           continue;
         }
-        std::optional<NestChoice> choice = choose_nest(region_, plan.nests[next], machine_);
+        std::optional<NestChoice> choice =
+            choose_nest(region_, plan.nests[next], machine_, kernel_.ops.ops);
         if (!choice) {
           refuse(plan.nests[next], staged);
           return std::nullopt;
@@ -293,7 +307,6 @@ class KernelPlanner {
   void add(PlannedNest nest) {
     nest.level = kernel_.levels;
     kernel_.peak_ub_bytes = std::max(kernel_.peak_ub_bytes, nest.tiles.ub_bytes);
-    kernel_.estimated_ticks += nest.tiles.estimated_ticks;
     kernel_.nests.push_back(std::move(nest));
   }
 
@@ -308,6 +321,24 @@ class KernelPlanner {
     to_stage_ = *stage;
   }
 
+  /// Nests of a level share the cores: as long as the longest, and as all of them one behind the
+  /// other, dealt out evenly. Products run on cores of their own, one after
+  /// another.
+  double level_ticks(int level) const {
+    double longest = 0, all = 0, products = 0;
+    for (const PlannedNest& nest : kernel_.nests) {
+      if (nest.level != level) continue;
+      const double ticks = nest.tiles.estimated_ticks;
+      if (nest.product) {
+        products += ticks;
+      } else {
+        longest = std::max(longest, ticks);
+        all += ticks * busy_share(nest.program, nest.tiles, machine_);
+      }
+    }
+    return products + std::max(longest, all);
+  }
+
   void finish() {
     std::set<int32_t> partials;
     for (const PlannedNest& nest : kernel_.nests) {
@@ -318,6 +349,8 @@ class KernelPlanner {
       }
     }
     kernel_.workspace.insert(kernel_.workspace.begin(), partials.begin(), partials.end());
+    for (int level = 0; level < kernel_.levels; ++level)
+      kernel_.estimated_ticks += level_ticks(level);
     kernel_.estimated_ticks +=
         static_cast<double>(kernel_.barriers() * to_ticks(machine_.sync.barrier_cycles));
     add_traffic(region_, kernel_);
