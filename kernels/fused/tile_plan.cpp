@@ -317,7 +317,9 @@ std::optional<TilePlan> plan_tiles(const VecProgram& program, const Machine& mac
   // The innermost axis takes one of a few lengths; the others then grow, the minor ones first.
   std::vector<int64_t> inner = {1};
   if (axes > 0 && !program.is_whole[axes - 1]) {
-    for (int64_t most = 16; most < 2 * program.extents[axes - 1] && most <= 65536; most *= 2) {
+    constexpr int64_t kShort = 16;  // such an axis may be whole, whatever its length
+    if (program.extents[axes - 1] < kShort) inner.push_back(program.extents[axes - 1]);
+    for (int64_t most = kShort; most < 2 * program.extents[axes - 1] && most <= 65536; most *= 2) {
       inner.push_back(even_tile(program.extents[axes - 1], most, granule));
     }
   }
