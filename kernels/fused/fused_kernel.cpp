@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "core/base/error.h"
+#include "core/base/integers.h"
+#include "kernels/fused/nest_instructions.h"
 #include "kernels/fused/nest_program.h"
 #include "kernels/fused/split_nest.h"
 #include "kernels/fused/tensor_pitch.h"
@@ -321,22 +323,49 @@ class KernelPlanner {
     to_stage_ = *stage;
   }
 
-  /// Nests of a level share the cores: as long as the longest, and as all of them one behind the
-  /// other, dealt out evenly. Products run on cores of their own, one after
-  /// another.
+  /// Adds what transfers lose by rows in memory that suit others of the same array.
+  void add_unsuited() {
+    std::map<int32_t, int64_t> pitches;
+    for (PlannedNest& nest : kernel_.nests) {
+      if (nest.product) continue;
+      double ticks = 0;
+      for (const VecPart* part : {&nest.program.body, &nest.program.end}) {
+        for (const auto* list : {&part->loads, &part->stores}) {
+          for (const VecTransfer& transfer : *list) {
+            const auto [pitch, is_new] = pitches.try_emplace(transfer.op, 0);
+            if (is_new) pitch->second = pitch_of(region_, kernel_, transfer.op);
+            const PieceShape shape = transfer_shape(nest, transfer, nest.tiles.tile, pitch->second);
+            ticks += unsuited_ticks(nest.program, nest.tiles, machine_, transfer,
+                                    list == &part->loads, static_cast<double>(shape.count()));
+          }
+        }
+      }
+      nest.tiles.estimated_ticks += ticks;
+    }
+  }
+
+  /// Tasks of a level's nests are dealt out to the cores as the launch does it, each nest's evenly
+  /// and what is left over to those that have the least to do. Products run on cores of their own,
+  /// one after another.
   double level_ticks(int level) const {
-    double longest = 0, all = 0, products = 0;
+    const int64_t cores = machine_.cores.aic * machine_.cores.aiv_per_aic;
+    std::vector<double> busy(static_cast<size_t>(cores), 0);
+    double products = 0;
     for (const PlannedNest& nest : kernel_.nests) {
       if (nest.level != level) continue;
-      const double ticks = nest.tiles.estimated_ticks;
       if (nest.product) {
-        products += ticks;
-      } else {
-        longest = std::max(longest, ticks);
-        all += ticks * busy_share(nest.program, nest.tiles, machine_);
+        products += nest.tiles.estimated_ticks;
+        continue;
+      }
+      const int64_t tasks = task_count(nest);
+      const double each = nest.tiles.estimated_ticks / static_cast<double>(ceil_div(tasks, cores));
+      std::ranges::sort(busy);
+      for (int64_t core = 0; core < cores; ++core) {
+        const int64_t own = tasks / cores + (core < tasks % cores ? 1 : 0);
+        busy[static_cast<size_t>(core)] += each * static_cast<double>(own);
       }
     }
-    return products + std::max(longest, all);
+    return products + std::ranges::max(busy);
   }
 
   void finish() {
@@ -349,6 +378,7 @@ class KernelPlanner {
       }
     }
     kernel_.workspace.insert(kernel_.workspace.begin(), partials.begin(), partials.end());
+    add_unsuited();
     for (int level = 0; level < kernel_.levels; ++level)
       kernel_.estimated_ticks += level_ticks(level);
     kernel_.estimated_ticks +=

@@ -347,10 +347,18 @@ double pipe_cycles(LoadTimes& times, bool is_first) {
 
 }  // namespace
 
-double busy_share(const VecProgram& program, const TilePlan& plan, const Machine& machine) {
-  const double tasks = task_count(program, plan);
+double unsuited_ticks(const VecProgram& program, const TilePlan& plan, const Machine& machine,
+                      const VecTransfer& transfer, bool is_load, double instructions) {
+  const double more = instructions - tile_of(program, plan, machine, transfer).instructions;
+  if (more <= 0) return 0;
+  double tiles = 1;
+  for (size_t axis = 0; axis < program.extents.size(); ++axis) {
+    tiles *= static_cast<double>(tile_count(program, plan, axis));
+  }
   const auto cores = static_cast<double>(machine.cores.aic * machine.cores.aiv_per_aic);
-  return tasks / (cores * std::ceil(tasks / cores));
+  // Single elements lie beside others that are there already.
+  const double each = is_load ? machine.mte2.fixed_cycles : machine.mte3.fixed_cycles;
+  return tick(more * each * std::ceil(tiles / cores));
 }
 
 bool estimate_tiles(const VecProgram& program, const Machine& machine,

@@ -19,7 +19,10 @@ bool estimate_tiles(const VecProgram& program, const Machine& machine,
 std::optional<TilePlan> plan_tiles(const VecProgram& program, const Machine& machine,
                                    const std::vector<bool>& in_l2);
 
-/// Share of the vector cores' time that the tasks of the nest take, dealt out evenly.
-double busy_share(const VecProgram& program, const TilePlan& plan, const Machine& machine);
+/// Ticks that a core loses over all of its tiles where a transfer takes `instructions` for each,
+/// since the array's rows in memory suit other transfers. Estimates take it that they suit this
+/// one.
+double unsuited_ticks(const VecProgram& program, const TilePlan& plan, const Machine& machine,
+                      const VecTransfer& transfer, bool is_load, double instructions);
 
 }  // namespace tilewright

@@ -203,11 +203,12 @@ TEST(FusedKernel, QuantizesWithinASideOfAHalf) {
 
 /// A mean of squares less the square of a mean: where they almost cancel, f32 leaves few digits.
 TEST(FusedKernel, DividesByWhatIsLeftWhenNumbersCancel) {
-  check(module_of("a = f32[300,500]{1,0} parameter(0)\n"
-                  "b = f32[300,500]{1,0} parameter(1)\n"
-                  "s = f32[300,500]{1,0} multiply(b, b)\n"
-                  "d = f32[300,500]{1,0} subtract(a, s)\n"
-                  "ROOT r = f32[300,500]{1,0} divide(b, d)"));
+  check(
+      module_of("a = f32[300,500]{1,0} parameter(0)\n"
+                "b = f32[300,500]{1,0} parameter(1)\n"
+                "s = f32[300,500]{1,0} multiply(b, b)\n"
+                "d = f32[300,500]{1,0} subtract(a, s)\n"
+                "ROOT r = f32[300,500]{1,0} divide(b, d)"));
 }
 
 TEST(FusedKernel, ConvertsToIntegers) {
@@ -591,6 +592,43 @@ TEST(FusedKernel, TakesRowsTooLongForUbThroughMemory) {
                                   "t = f32[3,60000]{1,0} broadcast(s), dimensions={0}\n"
                                   "ROOT y = f32[3,60000]{1,0} divide(e, t)"));
   EXPECT_GE(kernel.levels, 2);
+}
+
+TEST(FusedKernel, IsEstimatedNearTheSimulator) {
+  const std::string row_sum =
+      "zero = f32[] constant(0)\n"
+      "s = f32[6272]{0} reduce(x, zero), dimensions={1}, to_apply=sum\n"
+      "t = f32[6272,768]{1,0} broadcast(s), dimensions={0}\n"
+      "ROOT y = f32[6272,768]{1,0} divide(x, t)";
+  const std::vector<std::string> modules = {
+      // Bound by HBM, by work, by latency.
+      "x = f32[6272,768]{1,0} parameter(0)\nROOT y = f32[6272,768]{1,0} negate(x)",
+      "x = f32[6272,768]{1,0} parameter(0)\n" + row_sum,
+      "x = f32[400,300]{1,0} parameter(0)\na = f32[400,300]{1,0} tanh(x)\n"
+      "b = f32[400,300]{1,0} sine(a)\nROOT y = f32[400,300]{1,0} tanh(b)",
+      "x = f32[] parameter(0)\nROOT y = f32[] negate(x)",
+      // Read again by other tiles, from L2.
+      "x = f32[64,196,768]{2,1,0} parameter(0)\np = f32[196,768]{1,0} parameter(1)\n"
+      "q = f32[64,196,768]{2,1,0} broadcast(p), dimensions={1,2}\n"
+      "ROOT y = f32[64,196,768]{2,1,0} add(x, q)",
+      // More than L2 holds.
+      "x = f32[24000000]{0} parameter(0)\nROOT y = f32[24000000]{0} negate(x)",
+      // A short axis, and nests side by side.
+      "x = bf16[8,1984,4]{2,1,0} parameter(0)\ny = f32[3616,8]{1,0} parameter(1)\n"
+      "a = bf16[8,1984,4]{2,1,0} negate(x)\nb = f32[3616,8]{1,0} exponential(y)\n"
+      "ROOT t = (bf16[8,1984,4]{2,1,0}, f32[3616,8]{1,0}) tuple(a, b)"};
+  Machine machine = load_machine("ascend-910b2");
+  machine.launch.launch_us = 0;
+  for (const std::string& ops : modules) {
+    const OpGraph graph = parse_hlo(module_with_functions(ops), "m.hlo");
+    const Region region(graph, graph.entry);
+    const FusedKernel kernel = plan_fused_kernel(region, everything(region), machine);
+    const FusedLaunch built = build_fused_launch(region, kernel, machine);
+    const auto simulated =
+        static_cast<double>(time_launch(built.launch, machine, Fidelity::kAuto).ticks) -
+        machine.launch.dispatch_cycles * static_cast<double>(kTicksPerCycle);
+    EXPECT_NEAR(kernel.estimated_ticks / simulated, 1, 0.3) << ops;
+  }
 }
 
 }  // namespace
