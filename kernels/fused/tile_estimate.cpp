@@ -163,7 +163,7 @@ double overlapped(std::initializer_list<double> times) {
 /// How a tile of a transfer lies in memory.
 struct TransferTile {
   double bytes = 0;
-  double run = 0;           ///< bytes that follow each other
+  double run = 0;           ///< bytes that follow each other in memory
   double instructions = 0;  ///< each a rectangle whose rows are runs and lie equally far apart
   double stream = 0;        ///< bytes at the full rate that take as long
 };
@@ -196,8 +196,9 @@ TransferTile tile_of(const VecProgram& program, const TilePlan& plan, const Mach
   double rows = 1;
   const std::vector<int64_t>& in_ub = plan.strides[static_cast<size_t>(transfer.array)];
   int64_t align = alignment_of(transfer.offset * bytes_of(array.type));
-  int64_t next = 1;  // where the next element of the run would be, in memory and in UB
-  bool goes_on = true;
+  // Where the next element would be, in memory and in UB, if it followed the others.
+  int64_t next = 1, next_in_memory = 1;
+  bool goes_on = true, goes_on_in_memory = true;
   for (size_t i = array.axes.size(); i-- > 0;) {
     const int64_t extent = plan.tile[static_cast<size_t>(array.axes[i])];
     tile.bytes *= static_cast<double>(extent);
@@ -207,8 +208,14 @@ TransferTile tile_of(const VecProgram& program, const TilePlan& plan, const Mach
     }
     if (extent == 1) continue;
     goes_on = goes_on && transfer.strides[i] == next && in_ub[i] == next;
-    if (goes_on) {
+    // Rows that lie apart in UB may follow each other in memory; single elements never do.
+    goes_on_in_memory = goes_on_in_memory && transfer.strides[i] == next_in_memory &&
+                        (goes_on || transfer.strides[i] > 1);
+    if (goes_on_in_memory) {
       tile.run *= static_cast<double>(extent);
+      next_in_memory *= extent;
+    }
+    if (goes_on) {
       next *= extent;
     } else {
       align = std::min(align, alignment_of(step));
@@ -218,6 +225,7 @@ TransferTile tile_of(const VecProgram& program, const TilePlan& plan, const Mach
     }
   }
   tile.instructions /= rows;
+  tile.run = std::min(tile.run, tile.bytes / tile.instructions);
   const auto piece = static_cast<double>(machine.l2.piece_bytes);
   tile.stream = tile.bytes * std::max(1.0, piece / tile.run) / aligned_rate(machine, align);
   return tile;
