@@ -89,6 +89,8 @@ Json fuse_json(const std::vector<FuseRow>& rows) {
     json["equal_to_reference"] = row.equality.verdict();
     json["kernels"] = {{"distinct", row.equality.kernels},
                        {"compared", row.equality.checked},
+                       {"compared_reduced", row.equality.reduced},
+                       {"not_compared", row.equality.left_out()},
                        {"estimated_only", summary.unsimulated}};
     json["cost_model_error"] = {{"median", row.error.median}, {"p95", row.error.p95}};
     if (!summary.note.empty()) json["note"] = summary.note;

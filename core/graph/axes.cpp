@@ -67,7 +67,7 @@ bool AxisMap::join(int a, int b) {
   Node& into = nodes_[static_cast<size_t>(a)];
   Node& from = nodes_[static_cast<size_t>(b)];
   for (const int array : from.arrays) {
-    if (walks(a, array)) return false;
+    if (!repeats_ && walks(a, array)) return false;
   }
   changes_.push_back({b, a, into.arrays.size(), nodes_.size()});
   from.parent = a;

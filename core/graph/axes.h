@@ -26,6 +26,10 @@ class AxisMap {
     std::vector<Dim> right = {};
   };
 
+  /// With `repeats`, an axis may walk several dimensions of an array: then the map says which
+  /// extents are the same, not what can be walked together.
+  explicit AxisMap(bool repeats = false) : repeats_(repeats) {}
+
   /// Adds an array of those extents (> 0) and returns its number. No axis walks an extent of 1.
   int add_array(std::span<const int64_t> extents);
 
@@ -66,6 +70,7 @@ class AxisMap {
   void split(int axis, int64_t minor_extent);
   void undo(size_t changes);
 
+  bool repeats_ = false;
   std::vector<Node> nodes_;
   std::vector<std::vector<int>> arrays_;  ///< first node of each dimension; -1: extent 1
   std::vector<Change> changes_;

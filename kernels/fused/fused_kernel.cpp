@@ -8,9 +8,12 @@
 #include <utility>
 
 #include "core/base/error.h"
+#include "core/base/integers.h"
+#include "kernels/fused/nest_instructions.h"
 #include "kernels/fused/nest_program.h"
 #include "kernels/fused/split_nest.h"
 #include "kernels/fused/tensor_pitch.h"
+#include "kernels/fused/tile_estimate.h"
 #include "kernels/gemm/gemm.h"
 #include "simulator/cost.h"
 #include "simulator/memory.h"
@@ -28,13 +31,25 @@ int64_t task_count(const PlannedNest& nest) {
   return tasks;
 }
 
-/// The best plan of a nest over the ways to run along its reduced axes.
+/// By array: it comes from an earlier level, and lies in L2.
+std::vector<bool> arrays_in_l2(const VecProgram& program, const std::vector<int32_t>& made) {
+  std::vector<bool> in_l2(program.arrays.size(), false);
+  for (const VecPart* part : {&program.body, &program.end}) {
+    for (const VecTransfer& load : part->loads) {
+      in_l2[static_cast<size_t>(load.array)] =
+          is_partial(load.op) || std::ranges::binary_search(made, load.op);
+    }
+  }
+  return in_l2;
+}
+
+/// The best plan of a nest over the ways to run along its reduced axes. `made`: ops of the kernel.
 std::optional<PlannedNest> plan_nest(const Region& region, const LoopNest& nest,
-                                     const Machine& machine) {
+                                     const Machine& machine, const std::vector<int32_t>& made) {
   std::optional<PlannedNest> best;
   for (const std::vector<int>& sequential : sequential_choices(region, nest)) {
     VecProgram program = lower_nest(region, nest, sequential);
-    std::optional<TilePlan> tiles = plan_tiles(program, machine);
+    std::optional<TilePlan> tiles = plan_tiles(program, machine, arrays_in_l2(program, made));
     if (!tiles) continue;
     if (best && best->tiles.estimated_ticks <= tiles->estimated_ticks) continue;
     best = PlannedNest{nest.level, std::move(program), std::move(*tiles)};
@@ -112,9 +127,9 @@ struct NestChoice {
 };
 
 std::optional<NestChoice> choose_nest(const Region& region, const LoopNest& nest,
-                                      const Machine& machine) {
+                                      const Machine& machine, const std::vector<int32_t>& made) {
   std::optional<NestChoice> best;
-  if (std::optional<PlannedNest> whole = plan_nest(region, nest, machine)) {
+  if (std::optional<PlannedNest> whole = plan_nest(region, nest, machine, made)) {
     const double ticks = whole->tiles.estimated_ticks;
     best = NestChoice{std::move(*whole), std::nullopt, ticks};
   }
@@ -124,14 +139,68 @@ std::optional<NestChoice> choose_nest(const Region& region, const LoopNest& nest
   for (const std::vector<int>& sequential : sequential_choices(region, nest)) {
     const std::optional<SplitNest> split = split_nest(region, nest, sequential, cores);
     if (!split) continue;
-    std::optional<PlannedNest> parts = plan_nest(region, split->parts, machine);
-    std::optional<PlannedNest> rest = plan_nest(region, split->rest, machine);
+    std::optional<PlannedNest> parts = plan_nest(region, split->parts, machine, made);
+    std::optional<PlannedNest> rest = plan_nest(region, split->rest, machine, made);
     if (!parts || !rest) continue;
     const double ticks = parts->tiles.estimated_ticks + rest->tiles.estimated_ticks + barrier;
     if (best && best->ticks <= ticks) continue;
     best = NestChoice{std::move(*parts), std::move(*rest), ticks};
   }
   return best;
+}
+
+/// Whether two programs do the same on axes of the same meaning.
+bool is_alike(const VecProgram& a, const VecProgram& b) {
+  const auto same_steps = [](const VecPart& x, const VecPart& y) {
+    return x.loads.size() == y.loads.size() && x.stores.size() == y.stores.size() &&
+           std::ranges::equal(x.steps, y.steps, {}, &VecStep::op, &VecStep::op);
+  };
+  const auto same_axes = [](const VecArray& x, const VecArray& y) {
+    return x.axes == y.axes && x.type == y.type;
+  };
+  return a.extents.size() == b.extents.size() && a.is_sequential == b.is_sequential &&
+         a.is_whole == b.is_whole && std::ranges::equal(a.arrays, b.arrays, same_axes) &&
+         same_steps(a.begin, b.begin) && same_steps(a.body, b.body) && same_steps(a.end, b.end);
+}
+
+/// The plan of a nest in the way of another one.
+std::optional<PlannedNest> plan_nest_like(const Region& region, const LoopNest& nest,
+                                          const Machine& machine, const PlannedNest& like) {
+  for (const std::vector<int>& sequential : sequential_choices(region, nest)) {
+    VecProgram program = lower_nest(region, nest, sequential);
+    if (!is_alike(program, like.program)) continue;
+    std::optional<TilePlan> tiles = plan_tiles_like(program, machine, like.program, like.tiles);
+    if (tiles) return PlannedNest{nest.level, std::move(program), std::move(*tiles)};
+  }
+  return std::nullopt;
+}
+
+/// Whether a nest leaves partial sums for another level.
+bool makes_partials(const PlannedNest& nest) {
+  for (const VecPart* part : {&nest.program.body, &nest.program.end}) {
+    for (const VecTransfer& store : part->stores) {
+      if (is_partial(store.op)) return true;
+    }
+  }
+  return false;
+}
+
+/// A nest in two levels, the first in the way of another one.
+struct SplitLike {
+  PlannedNest parts = {};
+  LoopNest rest = {};
+};
+std::optional<SplitLike> split_like(const Region& region, const LoopNest& nest,
+                                    const Machine& machine, const PlannedNest& like) {
+  // As many parts as before or fewer, as the new extents have divisors.
+  const int64_t most = machine.cores.aic * machine.cores.aiv_per_aic;
+  for (const std::vector<int>& sequential : sequential_choices(region, nest)) {
+    std::optional<SplitNest> split = split_nest(region, nest, sequential, most);
+    if (!split) continue;
+    std::optional<PlannedNest> parts = plan_nest_like(region, split->parts, machine, like);
+    if (parts) return SplitLike{*std::move(parts), std::move(split->rest)};
+  }
+  return std::nullopt;
 }
 
 /// A dot on all cube cores.
@@ -171,7 +240,8 @@ class KernelPlanner {
           add(plan_product(region_, plan.nests[next], machine_, config_));
           continue;
         }
-        std::optional<NestChoice> choice = choose_nest(region_, plan.nests[next], machine_);
+        std::optional<NestChoice> choice =
+            choose_nest(region_, plan.nests[next], machine_, kernel_.ops.ops);
         if (!choice) {
           refuse(plan.nests[next], staged);
           return std::nullopt;
@@ -189,11 +259,56 @@ class KernelPlanner {
   }
   int32_t to_stage() const { return to_stage_; }
 
+  /// The nests in the way of those of another kernel; none where one cannot be.
+  std::optional<FusedKernel> plan_like(const NestPlan& plan, const FusedKernel& like) {
+    kernel_.workspace = plan.workspace;
+    size_t next = 0, next_like = 0;
+    const auto take_like = [&](bool is_product) -> const PlannedNest* {
+      if (next_like == like.nests.size()) return nullptr;
+      const PlannedNest& nest = like.nests[next_like++];
+      const bool fits = nest.level == kernel_.levels && nest.product.has_value() == is_product;
+      return fits ? &nest : nullptr;
+    };
+    for (int level = 0; next < plan.nests.size(); ++level) {
+      std::vector<LoopNest> rests;
+      for (; next < plan.nests.size() && plan.nests[next].level == level; ++next) {
+        const LoopNest& nest = plan.nests[next];
+        const bool is_product = is_dot(region_, nest.steps.front().op);
+        const PlannedNest* model = take_like(is_product);
+        if (model == nullptr) return std::nullopt;
+        if (is_product) {
+          add(plan_product(region_, nest, machine_, config_));
+        } else if (makes_partials(*model)) {
+          std::optional<SplitLike> split = split_like(region_, nest, machine_, *model);
+          if (!split) return std::nullopt;
+          add(std::move(split->parts));
+          rests.push_back(std::move(split->rest));
+        } else {
+          std::optional<PlannedNest> planned = plan_nest_like(region_, nest, machine_, *model);
+          if (!planned) return std::nullopt;
+          add(*std::move(planned));
+        }
+      }
+      ++kernel_.levels;
+      if (rests.empty()) continue;
+      for (const LoopNest& rest : rests) {
+        const PlannedNest* model = take_like(false);
+        if (model == nullptr) return std::nullopt;
+        std::optional<PlannedNest> planned = plan_nest_like(region_, rest, machine_, *model);
+        if (!planned) return std::nullopt;
+        add(*std::move(planned));
+      }
+      ++kernel_.levels;
+    }
+    if (next_like != like.nests.size()) return std::nullopt;
+    finish();
+    return std::move(kernel_);
+  }
+
  private:
   void add(PlannedNest nest) {
     nest.level = kernel_.levels;
     kernel_.peak_ub_bytes = std::max(kernel_.peak_ub_bytes, nest.tiles.ub_bytes);
-    kernel_.estimated_ticks += nest.tiles.estimated_ticks;
     kernel_.nests.push_back(std::move(nest));
   }
 
@@ -208,6 +323,51 @@ class KernelPlanner {
     to_stage_ = *stage;
   }
 
+  /// Adds what transfers lose by rows in memory that suit others of the same array.
+  void add_unsuited() {
+    std::map<int32_t, int64_t> pitches;
+    for (PlannedNest& nest : kernel_.nests) {
+      if (nest.product) continue;
+      double ticks = 0;
+      for (const VecPart* part : {&nest.program.body, &nest.program.end}) {
+        for (const auto* list : {&part->loads, &part->stores}) {
+          for (const VecTransfer& transfer : *list) {
+            const auto [pitch, is_new] = pitches.try_emplace(transfer.op, 0);
+            if (is_new) pitch->second = pitch_of(region_, kernel_, transfer.op);
+            const PieceShape shape = transfer_shape(nest, transfer, nest.tiles.tile, pitch->second);
+            ticks += unsuited_ticks(nest.program, nest.tiles, machine_, transfer,
+                                    list == &part->loads, static_cast<double>(shape.count()));
+          }
+        }
+      }
+      nest.tiles.estimated_ticks += ticks;
+    }
+  }
+
+  /// Tasks of a level's nests are dealt out to the cores as the launch does it, each nest's evenly
+  /// and what is left over to those that have the least to do. Products run on cores of their own,
+  /// one after another.
+  double level_ticks(int level) const {
+    const int64_t cores = machine_.cores.aic * machine_.cores.aiv_per_aic;
+    std::vector<double> busy(static_cast<size_t>(cores), 0);
+    double products = 0;
+    for (const PlannedNest& nest : kernel_.nests) {
+      if (nest.level != level) continue;
+      if (nest.product) {
+        products += nest.tiles.estimated_ticks;
+        continue;
+      }
+      const int64_t tasks = task_count(nest);
+      const double each = nest.tiles.estimated_ticks / static_cast<double>(ceil_div(tasks, cores));
+      std::ranges::sort(busy);
+      for (int64_t core = 0; core < cores; ++core) {
+        const int64_t own = tasks / cores + (core < tasks % cores ? 1 : 0);
+        busy[static_cast<size_t>(core)] += each * static_cast<double>(own);
+      }
+    }
+    return products + std::ranges::max(busy);
+  }
+
   void finish() {
     std::set<int32_t> partials;
     for (const PlannedNest& nest : kernel_.nests) {
@@ -218,6 +378,9 @@ class KernelPlanner {
       }
     }
     kernel_.workspace.insert(kernel_.workspace.begin(), partials.begin(), partials.end());
+    add_unsuited();
+    for (int level = 0; level < kernel_.levels; ++level)
+      kernel_.estimated_ticks += level_ticks(level);
     kernel_.estimated_ticks +=
         static_cast<double>(kernel_.barriers() * to_ticks(machine_.sync.barrier_cycles));
     add_traffic(region_, kernel_);
@@ -265,10 +428,26 @@ FusedKernel plan_fused_kernel(const Region& region, const FusedOps& ops, const M
     KernelPlanner planner(region, ops, machine, config);
     if (std::optional<FusedKernel> kernel =
             planner.plan(form_nests(region, ops, options), options.staged)) {
+      kernel->staged = options.staged;
       return std::move(*kernel);
     }
     options.staged.push_back(planner.to_stage());
     std::ranges::sort(options.staged);
+  }
+}
+
+std::optional<FusedKernel> plan_kernel_like(const Region& region, const FusedOps& ops,
+                                            const Machine& machine, const FusedKernel& like,
+                                            const std::vector<int32_t>& staged) {
+  try {
+    if (!why_not_together(region, ops.ops).empty()) return std::nullopt;
+    KernelPlanner planner(region, ops, machine, {});
+    std::optional<FusedKernel> kernel = planner.plan_like(form_nests(region, ops, {staged}), like);
+    if (kernel) kernel->staged = staged;
+    return kernel;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kInfeasible) throw;
+    return std::nullopt;
   }
 }
 

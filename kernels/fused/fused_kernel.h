@@ -40,6 +40,7 @@ struct FusedKernel {
   std::vector<PlannedNest> nests = {};  ///< by level
   std::vector<int32_t> workspace =
       {};  ///< ops whose results, or partial sums, go through memory between levels, ascending
+  std::vector<int32_t> staged = {};  ///< reduces of NestOptions
   int levels = 0;
   int64_t peak_ub_bytes = 0;  ///< of a core
   int64_t workspace_bytes = 0;
@@ -57,6 +58,14 @@ using ProductConfig = std::function<std::optional<Config>(const Problem&)>;
 /// it is cut.
 FusedKernel plan_fused_kernel(const Region& region, const FusedOps& ops, const Machine& machine,
                               const ProductConfig& config = {});
+
+/// The kernel of the same ops at other shapes with the decisions of `like`, of whose reduces those
+/// of `staged` are staged: the same levels and nests, which axes are whole, walked one after
+/// another, or shared among cores in parts, and tiles as plan_tiles_like() scales them. None where
+/// the shapes do not allow the same.
+std::optional<FusedKernel> plan_kernel_like(const Region& region, const FusedOps& ops,
+                                            const Machine& machine, const FusedKernel& like,
+                                            const std::vector<int32_t>& staged);
 
 /// The problem of kernel `gemm` that a dot is (why_no_product() has nothing against it).
 Problem product_problem(const Region& region, int32_t dot);

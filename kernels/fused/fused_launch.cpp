@@ -47,7 +47,8 @@ class LaunchBuilder {
     for (size_t nest = 0; nest < kernel_.nests.size(); ++nest) add_flags(nest);
     closed_.assign(cores_.size(), false);
     passed_.assign(cores_.size(), 0);
-    turn_ = add_flag("turn", FlagMeaning::kSpace, 0);
+    turn_to_load_ = add_flag("turn_to_load", FlagMeaning::kSpace, 0);
+    turn_to_work_ = add_flag("turn_to_work", FlagMeaning::kSpace, 0);
     if (std::ranges::count_if(kernel_.nests, is_a_product) > 1) {
       turns_.turn =
           launch.add_flag({"product_turn", FlagScope::kCore, FlagMeaning::kSpace, Memory::kL1, 0});
@@ -255,8 +256,12 @@ class LaunchBuilder {
   int64_t moved_by_starts(const VecTransfer& transfer) const;
   void add_level(size_t core, int level);
   size_t add_share(size_t core, const Share& share, int gate);
+  /// The flag that a share of the nest waits for where the core has had another one before.
+  int turn_of(size_t nest) const {
+    return nest_at(nest).program.body.loads.empty() ? turn_to_work_ : turn_to_load_;
+  }
   static int64_t base_of(const PlannedNest& nest, UbPlace::Ring ring);
-  void close_share(size_t core, size_t nest, size_t tiles);
+  void close_share(size_t core, size_t nest, size_t tiles, int turn);
   void add_barrier();
 
   const Region& region_;
@@ -268,14 +273,17 @@ class LaunchBuilder {
   std::vector<CorePlan> cores_;
   std::vector<NestFlags> flags_;
   std::map<TemplateKey, int> templates_;
-  std::map<size_t, int> closings_;  // by nest
-  std::vector<bool> closed_;        // by core: it has done a share
-  std::vector<size_t> passed_;      // by core: barriers that it has waited for
+  std::map<std::pair<size_t, int>, int> closings_;  // by nest and flag
+  std::vector<bool> closed_;                        // by core: it has done a share
+  std::vector<size_t> passed_;                      // by core: barriers that it has waited for
   std::map<int32_t, ProductPart> products_;
   ProductTurns turns_;
   std::map<std::pair<int32_t, size_t>, size_t> seen_parts_;  // (product, core) -> parts waited for
-  int turn_ = -1;                                            // flag: a core's share is done
-  std::vector<int> barriers_;                                // flags, of the levels from 1 on
+  // Flags: a core's share is done, and the next one begins with a load, or with work since it loads
+  // nothing. These are waits of two pipes, neither of which may take the other's.
+  int turn_to_load_ = -1;
+  int turn_to_work_ = -1;
+  std::vector<int> barriers_;  // flags, of the levels from 1 on
 };
 
 // ---- templates and tasks
@@ -352,7 +360,7 @@ int LaunchBuilder::template_of(size_t number, int gate, Kind kind,
     }
     body.bindings = static_cast<int>(kFirstTransfer + 2 * part.stores.size());
   }
-  if (gate & kAfterShare) list.front() = waiting(list.front(), turn_);
+  if (gate & kAfterShare) list.front() = waiting(list.front(), turn_of(number));
   if (gate & kAfterBarrier) list.front() = waiting(list.front(), barriers_.back());
   return templates_[key] = result_.launch.add_template(std::move(body));
 }
@@ -452,10 +460,10 @@ int64_t LaunchBuilder::base_of(const PlannedNest& nest, UbPlace::Ring ring) {
 
 /// Waits until all that a core's last nest has stored is there, and lets the next one have UB. Each
 /// wait takes the place that became free with it, which nobody reads any more.
-void LaunchBuilder::close_share(size_t core, size_t number, size_t tiles) {
+void LaunchBuilder::close_share(size_t core, size_t number, size_t tiles, int turn) {
   const PlannedNest& nest = nest_at(number);
   const auto slots = static_cast<int>(nest.tiles.slots);
-  const auto [entry, is_new] = closings_.try_emplace(number, -1);
+  const auto [entry, is_new] = closings_.try_emplace({number, turn}, -1);
   if (is_new) {
     Template closing;
     closing.name = "nest" + std::to_string(number) + "_close";
@@ -476,7 +484,7 @@ void LaunchBuilder::close_share(size_t core, size_t number, size_t tiles) {
       closing.prologue.push_back(
           waiting(fill(base_of(nest, UbPlace::Ring::kLateOut)), flags_[number].late_out_free));
     }
-    closing.prologue.back() = setting(closing.prologue.back(), turn_);
+    closing.prologue.back() = setting(closing.prologue.back(), turn);
     entry->second = result_.launch.add_template(std::move(closing));
   }
   std::vector<int64_t> places;
@@ -552,14 +560,17 @@ std::vector<int> LaunchBuilder::product_flags_of(size_t core, const PlannedNest&
 
 void LaunchBuilder::add_level(size_t core, int level) {
   bool is_first = true;
-  for (const Share& share : cores_[core].shares) {
+  const std::vector<Share>& shares = cores_[core].shares;
+  for (size_t i = 0; i < shares.size(); ++i) {
+    const Share& share = shares[i];
     if (nest_at(share.nest).level != level) continue;
     int gate = closed_[core] ? kAfterShare : 0;
     if (is_first && passed_[core] < barriers_.size()) {
       gate |= kAfterBarrier;
       passed_[core] = barriers_.size();
     }
-    close_share(core, share.nest, add_share(core, share, gate));
+    const int turn = turn_of(shares[std::min(i + 1, shares.size() - 1)].nest);
+    close_share(core, share.nest, add_share(core, share, gate), turn);
     closed_[core] = true;
     is_first = false;
   }

@@ -236,7 +236,104 @@ std::optional<SliceWindow> window_of(const Region& region, int32_t index) {
       window.strides[i] *= ranges.stride[i];
     }
   }
+  if (is_dynamic) window.dynamic_op = index;
   return window;
+}
+
+namespace {
+
+/// Elements of an array as an op shows them: a distance in another array for each dimension.
+struct ShownLayout {
+  int32_t op = -1;  ///< whose array it is
+  std::vector<int64_t> strides = {};
+  int64_t offset = 0;
+  std::vector<WindowStart> starts = {};
+  int32_t dynamic_op = -1;
+};
+
+/// How an op of a kernel shows the array of another one; none where it makes its own, or shows what
+/// does not lie in memory element by element.
+std::optional<ShownLayout> layout_shown(const Region& region, int32_t index) {
+  const Op& op = region.computation().op(index);
+  if (op.operands.empty()) return std::nullopt;
+  const int32_t from = region.base(op.operands[0]);
+  if (region.splat(from) || region.computation().op(from).opcode == HloOpcode::kIota) {
+    return std::nullopt;
+  }
+  if (const std::optional<SliceWindow> window = window_of(region, index)) {
+    return ShownLayout{window->memory_op, window->strides, window->offset, window->starts,
+                       window->dynamic_op};
+  }
+  const bool transposes = op.opcode == HloOpcode::kTranspose;
+  if (!transposes && !keeps_value(region.computation(), op)) return std::nullopt;
+  const std::vector<int64_t> strides =
+      row_major_strides(region.computation().operand(op, 0).shape.dims);
+  return ShownLayout{from, transposes ? picked(strides, op.get<Dimensions>().dims) : strides};
+}
+
+/// What a window of `shape` reads in the array that `shown` names, where its elements lie at even
+/// distances there, too.
+std::optional<SliceWindow> seen_through(const SliceWindow& window,
+                                        const std::vector<int64_t>& extents, const Shape& shape,
+                                        const ShownLayout& shown) {
+  const std::vector<int64_t> own = row_major_strides(shape.dims);
+  SliceWindow seen = window;
+  seen.memory_op = shown.op;
+  seen.offset += shown.offset;
+  if (!shown.starts.empty()) {
+    if (!window.starts.empty()) return std::nullopt;
+    seen.starts = shown.starts;
+    seen.dynamic_op = shown.dynamic_op;
+  }
+  // The same elements one behind the other.
+  const auto lies_alike = [&] {
+    for (size_t i = 0; i < own.size(); ++i) {
+      if (shape.dims[i] > 1 && shown.strides[i] != own[i]) return false;
+    }
+    return true;
+  };
+  if (lies_alike()) return seen;
+  if (!window.starts.empty()) return std::nullopt;
+  // Each dimension of the window steps along one of the shape's, and does not leave it.
+  std::vector<int64_t> last(own.size(), 0);
+  seen.offset = shown.offset;
+  for (size_t i = 0; i < own.size(); ++i) {
+    last[i] = window.offset / own[i] % shape.dims[i];
+    seen.offset += last[i] * shown.strides[i];
+  }
+  for (size_t dim = 0; dim < extents.size(); ++dim) {
+    if (extents[dim] == 1) continue;
+    const int64_t stride = window.strides[dim];
+    size_t along = own.size();
+    for (size_t i = 0; i < own.size() && along == own.size(); ++i) {
+      if (shape.dims[i] > 1 && own[i] <= stride && stride % own[i] == 0) along = i;
+    }
+    if (along == own.size()) return std::nullopt;
+    const int64_t steps = stride / own[along];
+    last[along] += (extents[dim] - 1) * steps;
+    seen.strides[dim] = steps * shown.strides[along];
+  }
+  for (size_t i = 0; i < own.size(); ++i) {
+    if (last[i] >= shape.dims[i]) return std::nullopt;
+  }
+  return seen;
+}
+
+}  // namespace
+
+SliceWindow read_window(const Region& region, const FusedOps& ops, int32_t slice) {
+  std::optional<SliceWindow> window = window_of(region, slice);
+  TW_CHECK(window.has_value(), "only slices read windows");
+  const std::vector<int64_t>& extents = region.computation().op(slice).shape.dims;
+  while (std::ranges::binary_search(ops.ops, window->memory_op)) {
+    const std::optional<ShownLayout> shown = layout_shown(region, window->memory_op);
+    if (!shown) break;
+    const Shape& shape = region.computation().op(window->memory_op).shape;
+    const std::optional<SliceWindow> seen = seen_through(*window, extents, shape, *shown);
+    if (!seen) break;
+    window = seen;
+  }
+  return *std::move(window);
 }
 
 namespace {
@@ -445,8 +542,28 @@ void put_updates_last(const Region& region, const FusedOps& ops, std::vector<Fus
 
 }  // namespace
 
+namespace {
+
+/// Ops that make nothing of their own, but whose elements others of the kernel read at other
+/// places: slices that cannot see through them, and gathers from tables.
+std::vector<int32_t> copied_for_slices(const Region& region, const FusedOps& ops) {
+  std::vector<int32_t> copied;
+  for (const int32_t op : ops.ops) {
+    if (window_of(region, op)) copied.push_back(read_window(region, ops, op).memory_op);
+    if (const auto table = table_of(region, op)) copied.push_back(table->op);
+  }
+  return copied;
+}
+
+}  // namespace
+
 std::vector<FusedNode> fused_nodes(const Region& region, const FusedOps& ops) {
   const Computation& computation = region.computation();
+  const std::vector<int32_t> copied = copied_for_slices(region, ops);
+  const auto is_copied = [&](int32_t op) {
+    return std::ranges::binary_search(ops.outputs, op) ||
+           std::ranges::find(copied, op) != copied.end();
+  };
   const auto is_inside = [&](int32_t op) { return std::ranges::binary_search(ops.ops, op); };
   const auto source_of = [&](int32_t op) -> FusedOperand {
     if (const std::optional<double> value = region.splat(op)) return KnownNumber{*value};
@@ -498,9 +615,7 @@ std::vector<FusedNode> fused_nodes(const Region& region, const FusedOps& ops) {
       continue;
     }
     if (window_of(region, index)) {
-      if (std::ranges::binary_search(ops.outputs, index)) {
-        nodes.push_back({index, -1, {Source{index, {}}}});
-      }
+      if (is_copied(index)) nodes.push_back({index, -1, {Source{index, {}}}});
       continue;
     }
     if (op.opcode == HloOpcode::kPad) {
@@ -519,7 +634,7 @@ std::vector<FusedNode> fused_nodes(const Region& region, const FusedOps& ops) {
       continue;
     }
     if (shows(computation, op)) {
-      if (!std::ranges::binary_search(ops.outputs, index)) continue;
+      if (!is_copied(index)) continue;
       node.operands = {source_of(op.operands[0])};
     } else {
       const size_t count = op.opcode == HloOpcode::kReduce ? 1 : op.operands.size();

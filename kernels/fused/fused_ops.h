@@ -82,10 +82,14 @@ struct SliceWindow {
   std::vector<int64_t> strides = {};  ///< in elements, by dimension
   int64_t offset = 0;
   std::vector<WindowStart> starts = {};  ///< of a dynamic slice or update, by dimension
+  int32_t dynamic_op = -1;               ///< the dynamic slice whose starts these are
 };
 
 /// The window that a slice or dynamic slice shows; none of other ops.
 std::optional<SliceWindow> window_of(const Region& region, int32_t op);
+/// The window that a slice of a kernel reads: past transposes, conversions and other slices of the
+/// same kernel, as far as the elements lie at even distances there.
+SliceWindow read_window(const Region& region, const FusedOps& ops, int32_t slice);
 /// Where a piece of a concatenation, a dynamic-update-slice or a pad goes in its result: the
 /// operand of that number; of a pad operand 0, then what fills each side of each dimension.
 SliceWindow piece_of(const Region& region, int32_t op, size_t piece);

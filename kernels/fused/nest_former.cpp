@@ -225,7 +225,7 @@ int NestFormer::load_of(int32_t op, int level, bool fresh) {
     read.op = window->memory_op;
     read.strides = std::move(window->strides);
     read.offset = window->offset;
-    if (!window->starts.empty()) read.dynamic_op = op;
+    if (!window->starts.empty()) read.dynamic_op = window->dynamic_op;
   }
   const auto overwritten = overwritten_.find(read.op);
   if (overwritten != overwritten_.end() && overwritten->second <= level) {

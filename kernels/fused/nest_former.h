@@ -86,14 +86,19 @@ class NestFormer {
     if (maps_.size() <= static_cast<size_t>(level)) maps_.resize(static_cast<size_t>(level) + 1);
     return maps_[static_cast<size_t>(level)];
   }
+  bool is_own_slice(int32_t op) const {
+    const HloOpcode opcode = computation_.op(op).opcode;
+    return (opcode == HloOpcode::kSlice || opcode == HloOpcode::kDynamicSlice) &&
+           std::ranges::binary_search(ops_.ops, op);
+  }
   /// What a slice of this kernel shows; none of other ops, and of slices that others have made.
   std::optional<SliceWindow> window_of_own(int32_t op) const {
-    const bool is_own = std::ranges::binary_search(ops_.ops, op);
-    return is_own ? window_of(region_, op) : std::nullopt;
+    if (!is_own_slice(op)) return std::nullopt;
+    return read_window(region_, ops_, op);
   }
   /// The node that makes a source in this kernel and can hand it over, or none.
   int maker_of(int32_t op) const {
-    if (window_of_own(op)) return -1;
+    if (is_own_slice(op)) return -1;
     const auto found = nodes_of_.find(op);
     const bool is_one = found != nodes_of_.end() && node(found->second.front()).piece < 0;
     return is_one ? found->second.front() : -1;

@@ -138,9 +138,28 @@ class Lowering {
         steps.push_back({VectorOp::kCopy, value, operands[0].array});
       }
     } else {
-      add_recipe(op, operands, value, program_, steps);
+      add_recipe(op, operands, value, use_of(step), program_, steps);
     }
     if (result.is_stored) add_store(step, value);
+  }
+
+  RecipeUse use_of(const NestStep& step) const {
+    const Computation& computation = region_.computation();
+    RecipeUse use{false, !nest_.arrays[static_cast<size_t>(step.result)].is_stored, false};
+    for (const NestStep& reader : nest_.steps) {
+      for (const NestOperand& operand : reader.operands) {
+        if (operand.array != step.result) continue;
+        const Op& op = computation.op(reader.op);
+        const bool makes_integer = op.opcode == HloOpcode::kConvert && is_integer(op.shape.type);
+        use.to_integers = use.to_integers && makes_integer;
+        use.is_read = true;
+      }
+    }
+    for (const NestStep& maker : nest_.steps) {
+      if (step.operands.empty() || maker.result != step.operands[0].array) continue;
+      use.of_whole = gives_whole(computation, computation.op(maker.op));
+    }
+    return use;
   }
 
   /// A gather: the places of the elements in the table, which UB holds, and the elements.

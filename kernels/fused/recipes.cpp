@@ -73,12 +73,26 @@ class RecipeWriter {
     put(VectorOp::kMuls, to, truth, -1, -1);
     put(VectorOp::kAdds, to, to, -1, 1);
   }
-  /// The nearest whole number; ties go to even ones.
-  void round(int a, int to) {
+  /// The nearest whole number of what is below 2^31; ties go to even ones.
+  void round_small(int a, int to) {
     const int whole = whole_temporary();
     put(VectorOp::kConvert, whole, a);
     put(VectorOp::kConvert, to, whole);
   }
+  /// The same of all numbers. From 2^23 on an f32 is whole, and so are, in their way, infinity and
+  /// NaN: they stay as they are. `to` is not `a`.
+  void round(int a, int to) {
+    constexpr double kWholeFrom = 1 << 23;
+    const int rounded = temporary();
+    const int is_small = temporary();
+    round_small(a, rounded);
+    put(VectorOp::kMul, is_small, a, a);
+    less({is_small, 0}, {-1, kWholeFrom * kWholeFrom}, is_small);
+    put(VectorOp::kCopy, to, a);
+    put(VectorOp::kSelect, to, is_small, rounded);
+  }
+  /// Cut towards 0, NaN as 0, within the whole numbers of a type as far as `use` asks for it.
+  void truncate(int a, ElementType type, const RecipeUse& use);
   void compare(CompareDirection direction, const RecipeOperand& a, const RecipeOperand& b);
   void power(const RecipeOperand& a, const RecipeOperand& b);
   void remainder(const RecipeOperand& a, const RecipeOperand& b);
@@ -128,6 +142,28 @@ void RecipeWriter::polynomial(int a, std::span<const double> coefficients, int t
     put(VectorOp::kAdds, to, to, -1, coefficients[i]);
     if (i + 1 < coefficients.size()) put(VectorOp::kMul, to, to, a);
   }
+}
+
+void RecipeWriter::truncate(int a, ElementType type, const RecipeUse& use) {
+  if (use.of_whole) {
+    round_small(a, dst_);
+  } else {
+    const int size = temporary();
+    const int beyond = temporary();
+    put(VectorOp::kMuls, size, a, -1, -1);
+    put(VectorOp::kMax, size, size, a);
+    round_small(size, dst_);
+    put(VectorOp::kLess, beyond, size, dst_);
+    put(VectorOp::kSub, dst_, dst_, beyond);
+    less({a, 0}, {-1, 0}, beyond);
+    put(VectorOp::kMuls, beyond, beyond, -1, -2);
+    put(VectorOp::kAdds, beyond, beyond, -1, 1);
+    put(VectorOp::kMul, dst_, dst_, beyond);
+  }
+  // Storing stops at the ends of the type, too; rounding has stopped at those of 32 bits.
+  if (!use.is_read || type != ElementType::kS8) return;
+  put(VectorOp::kMax, dst_, dst_, array_of({-1, std::numeric_limits<int8_t>::min()}));
+  put(VectorOp::kMin, dst_, dst_, array_of({-1, std::numeric_limits<int8_t>::max()}));
 }
 
 /// tanh(x) = 1 - 2 / (exp(2x) + 1), which ends at 1 and -1 without an overflow that matters.
@@ -189,7 +225,7 @@ void RecipeWriter::sine(int a, bool cosine) {
   const double shift = cosine ? 0.5 : 0;
   put(VectorOp::kMuls, turns, a, -1, std::numbers::inv_pi);
   put(VectorOp::kAdds, turns, turns, -1, shift);
-  round(turns, turns);
+  round_small(turns, turns);
   put(VectorOp::kAdds, turns, turns, -1, -shift);
   put(VectorOp::kCopy, rest, a);
   for (const double digits : kPi) {
@@ -200,7 +236,7 @@ void RecipeWriter::sine(int a, bool cosine) {
   put(VectorOp::kAdds, turns, turns, -1, shift);
   put(VectorOp::kMuls, part, turns, -1, 0.5);
   put(VectorOp::kAdds, part, part, -1, -0.25);
-  round(part, part);
+  round_small(part, part);
   put(VectorOp::kMuls, part, part, -1, -2);
   put(VectorOp::kAdd, turns, turns, part);
   put(VectorOp::kMuls, turns, turns, -1, -2);
@@ -258,7 +294,7 @@ void RecipeWriter::remainder(const RecipeOperand& a, const RecipeOperand& b) {
   less({step, 0}, {-1, 0.5}, none);
   put(VectorOp::kAdd, step, step, none);  // 1 in place of 0
   divide({size, 0}, {step, 0}, part);
-  round(part, part);
+  round_small(part, part);
   put(VectorOp::kMul, part, part, step);
   put(VectorOp::kSub, size, size, part);
   less({size, 0}, {-1, 0}, part);
@@ -286,6 +322,20 @@ bool keeps_value(const Computation& computation, const Op& op) {
   const ElementType from = computation.operand(op, 0).shape.type;
   const ElementType to = op.shape.type;
   return is_float(to) || from == ElementType::kPred || (!is_float(from) && to == ElementType::kS32);
+}
+
+bool gives_whole(const Computation& computation, const Op& op) {
+  switch (op.opcode) {
+    case HloOpcode::kRoundNearestEven:
+    case HloOpcode::kFloor:
+    case HloOpcode::kCeil:
+    case HloOpcode::kSign:
+      return true;
+    case HloOpcode::kConvert:
+      return !is_float(computation.operand(op, 0).shape.type);
+    default:
+      return false;
+  }
 }
 
 std::string why_no_recipe(const Computation& computation, const Op& op) {
@@ -326,7 +376,8 @@ std::string why_no_recipe(const Computation& computation, const Op& op) {
     case HloOpcode::kNot:
       return unless(!is_number(from), "bitwise");
     case HloOpcode::kConvert:
-      return unless(keeps_value(computation, op) || op.shape.type == ElementType::kPred,
+      return unless(keeps_value(computation, op) || op.shape.type == ElementType::kPred ||
+                        (is_float(from) && is_integer(op.shape.type)),
                     "truncating");
     case HloOpcode::kReducePrecision:
       return unless(keeps_value(computation, op), "saturating");
@@ -359,7 +410,7 @@ std::string why_no_recipe(const Computation& computation, const Op& op) {
 }
 
 void add_recipe(const Op& op, const std::vector<RecipeOperand>& operands, int dst,
-                VecProgram& program, std::vector<VecStep>& steps) {
+                const RecipeUse& use, VecProgram& program, std::vector<VecStep>& steps) {
   RecipeWriter writer(dst, program, steps);
   const auto operand = [&](size_t i) { return operands[i]; };
   const auto array = [&](size_t i) { return writer.array_of(operands[i]); };
@@ -412,7 +463,7 @@ void add_recipe(const Op& op, const std::vector<RecipeOperand>& operands, int ds
       if (op.shape.type == ElementType::kPred) {
         return writer.compare(CompareDirection::kNe, operand(0), {-1, 0});
       }
-      return writer.put(VectorOp::kCopy, dst, array(0));
+      return writer.truncate(array(0), op.shape.type, use);
     case HloOpcode::kExponential:
       return writer.put(VectorOp::kExp, dst, array(0));
     case HloOpcode::kExponentialMinusOne:
@@ -451,7 +502,7 @@ void add_recipe(const Op& op, const std::vector<RecipeOperand>& operands, int ds
       return writer.put(floor ? VectorOp::kSub : VectorOp::kAdd, dst, rounded, beyond);
     }
     case HloOpcode::kRoundNearestEven:
-      return writer.round(array(0), dst);
+      return use.to_integers ? writer.round_small(array(0), dst) : writer.round(array(0), dst);
     case HloOpcode::kIsFinite: {
       const int negative = writer.temporary();
       writer.put(VectorOp::kMuls, negative, array(0), -1, -1);

@@ -25,10 +25,20 @@ struct RecipeOperand {
   bool is_fixed() const { return array < 0; }
 };
 
+/// What is known of the numbers that a recipe reads, and of who reads its result.
+struct RecipeUse {
+  bool of_whole = false;     ///< operand 0 holds whole numbers
+  bool to_integers = false;  ///< conversions to integers are all that read the result
+  bool is_read = true;       ///< the result is read in UB, not only stored
+};
+
+/// Whether an op's result is whole numbers, or no number.
+bool gives_whole(const Computation& computation, const Op& op);
+
 /// Writes an elementwise op as instructions on f32 tiles; truth values are 0 and 1. Where a
 /// comparison meets a NaN, it takes the two sides as equal. Temporaries are added to the program
 /// with the axes of `dst`.
 void add_recipe(const Op& op, const std::vector<RecipeOperand>& operands, int dst,
-                VecProgram& program, std::vector<VecStep>& steps);
+                const RecipeUse& use, VecProgram& program, std::vector<VecStep>& steps);
 
 }  // namespace tilewright

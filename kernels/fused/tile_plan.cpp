@@ -2,14 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
-#include <initializer_list>
-#include <numeric>
 
 #include "core/base/error.h"
 #include "core/base/integers.h"
-#include "simulator/cost.h"
-#include "simulator/memory.h"
+#include "kernels/fused/tile_estimate.h"
 
 namespace tilewright {
 
@@ -200,195 +196,6 @@ class UbPlanner {
   int64_t top_ = 0;
 };
 
-/// An instruction as the simulator's cost model sees it.
-double instruction_ticks(const Machine& machine, const VecProgram& program, const VecStep& step,
-                         int64_t rows, int64_t cols, bool broadcasts) {
-  Instruction instruction;
-  instruction.opcode = Opcode::kVector;
-  instruction.vector_op = step.op;
-  instruction.dst.type = program.arrays[static_cast<size_t>(step.dst)].type;
-  OperandSizes sizes;
-  sizes.dst_rows = rows;
-  sizes.dst_cols = cols;
-  if (step.a >= 0) {
-    instruction.a.space = Memory::kUb;
-    instruction.a.type = program.arrays[static_cast<size_t>(step.a)].type;
-    sizes.a_rows = rows;
-    sizes.a_cols = cols;
-  }
-  if (step.b >= 0) {
-    instruction.b.space = Memory::kUb;
-    sizes.b_rows = rows;
-    sizes.b_cols = broadcasts ? 1 : cols;
-  }
-  const LocalCost cost = local_cost(machine, instruction, sizes);
-  return static_cast<double>(cost.busy) + static_cast<double>(cost.head) * 0.25;
-}
-
-/// Ticks of the vector unit for a step on a whole tile; none where it cannot be divided.
-std::optional<double> step_ticks(const VecProgram& program, const TilePlan& plan,
-                                 const Machine& machine, const VecStep& step) {
-  const bool reduces = step.scratch >= 0;
-  std::vector<int64_t> extents(program.extents.size(), 1);
-  for (const int axis : program.arrays[static_cast<size_t>(reduces ? step.a : step.dst)].axes) {
-    extents[static_cast<size_t>(axis)] = plan.tile[static_cast<size_t>(axis)];
-  }
-  if (reduces) {
-    // A tree: half of the elements, then half of the rest, and so on.
-    const int64_t elements = std::accumulate(extents.begin(), extents.end(), int64_t{1},
-                                             [](int64_t a, int64_t b) { return a * b; });
-    return 2 * instruction_ticks(machine, program, {VectorOp::kAdd, step.scratch, step.a, step.a},
-                                 1, elements, false);
-  }
-  std::vector<std::vector<int64_t>> strides;
-  std::vector<int64_t> aligned;
-  for (const int array : {step.dst, step.a, step.b}) {
-    if (array < 0) continue;
-    strides.push_back(strides_on(program, plan, array));
-    aligned.push_back(machine.buffers.ub_align /
-                      bytes_of(program.arrays[static_cast<size_t>(array)].type));
-  }
-  const std::optional<PieceShape> shape = pieces_of(extents, strides, aligned);
-  if (!shape) return std::nullopt;
-  const bool broadcasts =
-      step.b >= 0 && (shape->row_strides.back() == 0 || shape->col_strides.back() == 0);
-  return static_cast<double>(shape->count()) *
-         instruction_ticks(machine, program, step, shape->rows, shape->cols, broadcasts);
-}
-
-double elements_of(const VecProgram& program, const std::vector<int64_t>& tile, int array) {
-  double elements = 1;
-  for (const int axis : program.arrays[static_cast<size_t>(array)].axes) {
-    elements *= static_cast<double>(tile[static_cast<size_t>(axis)]);
-  }
-  return elements;
-}
-
-/// Elements of a transfer's tile that follow each other in memory.
-double run_of(const VecProgram& program, const TilePlan& plan, const VecTransfer& transfer) {
-  const std::vector<int>& axes = program.arrays[static_cast<size_t>(transfer.array)].axes;
-  double run = 1;
-  for (size_t i = axes.size(); i-- > 0;) {
-    const int64_t extent = plan.tile[static_cast<size_t>(axes[i])];
-    if (extent == 1) continue;
-    if (transfer.strides[i] != static_cast<int64_t>(run)) break;
-    run *= static_cast<double>(extent);
-  }
-  return run;
-}
-
-/// Instructions that move a tile: each a rectangle whose rows are runs and lie equally far apart.
-/// An axis that runs in memory but not in UB takes an instruction for each of its places.
-double transfer_count(const VecProgram& program, const TilePlan& plan,
-                      const VecTransfer& transfer) {
-  const std::vector<int>& axes = program.arrays[static_cast<size_t>(transfer.array)].axes;
-  double run = 1, count = 1, most_rows = 1;
-  for (size_t i = axes.size(); i-- > 0;) {
-    const auto extent = static_cast<double>(plan.tile[static_cast<size_t>(axes[i])]);
-    if (count == 1 && transfer.strides[i] == static_cast<int64_t>(run)) {
-      run *= extent;
-    } else {
-      count *= extent;
-      if (transfer.strides[i] > 1) most_rows = std::max(most_rows, extent);
-    }
-  }
-  return count / most_rows;
-}
-
-/// About the largest of several times that overlap: they get in each other's way where they are
-/// alike.
-double overlapped(std::initializer_list<double> times) {
-  double sum = 0;
-  for (const double time : times) sum += time * time * time * time;
-  return std::sqrt(std::sqrt(sum));
-}
-
-/// Ticks of a tile's loads on a core that has the memory for itself. Those of long runs are
-/// requested while the one before is on its way; others wait for their latency one after another
-/// (docs/model.md, "Memory").
-double load_ticks(const VecProgram& program, const TilePlan& plan, const Machine& machine) {
-  double cycles = 0;
-  const double latency = machine.hbm.read_latency_cycles + machine.mte2.fixed_cycles;
-  for (const VecTransfer& load : program.body.loads) {
-    const auto width =
-        static_cast<double>(bytes_of(program.arrays[static_cast<size_t>(load.array)].type));
-    const double bytes = elements_of(program, plan.tile, load.array) * width;
-    const double run = run_of(program, plan, load) * width;
-    const double stream = bytes / machine.mte2.ub_bytes_per_cycle;
-    const bool is_ahead = run >= static_cast<double>(machine.mte2.lookahead_burst_bytes);
-    cycles += is_ahead ? std::max(stream, (latency + stream) / 2)
-                       : latency * transfer_count(program, plan, load) + stream;
-  }
-  return static_cast<double>(to_ticks(cycles));
-}
-
-/// Bytes of a part's loads or stores for one tile, short runs charged as the memory's pieces.
-double transfer_bytes(const VecProgram& program, const TilePlan& plan, const Machine& machine,
-                      const std::vector<VecTransfer>& transfers) {
-  double bytes = 0;
-  for (const VecTransfer& transfer : transfers) {
-    const VecArray& array = program.arrays[static_cast<size_t>(transfer.array)];
-    const double run = run_of(program, plan, transfer);
-    const double width = static_cast<double>(bytes_of(array.type));
-    const double waste = std::max(1.0, static_cast<double>(machine.l2.piece_bytes) / (run * width));
-    bytes += elements_of(program, plan.tile, transfer.array) * width * waste;
-  }
-  return bytes;
-}
-
-/// Fills the plan's figures; false where a step cannot be divided among instructions.
-bool estimate(const VecProgram& program, const Machine& machine, TilePlan& plan) {
-  double ticks = 0;
-  for (const VecStep& step : program.body.steps) {
-    const std::optional<double> one = step_ticks(program, plan, machine, step);
-    if (!one) return false;
-    ticks += *one;
-  }
-  double late = 0;
-  for (const VecPart* part : {&program.begin, &program.end}) {
-    for (const VecStep& step : part->steps) {
-      const std::optional<double> one = step_ticks(program, plan, machine, step);
-      if (!one) return false;
-      late += *one;
-    }
-  }
-  plan.vector_ticks = ticks;
-  double tasks = 1, rounds = 1;
-  for (size_t axis = 0; axis < program.extents.size(); ++axis) {
-    (program.is_sequential[axis] ? rounds : tasks) *=
-        static_cast<double>(tile_count(program, plan, axis));
-  }
-  const auto cores = static_cast<double>(machine.cores.aic * machine.cores.aiv_per_aic);
-  const double busy_cores = std::min(cores, tasks);
-  const double per_core = std::ceil(tasks / cores);
-  const auto tick = [](double cycles) { return static_cast<double>(to_ticks(cycles)); };
-  const double loads = transfer_bytes(program, plan, machine, program.body.loads);
-  const double stores = transfer_bytes(program, plan, machine, program.body.stores);
-  const double hbm = machine.hbm.gb_per_s * 1e3 / machine.cores.clock_mhz;  // bytes a cycle
-  const double share = hbm / busy_cores;
-  const double latency = tick(machine.hbm.read_latency_cycles + machine.mte2.fixed_cycles);
-  const double load = overlapped({tick(loads / share), load_ticks(program, plan, machine)});
-  // What is written stays in L2 as far as it fits.
-  const double written = stores * tasks * rounds;
-  const double write_share = (written > static_cast<double>(machine.l2.capacity_bytes)
-                                  ? hbm
-                                  : machine.l2.write_bytes_per_cycle) /
-                             busy_cores;
-  double store_count = 0;
-  for (const VecTransfer& transfer : program.body.stores) {
-    store_count += transfer_count(program, plan, transfer);
-  }
-  const double store = tick(stores / std::min<double>(machine.mte3.bytes_per_cycle, write_share) +
-                            machine.mte3.fixed_cycles * store_count);
-  // A place of the ring is free for the next load when the work on its tile is done.
-  const double turn =
-      program.body.loads.empty() ? 0 : (load + ticks) / static_cast<double>(plan.slots);
-  const double steady = overlapped({load, store, ticks, turn});
-  plan.estimated_ticks = latency + load + store + ticks + per_core * (rounds * steady + late) +
-                         per_core * (program.end.loads.empty() ? 0 : latency);
-  return true;
-}
-
 /// Extents that divide an axis into equal tiles of at most `most`; of a row's axis in whole repeats
 /// where there are several.
 int64_t even_tile(int64_t extent, int64_t most, int64_t granule) {
@@ -483,6 +290,11 @@ std::optional<PieceShape> pieces_of(const std::vector<int64_t>& extents,
 }
 
 std::optional<TilePlan> plan_tiles(const VecProgram& program, const Machine& machine) {
+  return plan_tiles(program, machine, std::vector<bool>(program.arrays.size(), false));
+}
+
+std::optional<TilePlan> plan_tiles(const VecProgram& program, const Machine& machine,
+                                   const std::vector<bool>& in_l2) {
   const size_t axes = program.extents.size();
   const int64_t granule = machine.vector.repeat_bytes / bytes_of(DType::kF32);
   std::optional<TilePlan> best;
@@ -490,7 +302,7 @@ std::optional<TilePlan> plan_tiles(const VecProgram& program, const Machine& mac
     bool fits = false;
     for (const int64_t slots : kSlots) {
       std::optional<TilePlan> plan = UbPlanner(program, machine, tile, slots).plan();
-      if (!plan || !estimate(program, machine, *plan)) break;
+      if (!plan || !estimate_tiles(program, machine, in_l2, *plan)) break;
       fits = true;
       if (!best || plan->estimated_ticks < best->estimated_ticks) best = std::move(plan);
     }
@@ -505,7 +317,9 @@ std::optional<TilePlan> plan_tiles(const VecProgram& program, const Machine& mac
   // The innermost axis takes one of a few lengths; the others then grow, the minor ones first.
   std::vector<int64_t> inner = {1};
   if (axes > 0 && !program.is_whole[axes - 1]) {
-    for (int64_t most = 16; most < 2 * program.extents[axes - 1] && most <= 65536; most *= 2) {
+    constexpr int64_t kShort = 16;  // such an axis may be whole, whatever its length
+    if (program.extents[axes - 1] < kShort) inner.push_back(program.extents[axes - 1]);
+    for (int64_t most = kShort; most < 2 * program.extents[axes - 1] && most <= 65536; most *= 2) {
       inner.push_back(even_tile(program.extents[axes - 1], most, granule));
     }
   }
@@ -526,6 +340,31 @@ std::optional<TilePlan> plan_tiles(const VecProgram& program, const Machine& mac
     }
   }
   return best;
+}
+
+std::optional<TilePlan> plan_tiles_like(const VecProgram& program, const Machine& machine,
+                                        const VecProgram& like, const TilePlan& tiles) {
+  const std::vector<bool> in_l2(program.arrays.size(), false);
+  // Whole blocks first; where extents do not suit them, or they leave no shorter tile, any number.
+  constexpr int64_t kBlock = 8;
+  constexpr int64_t kTiles = 3;
+  for (const bool in_blocks : {true, false}) {
+    std::vector<int64_t> tile = program.extents;
+    for (size_t axis = 0; axis < tile.size(); ++axis) {
+      const int64_t extent = program.extents[axis];
+      const int64_t before = tiles.tile[axis];
+      if (program.is_whole[axis] || before == like.extents[axis]) continue;
+      int64_t part = std::min(before, std::max<int64_t>(1, (extent - 1) / kTiles));
+      const bool has_blocks = in_blocks && before >= kBlock && part >= kBlock;
+      const int64_t step = has_blocks ? kBlock : 1;
+      part = part / step * step;
+      while (part > step && extent % part == 0) part -= step;
+      tile[axis] = part;
+    }
+    std::optional<TilePlan> plan = UbPlanner(program, machine, tile, tiles.slots).plan();
+    if (plan && estimate_tiles(program, machine, in_l2, *plan)) return plan;
+  }
+  return std::nullopt;
 }
 
 }  // namespace tilewright

@@ -59,6 +59,12 @@ std::optional<PieceShape> pieces_of(const std::vector<int64_t>& extents,
 /// The plan with the least estimated time among some that fit UB; none where none fits.
 std::optional<TilePlan> plan_tiles(const VecProgram& program, const Machine& machine);
 
+/// The plan of a program that is `like`'s at other extents, in its way: axes that its tiles hold
+/// whole stay whole, others are cut into several tiles and a shorter one, and the rings have as
+/// many places. None where no such tile fits or can be divided among instructions.
+std::optional<TilePlan> plan_tiles_like(const VecProgram& program, const Machine& machine,
+                                        const VecProgram& like, const TilePlan& tiles);
+
 /// Elements in UB from one index of each of the program's axes to the next; 0 where an array lacks
 /// the axis.
 std::vector<int64_t> strides_on(const VecProgram& program, const TilePlan& plan, int array);

@@ -7,6 +7,7 @@
 #include "core/machine/machine.h"
 #include "kernels/fused/fused_check.h"
 #include "simulator/hazards.h"
+#include "simulator/timing.h"
 #include "tests/hlo_module.h"
 
 namespace tilewright {
@@ -170,6 +171,68 @@ TEST(FusedKernel, SelectsWhereTheOtherSideIsNoNumber) {
                 "ROOT y = f32[30,70]{1,0} select(p, l, z)"));
 }
 
+TEST(FusedKernel, RoundsNumbersOfAnySize) {
+  for (const char* opcode : {"round-nearest-even", "floor", "ceil"}) {
+    check(
+        module_of("x = f32[40,50]{1,0} parameter(0)\n"
+                  "huge = f32[] constant(1e12)\n"
+                  "t = f32[40,50]{1,0} broadcast(huge), dimensions={}\n"
+                  "y = f32[40,50]{1,0} multiply(x, t)\n"
+                  "ROOT r = f32[40,50]{1,0} " +
+                  std::string(opcode) + "(y)"));
+    check(module_of("x = f32[40,50]{1,0} parameter(0)\nROOT r = f32[40,50]{1,0} " +
+                    std::string(opcode) + "(x)"));
+  }
+}
+
+/// Quantisation by row, whose rounding meets halves that f32 puts on the other side.
+TEST(FusedKernel, QuantizesWithinASideOfAHalf) {
+  check(
+      module_with_functions("x = bf16[16,3000]{1,0} parameter(0)\n"
+                            "w = f32[16,3000]{1,0} convert(x)\n"
+                            "a = f32[16,3000]{1,0} abs(w)\n"
+                            "zero = f32[] constant(0)\n"
+                            "s = f32[16]{0} reduce(a, zero), dimensions={1}, to_apply=sum\n"
+                            "t = f32[16,3000]{1,0} broadcast(s), dimensions={0}\n"
+                            "d = f32[16,3000]{1,0} divide(w, t)\n"
+                            "steps = f32[] constant(1e6)\n"
+                            "e = f32[16,3000]{1,0} broadcast(steps), dimensions={}\n"
+                            "f = f32[16,3000]{1,0} multiply(d, e)\n"
+                            "ROOT r = f32[16,3000]{1,0} round-nearest-even(f)"));
+}
+
+/// A mean of squares less the square of a mean: where they almost cancel, f32 leaves few digits.
+TEST(FusedKernel, DividesByWhatIsLeftWhenNumbersCancel) {
+  check(
+      module_of("a = f32[300,500]{1,0} parameter(0)\n"
+                "b = f32[300,500]{1,0} parameter(1)\n"
+                "s = f32[300,500]{1,0} multiply(b, b)\n"
+                "d = f32[300,500]{1,0} subtract(a, s)\n"
+                "ROOT r = f32[300,500]{1,0} divide(b, d)"));
+}
+
+TEST(FusedKernel, ConvertsToIntegers) {
+  const std::string scaled =
+      "x = f32[40,50]{1,0} parameter(0)\n"
+      "c = f32[] constant(300)\n"
+      "t = f32[40,50]{1,0} broadcast(c), dimensions={}\n"
+      "y = f32[40,50]{1,0} multiply(x, t)\n";
+  for (const char* type : {"s8", "s32"}) {
+    const std::string to = std::string(type) + "[40,50]{1,0} ";
+    check(module_of(scaled + "ROOT r = " + to + "convert(y)"));
+    check(module_of(scaled + "w = f32[40,50]{1,0} round-nearest-even(y)\nROOT r = " + to +
+                    "convert(w)"));
+    // Read again in UB, where values are f32.
+    check(module_of(scaled + "w = " + to + "convert(y)\nv = f32[40,50]{1,0} convert(w)\n" +
+                    "ROOT r = f32[40,50]{1,0} multiply(v, x)"));
+  }
+  const FusedKernel huge = check(module_of(
+      "x = f32[40,50]{1,0} parameter(0)\nc = f32[] constant(1e12)\n"
+      "t = f32[40,50]{1,0} broadcast(c), dimensions={}\ny = f32[40,50]{1,0} multiply(x, t)\n"
+      "w = f32[40,50]{1,0} round-nearest-even(y)\nROOT r = s32[40,50]{1,0} convert(w)"));
+  EXPECT_EQ(huge.write_bytes, 40 * 50 * 4);
+}
+
 TEST(FusedKernel, TakesRemaindersOfWholeNumbers) {
   // Both signs on both sides, and divisors of 0.
   check(module_of("x = s32[1000]{0} parameter(0)\n"
@@ -300,6 +363,56 @@ TEST(FusedKernel, SlicesWhatItHasMade) {
   EXPECT_EQ(kernel.levels, 2);
 }
 
+/// Halves of heads, turned against each other, as in rotary embeddings.
+TEST(FusedKernel, SlicesWhatItHasTransposed) {
+  const std::string halves =
+      "s = f32[3,18,8,16]{3,2,1,0} slice(y), slice={[0:3], [0:18], [0:8], [0:16]}\n"
+      "u = f32[3,18,8,16]{3,2,1,0} slice(y), slice={[0:3], [0:18], [0:8], [16:32]}\n"
+      "n = f32[3,18,8,16]{3,2,1,0} negate(u)\n"
+      "ROOT r = f32[3,18,8,32]{3,2,1,0} concatenate(n, s), dimensions={3}";
+  const FusedKernel seen =
+      check(module_of("x = bf16[3,8,18,1,32]{4,3,2,1,0} parameter(0)\n"
+                      "t = bf16[3,18,8,1,32]{4,3,2,1,0} transpose(x), dimensions={0,2,1,3,4}\n"
+                      "v = bf16[3,18,8,32]{3,2,1,0} reshape(t)\n"
+                      "y = f32[3,18,8,32]{3,2,1,0} convert(v)\n" +
+                      halves));
+  EXPECT_EQ(seen.levels, 1);
+  EXPECT_EQ(seen.read_bytes, 3 * 18 * 8 * 32 * 2);
+  // A reshape that cuts rows elsewhere: the transpose goes through memory.
+  const FusedKernel copied =
+      check(module_of("x = f32[24,16,36]{2,1,0} parameter(0)\n"
+                      "t = f32[16,24,36]{2,1,0} transpose(x), dimensions={1,0,2}\n"
+                      "y = f32[3,18,8,32]{3,2,1,0} reshape(t)\n" +
+                      halves));
+  EXPECT_EQ(copied.levels, 2);
+}
+
+TEST(FusedKernel, SlicesASliceAtAPlaceThatIsKnownLate) {
+  const FusedKernel kernel = check(module_of(
+      "x = f32[5,30,64]{2,1,0} parameter(0)\n"
+      "i = s32[] parameter(1)\n"
+      "zero = s32[] constant(0)\n"
+      "d = f32[1,30,64]{2,1,0} dynamic-slice(x, i, zero, zero), dynamic_slice_sizes={1,30,64}\n"
+      "y = f32[30,64]{1,0} reshape(d)\n"
+      "s = f32[30,20]{1,0} slice(y), slice={[0:30], [0:20]}\n"
+      "u = f32[30,20]{1,0} slice(y), slice={[0:30], [40:60]}\n"
+      "ROOT r = f32[30,20]{1,0} add(s, u)"));
+  EXPECT_EQ(kernel.levels, 1);
+  EXPECT_EQ(kernel.read_bytes, 2 * 30 * 20 * 4);
+  // A window that is no block of the array.
+  check(
+      module_of("x = f32[50,64]{1,0} parameter(0)\n"
+                "i = s32[] parameter(1)\n"
+                "d = f32[30,40]{1,0} dynamic-slice(x, i, i), dynamic_slice_sizes={30,40}\n"
+                "s = f32[30,20]{1,0} slice(d), slice={[0:30], [10:30]}\n"
+                "ROOT r = f32[30,20]{1,0} negate(s)"));
+  check(
+      module_of("x = f32[50,64]{1,0} parameter(0)\n"
+                "d = f32[30,40]{1,0} slice(x), slice={[3:33], [7:47]}\n"
+                "s = f32[15,20]{1,0} slice(d), slice={[0:30:2], [10:30]}\n"
+                "ROOT r = f32[15,20]{1,0} negate(s)"));
+}
+
 TEST(FusedKernel, PutsOperandsOfAConcatenationInTheirPlaces) {
   const FusedKernel kernel =
       check(module_of("x = f32[8,32,64]{2,1,0} parameter(0)\n"
@@ -346,6 +459,34 @@ TEST(FusedKernel, PadsWhatItHasMade) {
                       "e = bf16[6,50,30]{2,1,0} negate(x)\n"
                       "ROOT p = bf16[6,54,33]{2,1,0} pad(e, two), padding=0_0x3_1x1_2"));
   EXPECT_EQ(kernel.levels, 1);
+}
+
+/// At the second level, work that loads nothing comes before work that does, on the same core:
+/// whose turn it is, is no other pipe's to take.
+TEST(FusedKernel, TakesTurnsWithWorkThatLoadsNothing) {
+  const OpGraph graph =
+      parse_hlo(module_of("a = f32[64,100]{1,0} parameter(0)\n"
+                          "b = f32[64,100]{1,0} parameter(1)\n"
+                          "x = f32[2,100]{1,0} parameter(2)\n"
+                          "i = s32[] parameter(3)\n"
+                          "z = s32[] constant(0)\n"
+                          "v = f32[] constant(5)\n"
+                          "f = f32[2,100]{1,0} broadcast(v), dimensions={}\n"
+                          "c = f32[64,100]{1,0} dynamic-update-slice(a, f, i, z)\n"
+                          "d = f32[64,100]{1,0} dynamic-update-slice(b, x, i, z)\n"
+                          "ROOT r = (f32[64,100]{1,0}, f32[64,100]{1,0}) tuple(c, d)"),
+                "m.hlo");
+  const Region region(graph, graph.entry);
+  for (const int64_t cores : {1, 2, 24}) {
+    Machine machine = load_machine("ascend-910b2");
+    machine.cores.aic = static_cast<decltype(machine.cores.aic)>(cores);
+    machine.cores.aiv_per_aic = 1;
+    const FusedKernel kernel = plan_fused_kernel(region, everything(region), machine);
+    EXPECT_EQ(kernel.levels, 2);
+    const FusedLaunch built = build_fused_launch(region, kernel, machine);
+    EXPECT_GT(time_launch(built.launch, machine, Fidelity::kAuto).ticks, 0);
+    EXPECT_TRUE(find_hazards(built.launch, machine).empty());
+  }
 }
 
 TEST(FusedKernel, ReadsWhatItHasPadded) {
@@ -451,6 +592,43 @@ TEST(FusedKernel, TakesRowsTooLongForUbThroughMemory) {
                                   "t = f32[3,60000]{1,0} broadcast(s), dimensions={0}\n"
                                   "ROOT y = f32[3,60000]{1,0} divide(e, t)"));
   EXPECT_GE(kernel.levels, 2);
+}
+
+TEST(FusedKernel, IsEstimatedNearTheSimulator) {
+  const std::string row_sum =
+      "zero = f32[] constant(0)\n"
+      "s = f32[6272]{0} reduce(x, zero), dimensions={1}, to_apply=sum\n"
+      "t = f32[6272,768]{1,0} broadcast(s), dimensions={0}\n"
+      "ROOT y = f32[6272,768]{1,0} divide(x, t)";
+  const std::vector<std::string> modules = {
+      // Bound by HBM, by work, by latency.
+      "x = f32[6272,768]{1,0} parameter(0)\nROOT y = f32[6272,768]{1,0} negate(x)",
+      "x = f32[6272,768]{1,0} parameter(0)\n" + row_sum,
+      "x = f32[400,300]{1,0} parameter(0)\na = f32[400,300]{1,0} tanh(x)\n"
+      "b = f32[400,300]{1,0} sine(a)\nROOT y = f32[400,300]{1,0} tanh(b)",
+      "x = f32[] parameter(0)\nROOT y = f32[] negate(x)",
+      // Read again by other tiles, from L2.
+      "x = f32[64,196,768]{2,1,0} parameter(0)\np = f32[196,768]{1,0} parameter(1)\n"
+      "q = f32[64,196,768]{2,1,0} broadcast(p), dimensions={1,2}\n"
+      "ROOT y = f32[64,196,768]{2,1,0} add(x, q)",
+      // More than L2 holds.
+      "x = f32[24000000]{0} parameter(0)\nROOT y = f32[24000000]{0} negate(x)",
+      // A short axis, and nests side by side.
+      "x = bf16[8,1984,4]{2,1,0} parameter(0)\ny = f32[3616,8]{1,0} parameter(1)\n"
+      "a = bf16[8,1984,4]{2,1,0} negate(x)\nb = f32[3616,8]{1,0} exponential(y)\n"
+      "ROOT t = (bf16[8,1984,4]{2,1,0}, f32[3616,8]{1,0}) tuple(a, b)"};
+  Machine machine = load_machine("ascend-910b2");
+  machine.launch.launch_us = 0;
+  for (const std::string& ops : modules) {
+    const OpGraph graph = parse_hlo(module_with_functions(ops), "m.hlo");
+    const Region region(graph, graph.entry);
+    const FusedKernel kernel = plan_fused_kernel(region, everything(region), machine);
+    const FusedLaunch built = build_fused_launch(region, kernel, machine);
+    const auto simulated =
+        static_cast<double>(time_launch(built.launch, machine, Fidelity::kAuto).ticks) -
+        machine.launch.dispatch_cycles * static_cast<double>(kTicksPerCycle);
+    EXPECT_NEAR(kernel.estimated_ticks / simulated, 1, 0.3) << ops;
+  }
 }
 
 }  // namespace

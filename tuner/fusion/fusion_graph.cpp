@@ -8,6 +8,7 @@
 #include "core/graph/flatten.h"
 #include "core/graph/fold_transposes.h"
 #include "core/graph/merge_equal_ops.h"
+#include "core/graph/plain_gathers.h"
 #include "core/graph/plain_scatters.h"
 #include "core/graph/topological_order.h"
 #include "kernels/fused/fused_ops.h"
@@ -28,7 +29,7 @@ void insert_sorted(std::vector<int32_t>& list, int32_t op) {
 }  // namespace
 
 OpGraph prepared_for_fusion(const OpGraph& program) {
-  const OpGraph plain = plain_scatters(merge_equal_ops(flatten(program)));
+  const OpGraph plain = plain_gathers(plain_scatters(merge_equal_ops(flatten(program))));
   return flatten(fold_transposes(cancel_scales(plain)));
 }
 

@@ -48,9 +48,12 @@ struct CostError {
 /// Whether the distinct kernels of a plan compute what the interpreter does.
 struct EqualityCheck {
   int64_t kernels = 0;
-  int64_t checked = 0;  ///< at their own shapes; the others were too large
+  int64_t checked = 0;  ///< at their own shapes
+  int64_t reduced = 0;  ///< at smaller ones with the same decisions (reduced_check.h)
   std::string first_failure = {};
-  /// "full", "reduced" where only some kernels could be compared, or "no".
+  /// Compared in neither way.
+  int64_t left_out() const { return kernels - checked - reduced; }
+  /// "full", "reduced" where some kernels were compared at smaller shapes or left out, or "no".
   std::string verdict() const;
 };
 
@@ -90,7 +93,8 @@ class FusionStudy {
   /// With costs that are known already.
   PlanSummary summarize(const GraphPlan& plan, const PlanCosts& costs);
   CostError cost_error(const GraphPlan& plan);
-  /// Runs the distinct kernels with at most so many operations of the interpreter.
+  /// Runs the distinct kernels that take the interpreter at most so many operations, and all of
+  /// them together some times that, at their own shapes, the others at smaller ones.
   EqualityCheck check(const GraphPlan& plan, double most_operations, uint64_t seed);
 
  private:
