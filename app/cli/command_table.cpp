@@ -487,7 +487,9 @@ Command fuse_entry() {
       {"pin", 0, "A,B", "", "plan with these two ops in one kernel", true},
       {"veto", 0, "A,B", "", "plan with these two ops in different kernels", true},
       {"check-operations", 0, "N", "1e8",
-       "compare kernels with the interpreter that take it at most so many operations"},
+       "compare kernels with the interpreter at their own shapes that take it at most so many "
+       "operations; the others at smaller ones"},
+      {"slowest", 0, "N", "", "list the N launches of each plan that take most of a run's time"},
       {"tokens", 0, "N", "256", "tokens of a model's layer"},
       {"tp", 0, "N", "1", "chips that share a model's layer (tensor parallelism)"},
       {"quantization", 0, "NAME", "none", "of a model's layer: none or w8a8"},
@@ -496,6 +498,7 @@ Command fuse_entry() {
       {"tilewright fuse model.hlo", "kernels, bytes and time of every planner"},
       {"tilewright fuse model.hlo --planner xla,astitch --sweep launch=1,5,10us",
        "does the cost of a launch decide?"},
+      {"tilewright fuse model.hlo --planner tilewright --slowest 10", "where does the time go?"},
       {"tilewright fuse qwen2-7b --tokens 64 --gemm-fusion on", "what a layer of a model becomes"},
       {"tilewright fuse model.hlo --planner tilewright --explain exp.1,sum.2",
        "why are these two ops not fused?"},

@@ -1,6 +1,7 @@
 #include "app/cli/fuse_report.h"
 
 #include <algorithm>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "core/base/format.h"
@@ -35,6 +36,46 @@ QueryResult fuse_planning_table(const std::vector<FuseRow>& rows) {
   return table;
 }
 
+std::vector<FuseLaunch> slowest_launches(FusionStudy& study, const GraphPlan& plan, size_t count) {
+  std::vector<FuseLaunch> launches;
+  const PlanCosts costs = study.costs(plan);
+  for (size_t i = 0; i < plan.size(); ++i) {
+    for (FusionUnit& unit : study.units(i, plan[i].plan, costs[i])) {
+      if (!unit.is_launch()) continue;
+      launches.push_back({.unit = std::move(unit), .region = i, .runs = study.runs(i)});
+    }
+  }
+  std::ranges::stable_sort(launches, std::greater{}, &FuseLaunch::total_us);
+  launches.resize(std::min(launches.size(), count));
+  for (FuseLaunch& launch : launches) {
+    const FusionGraph& graph = study.graph(launch.region);
+    launch.op = graph.name(launch.unit.op);
+    launch.computation = graph.region().computation().name;
+    for (const int32_t op : launch.unit.ops) launch.ops.push_back(graph.name(op));
+  }
+  return launches;
+}
+
+QueryResult fuse_launch_table(const std::vector<FuseRow>& rows) {
+  QueryResult table;
+  table.columns = {"planner", "launch of", "ops",  "runs",    "time",    "of the run",
+                   "by",      "read",      "written", "UB",   "barriers"};
+  for (const FuseRow& row : rows) {
+    for (const FuseLaunch& launch : row.slowest) {
+      const KernelFigures& figures = launch.unit.cost.figures;
+      const double share = row.summary.time_us > 0 ? launch.total_us() / row.summary.time_us : 0;
+      table.rows.push_back({row.planner, launch.op, std::ssize(launch.ops), launch.runs,
+                            format_us(launch.unit.cost.time_us), format_share(share),
+                            std::string(time_source(launch.unit)),
+                            format_bytes(static_cast<double>(figures.read_bytes)),
+                            format_bytes(static_cast<double>(figures.write_bytes)),
+                            format_bytes(static_cast<double>(figures.peak_ub_bytes)),
+                            int64_t{figures.barriers}});
+    }
+  }
+  return table;
+}
+
 QueryResult fuse_sweep_table(const std::vector<FuseSweepRow>& rows) {
   QueryResult table;
   table.columns = {"launch"};
@@ -50,6 +91,24 @@ QueryResult fuse_sweep_table(const std::vector<FuseSweepRow>& rows) {
 }
 
 namespace {
+
+Json launch_json(const FuseLaunch& launch) {
+  const KernelFigures& figures = launch.unit.cost.figures;
+  Json json;
+  json["launch_of"] = launch.op;
+  json["computation"] = launch.computation;
+  json["ops"] = launch.ops;
+  json["runs"] = launch.runs;
+  json["time_us"] = launch.unit.cost.time_us;
+  json["time_from"] = time_source(launch.unit);
+  json["is_memory"] = launch.unit.is_memory;
+  json["hbm_read_bytes"] = figures.read_bytes;
+  json["hbm_write_bytes"] = figures.write_bytes;
+  json["workspace_bytes"] = figures.workspace_bytes;
+  json["peak_ub_bytes"] = figures.peak_ub_bytes;
+  json["barriers"] = figures.barriers;
+  return json;
+}
 
 /// How much more than `best` a plan takes, as a share.
 double gap_of(double us, double best) {
@@ -93,6 +152,7 @@ Json fuse_json(const std::vector<FuseRow>& rows) {
                        {"not_compared", row.equality.left_out()},
                        {"estimated_only", summary.unsimulated}};
     json["cost_model_error"] = {{"median", row.error.median}, {"p95", row.error.p95}};
+    for (const FuseLaunch& launch : row.slowest) json["slowest"].push_back(launch_json(launch));
     if (!summary.note.empty()) json["note"] = summary.note;
     planners.push_back(std::move(json));
   }

@@ -10,6 +10,22 @@
 
 namespace tilewright {
 
+/// A launch of a graph's plan. Bytes and time are those of one launch.
+struct FuseLaunch {
+  FusionUnit unit = {};
+  size_t region = 0;
+  int64_t runs = 1;                   ///< in one run of the graph
+  std::string op = {};                ///< whose result names it
+  std::string computation = {};       ///< of the region
+  std::vector<std::string> ops = {};  ///< in an order in which they may run
+
+  double total_us() const { return static_cast<double>(runs) * unit.cost.time_us; }
+};
+
+/// The launches of a plan that take most of a run's time, longest first; those that take as long in
+/// the order in which they run.
+std::vector<FuseLaunch> slowest_launches(FusionStudy& study, const GraphPlan& plan, size_t count);
+
 /// A planner's plan of a graph with all that `tilewright fuse` says of it.
 struct FuseRow {
   std::string planner = {};
@@ -17,6 +33,7 @@ struct FuseRow {
   CostError error = {};
   EqualityCheck equality = {};
   double wall_planning_ms = 0;
+  std::vector<FuseLaunch> slowest = {};
 };
 
 /// Times of all planners under another cost of a launch.
@@ -29,6 +46,8 @@ struct FuseSweepRow {
 QueryResult fuse_cost_table(const std::vector<FuseRow>& rows);
 /// How the plans were found, and what they ask of a core.
 QueryResult fuse_planning_table(const std::vector<FuseRow>& rows);
+/// The slowest launches of every plan.
+QueryResult fuse_launch_table(const std::vector<FuseRow>& rows);
 QueryResult fuse_sweep_table(const std::vector<FuseSweepRow>& rows);
 
 /// One element a planner (docs/fusion.md).

@@ -441,7 +441,8 @@ std::optional<FusedKernel> plan_kernel_like(const Region& region, const FusedOps
                                             const std::vector<int32_t>& staged) {
   try {
     if (!why_not_together(region, ops.ops).empty()) return std::nullopt;
-    KernelPlanner planner(region, ops, machine, {});
+    const ProductConfig defaults;  // the planner keeps a reference
+    KernelPlanner planner(region, ops, machine, defaults);
     std::optional<FusedKernel> kernel = planner.plan_like(form_nests(region, ops, {staged}), like);
     if (kernel) kernel->staged = staged;
     return kernel;

@@ -81,6 +81,34 @@ TEST(FuseCommand, PrintsNarrowTables) {
   EXPECT_NE(text.out.find("5.00 us"), std::string::npos) << text.out;
 }
 
+TEST(FuseCommand, ListsWhatTakesMostOfARun) {
+  Sandbox sandbox;
+  const std::string path = sandbox.file("softmax.hlo", kModule);
+  const Json json = json_of(sandbox, {"fuse", path, "--planner", "none", "--slowest", "50"});
+  const Json& planner = json["planners"][0];
+  const Json& slowest = planner["slowest"];
+  ASSERT_EQ(std::ssize(slowest), planner["launches"]["total"]);
+  double us = 0, memory_us = 0;
+  int64_t read = 0;
+  for (size_t i = 0; i < slowest.size(); ++i) {
+    us += slowest[i]["time_us"].get<double>();
+    memory_us += slowest[i]["is_memory"] ? slowest[i]["time_us"].get<double>() : 0;
+    read += slowest[i]["hbm_read_bytes"].get<int64_t>();
+    if (i > 0) EXPECT_LE(slowest[i]["time_us"], slowest[i - 1]["time_us"]);
+  }
+  EXPECT_NEAR(us, planner["time_us"], 1e-9 * us);
+  EXPECT_NEAR(memory_us, planner["memory_time_us"], 1e-9 * us);
+  EXPECT_EQ(read, planner["hbm_read_bytes"]);
+  const auto dot =
+      std::ranges::find(slowest, "y", [](const Json& launch) { return launch["launch_of"]; });
+  ASSERT_NE(dot, slowest.end());
+  EXPECT_EQ((*dot)["time_from"], "lib");
+  const Outcome csv =
+      sandbox.run({"fuse", path, "--planner", "none,tilewright", "--slowest", "2", "--csv"});
+  EXPECT_EQ(csv.status, 0) << csv.err;
+  EXPECT_EQ(std::ranges::count(csv.out, '\n'), 5) << csv.out;
+}
+
 TEST(FuseCommand, GivesTheSameAnswerTwice) {
   Sandbox sandbox;
   const std::string path = sandbox.file("softmax.hlo", kModule);

@@ -115,6 +115,43 @@ PlanCosts FusionStudy::costs(const GraphPlan& plan) {
   return costs;
 }
 
+std::string_view time_source(const FusionUnit& unit) {
+  if (!unit.is_kernel()) return "lib";
+  return unit.cost.is_simulated ? "sim" : "est";
+}
+
+std::vector<FusionUnit> FusionStudy::units(size_t region, const FusionPlan& plan,
+                                           const std::vector<KernelCost>& costs) {
+  Planned& at = *regions_[region];
+  std::vector<FusionUnit> units;
+  int number = 0;
+  for (const PlanUnit& one : units_in_order(at.graph, plan)) {
+    FusionUnit unit{.unit = one, .op = one.op};
+    if (unit.is_kernel()) {
+      const auto place = static_cast<size_t>(one.kernel);
+      const FusedOps& kernel = plan.kernels[place];
+      unit.ops = kernel.ops;
+      unit.op = kernel.outputs.back();
+      unit.number = number++;
+      unit.is_memory =
+          std::ranges::none_of(kernel.ops, [&](int32_t op) { return at.graph.is_product(op); });
+      unit.cost = costs[place];
+    } else {
+      unit.ops = {one.op};
+      const OpTraffic traffic = library_traffic(at.region, one.op);
+      unit.cost.time_us = at.cost.library_us(one.op);
+      unit.cost.figures.read_bytes = traffic.read;
+      unit.cost.figures.write_bytes = traffic.write;
+      if (tilewright::is_launch(at.region, one.op)) {
+        unit.number = number++;
+        unit.is_memory = is_memory_launch(at.region, one.op);
+      }
+    }
+    units.push_back(std::move(unit));
+  }
+  return units;
+}
+
 PlanSummary FusionStudy::summarize(const GraphPlan& plan, const PlanCosts& costs) {
   PlanSummary summary;
   summary.bound_us = 0;
@@ -132,40 +169,25 @@ PlanSummary FusionStudy::summarize(const GraphPlan& plan, const PlanCosts& costs
     } else {
       summary.bound_us.reset();
     }
-    for (size_t k = 0; k < plan[i].plan.kernels.size(); ++k) {
-      const FusedOps& kernel = plan[i].plan.kernels[k];
-      const KernelCost& cost = costs[i][k];
-      const KernelFigures& figures = cost.figures;
-      const bool is_memory =
-          std::ranges::none_of(kernel.ops, [&](int32_t op) { return at.graph.is_product(op); });
-      summary.memory_launches += is_memory ? 1 : 0;
+    for (const FusionUnit& unit : units(i, plan[i].plan, costs[i])) {
+      if (!unit.is_launch()) continue;
+      const KernelFigures& figures = unit.cost.figures;
       ++summary.launches;
       summary.launches_run += at.runs;
+      summary.memory_launches += unit.is_memory ? 1 : 0;
       summary.read_bytes += at.runs * figures.read_bytes;
       summary.write_bytes += at.runs * figures.write_bytes;
+      const double us = runs * unit.cost.time_us;
+      summary.time_us += us;
+      summary.memory_us += unit.is_memory ? us : 0;
+      if (!unit.is_kernel()) continue;
       summary.workspace_bytes = std::max(summary.workspace_bytes, figures.workspace_bytes);
       summary.barriers += at.runs * figures.barriers;
       summary.peak_ub_bytes = std::max(summary.peak_ub_bytes, figures.peak_ub_bytes);
-      const double us = runs * cost.time_us;
-      summary.time_us += us;
-      summary.memory_us += is_memory ? us : 0;
       summary.estimated_us += runs * (figures.estimated_us + shared_.launch_us());
-      if (!cost.is_simulated) unsimulated.insert(at.cost.hash_of(kernel));
-    }
-    const std::vector<bool> is_joined = joined_products(at.graph, plan[i].plan);
-    for (const int32_t op : at.graph.nodes()) {
-      if (is_joined[static_cast<size_t>(op)]) continue;
-      if (at.graph.is_fusible(op) || !is_launch(at.region, op)) continue;
-      const OpTraffic traffic = library_traffic(at.region, op);
-      const double us = runs * at.cost.library_us(op);
-      const bool is_memory = is_memory_launch(at.region, op);
-      ++summary.launches;
-      summary.launches_run += at.runs;
-      if (is_memory) ++summary.memory_launches;
-      summary.read_bytes += at.runs * traffic.read;
-      summary.write_bytes += at.runs * traffic.write;
-      summary.time_us += us;
-      if (is_memory) summary.memory_us += us;
+      if (unit.cost.is_simulated) continue;
+      const auto place = static_cast<size_t>(unit.unit.kernel);
+      unsimulated.insert(at.cost.hash_of(plan[i].plan.kernels[place]));
     }
   }
   summary.unsimulated = std::ssize(unsimulated);

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/graph/regions.h"
@@ -63,6 +64,23 @@ using GraphPlan = std::vector<PlannedRegion>;
 /// The costs of a plan's kernels: by region, in the order of its kernels.
 using PlanCosts = std::vector<std::vector<KernelCost>>;
 
+/// A launch of a plan, or an op that only starts others.
+struct FusionUnit {
+  PlanUnit unit = {};
+  std::vector<int32_t> ops = {};  ///< in an order in which they may run
+  int32_t op = -1;                ///< whose result names it
+  int number = -1;                ///< among the region's launches; -1: it is none
+  bool is_memory = false;         ///< a launch that is no compute op
+  KernelCost cost = {};           ///< of an op that runs by itself its bytes and time alone
+
+  bool is_launch() const { return number >= 0; }
+  bool is_kernel() const { return unit.kernel >= 0; }
+};
+
+/// Where the time of a unit comes from: "sim", "est" where its kernel is not simulated, or "lib" of
+/// an op that runs by itself.
+std::string_view time_source(const FusionUnit& unit);
+
 /// A flat graph whose regions are planned and compared on one machine.
 class FusionStudy {
  public:
@@ -89,6 +107,9 @@ class FusionStudy {
   /// The same for one region.
   PlannedRegion plan(const FusionPlanner& planner, size_t region, const PlanOptions& options = {});
   PlanCosts costs(const GraphPlan& plan);
+  /// What runs for a plan of a region, in an order in which it may, with the costs of its kernels.
+  std::vector<FusionUnit> units(size_t region, const FusionPlan& plan,
+                                const std::vector<KernelCost>& costs);
   PlanSummary summarize(const GraphPlan& plan) { return summarize(plan, costs(plan)); }
   /// With costs that are known already.
   PlanSummary summarize(const GraphPlan& plan, const PlanCosts& costs);

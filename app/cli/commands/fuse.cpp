@@ -184,6 +184,10 @@ void FuseRun::plan_all() {
     row.summary = study_.summarize(plan);
     row.error = study_.cost_error(plan);
     row.equality = study_.check(plan, most_operations, seed);
+    if (arguments_.has("slowest")) {
+      const int64_t count = arguments_.integer("slowest", 1, 1'000'000);
+      row.slowest = slowest_launches(study_, plan, static_cast<size_t>(count));
+    }
     for (const NamedPair& pair : asked) {
       explained_.push_back({planner->name, explain(study_, plan, pair)});
     }
@@ -239,6 +243,10 @@ void FuseRun::print_text() const {
   context_.print_table(fuse_cost_table(rows_));
   context_.print("\n");
   context_.print_table(fuse_planning_table(rows_));
+  if (arguments_.has("slowest")) {
+    context_.print("\n");
+    context_.print_table(fuse_launch_table(rows_));
+  }
   if (!sweep_.empty()) {
     context_.print("\n");
     context_.print_table(fuse_sweep_table(sweep_));
@@ -253,7 +261,8 @@ void FuseRun::print() const {
   if (context_.globals().json) {
     print_json();
   } else if (context_.globals().csv) {
-    context_.print_table(fuse_cost_table(rows_));
+    context_.print_table(arguments_.has("slowest") ? fuse_launch_table(rows_)
+                                                   : fuse_cost_table(rows_));
   } else {
     print_text();
   }

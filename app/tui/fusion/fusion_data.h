@@ -29,15 +29,6 @@ struct FusionProgram {
   const FusionGraph& region(size_t place) const { return asking.graph(place); }
 };
 
-/// A launch of a plan as it is listed, or an op that only starts others.
-struct FusionUnit {
-  PlanUnit unit;
-  std::vector<int32_t> ops;  ///< in an order in which they may run
-  int32_t op = -1;           ///< whose result names it
-  int number = -1;           ///< among the region's launches; -1: it is none
-  KernelCost cost;           ///< of an op that runs by itself its bytes and time alone
-};
-
 /// A plan as it is shown. Never changed after the worker made it.
 struct FusionVariant {
   std::string name;  ///< of the planner, kEditedPlan or kSearchedPlan

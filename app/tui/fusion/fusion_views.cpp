@@ -258,9 +258,7 @@ void draw_fusion_kernels(const State& state, Canvas canvas) {
     const bool is_on = is_marked(fusion, {row, unit.ops.size() > 1 ? -1 : unit.op});
     return TableRow{{letter_of(unit), (is_on ? "* " : "") + printable(graph.name(unit.op), 200),
                      std::to_string(unit.ops.size()), time_of(unit),
-                     !is_kernel               ? "lib"
-                     : unit.cost.is_simulated ? "sim"
-                                              : "est",
+                     std::string(time_source(unit)),
                      bytes(figures.read_bytes), bytes(figures.write_bytes),
                      is_kernel ? bytes(figures.peak_ub_bytes) : "",
                      is_kernel ? std::to_string(figures.barriers) : ""},

@@ -29,40 +29,13 @@ class Watched {
   FusionStudy& study_;
 };
 
-std::vector<FusionUnit> units_of(FusionStudy& study, size_t region, const FusionPlan& plan,
-                                 const std::vector<KernelCost>& costs) {
-  RegionCost& cost = study.cost(region);
-  const FusionGraph& graph = cost.graph();
-  std::vector<FusionUnit> units;
-  int number = 0;
-  for (const PlanUnit& one : units_in_order(graph, plan)) {
-    FusionUnit unit{one, {}, one.op, -1, {}};
-    if (one.kernel >= 0) {
-      const auto place = static_cast<size_t>(one.kernel);
-      unit.ops = plan.kernels[place].ops;
-      unit.op = plan.kernels[place].outputs.back();
-      unit.cost = costs[place];
-      unit.number = number++;
-    } else {
-      unit.ops = {one.op};
-      const OpTraffic traffic = library_traffic(graph.region(), one.op);
-      unit.cost.time_us = cost.library_us(one.op);
-      unit.cost.figures.read_bytes = traffic.read;
-      unit.cost.figures.write_bytes = traffic.write;
-      if (is_launch(graph.region(), one.op)) unit.number = number++;
-    }
-    units.push_back(std::move(unit));
-  }
-  return units;
-}
-
 std::shared_ptr<FusionVariant> variant_of(FusionStudy& study, std::string name, GraphPlan plan,
                                           PlanCosts costs, std::vector<PlanOptions> constraints) {
   auto variant = std::make_shared<FusionVariant>();
   variant->name = std::move(name);
   variant->summary = study.summarize(plan, costs);
   for (size_t i = 0; i < plan.size(); ++i) {
-    variant->units.push_back(units_of(study, i, plan[i].plan, costs[i]));
+    variant->units.push_back(study.units(i, plan[i].plan, costs[i]));
   }
   constraints.resize(plan.size());
   variant->plan = std::move(plan);
