@@ -3,6 +3,7 @@
 #include "core/graph/cancel_scales.h"
 #include "core/graph/fold_transposes.h"
 #include "core/graph/hlo_reader.h"
+#include "core/graph/infer_shape.h"
 #include "core/graph/interpreter.h"
 #include "core/graph/merge_equal_ops.h"
 #include "core/graph/plain_scatters.h"
@@ -248,6 +249,68 @@ TEST(FoldTransposes, ATransposeThatOrdersTheResultStays) {
                 "m.hlo");
   const OpGraph folded = fold_transposes(graph);
   EXPECT_NE(find(folded, "a"), -1);
+  expect_equal_results(graph, folded);
+}
+
+TEST(FoldTransposes, ADotExchangesItsOperandsForTheTransposeThatReadsIt) {
+  const OpGraph graph = parse_hlo(
+      module_of("v = f32[2,5,7,4] parameter(0)\n"
+                "p = f32[2,5,3,7] parameter(1)\n"
+                "d = f32[2,5,4,3] dot(v, p), lhs_batch_dims={0,1}, rhs_batch_dims={0,1}, "
+                "lhs_contracting_dims={2}, rhs_contracting_dims={3}\n"
+                "t = f32[2,3,5,4] transpose(d), dimensions={0,3,1,2}\n"
+                "ROOT y = f32[2,3,5,4] negate(t)"),
+      "m.hlo");
+  const OpGraph folded = fold_transposes(graph);
+  const Op& transpose = folded.entry_computation().op(find(folded, "t"));
+  EXPECT_EQ(transpose.get<Dimensions>().dims, (std::vector<int64_t>{0, 2, 1, 3}));
+  EXPECT_NO_THROW(check_shapes(folded));
+  expect_equal_results(graph, folded);
+}
+
+TEST(FoldTransposes, ATransposeVanishesThatExchangedOperandsMakeUpFor) {
+  const OpGraph graph = parse_hlo(
+      module_of("k = f32[2,9,5,4] parameter(0)\n"
+                "q = f32[2,3,5,1,4] parameter(1)\n"
+                "d = f32[2,5,9,3,1] dot(k, q), lhs_batch_dims={0,2}, rhs_batch_dims={0,2}, "
+                "lhs_contracting_dims={3}, rhs_contracting_dims={4}\n"
+                "t = f32[2,5,1,3,9] transpose(d), dimensions={0,1,4,3,2}\n"
+                "ROOT y = f32[2,5,1,3,9] negate(t)"),
+      "m.hlo");
+  const OpGraph folded = fold_transposes(graph);
+  const int32_t left = find(folded, "t");
+  EXPECT_EQ(folded.entry_computation().op(left).opcode, HloOpcode::kReshape);
+  EXPECT_NO_THROW(check_shapes(folded));
+  expect_equal_results(graph, folded);
+}
+
+TEST(FoldTransposes, ADotThatOthersReadKeepsItsOperands) {
+  const OpGraph graph =
+      parse_hlo(module_of("a = f32[5,4] parameter(0)\n"
+                          "b = f32[4,3] parameter(1)\n"
+                          "d = f32[5,3] dot(a, b), lhs_contracting_dims={1}, "
+                          "rhs_contracting_dims={0}\n"
+                          "t = f32[3,5] transpose(d), dimensions={1,0}\n"
+                          "ROOT r = (f32[5,3], f32[3,5]) tuple(d, t)"),
+                "m.hlo");
+  const OpGraph folded = fold_transposes(graph);
+  EXPECT_EQ(folded.entry_computation().op(find(folded, "t")).opcode, HloOpcode::kTranspose);
+  EXPECT_EQ(folded.entry_computation().op(find(folded, "d")).shape.dims,
+            (std::vector<int64_t>{5, 3}));
+}
+
+TEST(FoldTransposes, DimensionsOfOneElementHaveNoPlaceInTheOrderThatADotKeeps) {
+  const OpGraph graph = parse_hlo(
+      module_of("s = f32[2,5,1,3,9] parameter(0)\n"
+                "v = f32[2,9,5,4] parameter(1)\n"
+                "t = f32[2,5,9,3,1] transpose(s), dimensions={0,1,4,3,2}\n"
+                "d = f32[2,5,3,1,4] dot(t, v), lhs_batch_dims={0,1}, rhs_batch_dims={0,2}, "
+                "lhs_contracting_dims={2}, rhs_contracting_dims={1}\n"
+                "ROOT y = f32[2,5,3,1,4] negate(d)"),
+      "m.hlo");
+  const OpGraph folded = fold_transposes(graph);
+  EXPECT_EQ(find(folded, "t"), -1);
+  EXPECT_NO_THROW(check_shapes(folded));
   expect_equal_results(graph, folded);
 }
 
