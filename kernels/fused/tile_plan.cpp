@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
+#include <numeric>
+#include <utility>
 
-#include "core/base/error.h"
 #include "core/base/integers.h"
 #include "kernels/fused/tile_estimate.h"
+#include "kernels/vector/ub_plan.h"
 
 namespace tilewright {
 
@@ -46,64 +49,44 @@ struct Life {
   }
 };
 
-/// Places arrays in UB for a given tile.
-class UbPlanner {
+/// What of the plan of UB does not depend on the tile: how long arrays live, which take the place of
+/// another one, and in which half of the bank groups they should begin (ub_plan.h).
+class ArrayUse {
  public:
-  UbPlanner(const VecProgram& program, const Machine& machine, const std::vector<int64_t>& tile,
-            int64_t slots)
-      : program_(program), align_(machine.buffers.ub_align), capacity_(machine.buffers.ub_bytes) {
-    plan_.tile = tile;
-    plan_.slots = slots;
-    for (const VecArray& array : program.arrays) {
-      layouts_.push_back(layout_of(array, tile, align_));
-      plan_.strides.push_back(layouts_.back().strides);
+  explicit ArrayUse(const VecProgram& program)
+      : program_(program),
+        lives_(program.arrays.size()),
+        is_moved_(program.arrays.size(), false),
+        halves_(program.arrays.size()) {
+    for (const VecPart* part : {&program.begin, &program.body, &program.end}) {
+      for (const VecStep& step : part->steps) steps_.push_back(&step);
+      for (const VecTransfer& load : part->loads) is_moved_[at(load.array)] = true;
+      for (const VecTransfer& store : part->stores) is_moved_[at(store.array)] = true;
     }
-    plan_.places.resize(program.arrays.size());
-    plan_.in_bytes = add_ring(program.body.loads, UbPlace::Ring::kIn, slots);
-    plan_.out_bytes = add_ring(program.body.stores, UbPlace::Ring::kOut, slots);
-    add_ring(program.end.loads, UbPlace::Ring::kLateIn, 1);
-    add_ring(program.end.stores, UbPlace::Ring::kLateOut, 1);
     find_lives();
-    place_temporaries();
-    plan_.ub_bytes = top_;
+    find_taken();
+    find_halves();
   }
 
-  std::optional<TilePlan> plan() && {
-    if (plan_.ub_bytes > capacity_) return std::nullopt;
-    return std::move(plan_);
-  }
+  const std::vector<const VecStep*>& steps() const { return steps_; }
+  const Life& life(int array) const { return lives_[at(array)]; }
+  /// The operand whose place the result of a step takes; -1: none.
+  int taken(size_t step) const { return taken_[step]; }
+  std::optional<BankHalf> half(int array) const { return halves_[at(array)]; }
 
  private:
-  UbPlace& place(int array) { return plan_.places[static_cast<size_t>(array)]; }
-  int64_t bytes(int array) const { return layouts_[static_cast<size_t>(array)].bytes; }
-
-  /// The bytes from place to place of the ring that holds the arrays of some transfers.
-  int64_t add_ring(const std::vector<VecTransfer>& transfers, UbPlace::Ring ring, int64_t slots) {
-    int64_t slot = 0;
-    for (const VecTransfer& transfer : transfers) {
-      if (place(transfer.array).ring != UbPlace::Ring::kNone) continue;
-      place(transfer.array) = {ring, top_ + slot};
-      slot += bytes(transfer.array);
-    }
-    top_ += slot * slots;
-    return slot;
-  }
+  static size_t at(int array) { return static_cast<size_t>(array); }
 
   void find_lives() {
-    lives_.resize(program_.arrays.size());
-    int at = 0;
-    std::vector<bool> in_begin(program_.arrays.size(), false);
-    for (const VecPart* part : {&program_.begin, &program_.body, &program_.end}) {
-      for (const VecStep& step : part->steps) {
-        for (const int array : {step.dst, step.a, step.b, step.scratch}) {
-          if (array < 0) continue;
-          lives_[static_cast<size_t>(array)].use(at);
-          if (part == &program_.begin) in_begin[static_cast<size_t>(array)] = true;
-        }
-        ++at;
+    std::vector<bool> in_begin(lives_.size(), false);
+    for (size_t i = 0; i < steps_.size(); ++i) {
+      const VecStep& step = *steps_[i];
+      for (const int array : {step.dst, step.a, step.b, step.scratch}) {
+        if (array < 0) continue;
+        lives_[at(array)].use(static_cast<int>(i));
+        if (i < program_.begin.steps.size()) in_begin[at(array)] = true;
       }
     }
-    steps_ = at;
     // What begins before the loop over tiles must not be touched while it runs.
     const auto loop_end =
         static_cast<int>(program_.begin.steps.size() + program_.body.steps.size()) - 1;
@@ -112,34 +95,146 @@ class UbPlanner {
     }
   }
 
-  const VecStep& step_at(int at) const {
-    auto index = static_cast<size_t>(at);
-    for (const VecPart* part : {&program_.begin, &program_.body, &program_.end}) {
-      if (index < part->steps.size()) return part->steps[index];
-      index -= part->steps.size();
-    }
-    TW_CHECK(false, "steps are counted over the parts");
-  }
-
   static bool is_reduction(const VecStep& step) {
     return step.op == VectorOp::kRowSum || step.op == VectorOp::kRowMax;
   }
 
   /// An operand whose place the result may take: it ends here and lies alike.
-  int place_to_take(const VecStep& step, int at) const {
+  int place_to_take(const VecStep& step, int now) const {
     if (is_reduction(step) || step.op == VectorOp::kSelect || step.op == VectorOp::kGather)
       return -1;
-    const VecArray& dst = program_.arrays[static_cast<size_t>(step.dst)];
+    const VecArray& dst = program_.arrays[at(step.dst)];
+    if (is_moved_[at(step.dst)] || lives_[at(step.dst)].first != now) return -1;
     for (const int operand : {step.a, step.b}) {
-      if (operand < 0) continue;
-      const auto index = static_cast<size_t>(operand);
-      const VecArray& array = program_.arrays[index];
-      if (plan_.places[index].ring == UbPlace::Ring::kNone && lives_[index].last == at &&
-          array.axes == dst.axes && bytes_of(array.type) == bytes_of(dst.type)) {
-        return operand;
-      }
+      if (operand < 0 || is_moved_[at(operand)] || lives_[at(operand)].last != now) continue;
+      const VecArray& array = program_.arrays[at(operand)];
+      if (array.axes == dst.axes && bytes_of(array.type) == bytes_of(dst.type)) return operand;
     }
     return -1;
+  }
+
+  void find_taken() {
+    for (size_t i = 0; i < steps_.size(); ++i) {
+      taken_.push_back(place_to_take(*steps_[i], static_cast<int>(i)));
+    }
+  }
+
+  double elements(int array) const {
+    double elements = 1;
+    for (const int axis : program_.arrays[at(array)].axes) {
+      elements *= static_cast<double>(program_.extents[at(axis)]);
+    }
+    return elements;
+  }
+
+  /// Operands of one instruction begin in different halves; where not all of them can, those do
+  /// that meet most often.
+  void find_halves() {
+    struct Meeting {
+      int x, y;
+      double touches;
+    };
+    std::vector<Meeting> meetings;
+    const auto meet = [&](int x, int y) {
+      if (x < 0 || y < 0 || x == y) return;
+      const double touches = std::min(elements(x), elements(y));
+      if (touches > 1) meetings.push_back({x, y, touches});
+    };
+    for (const VecStep* step : steps_) {
+      meet(step->a, step->b);
+      for (const int operand : {step->a, step->b, step->scratch}) meet(step->dst, operand);
+      meet(step->a, step->scratch);
+    }
+    std::ranges::stable_sort(meetings, std::greater{}, &Meeting::touches);
+    // Arrays that are tied lead to one of them, in the same half or in the other one.
+    std::vector<int> leads(lives_.size());
+    std::iota(leads.begin(), leads.end(), 0);
+    std::vector<bool> is_other(lives_.size(), false);
+    const auto lead = [&](int array) {
+      bool other = false;
+      while (leads[at(array)] != array) {
+        other = other != is_other[at(array)];
+        array = leads[at(array)];
+      }
+      return std::pair(array, other);
+    };
+    const auto tie = [&](int x, int y, bool apart) {
+      const auto [lead_x, other_x] = lead(x);
+      const auto [lead_y, other_y] = lead(y);
+      if (lead_x == lead_y) return;
+      leads[at(lead_y)] = lead_x;
+      is_other[at(lead_y)] = (other_x != other_y) != apart;
+    };
+    for (size_t i = 0; i < steps_.size(); ++i) {
+      if (taken_[i] >= 0) tie(taken_[i], steps_[i]->dst, false);
+    }
+    for (const Meeting& meeting : meetings) {
+      tie(meeting.x, meeting.y, true);
+      for (const int array : {meeting.x, meeting.y}) halves_[at(array)] = BankHalf::kLower;
+    }
+    for (size_t i = 0; i < halves_.size(); ++i) {
+      if (halves_[i] && lead(static_cast<int>(i)).second) halves_[i] = BankHalf::kUpper;
+    }
+  }
+
+  const VecProgram& program_;
+  std::vector<const VecStep*> steps_;  // of begin, body and end
+  std::vector<Life> lives_;
+  std::vector<bool> is_moved_;  // by array: it is loaded or stored
+  std::vector<int> taken_;
+  std::vector<std::optional<BankHalf>> halves_;
+};
+
+/// Places arrays in UB for a given tile.
+class UbPlanner {
+ public:
+  UbPlanner(const VecProgram& program, const ArrayUse& use, const Machine& machine,
+            const std::vector<int64_t>& tile, int64_t slots, bool minds_banks)
+      : use_(use), banks_(machine), minds_banks_(minds_banks) {
+    plan_.tile = tile;
+    plan_.slots = slots;
+    for (const VecArray& array : program.arrays) {
+      layouts_.push_back(layout_of(array, tile, machine.buffers.ub_align));
+      plan_.strides.push_back(layouts_.back().strides);
+    }
+    plan_.places.resize(program.arrays.size());
+    plan_.in_bytes = add_ring(program.body.loads, UbPlace::Ring::kIn, slots);
+    plan_.out_bytes = add_ring(program.body.stores, UbPlace::Ring::kOut, slots);
+    add_ring(program.end.loads, UbPlace::Ring::kLateIn, 1);
+    add_ring(program.end.stores, UbPlace::Ring::kLateOut, 1);
+    place_temporaries();
+    plan_.ub_bytes = top_;
+  }
+
+  TilePlan plan() && { return std::move(plan_); }
+
+ private:
+  UbPlace& place(int array) { return plan_.places[static_cast<size_t>(array)]; }
+  int64_t bytes(int array) const { return layouts_[static_cast<size_t>(array)].bytes; }
+
+  /// The first place for an array at or behind an offset.
+  int64_t begin_of(int array, int64_t offset) const {
+    const std::optional<BankHalf> half = minds_banks_ ? use_.half(array) : std::nullopt;
+    return half ? banks_.begin_in(*half, offset) : offset;
+  }
+  int64_t begin_of_ring(int64_t offset) const {
+    return minds_banks_ ? banks_.begin_in(BankHalf::kLower, offset) : offset;
+  }
+
+  /// The bytes from place to place of the ring that holds the arrays of some transfers.
+  int64_t add_ring(const std::vector<VecTransfer>& transfers, UbPlace::Ring ring, int64_t slots) {
+    if (transfers.empty()) return 0;
+    const int64_t base = begin_of_ring(top_);
+    int64_t end = base;
+    for (const VecTransfer& transfer : transfers) {
+      if (place(transfer.array).ring != UbPlace::Ring::kNone) continue;
+      const int64_t begin = begin_of(transfer.array, end);
+      place(transfer.array) = {ring, begin};
+      end = begin + bytes(transfer.array);
+    }
+    const int64_t slot = begin_of_ring(end) - base;
+    top_ = base + (slots - 1) * slot + (end - base);
+    return slot;
   }
 
   void place_temporaries() {
@@ -152,49 +247,58 @@ class UbPlanner {
     const int64_t base = top_;
     const auto put = [&](int array, int at) {
       // The first gap that is large enough.
-      int64_t offset = base;
+      int64_t offset = begin_of(array, base);
       auto where = blocks.begin();
       for (; where != blocks.end(); ++where) {
         if (where->offset - offset >= bytes(array)) break;
-        offset = where->end;
+        offset = begin_of(array, where->end);
       }
-      blocks.insert(where, {offset, offset + bytes(array),
-                            std::max(at, lives_[static_cast<size_t>(array)].last)});
+      blocks.insert(where,
+                    {offset, offset + bytes(array), std::max(at, use_.life(array).last)});
       place(array).offset = offset;
       top_ = std::max(top_, offset + bytes(array));
     };
-    for (int at = 0; at < steps_; ++at) {
+    for (size_t i = 0; i < use_.steps().size(); ++i) {
+      const int at = static_cast<int>(i);
       std::erase_if(blocks, [&](const Block& block) { return block.last < at; });
-      const VecStep& step = step_at(at);
+      const VecStep& step = *use_.steps()[i];
       for (const int array : {step.dst, step.scratch}) {
         if (array < 0 || place(array).ring != UbPlace::Ring::kNone ||
-            lives_[static_cast<size_t>(array)].first != at) {
+            use_.life(array).first != at) {
           continue;
         }
-        const int taken = array == step.dst ? place_to_take(step, at) : -1;
+        const int taken = array == step.dst ? use_.taken(i) : -1;
         if (taken < 0) {
           put(array, at);
           continue;
         }
         place(array).offset = place(taken).offset;
         for (Block& block : blocks) {
-          if (block.offset == place(taken).offset) {
-            block.last = lives_[static_cast<size_t>(array)].last;
-          }
+          if (block.offset == place(taken).offset) block.last = use_.life(array).last;
         }
       }
     }
   }
 
-  const VecProgram& program_;
-  const int64_t align_;
-  const int64_t capacity_;
+  const ArrayUse& use_;
+  const UbPlan banks_;
+  const bool minds_banks_;
   TilePlan plan_;
   std::vector<UbLayout> layouts_;
-  std::vector<Life> lives_;
-  int steps_ = 0;
   int64_t top_ = 0;
 };
+
+/// The plan of UB for a tile; none where it does not fit. Halves of the bank groups are minded where
+/// that leaves enough.
+std::optional<TilePlan> plan_ub(const VecProgram& program, const ArrayUse& use,
+                                const Machine& machine, const std::vector<int64_t>& tile,
+                                int64_t slots) {
+  for (const bool minds_banks : {true, false}) {
+    TilePlan plan = UbPlanner(program, use, machine, tile, slots, minds_banks).plan();
+    if (plan.ub_bytes <= machine.buffers.ub_bytes) return plan;
+  }
+  return std::nullopt;
+}
 
 /// Extents that divide an axis into equal tiles of at most `most`; of a row's axis in whole repeats
 /// where there are several.
@@ -297,11 +401,12 @@ std::optional<TilePlan> plan_tiles(const VecProgram& program, const Machine& mac
                                    const std::vector<bool>& in_l2) {
   const size_t axes = program.extents.size();
   const int64_t granule = machine.vector.repeat_bytes / bytes_of(DType::kF32);
+  const ArrayUse use(program);
   std::optional<TilePlan> best;
   const auto try_tile = [&](const std::vector<int64_t>& tile) {
     bool fits = false;
     for (const int64_t slots : kSlots) {
-      std::optional<TilePlan> plan = UbPlanner(program, machine, tile, slots).plan();
+      std::optional<TilePlan> plan = plan_ub(program, use, machine, tile, slots);
       if (!plan || !estimate_tiles(program, machine, in_l2, *plan)) break;
       fits = true;
       if (!best || plan->estimated_ticks < best->estimated_ticks) best = std::move(plan);
@@ -312,7 +417,7 @@ std::optional<TilePlan> plan_tiles(const VecProgram& program, const Machine& mac
   for (size_t axis = 0; axis < axes; ++axis) {
     if (program.is_whole[axis]) least[axis] = program.extents[axis];
   }
-  if (!UbPlanner(program, machine, least, kSlots.front()).plan()) return std::nullopt;
+  if (!plan_ub(program, use, machine, least, kSlots.front())) return std::nullopt;
   try_tile(least);
   // The innermost axis takes one of a few lengths; the others then grow, the minor ones first.
   std::vector<int64_t> inner = {1};
@@ -345,6 +450,7 @@ std::optional<TilePlan> plan_tiles(const VecProgram& program, const Machine& mac
 std::optional<TilePlan> plan_tiles_like(const VecProgram& program, const Machine& machine,
                                         const VecProgram& like, const TilePlan& tiles) {
   const std::vector<bool> in_l2(program.arrays.size(), false);
+  const ArrayUse use(program);
   // Whole blocks first; where extents do not suit them, or they leave no shorter tile, any number.
   constexpr int64_t kBlock = 8;
   constexpr int64_t kTiles = 3;
@@ -361,7 +467,7 @@ std::optional<TilePlan> plan_tiles_like(const VecProgram& program, const Machine
       while (part > step && extent % part == 0) part -= step;
       tile[axis] = part;
     }
-    std::optional<TilePlan> plan = UbPlanner(program, machine, tile, tiles.slots).plan();
+    std::optional<TilePlan> plan = plan_ub(program, use, machine, tile, tiles.slots);
     if (plan && estimate_tiles(program, machine, in_l2, *plan)) return plan;
   }
   return std::nullopt;

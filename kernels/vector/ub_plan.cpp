@@ -23,9 +23,13 @@ int64_t UbPlan::take(int64_t bytes) {
 }
 
 int64_t UbPlan::take(int64_t bytes, BankHalf half) {
-  const int64_t first = half == BankHalf::kUpper ? half_ : 0;
-  used_ = first + round_up(std::max<int64_t>(0, used_ - first), round_);
+  used_ = begin_in(half, used_);
   return take(bytes);
+}
+
+int64_t UbPlan::begin_in(BankHalf half, int64_t offset) const {
+  const int64_t first = half == BankHalf::kUpper ? half_ : 0;
+  return first + round_up(std::max<int64_t>(0, offset - first), round_);
 }
 
 int64_t UbPlan::take_ring(const UbPlan& slot, int64_t slots, BankHalf half) {

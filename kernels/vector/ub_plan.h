@@ -26,6 +26,8 @@ class UbPlan {
   /// Bytes from slot to slot of a ring: all of them begin in the same half.
   int64_t slot_bytes() const;
 
+  /// The first byte offset at or behind another one that begins in that half.
+  int64_t begin_in(BankHalf half, int64_t offset) const;
   /// The least distance of at least so many bytes that leads into the other half.
   int64_t apart(int64_t bytes) const;
   /// The largest such distance of at most so many bytes; 0 when there is none.
