@@ -9,6 +9,7 @@
 
 #include "core/base/error.h"
 #include "core/base/integers.h"
+#include "kernels/fused/hoist.h"
 #include "kernels/fused/nest_instructions.h"
 #include "kernels/fused/nest_program.h"
 #include "kernels/fused/split_nest.h"
@@ -52,6 +53,7 @@ std::optional<PlannedNest> plan_nest(const Region& region, const LoopNest& nest,
     std::optional<TilePlan> tiles = plan_tiles(program, machine, arrays_in_l2(program, made));
     if (!tiles) continue;
     if (best && best->tiles.estimated_ticks <= tiles->estimated_ticks) continue;
+    if (tiles->hoists) program = hoisted(program, full_axes(program, tiles->tile));
     best = PlannedNest{nest.level, std::move(program), std::move(*tiles)};
   }
   return best;
@@ -93,7 +95,7 @@ void add_traffic(const Region& region, FusedKernel& kernel) {
         read[{op, 0}] = region.bytes(op);
       }
     }
-    for (const VecPart* part : {&nest.program.body, &nest.program.end}) {
+    for (const VecPart* part : nest.program.parts()) {
       for (const VecTransfer& load : part->loads) {
         const VecArray& array = nest.program.arrays[static_cast<size_t>(load.array)];
         int64_t bytes = bytes_of(array.type);
@@ -160,6 +162,7 @@ bool is_alike(const VecProgram& a, const VecProgram& b) {
   };
   return a.extents.size() == b.extents.size() && a.is_sequential == b.is_sequential &&
          a.is_whole == b.is_whole && std::ranges::equal(a.arrays, b.arrays, same_axes) &&
+         same_steps(a.once, b.once) &&
          same_steps(a.begin, b.begin) && same_steps(a.body, b.body) && same_steps(a.end, b.end);
 }
 
@@ -168,6 +171,8 @@ std::optional<PlannedNest> plan_nest_like(const Region& region, const LoopNest& 
                                           const Machine& machine, const PlannedNest& like) {
   for (const std::vector<int>& sequential : sequential_choices(region, nest)) {
     VecProgram program = lower_nest(region, nest, sequential);
+    if (program.extents.size() != like.program.extents.size()) continue;
+    if (like.tiles.hoists) program = hoisted(program, full_axes(like.program, like.tiles.tile));
     if (!is_alike(program, like.program)) continue;
     std::optional<TilePlan> tiles = plan_tiles_like(program, machine, like.program, like.tiles);
     if (tiles) return PlannedNest{nest.level, std::move(program), std::move(*tiles)};

@@ -22,6 +22,7 @@ namespace {
 struct NestFlags {
   UbRing tiles = {};  ///< full and free of kIn; `done` of kOut
   int out_free = -1;
+  int once = -1;      ///< full of kOnce
   UbRing late = {};  ///< of kLateIn, kLateOut
   int late_out_free = -1;
 };
@@ -92,7 +93,7 @@ class LaunchBuilder {
           add_tensor(op);
         }
       }
-      for (const VecPart* part : {&nest.program.body, &nest.program.end}) {
+      for (const VecPart* part : nest.program.parts()) {
         for (const auto* list : {&part->loads, &part->stores}) {
           for (const VecTransfer& transfer : *list) add_tensor(transfer.op);
         }
@@ -193,7 +194,7 @@ class LaunchBuilder {
 
   static bool is_a_product(const PlannedNest& nest) { return nest.product.has_value(); }
   bool reads_product(const PlannedNest& nest) const {
-    for (const VecPart* part : {&nest.program.body, &nest.program.end}) {
+    for (const VecPart* part : nest.program.parts()) {
       for (const VecTransfer& load : part->loads) {
         if (is_product(load.op)) return true;
       }
@@ -220,6 +221,7 @@ class LaunchBuilder {
     flags.tiles.free = add_flag(name + "_free", FlagMeaning::kSpace, slots);
     flags.tiles.done = add_flag(name + "_done", FlagMeaning::kData, 0);
     flags.out_free = add_flag(name + "_out_free", FlagMeaning::kSpace, slots);
+    flags.once = add_flag(name + "_once", FlagMeaning::kData, 0);
     flags.late.full = add_flag(name + "_late_full", FlagMeaning::kData, 0);
     flags.late.free = add_flag(name + "_late_free", FlagMeaning::kSpace, 1);
     flags.late.done = add_flag(name + "_late_done", FlagMeaning::kData, 0);
@@ -239,11 +241,12 @@ class LaunchBuilder {
     std::vector<int> product_flags = {};
     auto operator<=>(const TemplateKey&) const = default;
   };
-  enum Kind { kLoadTile, kBegin, kWork, kLoadLate, kEnd };
+  enum Kind { kLoadOnce, kOnce, kLoadTile, kBegin, kWork, kLoadLate, kEnd };
 
   /// What the first load of a core's share, or its first work where it loads nothing, waits for:
-  /// that its last share is done, that all cores have passed the barrier.
-  enum Gate { kAfterShare = 1, kAfterBarrier = 2 };
+  /// that its last share is done, that all cores have passed the barrier. The first work also for
+  /// what is loaded once.
+  enum Gate { kAfterShare = 1, kAfterBarrier = 2, kAfterOnce = 4 };
 
   /// `product_flags`: of each load the flag of the product whose rows it waits for, or -1.
   int template_of(size_t nest, int gate, Kind kind, const std::vector<int64_t>& extents,
@@ -258,7 +261,7 @@ class LaunchBuilder {
   size_t add_share(size_t core, const Share& share, int gate);
   /// The flag that a share of the nest waits for where the core has had another one before.
   int turn_of(size_t nest) const {
-    return nest_at(nest).program.body.loads.empty() ? turn_to_work_ : turn_to_load_;
+    return nest_at(nest).program.loads_nothing() ? turn_to_work_ : turn_to_load_;
   }
   static int64_t base_of(const PlannedNest& nest, UbPlace::Ring ring);
   void close_share(size_t core, size_t nest, size_t tiles, int turn);
@@ -309,15 +312,17 @@ int LaunchBuilder::template_of(size_t number, int gate, Kind kind,
   const PlannedNest& nest = nest_at(number);
   const NestFlags& flags = flags_[number];
   const bool is_late = kind == kLoadLate || kind == kEnd;
-  const VecPart& part = kind == kBegin ? nest.program.begin
-                        : is_late      ? nest.program.end
-                                       : nest.program.body;
+  const bool is_once = kind == kLoadOnce || kind == kOnce;
+  const VecPart& part = is_once          ? nest.program.once
+                        : kind == kBegin ? nest.program.begin
+                        : is_late        ? nest.program.end
+                                         : nest.program.body;
   Template body;
   body.kind = CoreKind::kAiv;
   std::vector<Instruction>& list = body.prologue;
   const std::string name = "nest" + std::to_string(number);
-  if (kind == kLoadTile || kind == kLoadLate) {
-    body.name = name + (is_late ? "_load_late" : "_load");
+  if (kind == kLoadOnce || kind == kLoadTile || kind == kLoadLate) {
+    body.name = name + (is_once ? "_load_once" : is_late ? "_load_late" : "_load");
     for (size_t i = 0; i < part.loads.size(); ++i) {
       const size_t first = list.size();
       add_transfer(nest, part.loads[i], i, extents, true, views_.at(part.loads[i].op), list);
@@ -326,10 +331,17 @@ int LaunchBuilder::template_of(size_t number, int gate, Kind kind,
       }
     }
     body.bindings = static_cast<int>(kFirstTransfer + 2 * part.loads.size());
-    list.front() = waiting(list.front(), is_late ? flags.late.free : flags.tiles.free);
-    list.back() = setting(list.back(), is_late ? flags.late.full : flags.tiles.full);
+    if (is_once) {
+      list.back() = setting(list.back(), flags.once);
+    } else {
+      list.front() = waiting(list.front(), is_late ? flags.late.free : flags.tiles.free);
+      list.back() = setting(list.back(), is_late ? flags.late.full : flags.tiles.full);
+    }
   } else {
-    body.name = name + (kind == kBegin ? "_begin" : kind == kEnd ? "_end" : "_work");
+    body.name = name + (is_once          ? "_once"
+                        : kind == kBegin ? "_begin"
+                        : kind == kEnd   ? "_end"
+                                         : "_work");
     const UbPlace::Ring in = is_late ? UbPlace::Ring::kLateIn : UbPlace::Ring::kIn;
     const UbPlace::Ring out = is_late ? UbPlace::Ring::kLateOut : UbPlace::Ring::kOut;
     const auto is_in = [&](int array, UbPlace::Ring ring) {
@@ -361,6 +373,7 @@ int LaunchBuilder::template_of(size_t number, int gate, Kind kind,
     body.bindings = static_cast<int>(kFirstTransfer + 2 * part.stores.size());
   }
   if (gate & kAfterShare) list.front() = waiting(list.front(), turn_of(number));
+  if (gate & kAfterOnce) list.front() = waiting(list.front(), flags.once);
   if (gate & kAfterBarrier) list.front() = waiting(list.front(), barriers_.back());
   return templates_[key] = result_.launch.add_template(std::move(body));
 }
@@ -420,31 +433,36 @@ size_t LaunchBuilder::add_share(size_t core, const Share& share, int gate) {
     }
   }
   const auto slots = static_cast<size_t>(nest.tiles.slots);
-  const auto load = [&](size_t at) {
+  // The first template on each pipe takes what there is to wait for.
+  int load_gate = program.loads_nothing() ? 0 : gate;
+  int work_gate = program.loads_nothing() ? gate : program.once.loads.empty() ? 0 : kAfterOnce;
+  const auto load = [&](Kind kind, const TileBox& box, const std::vector<VecTransfer>& transfers,
+                        size_t at) {
+    const std::vector<int> rows = product_flags_of(core, nest, transfers, box);
+    const int waits = kind == kLoadLate ? 0 : std::exchange(load_gate, 0);
+    tasks.add(template_of(share.nest, waits, kind, box.extents, rows),
+              bindings_of_box(share.nest, transfers, box, static_cast<int64_t>(at % slots)));
+  };
+  const auto work = [&](Kind kind, const TileBox& box, const std::vector<VecTransfer>& stores,
+                        size_t at) {
+    tasks.add(template_of(share.nest, std::exchange(work_gate, 0), kind, box.extents),
+              bindings_of_box(share.nest, stores, box, static_cast<int64_t>(at % slots)));
+  };
+  const auto load_tile = [&](size_t at) {
     if (program.body.loads.empty() || at >= tiles.size()) return;
-    const std::vector<int> rows = product_flags_of(core, nest, program.body.loads, tiles[at]);
-    tasks.add(template_of(share.nest, at == 0 ? gate : 0, kLoadTile, tiles[at].extents, rows),
-              bindings_of_box(share.nest, program.body.loads, tiles[at],
-                              static_cast<int64_t>(at % slots)));
+    load(kLoadTile, tiles[at], program.body.loads, at);
   };
-  const auto add = [&](Kind kind, const TileBox& box, const std::vector<VecTransfer>& transfers,
-                       size_t at) {
-    const bool is_first = at == 0 && (kind == kBegin || !has_begin);
-    const bool loads_nothing = program.body.loads.empty();
-    std::vector<int> rows;
-    if (kind == kLoadLate) rows = product_flags_of(core, nest, transfers, box);
-    tasks.add(
-        template_of(share.nest, is_first && loads_nothing ? gate : 0, kind, box.extents, rows),
-        bindings_of_box(share.nest, transfers, box, static_cast<int64_t>(at % slots)));
-  };
-  for (size_t at = 0; at + 1 < slots; ++at) load(at);
+  const TileBox whole = {std::vector<int64_t>(program.extents.size(), 0), nest.tiles.tile};
+  if (!program.once.loads.empty()) load(kLoadOnce, whole, program.once.loads, 0);
+  for (size_t at = 0; at + 1 < slots; ++at) load_tile(at);
+  if (!program.once.steps.empty()) work(kOnce, whole, {}, 0);
   for (size_t at = 0; at < tiles.size(); ++at) {
-    load(at + slots - 1);
-    if (begins[at] && has_begin) add(kBegin, tiles[at], {}, at);
-    add(kWork, tiles[at], program.body.stores, at);
+    load_tile(at + slots - 1);
+    if (begins[at] && has_begin) work(kBegin, tiles[at], {}, at);
+    work(kWork, tiles[at], program.body.stores, at);
     if (!ends[at] || !has_end) continue;
-    if (!program.end.loads.empty()) add(kLoadLate, tiles[at], program.end.loads, at);
-    add(kEnd, tiles[at], program.end.stores, at);
+    if (!program.end.loads.empty()) load(kLoadLate, tiles[at], program.end.loads, at);
+    work(kEnd, tiles[at], program.end.stores, at);
   }
   return tiles.size();
 }

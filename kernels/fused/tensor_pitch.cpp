@@ -12,7 +12,7 @@ namespace {
 template <typename Use>
 void for_each_transfer(const FusedKernel& kernel, int32_t op, Use use) {
   for (const PlannedNest& nest : kernel.nests) {
-    for (const VecPart* part : {&nest.program.body, &nest.program.end}) {
+    for (const VecPart* part : nest.program.parts()) {
       for (const auto* list : {&part->loads, &part->stores}) {
         for (const VecTransfer& transfer : *list) {
           if (transfer.op == op) use(nest, transfer);

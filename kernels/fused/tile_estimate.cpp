@@ -374,7 +374,8 @@ bool estimate_tiles(const VecProgram& program, const Machine& machine,
   const std::optional<double> body = part_ticks(program, plan, machine, program.body);
   const std::optional<double> begin = part_ticks(program, plan, machine, program.begin);
   const std::optional<double> end = part_ticks(program, plan, machine, program.end);
-  if (!body || !begin || !end) return false;
+  const std::optional<double> once = part_ticks(program, plan, machine, program.once);
+  if (!body || !begin || !end || !once) return false;
   const double ticks = *body;
   plan.vector_ticks = ticks;
   const double tasks = task_count(program, plan);
@@ -430,9 +431,12 @@ bool estimate_tiles(const VecProgram& program, const Machine& machine,
     late_store +=
         tile.stream / machine.mte3.bytes_per_cycle + machine.mte3.fixed_cycles * tile.instructions;
   }
-  const double first_load = tick(pipe_cycles(load, true));
-  plan.estimated_ticks =
-      first_load + ticks + store + (tiles - 1) * steady + per_core * late + tick(late_store);
+  // What is loaded once comes before the first tile.
+  LoadTimes first = load_times(program, plan, machine, in_l2, program.once.loads, 1, cores);
+  first.loads.insert(first.loads.end(), load.loads.begin(), load.loads.end());
+  const double first_load = tick(pipe_cycles(first, true));
+  plan.estimated_ticks = first_load + *once + ticks + store + (tiles - 1) * steady +
+                         per_core * late + tick(late_store);
   return true;
 }
 

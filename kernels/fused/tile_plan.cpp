@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <map>
 #include <numeric>
 #include <utility>
 
 #include "core/base/integers.h"
+#include "kernels/fused/hoist.h"
 #include "kernels/fused/tile_estimate.h"
 #include "kernels/vector/ub_plan.h"
 
@@ -58,7 +60,7 @@ class ArrayUse {
         lives_(program.arrays.size()),
         is_moved_(program.arrays.size(), false),
         halves_(program.arrays.size()) {
-    for (const VecPart* part : {&program.begin, &program.body, &program.end}) {
+    for (const VecPart* part : program.parts()) {
       for (const VecStep& step : part->steps) steps_.push_back(&step);
       for (const VecTransfer& load : part->loads) is_moved_[at(load.array)] = true;
       for (const VecTransfer& store : part->stores) is_moved_[at(store.array)] = true;
@@ -78,20 +80,30 @@ class ArrayUse {
   static size_t at(int array) { return static_cast<size_t>(array); }
 
   void find_lives() {
-    std::vector<bool> in_begin(lives_.size(), false);
+    const size_t begin = program_.once.steps.size();
+    const size_t body = begin + program_.begin.steps.size();
+    std::vector<bool> in_once(lives_.size(), false), in_begin(lives_.size(), false);
     for (size_t i = 0; i < steps_.size(); ++i) {
       const VecStep& step = *steps_[i];
       for (const int array : {step.dst, step.a, step.b, step.scratch}) {
         if (array < 0) continue;
         lives_[at(array)].use(static_cast<int>(i));
-        if (i < program_.begin.steps.size()) in_begin[at(array)] = true;
+        if (i < begin) {
+          in_once[at(array)] = true;
+        } else if (i < body) {
+          in_begin[at(array)] = true;
+        }
       }
     }
-    // What begins before the loop over tiles must not be touched while it runs.
-    const auto loop_end =
-        static_cast<int>(program_.begin.steps.size() + program_.body.steps.size()) - 1;
+    // What begins before the loop over tiles must not be touched while it runs; what is there
+    // before the first tile, never again.
+    const auto loop_end = static_cast<int>(body + program_.body.steps.size()) - 1;
     for (size_t i = 0; i < lives_.size(); ++i) {
-      if (in_begin[i]) lives_[i].last = std::max(lives_[i].last, loop_end);
+      int& last = lives_[i].last;
+      if (in_begin[i]) last = std::max(last, loop_end);
+      if (in_once[i] && last >= static_cast<int>(begin)) {
+        last = static_cast<int>(steps_.size()) - 1;
+      }
     }
   }
 
@@ -198,6 +210,7 @@ class UbPlanner {
       plan_.strides.push_back(layouts_.back().strides);
     }
     plan_.places.resize(program.arrays.size());
+    add_ring(program.once.loads, UbPlace::Ring::kOnce, 1);
     plan_.in_bytes = add_ring(program.body.loads, UbPlace::Ring::kIn, slots);
     plan_.out_bytes = add_ring(program.body.stores, UbPlace::Ring::kOut, slots);
     add_ring(program.end.loads, UbPlace::Ring::kLateIn, 1);
@@ -300,6 +313,26 @@ std::optional<TilePlan> plan_ub(const VecProgram& program, const ArrayUse& use,
   return std::nullopt;
 }
 
+/// A program as it is, or hoisted.
+struct Variant {
+  VecProgram program;
+  ArrayUse use;
+
+  explicit Variant(VecProgram own) : program(std::move(own)), use(program) {}
+  Variant(const Variant&) = delete;
+  Variant& operator=(const Variant&) = delete;
+  bool hoists() const { return !program.once.loads.empty() || !program.once.steps.empty(); }
+};
+
+bool has_more_tiles_than_cores(const VecProgram& program, const std::vector<int64_t>& tile,
+                               const Machine& machine) {
+  double tiles = 1;
+  for (size_t axis = 0; axis < tile.size(); ++axis) {
+    tiles *= static_cast<double>(ceil_div(program.extents[axis], tile[axis]));
+  }
+  return tiles > static_cast<double>(machine.cores.aic * machine.cores.aiv_per_aic);
+}
+
 /// Extents that divide an axis into equal tiles of at most `most`; of a row's axis in whole repeats
 /// where there are several.
 int64_t even_tile(int64_t extent, int64_t most, int64_t granule) {
@@ -312,6 +345,14 @@ int64_t even_tile(int64_t extent, int64_t most, int64_t granule) {
 }
 
 }  // namespace
+
+std::vector<bool> full_axes(const VecProgram& program, const std::vector<int64_t>& tile) {
+  std::vector<bool> full;
+  for (size_t axis = 0; axis < tile.size(); ++axis) {
+    full.push_back(tile[axis] == program.extents[axis]);
+  }
+  return full;
+}
 
 std::vector<int64_t> strides_on(const VecProgram& program, const TilePlan& plan, int array) {
   std::vector<int64_t> strides(program.extents.size(), 0);
@@ -401,23 +442,36 @@ std::optional<TilePlan> plan_tiles(const VecProgram& program, const Machine& mac
                                    const std::vector<bool>& in_l2) {
   const size_t axes = program.extents.size();
   const int64_t granule = machine.vector.repeat_bytes / bytes_of(DType::kF32);
-  const ArrayUse use(program);
+  std::map<std::vector<bool>, Variant> variants;  // by full axes; none: as it is
+  const auto variant = [&](const std::vector<bool>& full) -> const Variant& {
+    const auto found = variants.find(full);
+    if (found != variants.end()) return found->second;
+    return variants.try_emplace(full, full.empty() ? program : hoisted(program, full)).first->second;
+  };
   std::optional<TilePlan> best;
-  const auto try_tile = [&](const std::vector<int64_t>& tile) {
+  const auto try_variant = [&](const std::vector<int64_t>& tile, const Variant& way, bool hoists) {
     bool fits = false;
     for (const int64_t slots : kSlots) {
-      std::optional<TilePlan> plan = plan_ub(program, use, machine, tile, slots);
-      if (!plan || !estimate_tiles(program, machine, in_l2, *plan)) break;
+      std::optional<TilePlan> plan = plan_ub(way.program, way.use, machine, tile, slots);
+      if (!plan || !estimate_tiles(way.program, machine, in_l2, *plan)) break;
       fits = true;
+      plan->hoists = hoists;
       if (!best || plan->estimated_ticks < best->estimated_ticks) best = std::move(plan);
     }
     return fits;
+  };
+  const auto try_tile = [&](const std::vector<int64_t>& tile) {
+    if (has_more_tiles_than_cores(program, tile, machine)) {
+      const Variant& way = variant(full_axes(program, tile));
+      if (way.hoists() && try_variant(tile, way, true)) return true;
+    }
+    return try_variant(tile, variant({}), false);
   };
   std::vector<int64_t> least(axes, 1);
   for (size_t axis = 0; axis < axes; ++axis) {
     if (program.is_whole[axis]) least[axis] = program.extents[axis];
   }
-  if (!plan_ub(program, use, machine, least, kSlots.front())) return std::nullopt;
+  if (!plan_ub(program, variant({}).use, machine, least, kSlots.front())) return std::nullopt;
   try_tile(least);
   // The innermost axis takes one of a few lengths; the others then grow, the minor ones first.
   std::vector<int64_t> inner = {1};
@@ -468,7 +522,9 @@ std::optional<TilePlan> plan_tiles_like(const VecProgram& program, const Machine
       tile[axis] = part;
     }
     std::optional<TilePlan> plan = plan_ub(program, use, machine, tile, tiles.slots);
-    if (plan && estimate_tiles(program, machine, in_l2, *plan)) return plan;
+    if (!plan || !estimate_tiles(program, machine, in_l2, *plan)) continue;
+    plan->hoists = tiles.hoists;
+    return plan;
   }
   return std::nullopt;
 }

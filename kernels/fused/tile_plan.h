@@ -12,7 +12,8 @@ namespace tilewright {
 /// Where an array of a program is in UB. Arrays that are loaded or stored have a slot in each place
 /// of a ring, so that the next tile's bytes move while this one's are worked on.
 struct UbPlace {
-  enum class Ring : uint8_t { kNone, kIn, kOut, kLateIn, kLateOut };
+  /// kOnce: loaded before a core's first tile, and there until its last.
+  enum class Ring : uint8_t { kNone, kOnce, kIn, kOut, kLateIn, kLateOut };
   Ring ring = Ring::kNone;
   int64_t offset = 0;  ///< bytes; of the ring's first place
 };
@@ -24,6 +25,7 @@ struct TilePlan {
   /// Elements from one index to the next, by array and its axes. Rows of an array with several axes
   /// begin at blocks of the machine's alignment.
   std::vector<std::vector<int64_t>> strides = {};
+  bool hoists = false;         ///< what is the same for all tiles is done once (hoist.h)
   int64_t slots = 1;           ///< of the rings kIn and kOut
   int64_t in_bytes = 0;        ///< from place to place of the ring kIn
   int64_t out_bytes = 0;       ///< the same of kOut
@@ -49,6 +51,9 @@ struct PieceShape {
   int64_t count() const;  ///< instructions
 };
 
+/// By axis whether tiles hold it whole.
+std::vector<bool> full_axes(const VecProgram& program, const std::vector<int64_t>& tile);
+
 /// Divides work on a box of those extents among instructions. strides[operand][axis]: 0 where the
 /// operand lacks the axis; the first operand is the result, which has them all. None where an
 /// operand would begin between blocks of `aligned` elements of its own.
@@ -56,10 +61,11 @@ std::optional<PieceShape> pieces_of(const std::vector<int64_t>& extents,
                                     const std::vector<std::vector<int64_t>>& strides,
                                     const std::vector<int64_t>& aligned);
 
-/// The plan with the least estimated time among some that fit UB; none where none fits.
+/// The plan with the least estimated time among some that fit UB; none where none fits. One that
+/// `hoists` is of hoisted(program, full_axes(program, its tile)).
 std::optional<TilePlan> plan_tiles(const VecProgram& program, const Machine& machine);
 
-/// The plan of a program that is `like`'s at other extents, in its way: axes that its tiles hold
+/// The plan of a program that is `like`'s at other extents (hoisted as that is), in its way: axes that its tiles hold
 /// whole stay whole, others are cut into several tiles and a shorter one, and the rings have as
 /// many places. None where no such tile fits or can be divided among instructions.
 std::optional<TilePlan> plan_tiles_like(const VecProgram& program, const Machine& machine,

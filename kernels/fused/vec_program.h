@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -53,10 +54,13 @@ struct VecProgram {
   /// Axes that every tile holds from begin to end.
   std::vector<bool> is_whole = {};
   std::vector<VecArray> arrays = {};
+  VecPart once = {};   ///< before a core's first tile: loads and steps
   VecPart begin = {};  ///< before the first tile along the sequential axes: steps only
   VecPart body = {};   ///< for every tile
   VecPart end = {};    ///< after the last tile along the sequential axes
 
+  std::array<const VecPart*, 4> parts() const { return {&once, &begin, &body, &end}; }
+  bool loads_nothing() const { return once.loads.empty() && body.loads.empty(); }
   bool has_sequential() const {
     for (const bool sequential : is_sequential) {
       if (sequential) return true;

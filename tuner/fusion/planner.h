@@ -16,7 +16,7 @@ namespace tilewright {
 
 /// Raised when planners, costs or code generation give other plans than before: plans that were
 /// kept under another revision are made again.
-constexpr int kFusionRevision = 2;
+constexpr int kFusionRevision = 3;
 
 /// Two ops that a user wants in one kernel, or in different ones.
 using OpPair = std::pair<int32_t, int32_t>;
