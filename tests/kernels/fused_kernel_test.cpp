@@ -1,5 +1,6 @@
 #include "kernels/fused/fused_kernel.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "core/base/error.h"
@@ -7,6 +8,7 @@
 #include "core/machine/machine.h"
 #include "kernels/fused/fused_check.h"
 #include "simulator/hazards.h"
+#include "simulator/profile.h"
 #include "simulator/timing.h"
 #include "tests/hlo_module.h"
 
@@ -592,6 +594,75 @@ TEST(FusedKernel, TakesRowsTooLongForUbThroughMemory) {
                                   "t = f32[3,60000]{1,0} broadcast(s), dimensions={0}\n"
                                   "ROOT y = f32[3,60000]{1,0} divide(e, t)"));
   EXPECT_GE(kernel.levels, 2);
+}
+
+/// Columns with a scale of their own that takes several ops to compute.
+std::string scaled(const std::string& result, int64_t rows, int64_t columns) {
+  const std::string row = fmt::format("f32[{}]{{0}}", columns);
+  const std::string all = fmt::format("f32[{},{}]{{1,0}}", rows, columns);
+  const std::string& n = result;
+  return fmt::format(
+      "r{0} = {1} rsqrt(v{0})\ns{0} = {1} multiply(r{0}, g{0})\n"
+      "t{0} = {2} broadcast(s{0}), dimensions={{1}}\nb{0} = {2} broadcast(g{0}), dimensions={{1}}\n"
+      "m{0} = {2} multiply(x{0}, t{0})\ny{0} = {2} add(m{0}, b{0})\n",
+      n, row, all);
+}
+
+TEST(FusedKernel, ComputesOnceWhatAllTilesRead) {
+  const FusedKernel kernel =
+      check(module_of("x = f32[20000,96]{1,0} parameter(0)\nv = f32[96]{0} parameter(1)\n"
+                      "g = f32[96]{0} parameter(2)\n" +
+                      scaled("", 20000, 96) + "ROOT z = f32[20000,96]{1,0} negate(y)"));
+  ASSERT_EQ(kernel.nests.size(), 1u);
+  const VecProgram& program = kernel.nests[0].program;
+  EXPECT_TRUE(kernel.nests[0].tiles.hoists);
+  EXPECT_EQ(program.once.loads.size(), 2u);
+  EXPECT_GE(program.once.steps.size(), 2u);
+  EXPECT_EQ(program.body.loads.size(), 1u);
+}
+
+TEST(FusedKernel, TakesTurnsWithWhatIsDoneOnce) {
+  const FusedKernel kernel = check(module_of(
+      "x1 = f32[9000,96]{1,0} parameter(0)\nv1 = f32[96]{0} parameter(1)\n"
+      "g1 = f32[96]{0} parameter(2)\nx2 = f32[7000,160]{1,0} parameter(3)\n"
+      "v2 = f32[160]{0} parameter(4)\ng2 = f32[160]{0} parameter(5)\n" +
+      scaled("1", 9000, 96) + scaled("2", 7000, 160) +
+      "ROOT t = (f32[9000,96]{1,0}, f32[7000,160]{1,0}) tuple(y1, y2)"));
+  EXPECT_EQ(kernel.levels, 1);
+  ASSERT_EQ(kernel.nests.size(), 2u);
+  for (const PlannedNest& nest : kernel.nests) EXPECT_TRUE(nest.tiles.hoists);
+}
+
+TEST(FusedKernel, SumsAlongAnAxisInStepsWithWhatIsDoneOnce) {
+  check(module_with_functions(
+      "x = f32[6000,3000]{1,0} parameter(0)\nv = f32[3000]{0} parameter(1)\n"
+      "w = f32[3000]{0} exponential(v)\nb = f32[6000,3000]{1,0} broadcast(w), dimensions={1}\n"
+      "m = f32[6000,3000]{1,0} multiply(x, b)\nzero = f32[] constant(0)\n"
+      "ROOT s = f32[3000]{0} reduce(m, zero), dimensions={0}, to_apply=sum"));
+}
+
+TEST(FusedKernel, KeepsOperandsInDifferentBanks) {
+  const Machine machine = load_machine("ascend-910b2");
+  const OpGraph graph = parse_hlo(
+      module_with_functions("x = f32[9600,768]{1,0} parameter(0)\nzero = f32[] constant(0)\n"
+                            "q = f32[9600,768]{1,0} multiply(x, x)\n"
+                            "s = f32[9600]{0} reduce(q, zero), dimensions={1}, to_apply=sum\n"
+                            "t = f32[9600,768]{1,0} broadcast(s), dimensions={0}\n"
+                            "ROOT y = f32[9600,768]{1,0} divide(x, t)"),
+      "m.hlo");
+  const Region region(graph, graph.entry);
+  const FusedKernel kernel = plan_fused_kernel(region, everything(region), machine);
+  const FusedLaunch built = build_fused_launch(region, kernel, machine);
+  const LaunchProfile profile = profile_launch(built.launch, machine);
+  int64_t busy = 0, conflict = 0;
+  for (const PipeProfile& pipe : profile.pipes) {
+    if (pipe.pipe == Pipe::kVec) busy += pipe.busy_ticks;
+  }
+  for (const WaitProfile& wait : profile.waits) {
+    if (wait.pipe == Pipe::kVec && wait.on == "conflict") conflict += wait.ticks;
+  }
+  EXPECT_GT(busy, 0);
+  EXPECT_LT(static_cast<double>(conflict), 0.03 * static_cast<double>(busy));
 }
 
 TEST(FusedKernel, IsEstimatedNearTheSimulator) {
