@@ -31,23 +31,29 @@ class RecipeWriter {
   void put(VectorOp op, int dst, int a = -1, int b = -1, double scalar = 0) {
     steps_.push_back({op, dst, a, b, -1, scalar});
   }
-  /// The operand as an array: a number is written to a temporary.
+  /// The operand as an array: of a number one of a single element.
   int array_of(const RecipeOperand& operand) {
     if (!operand.is_fixed()) return operand.array;
-    const int filled = temporary();
+    program_.arrays.push_back({{}, DType::kF32});
+    const int filled = static_cast<int>(program_.arrays.size()) - 1;
     put(VectorOp::kDup, filled, -1, -1, operand.value);
     return filled;
+  }
+  /// An operation whose operands may be exchanged: the one that serves many places comes second.
+  void put_either_way(VectorOp op, int to, int a, int b) {
+    if (axes_of(a).size() < axes_of(b).size()) std::swap(a, b);
+    put(op, to, a, b);
   }
 
   void add(const RecipeOperand& a, const RecipeOperand& b, int to) {
     if (a.is_fixed()) return add(b, a, to);
     if (b.is_fixed()) return put(VectorOp::kAdds, to, array_of(a), -1, b.value);
-    put(VectorOp::kAdd, to, a.array, b.array);
+    put_either_way(VectorOp::kAdd, to, a.array, b.array);
   }
   void multiply(const RecipeOperand& a, const RecipeOperand& b, int to) {
     if (a.is_fixed()) return multiply(b, a, to);
     if (b.is_fixed()) return put(VectorOp::kMuls, to, array_of(a), -1, b.value);
-    put(VectorOp::kMul, to, a.array, b.array);
+    put_either_way(VectorOp::kMul, to, a.array, b.array);
   }
   void subtract(const RecipeOperand& a, const RecipeOperand& b, int to) {
     if (b.is_fixed()) return put(VectorOp::kAdds, to, array_of(a), -1, -b.value);
@@ -58,12 +64,20 @@ class RecipeWriter {
     put(VectorOp::kSub, to, a.array, b.array);
   }
   void divide(const RecipeOperand& a, const RecipeOperand& b, int to) {
-    // A power of two has an exact reciprocal.
-    int exponent = 0;
-    if (b.is_fixed() && std::abs(std::frexp(b.value, &exponent)) == 0.5) {
-      return put(VectorOp::kMuls, to, array_of(a), -1, 1 / b.value);
-    }
     put(VectorOp::kDiv, to, array_of(a), array_of(b));
+  }
+  /// The same within 1.5 units in the last place. A divisor that serves many places is inverted once
+  /// for all of them: a product takes half the time of a quotient.
+  void divide_nearly(const RecipeOperand& a, const RecipeOperand& b, int to) {
+    const auto inverse = static_cast<float>(1 / b.value);
+    if (b.is_fixed() && !a.is_fixed() && std::isnormal(inverse)) {
+      return put(VectorOp::kMuls, to, a.array, -1, 1 / b.value);
+    }
+    if (b.is_fixed() || axes_of(b.array).size() >= axes_of(to).size()) return divide(a, b, to);
+    program_.arrays.push_back({axes_of(b.array), DType::kF32});
+    const int inverted = static_cast<int>(program_.arrays.size()) - 1;
+    divide({-1, 1}, b, inverted);
+    multiply(a, {inverted, 0}, to);
   }
   /// to = x < y ? 1 : 0
   void less(const RecipeOperand& x, const RecipeOperand& y, int to) {
@@ -105,6 +119,10 @@ class RecipeWriter {
   int dst() const { return dst_; }
 
  private:
+  const std::vector<int>& axes_of(int array) const {
+    return program_.arrays[static_cast<size_t>(array)].axes;
+  }
+
   int dst_;
   VecProgram& program_;
   std::vector<VecStep>& steps_;
@@ -168,8 +186,7 @@ void RecipeWriter::truncate(int a, ElementType type, const RecipeUse& use) {
 
 /// tanh(x) = 1 - 2 / (exp(2x) + 1), which ends at 1 and -1 without an overflow that matters.
 void RecipeWriter::tanh(int a) {
-  const int two = temporary();
-  put(VectorOp::kDup, two, -1, -1, 2);
+  const int two = array_of({-1, 2});
   put(VectorOp::kMuls, dst_, a, -1, 2);
   put(VectorOp::kExp, dst_, dst_);
   put(VectorOp::kAdds, dst_, dst_, -1, 1);
@@ -178,8 +195,7 @@ void RecipeWriter::tanh(int a) {
 }
 
 void RecipeWriter::logistic(int a) {
-  const int one = temporary();
-  put(VectorOp::kDup, one, -1, -1, 1);
+  const int one = array_of({-1, 1});
   put(VectorOp::kMuls, dst_, a, -1, -1);
   put(VectorOp::kExp, dst_, dst_);
   put(VectorOp::kAdds, dst_, dst_, -1, 1);
@@ -422,13 +438,13 @@ void add_recipe(const Op& op, const std::vector<RecipeOperand>& operands, int ds
     case HloOpcode::kMultiply:
       return writer.multiply(operand(0), operand(1), dst);
     case HloOpcode::kDivide:
-      return writer.divide(operand(0), operand(1), dst);
+      return writer.divide_nearly(operand(0), operand(1), dst);
     case HloOpcode::kAnd:
     case HloOpcode::kMinimum:
-      return writer.put(VectorOp::kMin, dst, array(0), array(1));
+      return writer.put_either_way(VectorOp::kMin, dst, array(0), array(1));
     case HloOpcode::kOr:
     case HloOpcode::kMaximum:
-      return writer.put(VectorOp::kMax, dst, array(0), array(1));
+      return writer.put_either_way(VectorOp::kMax, dst, array(0), array(1));
     case HloOpcode::kXor:
       writer.subtract(operand(0), operand(1), dst);
       return writer.put(VectorOp::kMul, dst, dst, dst);
@@ -442,7 +458,7 @@ void add_recipe(const Op& op, const std::vector<RecipeOperand>& operands, int ds
       return writer.put(VectorOp::kMax, dst, array(0), negative);
     }
     case HloOpcode::kClamp:
-      writer.put(VectorOp::kMax, dst, array(1), array(0));
+      writer.put_either_way(VectorOp::kMax, dst, array(1), array(0));
       return writer.put(VectorOp::kMin, dst, dst, array(2));
     case HloOpcode::kCompare:
       return writer.compare(op.get<Comparison>().direction, operand(0), operand(1));
