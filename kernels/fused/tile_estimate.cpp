@@ -369,15 +369,19 @@ double unsuited_ticks(const VecProgram& program, const TilePlan& plan, const Mac
   return tick(more * each * std::ceil(tiles / cores));
 }
 
-bool estimate_tiles(const VecProgram& program, const Machine& machine,
-                    const std::vector<bool>& in_l2, TilePlan& plan) {
+double TileTimes::ticks(int64_t slots) const {
+  const double steady = overlapped({load, store, work, turn / static_cast<double>(slots)});
+  return rest + others * steady;
+}
+
+std::optional<TileTimes> tile_times(const VecProgram& program, const Machine& machine,
+                                    const std::vector<bool>& in_l2, const TilePlan& plan) {
   const std::optional<double> body = part_ticks(program, plan, machine, program.body);
   const std::optional<double> begin = part_ticks(program, plan, machine, program.begin);
   const std::optional<double> end = part_ticks(program, plan, machine, program.end);
   const std::optional<double> once = part_ticks(program, plan, machine, program.once);
-  if (!body || !begin || !end || !once) return false;
+  if (!body || !begin || !end || !once) return std::nullopt;
   const double ticks = *body;
-  plan.vector_ticks = ticks;
   const double tasks = task_count(program, plan);
   double rounds = 1;
   for (size_t axis = 0; axis < program.extents.size(); ++axis) {
@@ -411,12 +415,10 @@ bool estimate_tiles(const VecProgram& program, const Machine& machine,
                                      stores * share / machine.l2.write_bytes_per_cycle) +
                             machine.mte3.fixed_cycles * store_count);
   // A place of the ring is free for the next load when the work on its tile is done.
-  const auto slots = static_cast<double>(plan.slots);
   double path = 0;
   for (const LoadTime& one : load.loads) path += one.latency + one.stream;
   const double turn =
-      program.body.loads.empty() ? 0 : (std::max(tick(path), loading) + ticks) / slots;
-  const double steady = overlapped({loading, store, ticks, turn});
+      program.body.loads.empty() ? 0 : std::max(tick(path), loading) + ticks;
   // The first tile alone, then the others one behind the other, and the last one's way out.
   double late_loads = 0;
   if (!program.end.loads.empty()) {
@@ -435,9 +437,8 @@ bool estimate_tiles(const VecProgram& program, const Machine& machine,
   LoadTimes first = load_times(program, plan, machine, in_l2, program.once.loads, 1, cores);
   first.loads.insert(first.loads.end(), load.loads.begin(), load.loads.end());
   const double first_load = tick(pipe_cycles(first, true));
-  plan.estimated_ticks = first_load + *once + ticks + store + (tiles - 1) * steady +
-                         per_core * late + tick(late_store);
-  return true;
+  const double rest = first_load + *once + ticks + store + per_core * late + tick(late_store);
+  return TileTimes{ticks, loading, store, turn, tiles - 1, rest};
 }
 
 }  // namespace tilewright

@@ -9,11 +9,23 @@
 
 namespace tilewright {
 
-/// The time of a nest with the tiles of a plan, from the shares that docs/fusion.md, "Estimates",
-/// lists: fills the plan's figures. `in_l2`, by array: another level of the same launch has left
-/// what is loaded there. False where a step cannot be divided among instructions.
-bool estimate_tiles(const VecProgram& program, const Machine& machine,
-                    const std::vector<bool>& in_l2, TilePlan& plan);
+/// The time of a nest with some tiles, from the shares that docs/fusion.md, "Estimates", lists.
+struct TileTimes {
+  double work = 0;    ///< of the vector unit for a tile
+  double load = 0;    ///< of a tile behind others
+  double store = 0;   ///< of a tile
+  double turn = 0;    ///< from the load of a tile to the end of the work on it
+  double others = 0;  ///< tiles of a core behind its first
+  double rest = 0;    ///< the first tile, and what is done once or at the end of a sum
+
+  /// Ticks of the whole nest where rings have so many places.
+  double ticks(int64_t slots) const;
+};
+
+/// `in_l2`, by array: another level of the same launch has left what is loaded there. None where a
+/// step cannot be divided among instructions. The number of places of the plan means nothing.
+std::optional<TileTimes> tile_times(const VecProgram& program, const Machine& machine,
+                                    const std::vector<bool>& in_l2, const TilePlan& plan);
 
 /// plan_tiles() for a program of a later level.
 std::optional<TilePlan> plan_tiles(const VecProgram& program, const Machine& machine,

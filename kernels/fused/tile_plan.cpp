@@ -20,25 +20,20 @@ namespace {
 /// of small ones.
 constexpr std::array<int64_t, 3> kSlots = {2, 3, 4};
 
-/// Bytes in UB where the rows of an array with several axes begin at blocks.
-struct UbLayout {
-  std::vector<int64_t> strides = {};
-  int64_t bytes = 0;
-};
-
-UbLayout layout_of(const VecArray& array, const std::vector<int64_t>& tile, int64_t align) {
-  UbLayout layout;
-  layout.strides.resize(array.axes.size());
+/// Bytes in UB where the rows of an array with several axes begin at blocks; fills the elements from
+/// one index of its axes to the next.
+int64_t lay_out(const VecArray& array, const std::vector<int64_t>& tile, int64_t align,
+                std::vector<int64_t>& strides) {
+  strides.resize(array.axes.size());
   const int64_t width = bytes_of(array.type);
   int64_t next = 1;
   for (size_t i = array.axes.size(); i-- > 0;) {
-    layout.strides[i] = next;
+    strides[i] = next;
     next *= tile[static_cast<size_t>(array.axes[i])];
     const bool is_row = i + 1 == array.axes.size() && i > 0;
     if (is_row) next = round_up(next * width, align) / width;
   }
-  layout.bytes = round_up(next * width, align);
-  return layout;
+  return round_up(next * width, align);
 }
 
 /// When an array is written first and read last, in steps counted over begin, body and end.
@@ -197,22 +192,24 @@ class ArrayUse {
   std::vector<std::optional<BankHalf>> halves_;
 };
 
-/// Places arrays in UB for a given tile.
+/// Places arrays in UB for a given tile, in rings of the fewest places.
 class UbPlanner {
  public:
   UbPlanner(const VecProgram& program, const ArrayUse& use, const Machine& machine,
-            const std::vector<int64_t>& tile, int64_t slots, bool minds_banks)
+            const std::vector<int64_t>& tile, bool minds_banks)
       : use_(use), banks_(machine), minds_banks_(minds_banks) {
     plan_.tile = tile;
-    plan_.slots = slots;
-    for (const VecArray& array : program.arrays) {
-      layouts_.push_back(layout_of(array, tile, machine.buffers.ub_align));
-      plan_.strides.push_back(layouts_.back().strides);
+    plan_.slots = kSlots.front();
+    plan_.strides.resize(program.arrays.size());
+    bytes_.reserve(program.arrays.size());
+    for (size_t i = 0; i < program.arrays.size(); ++i) {
+      bytes_.push_back(
+          lay_out(program.arrays[i], tile, machine.buffers.ub_align, plan_.strides[i]));
     }
     plan_.places.resize(program.arrays.size());
     add_ring(program.once.loads, UbPlace::Ring::kOnce, 1);
-    plan_.in_bytes = add_ring(program.body.loads, UbPlace::Ring::kIn, slots);
-    plan_.out_bytes = add_ring(program.body.stores, UbPlace::Ring::kOut, slots);
+    plan_.in_bytes = add_ring(program.body.loads, UbPlace::Ring::kIn, plan_.slots);
+    plan_.out_bytes = add_ring(program.body.stores, UbPlace::Ring::kOut, plan_.slots);
     add_ring(program.end.loads, UbPlace::Ring::kLateIn, 1);
     add_ring(program.end.stores, UbPlace::Ring::kLateOut, 1);
     place_temporaries();
@@ -223,7 +220,7 @@ class UbPlanner {
 
  private:
   UbPlace& place(int array) { return plan_.places[static_cast<size_t>(array)]; }
-  int64_t bytes(int array) const { return layouts_[static_cast<size_t>(array)].bytes; }
+  int64_t bytes(int array) const { return bytes_[static_cast<size_t>(array)]; }
 
   /// The first place for an array at or behind an offset.
   int64_t begin_of(int array, int64_t offset) const {
@@ -297,20 +294,47 @@ class UbPlanner {
   const UbPlan banks_;
   const bool minds_banks_;
   TilePlan plan_;
-  std::vector<UbLayout> layouts_;
+  std::vector<int64_t> bytes_;  // by array
   int64_t top_ = 0;
 };
 
 /// The plan of UB for a tile; none where it does not fit. Halves of the bank groups are minded where
 /// that leaves enough.
 std::optional<TilePlan> plan_ub(const VecProgram& program, const ArrayUse& use,
-                                const Machine& machine, const std::vector<int64_t>& tile,
-                                int64_t slots) {
+                                const Machine& machine, const std::vector<int64_t>& tile) {
   for (const bool minds_banks : {true, false}) {
-    TilePlan plan = UbPlanner(program, use, machine, tile, slots, minds_banks).plan();
+    TilePlan plan = UbPlanner(program, use, machine, tile, minds_banks).plan();
     if (plan.ub_bytes <= machine.buffers.ub_bytes) return plan;
   }
   return std::nullopt;
+}
+
+/// Bytes of UB that a plan takes with so many places in its rings.
+int64_t bytes_with(const TilePlan& plan, int64_t slots) {
+  return plan.ub_bytes + (slots - plan.slots) * (plan.in_bytes + plan.out_bytes);
+}
+
+/// Gives the rings so many places. What lies behind them moves on; it begins in the same banks.
+void set_slots(TilePlan& plan, int64_t slots) {
+  const int64_t more = slots - plan.slots;
+  for (UbPlace& place : plan.places) {
+    const bool is_before = place.ring == UbPlace::Ring::kOnce || place.ring == UbPlace::Ring::kIn;
+    if (is_before) continue;
+    const bool is_out = place.ring == UbPlace::Ring::kOut;
+    place.offset += more * (plan.in_bytes + (is_out ? 0 : plan.out_bytes));
+  }
+  plan.ub_bytes = bytes_with(plan, slots);
+  plan.slots = slots;
+}
+
+/// Fills a plan's figures.
+bool estimate(const VecProgram& program, const Machine& machine, const std::vector<bool>& in_l2,
+              TilePlan& plan) {
+  const std::optional<TileTimes> times = tile_times(program, machine, in_l2, plan);
+  if (!times) return false;
+  plan.vector_ticks = times->work;
+  plan.estimated_ticks = times->ticks(plan.slots);
+  return true;
 }
 
 /// A program as it is, or hoisted.
@@ -450,15 +474,23 @@ std::optional<TilePlan> plan_tiles(const VecProgram& program, const Machine& mac
   };
   std::optional<TilePlan> best;
   const auto try_variant = [&](const std::vector<int64_t>& tile, const Variant& way, bool hoists) {
-    bool fits = false;
+    std::optional<TilePlan> plan = plan_ub(way.program, way.use, machine, tile);
+    if (!plan) return false;
+    const std::optional<TileTimes> times = tile_times(way.program, machine, in_l2, *plan);
+    if (!times) return false;
+    int64_t best_slots = plan->slots;
     for (const int64_t slots : kSlots) {
-      std::optional<TilePlan> plan = plan_ub(way.program, way.use, machine, tile, slots);
-      if (!plan || !estimate_tiles(way.program, machine, in_l2, *plan)) break;
-      fits = true;
-      plan->hoists = hoists;
-      if (!best || plan->estimated_ticks < best->estimated_ticks) best = std::move(plan);
+      const bool fits = bytes_with(*plan, slots) <= machine.buffers.ub_bytes;
+      if (fits && times->ticks(slots) < times->ticks(best_slots)) best_slots = slots;
     }
-    return fits;
+    const double ticks = times->ticks(best_slots);
+    if (best && best->estimated_ticks <= ticks) return true;
+    set_slots(*plan, best_slots);
+    plan->hoists = hoists;
+    plan->vector_ticks = times->work;
+    plan->estimated_ticks = ticks;
+    best = std::move(plan);
+    return true;
   };
   const auto try_tile = [&](const std::vector<int64_t>& tile) {
     if (has_more_tiles_than_cores(program, tile, machine)) {
@@ -471,7 +503,7 @@ std::optional<TilePlan> plan_tiles(const VecProgram& program, const Machine& mac
   for (size_t axis = 0; axis < axes; ++axis) {
     if (program.is_whole[axis]) least[axis] = program.extents[axis];
   }
-  if (!plan_ub(program, variant({}).use, machine, least, kSlots.front())) return std::nullopt;
+  if (!plan_ub(program, variant({}).use, machine, least)) return std::nullopt;
   try_tile(least);
   // The innermost axis takes one of a few lengths; the others then grow, the minor ones first.
   std::vector<int64_t> inner = {1};
@@ -521,8 +553,10 @@ std::optional<TilePlan> plan_tiles_like(const VecProgram& program, const Machine
       while (part > step && extent % part == 0) part -= step;
       tile[axis] = part;
     }
-    std::optional<TilePlan> plan = plan_ub(program, use, machine, tile, tiles.slots);
-    if (!plan || !estimate_tiles(program, machine, in_l2, *plan)) continue;
+    std::optional<TilePlan> plan = plan_ub(program, use, machine, tile);
+    if (!plan || bytes_with(*plan, tiles.slots) > machine.buffers.ub_bytes) continue;
+    set_slots(*plan, tiles.slots);
+    if (!estimate(program, machine, in_l2, *plan)) continue;
     plan->hoists = tiles.hoists;
     return plan;
   }
