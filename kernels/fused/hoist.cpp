@@ -64,25 +64,26 @@ class Hoist {
       if (can) continue;
       for (const int array : {step.dst, step.scratch}) gave_up = release(array) || gave_up;
     }
-    // An array that is written over keeps its values apart only while nobody else reads it.
-    for (size_t i = 0; i < is_fixed_.size(); ++i) {
-      if (is_fixed_[i] && is_read_before_its_last_write(static_cast<int>(i))) {
-        is_fixed_[i] = false;
-        gave_up = true;
+    return keep_what_is_written_over() || gave_up;
+  }
+
+  /// A step that stays in the body must not read an array before the last step that writes it: that
+  /// one would come first.
+  bool keep_what_is_written_over() {
+    bool gave_up = false;
+    std::vector<bool> is_read(is_fixed_.size(), false);  // by a step that stays
+    for (const VecStep& step : body_.steps) {
+      if (!is_fixed(step.dst)) {
+        for (const int array : {step.a, step.b}) {
+          if (array >= 0) is_read[static_cast<size_t>(array)] = true;
+        }
+        continue;
+      }
+      for (const int array : {step.dst, step.scratch}) {
+        if (array >= 0 && is_read[static_cast<size_t>(array)]) gave_up = release(array) || gave_up;
       }
     }
     return gave_up;
-  }
-
-  /// Whether a step that stays in the body reads the array before the last one that writes it.
-  bool is_read_before_its_last_write(int array) const {
-    bool is_read = false;
-    for (const VecStep& step : body_.steps) {
-      const bool stays = !is_fixed(step.dst);
-      if (!stays && is_read && (step.dst == array || step.scratch == array)) return true;
-      if (stays && (step.a == array || step.b == array)) is_read = true;
-    }
-    return false;
   }
 
   const VecProgram& program_;

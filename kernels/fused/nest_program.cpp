@@ -32,6 +32,7 @@ class Lowering {
       if (step.table_axis >= 0) program_.is_whole[static_cast<size_t>(step.table_axis)] = true;
     }
     is_late_ = late_arrays(region, nest, sequential);
+    find_uses();
   }
 
   VecProgram lower() {
@@ -144,22 +145,29 @@ class Lowering {
   }
 
   RecipeUse use_of(const NestStep& step) const {
+    RecipeUse use = uses_[static_cast<size_t>(step.result)];
+    if (!step.operands.empty() && step.operands[0].array >= 0) {
+      use.of_whole = is_whole_number_[static_cast<size_t>(step.operands[0].array)];
+    }
+    return use;
+  }
+
+  /// What is known of each array of the nest from the steps that read it and that make it.
+  void find_uses() {
     const Computation& computation = region_.computation();
-    RecipeUse use{false, !nest_.arrays[static_cast<size_t>(step.result)].is_stored, false};
-    for (const NestStep& reader : nest_.steps) {
-      for (const NestOperand& operand : reader.operands) {
-        if (operand.array != step.result) continue;
-        const Op& op = computation.op(reader.op);
-        const bool makes_integer = op.opcode == HloOpcode::kConvert && is_integer(op.shape.type);
+    for (const NestArray& array : nest_.arrays) uses_.push_back({false, !array.is_stored, false});
+    is_whole_number_.assign(nest_.arrays.size(), false);
+    for (const NestStep& step : nest_.steps) {
+      const Op& op = computation.op(step.op);
+      const bool makes_integer = op.opcode == HloOpcode::kConvert && is_integer(op.shape.type);
+      for (const NestOperand& operand : step.operands) {
+        if (operand.array < 0) continue;
+        RecipeUse& use = uses_[static_cast<size_t>(operand.array)];
         use.to_integers = use.to_integers && makes_integer;
         use.is_read = true;
       }
+      is_whole_number_[static_cast<size_t>(step.result)] = gives_whole(computation, op);
     }
-    for (const NestStep& maker : nest_.steps) {
-      if (step.operands.empty() || maker.result != step.operands[0].array) continue;
-      use.of_whole = gives_whole(computation, computation.op(maker.op));
-    }
-    return use;
   }
 
   /// A gather: the places of the elements in the table, which UB holds, and the elements.
@@ -274,9 +282,12 @@ class Lowering {
   const LoopNest& nest_;
   const std::vector<int>& sequential_;
   VecProgram program_;
-  std::vector<bool> is_late_;  // by array of the nest
-  std::vector<int> values_;    // by array of the nest: its f32 array in UB
-  std::vector<int> again_;     // the same, of what is loaded once more for late steps
+  // By array of the nest.
+  std::vector<bool> is_late_;
+  std::vector<RecipeUse> uses_;
+  std::vector<bool> is_whole_number_;
+  std::vector<int> values_;  // its f32 array in UB
+  std::vector<int> again_;   // the same, of what is loaded once more for late steps
 };
 
 /// Axes that must be whole, since an op behind a reduce along them walks them again.

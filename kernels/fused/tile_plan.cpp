@@ -158,12 +158,19 @@ class ArrayUse {
     std::iota(leads.begin(), leads.end(), 0);
     std::vector<bool> is_other(lives_.size(), false);
     const auto lead = [&](int array) {
+      int root = array;
       bool other = false;
-      while (leads[at(array)] != array) {
-        other = other != is_other[at(array)];
-        array = leads[at(array)];
+      for (; leads[at(root)] != root; root = leads[at(root)]) other = other != is_other[at(root)];
+      // All on the way lead there at once from now on.
+      bool rest = other;
+      while (leads[at(array)] != root) {
+        const int next = std::exchange(leads[at(array)], root);
+        const bool to_next = is_other[at(array)];
+        is_other[at(array)] = rest;
+        rest = rest != to_next;
+        array = next;
       }
-      return std::pair(array, other);
+      return std::pair(root, other);
     };
     const auto tie = [&](int x, int y, bool apart) {
       const auto [lead_x, other_x] = lead(x);
