@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "core/graph/cancel_scales.h"
+#include "core/graph/expand_batch_norm.h"
 #include "core/graph/fold_transposes.h"
 #include "core/graph/hlo_reader.h"
 #include "core/graph/infer_shape.h"
@@ -250,6 +253,63 @@ TEST(FoldTransposes, ATransposeThatOrdersTheResultStays) {
   const OpGraph folded = fold_transposes(graph);
   EXPECT_NE(find(folded, "a"), -1);
   expect_equal_results(graph, folded);
+}
+
+/// All of a graph's results from the same inputs, one behind the other.
+std::vector<double> results_of(const OpGraph& graph) {
+  const Value result = interpret(graph, make_inputs(graph, 5));
+  std::vector<Value> parts = {result};
+  if (graph.entry_computation().root_op().shape.is_tuple()) parts = result.parts();
+  std::vector<double> numbers;
+  for (const Value& part : parts) {
+    for (int64_t i = 0; i < part.size(); ++i) numbers.push_back(part.number(i));
+  }
+  return numbers;
+}
+
+void expect_expanded(const std::string& ops) {
+  const OpGraph graph = parse_hlo(module_of(ops), "m.hlo");
+  const OpGraph expanded = expand_batch_norm(graph);
+  EXPECT_NO_THROW(check_shapes(expanded));
+  for (const Op& op : expanded.entry_computation().ops) {
+    EXPECT_EQ(name_of(op.opcode).find("batch-norm"), std::string::npos) << op.name;
+  }
+  const std::vector<double> numbers = results_of(graph);
+  const std::vector<double> others = results_of(expanded);
+  ASSERT_EQ(numbers.size(), others.size());
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    EXPECT_NEAR(numbers[i], others[i], 1e-9 * (1 + std::abs(numbers[i]))) << i;
+  }
+}
+
+TEST(ExpandBatchNorm, GivesWhatTheOpsGive) {
+  const std::string rows = "s = f32[5] parameter(1)\no = f32[5] parameter(2)\n";
+  expect_expanded("x = f32[3,5,4] parameter(0)\n" + rows +
+                  "m = f32[5] parameter(3)\nv = f32[5] parameter(4)\na = f32[5] abs(v)\n"
+                  "ROOT y = f32[3,5,4] batch-norm-inference(x, s, o, m, a), epsilon=0.01, "
+                  "feature_index=1");
+  expect_expanded("x = f32[3,4,5] parameter(0)\n" + rows +
+                  "ROOT y = (f32[3,4,5], f32[5], f32[5]) batch-norm-training(x, s, o), "
+                  "epsilon=0.01, feature_index=2");
+  expect_expanded("x = f32[3,4,5] parameter(0)\ns = f32[5] parameter(1)\nm = f32[5] "
+                  "parameter(2)\nv = f32[5] parameter(3)\na = f32[5] abs(v)\n"
+                  "g = f32[3,4,5] parameter(4)\n"
+                  "ROOT y = (f32[3,4,5], f32[5], f32[5]) batch-norm-grad(x, s, m, a, g), "
+                  "epsilon=0.1, feature_index=2");
+}
+
+TEST(ExpandBatchNorm, ComputesInTheTypeOfTheFeatures) {
+  const OpGraph graph = parse_hlo(
+      module_of("x = bf16[3,5] parameter(0)\ns = f32[5] parameter(1)\no = f32[5] parameter(2)\n"
+                "m = f32[5] parameter(3)\nv = f32[5] parameter(4)\n"
+                "ROOT y = bf16[3,5] batch-norm-inference(x, s, o, m, v), epsilon=1, "
+                "feature_index=1"),
+      "m.hlo");
+  const OpGraph expanded = expand_batch_norm(graph);
+  EXPECT_NO_THROW(check_shapes(expanded));
+  EXPECT_EQ(expanded.entry_computation().root_op().name, "y");
+  EXPECT_EQ(expanded.entry_computation().root_op().shape.type, ElementType::kBF16);
+  EXPECT_NE(find(expanded, "y.rsqrt"), -1);
 }
 
 TEST(FoldTransposes, ADotExchangesItsOperandsForTheTransposeThatReadsIt) {

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/base/error.h"
+#include "core/graph/expand_batch_norm.h"
 #include "core/graph/cancel_scales.h"
 #include "core/graph/flatten.h"
 #include "core/graph/fold_transposes.h"
@@ -29,7 +30,8 @@ void insert_sorted(std::vector<int32_t>& list, int32_t op) {
 }  // namespace
 
 OpGraph prepared_for_fusion(const OpGraph& program) {
-  const OpGraph plain = plain_gathers(plain_scatters(merge_equal_ops(flatten(program))));
+  const OpGraph expanded = expand_batch_norm(flatten(program));
+  const OpGraph plain = plain_gathers(plain_scatters(merge_equal_ops(flatten(expanded))));
   return flatten(fold_transposes(cancel_scales(plain)));
 }
 
