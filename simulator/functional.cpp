@@ -415,9 +415,17 @@ class FunctionalRun {
     }
   }
 
+  void read(const Operand& from, WholeOperand& operand) {
+    operand.rows = from.layout.rows;
+    operand.cols = from.layout.cols;
+    operand.values.resize(static_cast<size_t>(operand.rows * operand.cols));
+    unpack(from.layout, from.bytes, operand.values.data());
+  }
+
   /// An operand of a vector operation whose result has that size.
+  template <typename Values>
   void read(const Instruction& instruction, const Tile& tile, const TileLayout& result,
-            VectorOperand& operand) {
+            Values& operand) {
     if (!tile.used()) return;
     const Operand from = on_chip(tile);
     const TileLayout& layout = from.layout;
@@ -445,6 +453,64 @@ class FunctionalRun {
     return true;
   }
 
+  /// What works on 32-bit whole numbers as such; other operations take them as f32.
+  bool compute_wholes(const Instruction& instruction, const Operand& to) {
+    const VectorOp op = instruction.vector_op;
+    const auto is_whole_tile = [](const Tile& tile) {
+      return !tile.used() || tile.type == DType::kI32;
+    };
+    const bool gives_wholes = to.layout.type == DType::kI32;
+    switch (op) {
+      case VectorOp::kLess:
+      case VectorOp::kLessEqual:
+      case VectorOp::kEqual:
+        if (gives_wholes || !is_whole_tile(instruction.a) || !is_whole_tile(instruction.b)) {
+          return false;
+        }
+        read(instruction, instruction.a, to.layout, whole_a_);
+        read(instruction, instruction.b, to.layout, whole_b_);
+        result_.rows = to.layout.rows;
+        result_.cols = to.layout.cols;
+        compare_wholes(op, whole_a_, whole_b_, result_);
+        pack_values(result_.values, to);
+        return true;
+      case VectorOp::kSelect:
+        if (!gives_wholes || !is_whole_tile(instruction.b)) return false;
+        read(instruction, instruction.a, to.layout, a_);
+        read(instruction, instruction.b, to.layout, whole_b_);
+        read(to, whole_result_);
+        select_wholes(a_, whole_b_, whole_result_);
+        break;
+      case VectorOp::kAdd:
+      case VectorOp::kSub:
+      case VectorOp::kMul:
+      case VectorOp::kAnd:
+      case VectorOp::kOr:
+      case VectorOp::kShiftLefts:
+      case VectorOp::kShiftRights:
+      case VectorOp::kDup:
+      case VectorOp::kCopy:
+        if (!gives_wholes || !is_whole_tile(instruction.a) || !is_whole_tile(instruction.b) ||
+            !std::isfinite(instruction.scalar)) {
+          if (op >= VectorOp::kAnd) {
+            fail(fmt::format("{} of {}; it is one of i32", name_of(op),
+                             name_of(to.layout.type)));
+          }
+          return false;
+        }
+        read(instruction, instruction.a, to.layout, whole_a_);
+        read(instruction, instruction.b, to.layout, whole_b_);
+        whole_result_.rows = to.layout.rows;
+        whole_result_.cols = to.layout.cols;
+        apply_whole_op(op, whole_a_, whole_b_, instruction.scalar, whole_result_);
+        break;
+      default:
+        return false;
+    }
+    pack(to.layout, whole_result_.values.data(), to.bytes);
+    return true;
+  }
+
   void check_blocks(const Instruction& instruction) const {
     const VectorOp op = instruction.vector_op;
     if (!reduces_blocks(op)) return;
@@ -457,7 +523,9 @@ class FunctionalRun {
   void compute(const Instruction& instruction) {
     const VectorOp op = instruction.vector_op;
     const bool binary = op <= VectorOp::kDiv || op == VectorOp::kLess || op == VectorOp::kGather ||
-                        op == VectorOp::kSort || op == VectorOp::kSelect;
+                        op == VectorOp::kSort || op == VectorOp::kSelect ||
+                        op == VectorOp::kAnd || op == VectorOp::kOr ||
+                        op == VectorOp::kLessEqual || op == VectorOp::kEqual;
     const bool unary = op != VectorOp::kDup && op != VectorOp::kIndex;
     if ((unary && !instruction.a.used()) || (binary && !instruction.b.used())) {
       fail(fmt::format("{} lacks an operand", name_of(op)));
@@ -469,7 +537,7 @@ class FunctionalRun {
       if (tile->used()) on_chip(*tile);
     }
     const Operand to = on_chip(instruction.dst);
-    if (copy_whole_numbers(instruction, to)) return;
+    if (copy_whole_numbers(instruction, to) || compute_wholes(instruction, to)) return;
     read(instruction, instruction.a, to.layout, a_);
     read(instruction, instruction.b, to.layout, b_);
     result_.rows = to.layout.rows;
@@ -495,6 +563,7 @@ class FunctionalRun {
   AlignedBytes left_, right_;
   std::vector<int32_t> wholes_;
   VectorOperand a_, b_, result_;
+  WholeOperand whole_a_, whole_b_, whole_result_;
 };
 
 }  // namespace
@@ -531,6 +600,19 @@ std::vector<float> read_tensor(const Tensor& tensor, const std::vector<uint8_t>&
     unpack(layout, bytes.data(), values.data());
   }
   return values;
+}
+
+std::vector<int32_t> read_whole_tensor(const Tensor& tensor, const std::vector<uint8_t>& bytes) {
+  std::vector<int32_t> values(static_cast<size_t>(tensor.rows * tensor.cols));
+  unpack(layout_of(tensor), bytes.data(), values.data());
+  return values;
+}
+
+std::vector<uint8_t> write_whole_tensor(const Tensor& tensor, const std::vector<int32_t>& values) {
+  const TileLayout layout = layout_of(tensor);
+  std::vector<uint8_t> bytes(static_cast<size_t>(layout.bytes()));
+  pack(layout, values.data(), bytes.data());
+  return bytes;
 }
 
 std::vector<uint8_t> write_tensor(const Tensor& tensor, const std::vector<float>& values) {

@@ -28,5 +28,8 @@ void run_functional(const Launch& launch, const Machine& machine, GmImage& image
 /// Tensor contents as row-major f32, and back (rounding to the tensor's type).
 std::vector<float> read_tensor(const Tensor& tensor, const std::vector<uint8_t>& bytes);
 std::vector<uint8_t> write_tensor(const Tensor& tensor, const std::vector<float>& values);
+/// The same of a tensor of whole numbers, for which f32 may be too narrow.
+std::vector<int32_t> read_whole_tensor(const Tensor& tensor, const std::vector<uint8_t>& bytes);
+std::vector<uint8_t> write_whole_tensor(const Tensor& tensor, const std::vector<int32_t>& values);
 
 }  // namespace tilewright

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/base/error.h"
 #include "core/base/integers.h"
 
 namespace tilewright {
@@ -24,11 +25,11 @@ float smaller(float a, float b) {
 }
 
 /// result = op(a) for each element; a single row or column of `a` stands for all.
-template <typename Op>
-void for_each(const VectorOperand& a, VectorOperand& result, Op op) {
+template <typename In, typename Out, typename Op>
+void for_each(const VectorValues<In>& a, VectorValues<Out>& result, Op op) {
   for (int64_t r = 0; r < result.rows; ++r) {
-    const float* in = a.row(r);
-    float* out = result.row(r);
+    const In* in = a.row(r);
+    Out* out = result.row(r);
     if (a.cols == 1) {
       std::fill(out, out + result.cols, op(in[0]));
     } else {
@@ -37,12 +38,13 @@ void for_each(const VectorOperand& a, VectorOperand& result, Op op) {
   }
 }
 
-template <typename Op>
-void for_each(const VectorOperand& a, const VectorOperand& b, VectorOperand& result, Op op) {
+template <typename In, typename Out, typename Op>
+void for_each(const VectorValues<In>& a, const VectorValues<In>& b, VectorValues<Out>& result,
+              Op op) {
   for (int64_t r = 0; r < result.rows; ++r) {
-    const float* left = a.row(r);
-    const float* right = b.row(r);
-    float* out = result.row(r);
+    const In* left = a.row(r);
+    const In* right = b.row(r);
+    Out* out = result.row(r);
     if (a.cols > 1 && b.cols > 1) {
       for (int64_t c = 0; c < result.cols; ++c) out[c] = op(left[c], right[c]);
     } else {
@@ -79,6 +81,18 @@ float row_min(const float* values, int64_t count) {
   return smallest;
 }
 
+template <typename Number>
+void compare(VectorOp op, const VectorValues<Number>& a, const VectorValues<Number>& b,
+             VectorOperand& result) {
+  if (op == VectorOp::kLess) {
+    for_each(a, b, result, [](Number x, Number y) { return x < y ? 1.0f : 0.0f; });
+  } else if (op == VectorOp::kLessEqual) {
+    for_each(a, b, result, [](Number x, Number y) { return x <= y ? 1.0f : 0.0f; });
+  } else {
+    for_each(a, b, result, [](Number x, Number y) { return x == y ? 1.0f : 0.0f; });
+  }
+}
+
 /// The first NaN counts as the largest.
 float row_arg_max(const float* values, int64_t count) {
   int64_t best = 0;
@@ -104,7 +118,8 @@ void mask(const VectorOperand& a, const VectorScalars& with, VectorOperand& resu
 }
 
 /// `result` holds what stays where the truth `a` is 0.
-void select(const VectorOperand& a, const VectorOperand& b, VectorOperand& result) {
+template <typename Number>
+void select(const VectorOperand& a, const VectorValues<Number>& b, VectorValues<Number>& result) {
   for (int64_t r = 0; r < result.rows; ++r) {
     for (int64_t c = 0; c < result.cols; ++c) {
       if (a.row(r)[a.cols > 1 ? c : 0] != 0) result.row(r)[c] = b.row(r)[b.cols > 1 ? c : 0];
@@ -254,7 +269,9 @@ void apply_vector_op(VectorOp op, const VectorOperand& a, const VectorOperand& b
       std::fill(dst.values.begin(), dst.values.end(), number);
       return;
     case VectorOp::kLess:
-      return for_each(a, b, dst, [](float x, float y) { return x < y ? 1.0f : 0.0f; });
+    case VectorOp::kLessEqual:
+    case VectorOp::kEqual:
+      return compare(op, a, b, dst);
     case VectorOp::kBlockSum:
       return for_each_block(a, with.divisor, dst, row_sum);
     case VectorOp::kBlockMax:
@@ -280,7 +297,53 @@ void apply_vector_op(VectorOp op, const VectorOperand& a, const VectorOperand& b
     case VectorOp::kConvert:
     case VectorOp::kCopy:
       return for_each(a, dst, [](float x) { return x; });
+    case VectorOp::kAnd:
+    case VectorOp::kOr:
+    case VectorOp::kShiftLefts:
+    case VectorOp::kShiftRights:
+      TW_CHECK(false, "bits are those of whole numbers");
   }
+}
+
+void apply_whole_op(VectorOp op, const WholeOperand& a, const WholeOperand& b, double scalar,
+                    WholeOperand& dst) {
+  dst.values.resize(static_cast<size_t>(dst.rows * dst.cols));
+  // Without a sign, so that they wrap around.
+  const auto wide = [](int32_t number) { return static_cast<uint32_t>(number); };
+  const auto whole = [](uint32_t bits) { return static_cast<int32_t>(bits); };
+  const auto shift = static_cast<uint32_t>(std::clamp(scalar, 0.0, 31.0));
+  switch (op) {
+    case VectorOp::kAdd:
+      return for_each(a, b, dst, [&](int32_t x, int32_t y) { return whole(wide(x) + wide(y)); });
+    case VectorOp::kSub:
+      return for_each(a, b, dst, [&](int32_t x, int32_t y) { return whole(wide(x) - wide(y)); });
+    case VectorOp::kMul:
+      return for_each(a, b, dst, [&](int32_t x, int32_t y) { return whole(wide(x) * wide(y)); });
+    case VectorOp::kAnd:
+      return for_each(a, b, dst, [](int32_t x, int32_t y) { return x & y; });
+    case VectorOp::kOr:
+      return for_each(a, b, dst, [](int32_t x, int32_t y) { return x | y; });
+    case VectorOp::kShiftLefts:
+      return for_each(a, dst, [&](int32_t x) { return whole(wide(x) << shift); });
+    case VectorOp::kShiftRights:
+      return for_each(a, dst, [&](int32_t x) { return whole(wide(x) >> shift); });
+    case VectorOp::kCopy:
+      return for_each(a, dst, [](int32_t x) { return x; });
+    case VectorOp::kDup:
+      std::ranges::fill(dst.values, whole(static_cast<uint32_t>(std::llrint(scalar))));
+      return;
+    default:
+      TW_CHECK(false, "an operation on whole numbers");
+  }
+}
+
+void select_wholes(const VectorOperand& truth, const WholeOperand& b, WholeOperand& dst) {
+  select(truth, b, dst);
+}
+
+void compare_wholes(VectorOp op, const WholeOperand& a, const WholeOperand& b, VectorOperand& dst) {
+  dst.values.resize(static_cast<size_t>(dst.rows * dst.cols));
+  compare(op, a, b, dst);
 }
 
 }  // namespace tilewright

@@ -7,16 +7,19 @@
 
 namespace tilewright {
 
-/// Row-major f32 values of a vector operand.
-struct VectorOperand {
+/// Row-major values of a vector operand.
+template <typename Number>
+struct VectorValues {
   int64_t rows = 0;
   int64_t cols = 0;
-  std::vector<float> values;
+  std::vector<Number> values;
 
   /// First element of a row; a single row stands for all.
-  const float* row(int64_t r) const { return values.data() + (rows == 1 ? 0 : r * cols); }
-  float* row(int64_t r) { return values.data() + r * cols; }
+  const Number* row(int64_t r) const { return values.data() + (rows == 1 ? 0 : r * cols); }
+  Number* row(int64_t r) { return values.data() + r * cols; }
 };
+using VectorOperand = VectorValues<float>;
+using WholeOperand = VectorValues<int32_t>;
 
 /// What a vector operation takes beside its operands: fields of the instruction.
 struct VectorScalars {
@@ -31,6 +34,14 @@ struct VectorScalars {
 /// block reductions, kGather, kSort and kMerge have the sizes that fits_vector_op() demands.
 void apply_vector_op(VectorOp op, const VectorOperand& a, const VectorOperand& b,
                      const VectorScalars& with, VectorOperand& dst);
+
+/// The same on 32-bit whole numbers, which wrap around: kAdd, kSub, kMul, kAnd, kOr, kShiftLefts,
+/// kShiftRights, kDup and kCopy.
+void apply_whole_op(VectorOp op, const WholeOperand& a, const WholeOperand& b, double scalar,
+                    WholeOperand& dst);
+/// kSelect between whole numbers, and kLess, kLessEqual and kEqual of two; truths are f32.
+void select_wholes(const VectorOperand& truth, const WholeOperand& b, WholeOperand& dst);
+void compare_wholes(VectorOp op, const WholeOperand& a, const WholeOperand& b, VectorOperand& dst);
 
 /// Whether an operand of rows x cols goes with a result of dst_rows x dst_cols; `second` says that
 /// it is b.

@@ -81,7 +81,9 @@ std::optional<std::vector<Match>> axis_matches(const Computation& computation, c
                                                int result_array) {
   const Shape& from = computation.operand(op, operand).shape;
   if (from.is_scalar() && is_array(op.shape.type)) return std::vector<Match>{};
-  if (is_elementwise(op.opcode)) {
+  const bool takes_bits =
+      op.opcode == HloOpcode::kBitcastConvert && same_dims(from, op.shape);
+  if (is_elementwise(op.opcode) || takes_bits) {
     return match_dims(counted(from.rank()), operand_array, result_array);
   }
   switch (op.opcode) {

@@ -99,6 +99,9 @@ OpRole role_of(const Computation& computation, const Op& op) {
     case HloOpcode::kDot:
     case HloOpcode::kConvolution:
       return OpRole::kCompute;
+    case HloOpcode::kBitcastConvert:
+      return same_dims(op.shape, computation.operand(op, 0).shape) ? OpRole::kLight
+                                                                   : OpRole::kOpaque;
     default:
       if (!is_elementwise(op.opcode) || is_complex(op.shape.type)) return OpRole::kOpaque;
       return is_heavy(op.opcode) ? OpRole::kHeavy : OpRole::kLight;

@@ -125,6 +125,8 @@ struct Machine {
     std::array<VectorCost, kVectorOpCount> half_cost;  ///< of types of two bytes and less
 
     const VectorCost& cost_of(VectorOp op, bool half) const {
+      if (op >= VectorOp::kAnd) op = VectorOp::kAdd;
+      if (op == VectorOp::kLessEqual || op == VectorOp::kEqual) op = VectorOp::kLess;
       if (op == VectorOp::kSelect) op = VectorOp::kMask;
       return (half ? half_cost : cost)[static_cast<size_t>(op)];
     }

@@ -7,11 +7,12 @@
 namespace tilewright {
 
 std::string_view name_of(VectorOp op) {
-  constexpr std::string_view kNames[kVectorOpCount + 1] = {
+  constexpr std::string_view kNames[] = {
       "add",       "sub",       "mul",     "max",        "min",   "div",     "adds",
       "muls",      "exp",       "ln",      "sqrt",       "rsqrt", "convert", "copy",
       "dup",       "row_sum",   "row_max", "row_argmax", "mask",  "less",    "block_sum",
-      "block_max", "block_min", "index",   "gather",     "sort",  "merge",   "select"};
+      "block_max", "block_min", "index",   "gather",     "sort",  "merge",   "select",
+      "less_equal", "equal",    "and",     "or",         "shift_lefts", "shift_rights"};
   return kNames[static_cast<int>(op)];
 }
 

@@ -36,6 +36,13 @@ enum class VectorOp : uint8_t {
   kSort,       ///< dst[r] = records (a[r][c], b[r][c]), each 32 of them sorted
   kMerge,      ///< dst[r] = a[r]'s records, each four sorted runs of `divisor` merged into one
   kSelect,     ///< dst = a != 0 ? b : dst; costs what kMask costs, a selection too
+  kLessEqual,  ///< dst = a <= b ? 1 : 0; costs what kLess costs
+  kEqual,      ///< dst = a == b ? 1 : 0; the same
+  // Of 32-bit whole numbers; each costs what kAdd costs.
+  kAnd,          ///< dst = a & b
+  kOr,           ///< dst = a | b
+  kShiftLefts,   ///< dst = a << scalar
+  kShiftRights,  ///< dst = a >> scalar, zeros from above
 };
 
 // Records of kSort and kMerge are pairs of neighbouring columns, key and payload. Sorted means keys

@@ -39,6 +39,19 @@ bool shows(const Computation& computation, const Op& op) {
          keeps_value(computation, op);
 }
 
+/// The broadcast whose elements a reduce takes, directly or in another form; -1 where it is none.
+int32_t spread_for_reduce(const Region& region, int32_t reduce) {
+  const Computation& computation = region.computation();
+  int32_t op = computation.op(reduce).operands[0];
+  while (region.role(op) == OpRole::kView || shows(computation, computation.op(op))) {
+    if (computation.op(op).opcode == HloOpcode::kBroadcast && region.role(op) != OpRole::kView) {
+      return op;
+    }
+    op = computation.op(op).operands[0];
+  }
+  return -1;
+}
+
 }  // namespace
 
 std::optional<Monoid> monoid_of(const OpGraph& graph, const Op& op) {
@@ -60,7 +73,8 @@ std::optional<Monoid> monoid_of(const OpGraph& graph, const Op& op) {
 }
 
 std::optional<DType> memory_type_of(ElementType type) {
-  return type == ElementType::kPred ? DType::kI8 : npu_type_of(type);
+  if (type == ElementType::kPred) return DType::kI8;
+  return type == ElementType::kU32 ? DType::kI32 : npu_type_of(type);
 }
 
 std::string why_not_fusible(const Region& region, int32_t index) {
@@ -82,17 +96,26 @@ std::string why_not_fusible(const Region& region, int32_t index) {
   }
   switch (region.role(index)) {
     case OpRole::kReduce: {
+      if (op.shape.type == ElementType::kU32) return refuse_type(op.shape) + " reduction";
       if (!monoid_of(region.graph(), op))
         return "it reduces by something else than a sum, maximum or minimum";
       const std::optional<double> start = region.splat(op.operands[1]);
       if (!start) return "its initial value is not a constant";
+      if (const int32_t shown = spread_for_reduce(region, index);
+          shown >= 0 && region.role(shown) == OpRole::kConstant && !region.splat(shown)) {
+        return "it takes elements of a constant more than once";
+      }
       return "";
     }
     case OpRole::kMove:
       switch (op.opcode) {
         case HloOpcode::kTranspose:
-        case HloOpcode::kSlice:
         case HloOpcode::kDynamicSlice:
+          if (computation.op(region.base(op.operands[0])).opcode == HloOpcode::kIota) {
+            return "an iota does not lie in memory element by element";
+          }
+          return "";
+        case HloOpcode::kSlice:
         case HloOpcode::kDynamicUpdateSlice:
         case HloOpcode::kConcatenate:
           return "";
@@ -108,6 +131,10 @@ std::string why_not_fusible(const Region& region, int32_t index) {
           return "";
         }
         case HloOpcode::kGather: {
+          for (const int32_t operand : op.operands) {
+            const Shape& shape = computation.op(operand).shape;
+            if (shape.type == ElementType::kU32) return refuse_type(shape) + " gather";
+          }
           const std::optional<GatherTable> table = table_of(region, index);
           if (!table) return "it gathers other parts than whole rows by one index each";
           if (table->rows * table->row_elements > kMostTableElements) {
@@ -545,12 +572,14 @@ void put_updates_last(const Region& region, const FusedOps& ops, std::vector<Fus
 namespace {
 
 /// Ops that make nothing of their own, but whose elements others of the kernel read at other
-/// places: slices that cannot see through them, and gathers from tables.
-std::vector<int32_t> copied_for_slices(const Region& region, const FusedOps& ops) {
+/// places, or one by one: slices that cannot see through them, gathers from tables, and reduces of
+/// what is spread.
+std::vector<int32_t> copied_for_readers(const Region& region, const FusedOps& ops) {
   std::vector<int32_t> copied;
   for (const int32_t op : ops.ops) {
     if (window_of(region, op)) copied.push_back(read_window(region, ops, op).memory_op);
     if (const auto table = table_of(region, op)) copied.push_back(table->op);
+    if (region.role(op) == OpRole::kReduce) copied.push_back(spread_for_reduce(region, op));
   }
   return copied;
 }
@@ -559,20 +588,21 @@ std::vector<int32_t> copied_for_slices(const Region& region, const FusedOps& ops
 
 std::vector<FusedNode> fused_nodes(const Region& region, const FusedOps& ops) {
   const Computation& computation = region.computation();
-  const std::vector<int32_t> copied = copied_for_slices(region, ops);
+  const std::vector<int32_t> copied = copied_for_readers(region, ops);
   const auto is_copied = [&](int32_t op) {
     return std::ranges::binary_search(ops.outputs, op) ||
            std::ranges::find(copied, op) != copied.end();
   };
   const auto is_inside = [&](int32_t op) { return std::ranges::binary_search(ops.ops, op); };
-  const auto source_of = [&](int32_t op) -> FusedOperand {
+  // `last`: an op to see no further than.
+  const auto source_of = [&](int32_t op, int32_t last = -1) -> FusedOperand {
     if (const std::optional<double> value = region.splat(op)) return KnownNumber{*value};
     Source source;
     while (true) {
       const bool is_free = is_inside(op) || region.role(op) == OpRole::kConstant;
       const bool passes =
           region.role(op) == OpRole::kView || (is_free && shows(computation, computation.op(op)));
-      if (!passes) break;
+      if (!passes || op == last) break;
       source.through.push_back(op);
       op = computation.op(op).operands[0];
     }
@@ -637,8 +667,10 @@ std::vector<FusedNode> fused_nodes(const Region& region, const FusedOps& ops) {
       if (!is_copied(index)) continue;
       node.operands = {source_of(op.operands[0])};
     } else {
-      const size_t count = op.opcode == HloOpcode::kReduce ? 1 : op.operands.size();
-      for (size_t i = 0; i < count; ++i) node.operands.push_back(source_of(op.operands[i]));
+      const bool reduces = op.opcode == HloOpcode::kReduce;
+      const size_t count = reduces ? 1 : op.operands.size();
+      const int32_t last = reduces ? spread_for_reduce(region, index) : -1;
+      for (size_t i = 0; i < count; ++i) node.operands.push_back(source_of(op.operands[i], last));
     }
     nodes.push_back(std::move(node));
   }

@@ -248,8 +248,8 @@ void add_step(const PlannedNest& nest, const VecStep& step, const std::vector<in
       const int64_t cols = is_table ? extents[static_cast<size_t>(table_axis_of(nest, step.a))]
                            : shape->col_strides[i] > 0 ? shape->cols
                                                        : 1;
-      const Tile tile = part_of(place_of(nest, operands[i]), type_of(nest, operands[i]),
-                                distances[i], rows, cols, shape->row_strides[i]);
+      const DType type = type_of(nest, i == 1 && step.takes_bits ? step.dst : operands[i]);
+      const Tile tile = part_of(place_of(nest, operands[i]), type, distances[i], rows, cols, shape->row_strides[i]);
       (i == 0 ? instruction.dst : i == 1 ? instruction.a : instruction.b) = tile;
     }
     list.push_back(instruction);

@@ -72,13 +72,20 @@ class Lowering {
     return transfer;
   }
 
-  /// Loads an array of the nest; returns its f32 values.
+  /// Values are f32, those of u32 the bits of an i32.
+  DType value_type(int32_t op) const {
+    const bool has_bits =
+        !is_partial(op) && region_.computation().op(op).shape.type == ElementType::kU32;
+    return has_bits ? DType::kI32 : DType::kF32;
+  }
+
+  /// Loads an array of the nest; returns its values.
   int add_load(int index, VecPart& part) {
     const NestArray& array = nest_.arrays[static_cast<size_t>(index)];
     const DType type = memory_type(array.op);
     const int raw = add_array(array.axes, type);
     part.loads.push_back(transfer_of(array, raw));
-    if (type == DType::kF32) return raw;
+    if (type == value_type(array.op)) return raw;
     const int wide = add_array(array.axes, DType::kF32);
     part.steps.push_back({VectorOp::kConvert, wide, raw});
     return wide;
@@ -104,7 +111,7 @@ class Lowering {
         std::ranges::any_of(axes, [&](int axis) { return has(sequential_, axis); });
     const bool moves_on =
         runs_on || (!sequential_.empty() && !is_late_[static_cast<size_t>(step.result)]);
-    if (type != DType::kF32 || moves_on) {
+    if (type != value_type(array.op) || moves_on) {
       stored = add_array(array.axes, type);
       part.steps.push_back({VectorOp::kConvert, stored, value});
     }
@@ -113,7 +120,7 @@ class Lowering {
 
   void add_step(const NestStep& step) {
     const NestArray& result = nest_.arrays[static_cast<size_t>(step.result)];
-    const int value = add_array(result.axes, DType::kF32);
+    const int value = add_array(result.axes, value_type(step.op));
     values_[static_cast<size_t>(step.result)] = value;
     std::vector<RecipeOperand> operands;
     // What a reduce adds up tile by tile is there for every tile.

@@ -35,9 +35,9 @@ struct RecipeUse {
 /// Whether an op's result is whole numbers, or no number.
 bool gives_whole(const Computation& computation, const Op& op);
 
-/// Writes an elementwise op as instructions on f32 tiles; truth values are 0 and 1. Where a
-/// comparison meets a NaN, it takes the two sides as equal. Temporaries are added to the program
-/// with the axes of `dst`.
+/// Writes an elementwise op as instructions on f32 tiles, and on i32 tiles where numbers are u32,
+/// which wrap around; truth values are 0 and 1. Temporaries are added to the program with the axes
+/// of `dst`.
 void add_recipe(const Op& op, const std::vector<RecipeOperand>& operands, int dst,
                 const RecipeUse& use, VecProgram& program, std::vector<VecStep>& steps);
 

@@ -28,6 +28,7 @@ struct VecStep {
   int b = -1;
   int scratch = -1;  ///< of reductions: as large as `a`
   double scalar = 0;
+  bool takes_bits = false;  ///< `a`'s bits as the type of `dst`, which is as wide
 };
 
 /// Part of an array in memory: element (i, j, ..) of the UB array's axes is `offset` +

@@ -39,6 +39,28 @@ FusionStudy::FusionStudy(const OpGraph& graph, const Machine& machine, double la
   }
 }
 
+namespace {
+
+/// Pins are about ops that kernels are made of.
+void check_pin(const FusionGraph& graph, const OpPair& pin) {
+  const auto refuse = [&](const std::string& why) {
+    throw Error(ErrorKind::kInfeasible, fmt::format("{} and {} cannot be pinned: {}",
+                                                    graph.name(pin.first), graph.name(pin.second),
+                                                    why));
+  };
+  if (pin.first == pin.second) refuse("they are one op");
+  for (const int32_t op : {pin.first, pin.second}) {
+    const std::string& name = graph.name(op);
+    if (graph.is_free(op)) refuse(name + " is made again wherever it is read");
+    if (!graph.is_node(op)) refuse(name + " is no work of a kernel");
+    if (!graph.is_fusible(op) && !graph.is_product(op)) {
+      refuse(fmt::format("{} runs by itself: {}", name, graph.why_not(op)));
+    }
+  }
+}
+
+}  // namespace
+
 GraphPlan FusionStudy::plan(const FusionPlanner& planner, const std::vector<PlanOptions>& options) {
   GraphPlan plan;
   for (size_t i = 0; i < regions_.size(); ++i) {
@@ -48,8 +70,18 @@ GraphPlan FusionStudy::plan(const FusionPlanner& planner, const std::vector<Plan
 }
 
 PlannedRegion FusionStudy::plan(const FusionPlanner& planner, size_t region,
-                                const PlanOptions& options) {
+                                const PlanOptions& wanted) {
   Planned& at = *regions_[region];
+  for (const OpPair& pin : wanted.pins) check_pin(at.graph, pin);
+  PlanOptions options = wanted;
+  if (at.exact && planner.name == std::string_view("tilewright")) options.seeds = {*at.exact};
+  PlannedRegion planned = plan_or_find(planner, at, options);
+  if (planner.name == std::string_view("exact")) at.exact = planned.plan;
+  return planned;
+}
+
+PlannedRegion FusionStudy::plan_or_find(const FusionPlanner& planner, Planned& at,
+                                        const PlanOptions& options) {
   const FusionPlanKey key = cache_ ? key_of(planner, at, options) : FusionPlanKey{};
   if (cache_) {
     if (std::optional<PlannedRegion> known = known_plan(key, at)) return *std::move(known);
@@ -76,6 +108,7 @@ FusionPlanKey FusionStudy::key_of(const FusionPlanner& planner, const Planned& a
   for (const OpPair& pair : options.vetoes) {
     settings += fmt::format(";veto={},{}", pair.first, pair.second);
   }
+  if (!options.seeds.empty()) settings += ";seeds=exact";
   return {fmt::format("{:016x}", at.cost.hash_of_region()), planner.name,
           fmt::format("{}.{}", kFusionRevision, kTimingRevision), machine_key_,
           std::move(settings)};

@@ -102,7 +102,8 @@ class FusionStudy {
   void set_cache(PlanCache* cache) { cache_ = cache; }
 
   /// Plans every region, each with its own options (none: the defaults). Error (check failed) with
-  /// the reason when a plan is not legal.
+  /// the reason when a plan is not legal, (infeasible) when a pin is about what is in no kernel.
+  /// What `exact` has planned before, `tilewright` starts from: it is never worse.
   GraphPlan plan(const FusionPlanner& planner, const std::vector<PlanOptions>& options = {});
   /// The same for one region.
   PlannedRegion plan(const FusionPlanner& planner, size_t region, const PlanOptions& options = {});
@@ -122,6 +123,7 @@ class FusionStudy {
   struct Planned;
   FusionPlanKey key_of(const FusionPlanner& planner, const Planned& at,
                        const PlanOptions& options) const;
+  PlannedRegion plan_or_find(const FusionPlanner& planner, Planned& at, const PlanOptions& options);
   std::optional<PlannedRegion> known_plan(const FusionPlanKey& key, Planned& at);
   void keep(const FusionPlanKey& key, Planned& at, const PlannedRegion& planned);
 
@@ -132,6 +134,7 @@ class FusionStudy {
     FusionGraph graph;
     RegionCost cost;
     int64_t runs = 1;
+    std::optional<FusionPlan> exact = {};  ///< the last plan of that planner
   };
   FusionCost shared_;
   std::vector<std::unique_ptr<Planned>> regions_;  // they point to each other

@@ -195,6 +195,10 @@ PlannedRegion plan_tilewright(RegionCost& cost, const PlanOptions& all_options) 
   for (const FusionPlanner& planner : fusion_planners()) {
     if (planner.plan != plan_tilewright && planner.plan != plan_fs2019) offer_seed(planner);
   }
+  for (const FusionPlan& seed : options.seeds) {
+    if (satisfies(seed, options)) limit_us = std::min(limit_us, plan_us(cost, seed));
+    best.offer(seed);
+  }
   if (!best.has_plan()) {
     const Groups groups = constrained_groups(cost, {}, options);
     best.offer(plan_of(graph, feasible_groups(cost, groups)));

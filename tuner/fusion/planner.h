@@ -34,6 +34,8 @@ struct PlanOptions {
   std::function<bool()> is_over = {};
   std::vector<OpPair> pins = {};
   std::vector<OpPair> vetoes = {};
+  /// Plans that the planner `tilewright` starts from beside those that it makes itself.
+  std::vector<FusionPlan> seeds = {};
 };
 
 /// What a planner made of a region.

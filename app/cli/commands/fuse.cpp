@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <optional>
 
 #include "app/cli/clock.h"
@@ -175,8 +178,17 @@ void FuseRun::plan_all() {
   const std::vector<NamedPair> asked = parse_pairs(study_, arguments_, "explain");
   const double most_operations = arguments_.number("check-operations", 0, 1e12);
   const auto seed = static_cast<uint64_t>(context_.globals().seed);
-  for (const FusionPlanner* planner : planners_) {
-    FuseRow& row = rows_.emplace_back();
+  rows_.resize(planners_.size());
+  std::vector<std::vector<Explained>> explained(planners_.size());
+  // `tilewright` starts from what others have found.
+  std::vector<size_t> order(planners_.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_partition(order, [&](size_t i) {
+    return planners_[i]->name != std::string_view("tilewright");
+  });
+  for (const size_t place : order) {
+    const FusionPlanner* planner = planners_[place];
+    FuseRow& row = rows_[place];
     row.planner = planner->name;
     const double begin = wall_seconds();
     const GraphPlan plan = study_.plan(*planner, timed(options, begin));
@@ -189,13 +201,16 @@ void FuseRun::plan_all() {
       row.slowest = slowest_launches(study_, plan, static_cast<size_t>(count));
     }
     for (const NamedPair& pair : asked) {
-      explained_.push_back({planner->name, explain(study_, plan, pair)});
+      explained[place].push_back({planner->name, explain(study_, plan, pair)});
     }
     const std::string& failure = row.equality.first_failure;
     if (!failure.empty()) context_.warn(fmt::format("{}: {}", planner->name, failure));
     if (!row.summary.note.empty()) {
       context_.note(fmt::format("{}: {}", planner->name, row.summary.note));
     }
+  }
+  for (std::vector<Explained>& of_planner : explained) {
+    std::ranges::move(of_planner, std::back_inserter(explained_));
   }
   if (study_.has_unknown_runs()) {
     context_.note("the trips of a loop are not known; its body counts once");
