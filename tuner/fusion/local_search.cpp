@@ -81,6 +81,7 @@ double LocalSearch::gain_of(int32_t a, int32_t b) {
   std::vector<int32_t> joined;
   std::ranges::merge(clusters_.members(a), clusters_.members(b), std::back_inserter(joined));
   ++candidates_;
+  judged_ops_ += std::ssize(joined);
   return gain_({clusters_.members(a), clusters_.members(b)}, joined);
 }
 
@@ -175,6 +176,7 @@ void LocalSearch::cut_further(std::vector<int32_t> group, Groups& groups) {
   for (size_t first = step; first < group.size() && !is_exhausted(); first += step) {
     auto [early, late] = cut_group(graph, group, first);
     ++candidates_;
+    judged_ops_ += std::ssize(group);
     const double gain = -gain_({early, late}, group);
     if (gain <= best) continue;
     best = gain;

@@ -30,8 +30,11 @@ JoinGain simulated_gain(RegionCost& cost, SeenKernels& seen);
 /// anything. Deterministic.
 class LocalSearch {
  public:
-  /// Ends when `seen`, to which the gain adds, holds so many kernels, or when `is_over` (none:
-  /// never) says so.
+  /// Bounds the time that kernels of thousands of ops take.
+  static constexpr int64_t kMostJudgedOps = 2'000'000;
+
+  /// Ends when `seen`, to which the gain adds, holds so many kernels, when its candidates have had
+  /// kMostJudgedOps together, or when `is_over` (none: never) says so.
   LocalSearch(Clusters clusters, JoinGain gain, const SeenKernels& seen, int64_t budget,
               std::function<bool()> is_over = {});
 
@@ -44,7 +47,10 @@ class LocalSearch {
 
   const Clusters& clusters() const { return clusters_; }
   int64_t candidates() const { return candidates_; }
-  bool is_exhausted() const { return std::ssize(*seen_) >= budget_ || (is_over_ && is_over_()); }
+  bool is_exhausted() const {
+    return std::ssize(*seen_) >= budget_ || judged_ops_ >= kMostJudgedOps ||
+           (is_over_ && is_over_());
+  }
 
  private:
   using Pair = std::pair<int32_t, int32_t>;
@@ -62,6 +68,7 @@ class LocalSearch {
   int64_t budget_ = 0;
   std::function<bool()> is_over_;
   int64_t candidates_ = 0;
+  int64_t judged_ops_ = 0;  ///< of all candidates
   std::set<std::pair<double, Pair>> queue_;                     // (-gain, clusters)
   std::vector<std::vector<std::pair<int32_t, double>>> pairs_;  // by cluster: (other, gain)
 };

@@ -19,6 +19,27 @@ constexpr double kOverlap = 0.95;
 /// Vector instructions of an elementwise op that is no single one.
 constexpr double kHeavyInstructions = 10;
 
+/// Where ops of a list are in it, as long as it lives: -1 where they are not.
+class Places {
+ public:
+  /// `room`: -1 for every op of the region.
+  Places(std::vector<int32_t>& room, const std::vector<int32_t>& ops) : room_(room), ops_(ops) {
+    for (size_t i = 0; i < ops.size(); ++i) at(ops[i]) = static_cast<int32_t>(i);
+  }
+  ~Places() {
+    for (const int32_t op : ops_) at(op) = -1;
+  }
+  Places(const Places&) = delete;
+  Places& operator=(const Places&) = delete;
+  int32_t of(int32_t op) const { return room_[static_cast<size_t>(op)]; }
+
+ private:
+  int32_t& at(int32_t op) { return room_[static_cast<size_t>(op)]; }
+
+  std::vector<int32_t>& room_;
+  const std::vector<int32_t>& ops_;
+};
+
 class PriorityFusion {
  public:
   explicit PriorityFusion(RegionCost& cost);
@@ -53,6 +74,7 @@ class PriorityFusion {
   std::vector<std::set<int32_t>> consumers_;    // by root: fusions that read it
   std::vector<double> priorities_;              // by root
   std::set<std::pair<double, int32_t>> queue_;  // (-priority, root)
+  mutable std::vector<int32_t> places_;         // room of Places, by op
   int64_t candidates_ = 0;
 };
 
@@ -64,6 +86,7 @@ PriorityFusion::PriorityFusion(RegionCost& cost)
            static_cast<double>(bytes_of(DType::kF32)) * machine.cores.clock_mhz;
   const auto count = static_cast<size_t>(graph_.size());
   fusions_.resize(count);
+  places_.assign(count, -1);
   consumers_.resize(count);
   priorities_.assign(count, 0);
   for (int32_t op = 0; op < graph_.size(); ++op) {
@@ -95,9 +118,10 @@ bool PriorityFusion::is_epilogue(int32_t root, const std::vector<int32_t>& ops) 
 
 std::vector<int32_t> PriorityFusion::inputs_of(const std::vector<int32_t>& ops) const {
   std::vector<int32_t> inputs;
+  const Places places(places_, ops);
   for (const int32_t op : ops) {
     for (const int32_t input : region_.inputs(op)) {
-      if (!std::ranges::binary_search(ops, input)) inputs.push_back(input);
+      if (places.of(input) < 0) inputs.push_back(input);
     }
   }
   std::ranges::sort(inputs);
@@ -116,6 +140,7 @@ double PriorityFusion::time_of(const std::vector<int32_t>& ops) const {
   for (const int32_t input : inputs_of(ops)) {
     if (input != region_.in_place(root)) bytes += static_cast<double>(region_.bytes(input));
   }
+  const Places places(places_, ops);
   std::vector<double> calls(ops.size(), 0);
   calls.back() = written;
   double work = 0;
@@ -129,9 +154,9 @@ double PriorityFusion::time_of(const std::vector<int32_t>& ops) const {
     }
     work += role == OpRole::kHeavy ? kHeavyInstructions * below : below;
     for (const int32_t input : region_.inputs(ops[i])) {
-      const auto found = std::ranges::lower_bound(ops, input);
-      if (found == ops.end() || *found != input) continue;
-      double& asked = calls[static_cast<size_t>(found - ops.begin())];
+      const int32_t place = places.of(input);
+      if (place < 0) continue;
+      double& asked = calls[static_cast<size_t>(place)];
       asked = std::max(asked, below);
     }
   }
