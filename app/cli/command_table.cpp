@@ -470,7 +470,8 @@ Command fuse_entry() {
   command.details =
       "Reads an XLA HLO text module, or takes a layer of a model, plans every region of it\n"
       "(loop bodies by themselves) and compares the plans on the simulated machine\n"
-      "(docs/fusion.md). Compute ops cost the same in all of them.\n";
+      "(docs/fusion.md). Compute ops cost the same in all of them. --csv prints one table: the\n"
+      "costs, or what --sweep or --slowest asks for.\n";
   command.positionals = {{"GRAPH", "an XLA HLO text module; or a model, or its config.json"}};
   command.options = {
       {"planner", 0, "NAME", "",

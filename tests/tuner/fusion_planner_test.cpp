@@ -274,6 +274,18 @@ TEST(ExactPlanner, ProvesTheBestPlanOfAModelLayer) {
   EXPECT_LE(searched.estimated_us, exact.estimated_us * 1.03);
 }
 
+TEST(FusionStudy, SearchIsNeverWorseThanWhatExactHasFoundBefore) {
+  for (uint64_t seed = 1; seed <= 6; ++seed) {
+    const OpGraph graph = prepared_for_fusion(parse_hlo(random_module(seed, 40), "m.hlo"));
+    const Machine machine = load_machine("ascend-910b2");
+    FusionStudy study(graph, machine, 2);
+    const double exact = study.summarize(study.plan(find_fusion_planner("exact"))).time_us;
+    const double searched =
+        study.summarize(study.plan(find_fusion_planner("tilewright"))).time_us;
+    EXPECT_LE(searched, exact + 1e-9) << seed;
+  }
+}
+
 TEST(ExactPlanner, SaysWhatNoPlanGoesBelowWhereItEndsEarly) {
   PlanOptions few;
   few.exact_kernels = 10;

@@ -277,6 +277,7 @@ void FuseRun::print() const {
     print_json();
   } else if (context_.globals().csv) {
     context_.print_table(arguments_.has("slowest") ? fuse_launch_table(rows_)
+                         : arguments_.has("sweep") ? fuse_sweep_table(sweep_)
                                                    : fuse_cost_table(rows_));
   } else {
     print_text();
