@@ -151,6 +151,7 @@ Json fuse_json(const std::vector<FuseRow>& rows) {
                        {"compared_reduced", row.equality.reduced},
                        {"not_compared", row.equality.left_out()},
                        {"estimated_only", summary.unsimulated}};
+    if (row.equality.whole_error) json["whole_graph_error"] = *row.equality.whole_error;
     json["cost_model_error"] = {{"median", row.error.median}, {"p95", row.error.p95}};
     for (const FuseLaunch& launch : row.slowest) json["slowest"].push_back(launch_json(launch));
     if (!summary.note.empty()) json["note"] = summary.note;

@@ -146,19 +146,24 @@ std::vector<uint8_t> bytes_of_value(const Tensor& tensor, const Value& value) {
   return write_tensor(tensor, floats_of(value));
 }
 
-/// The numbers of an array of that type.
-std::vector<double> numbers_of(const Tensor& tensor, ElementType type,
-                               const std::vector<uint8_t>& bytes) {
+/// The array that a tensor holds.
+Value value_of_bytes(const Tensor& tensor, const Shape& shape, const std::vector<uint8_t>& bytes) {
+  Value value(array_shape(shape.type, shape.dims));
+  const std::span<Element> out = value.writable();
+  const auto put = [&](size_t i, double number) {
+    out[i] = is_float(shape.type) ? element_of(number) : element_of(static_cast<int64_t>(number));
+  };
   if (tensor.type != DType::kI32) {
     const std::vector<float> floats = read_tensor(tensor, bytes);
-    return {floats.begin(), floats.end()};
+    for (size_t i = 0; i < out.size(); ++i) put(i, static_cast<double>(floats[i]));
+    return value;
   }
-  std::vector<double> numbers;
-  for (const int32_t whole : read_whole_tensor(tensor, bytes)) {
-    numbers.push_back(type == ElementType::kU32 ? static_cast<double>(static_cast<uint32_t>(whole))
-                                                : static_cast<double>(whole));
+  const std::vector<int32_t> wholes = read_whole_tensor(tensor, bytes);
+  for (size_t i = 0; i < out.size(); ++i) {
+    put(i, shape.type == ElementType::kU32 ? static_cast<double>(static_cast<uint32_t>(wholes[i]))
+                                           : static_cast<double>(wholes[i]));
   }
-  return numbers;
+  return value;
 }
 
 /// Most that rounding to a 16-bit float is off, with some room for several.
@@ -188,7 +193,7 @@ std::vector<double> stored_relative(const Region& region, const FusedKernel& ker
 /// may jump. An element may also be what `stated` has, the result in the graph's own types, if that
 /// is given: there a number may leave the range of its type, or cancel with others.
 void compare(const std::string& name, const Value& expected, const Value* stated,
-             const std::vector<double>& got, double relative, const Value& slack,
+             const Value& got, double relative, const Value& slack,
              CheckResult& result) {
   double largest = 0;
   for (int64_t i = 0; i < expected.size(); ++i) {
@@ -197,7 +202,7 @@ void compare(const std::string& name, const Value& expected, const Value* stated
   }
   for (int64_t i = 0; i < expected.size(); ++i) {
     const double want = element(expected, i);
-    const double is = got[static_cast<size_t>(i)];
+    const double is = element(got, i);
     ++result.elements;
     const bool both_nan = std::isnan(want) && std::isnan(is);
     if (want == is || both_nan) continue;
@@ -321,12 +326,9 @@ KernelGraph graph_of(const Region& region, const FusedOps& ops) {
   return result;
 }
 
-CheckResult check_fused_kernel(const Region& region, const FusedKernel& kernel,
-                               const Machine& machine, uint64_t seed, double relative) {
-  const KernelGraph alone = graph_of(region, kernel.ops);
-  const std::vector<Value> inputs = make_inputs(alone.graph, seed);
-  const SlackResult reference =
-      interpret_with_slack(alone.graph, inputs, relative, stored_relative(region, kernel, alone));
+std::vector<Value> run_fused_kernel(const Region& region, const FusedKernel& kernel,
+                                    const Machine& machine, const KernelGraph& alone,
+                                    const std::vector<Value>& inputs) {
   const FusedLaunch built =
       build_fused_launch(region, kernel, machine, starts_of(region, kernel.ops, alone, inputs));
   GmImage image = make_image(built.launch);
@@ -346,7 +348,7 @@ CheckResult check_fused_kernel(const Region& region, const FusedKernel& kernel,
     const auto tensor = static_cast<size_t>(entry.second);
     const KernelGraph constant = graph_of(region, {{entry.first}, {entry.first}});
     // What it is made of may be unknown: then it is the same as in the kernel's own graph.
-    std::vector<Value> unknown = make_inputs(constant.graph, seed);
+    std::vector<Value> unknown = make_inputs(constant.graph, 0);
     for (size_t i = 0; i < unknown.size(); ++i) {
       const auto input = std::ranges::find(alone.inputs, constant.inputs[i]);
       if (input == alone.inputs.end()) continue;
@@ -363,21 +365,33 @@ CheckResult check_fused_kernel(const Region& region, const FusedKernel& kernel,
     }
   }
   run_functional(built.launch, machine, image);
+  std::vector<Value> results;
+  for (const int32_t op : kernel.ops.outputs) {
+    const auto tensor = static_cast<size_t>(built.tensors.at(op));
+    results.push_back(value_of_bytes(built.launch.tensors[tensor],
+                                     region.computation().op(op).shape, image[tensor]));
+  }
+  return results;
+}
+
+CheckResult check_fused_kernel(const Region& region, const FusedKernel& kernel,
+                               const Machine& machine, uint64_t seed, double relative) {
+  const KernelGraph alone = graph_of(region, kernel.ops);
+  const std::vector<Value> inputs = make_inputs(alone.graph, seed);
+  const SlackResult reference =
+      interpret_with_slack(alone.graph, inputs, relative, stored_relative(region, kernel, alone));
+  const std::vector<Value> results = run_fused_kernel(region, kernel, machine, alone, inputs);
   const auto compare_outputs = [&](const std::vector<Value>& slack, const Value* stated) {
     CheckResult result;
     result.ok = true;
     for (size_t i = 0; i < kernel.ops.outputs.size(); ++i) {
-      const int32_t op = kernel.ops.outputs[i];
-      const auto tensor = static_cast<size_t>(built.tensors.at(op));
-      const Op& made = region.computation().op(op);
-      const std::vector<double> got =
-          numbers_of(built.launch.tensors[tensor], made.shape.type, image[tensor]);
+      const Op& made = region.computation().op(kernel.ops.outputs[i]);
       const double least = is_narrow_float(made.shape.type) ? kNarrowRelative : relative;
       // Bits are right or wrong.
       const double allowed = made.shape.type == ElementType::kU32
                                  ? 0
                                  : std::max({relative, least, reference.relative[i]});
-      compare(made.name, reference.result.parts()[i], stated ? &stated->parts()[i] : nullptr, got,
+      compare(made.name, reference.result.parts()[i], stated ? &stated->parts()[i] : nullptr, results[i],
               allowed, slack[i], result);
     }
     return result;

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "core/graph/op_graph.h"
+#include "core/graph/value.h"
 #include "kernels/fused/fused_kernel.h"
 #include "kernels/kernel.h"
 
@@ -17,6 +18,11 @@ struct KernelGraph {
   std::vector<int32_t> sources = {};
 };
 KernelGraph graph_of(const Region& region, const FusedOps& ops);
+
+/// What a kernel leaves, by output, when its launch runs on these inputs of its own graph.
+std::vector<Value> run_fused_kernel(const Region& region, const FusedKernel& kernel,
+                                    const Machine& machine, const KernelGraph& alone,
+                                    const std::vector<Value>& inputs);
 
 /// Runs the kernel's launch on made-up inputs and compares what it leaves with what the interpreter
 /// computes exactly from the same inputs. An element may be off by `relative` of the largest in its

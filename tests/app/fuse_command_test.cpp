@@ -58,6 +58,7 @@ TEST(FuseCommand, ComparesPlanners) {
       EXPECT_TRUE(planner.contains(key)) << key;
     }
     EXPECT_EQ(planner["equal_to_reference"], "full") << planner["planner"];
+    EXPECT_LT(planner["whole_graph_error"], 1e-5) << planner["planner"];
     EXPECT_EQ(planner["launches"]["total"], planner["launches"]["memory"].get<int64_t>() + 1);
     if (planner["planner"] == "tilewright") best = planner["time_us"];
   }

@@ -274,6 +274,62 @@ TEST(ExactPlanner, ProvesTheBestPlanOfAModelLayer) {
   EXPECT_LE(searched.estimated_us, exact.estimated_us * 1.03);
 }
 
+TEST(FusionStudy, RunsAWholeGraphByItsKernels) {
+  // Attention with its scores' softmax, an update of a cache in place, a loop, and two results.
+  const std::string text = R"(HloModule m
+sum { a = f32[] parameter(0) b = f32[] parameter(1) ROOT r = f32[] add(a, b) }
+larger { a = f32[] parameter(0) b = f32[] parameter(1) ROOT r = f32[] maximum(a, b) }
+halve {
+  s = (s32[], f32[24,16]) parameter(0)
+  i = s32[] get-tuple-element(s), index=0
+  x = f32[24,16] get-tuple-element(s), index=1
+  one = s32[] constant(1)
+  n = s32[] add(i, one)
+  h = f32[] constant(0.5)
+  hh = f32[24,16] broadcast(h), dimensions={}
+  y = f32[24,16] multiply(x, hh)
+  ROOT t = (s32[], f32[24,16]) tuple(n, y)
+}
+below {
+  s = (s32[], f32[24,16]) parameter(0)
+  i = s32[] get-tuple-element(s), index=0
+  three = s32[] constant(3)
+  ROOT c = pred[] compare(i, three), direction=LT
+}
+ENTRY e {
+  q = f32[24,16] parameter(0)
+  cache = f32[40,16] parameter(1)
+  new = f32[2,16] parameter(2)
+  zero = s32[] constant(0)
+  at = s32[] constant(30)
+  k = f32[40,16] dynamic-update-slice(cache, new, at, zero)
+  first = (s32[], f32[24,16]) tuple(zero, q)
+  loop = (s32[], f32[24,16]) while(first), condition=below, body=halve
+  small = f32[24,16] get-tuple-element(loop), index=1
+  s = f32[24,40] dot(small, k), lhs_contracting_dims={1}, rhs_contracting_dims={1}
+  low = f32[] constant(-inf)
+  nought = f32[] constant(0)
+  m = f32[24] reduce(s, low), dimensions={1}, to_apply=larger
+  mm = f32[24,40] broadcast(m), dimensions={0}
+  d = f32[24,40] subtract(s, mm)
+  e = f32[24,40] exponential(d)
+  t = f32[24] reduce(e, nought), dimensions={1}, to_apply=sum
+  tt = f32[24,40] broadcast(t), dimensions={0}
+  p = f32[24,40] divide(e, tt)
+  o = f32[24,16] dot(p, k), lhs_contracting_dims={1}, rhs_contracting_dims={0}
+  y = f32[24,16] add(o, q)
+  ROOT r = (f32[24,16], f32[40,16]) tuple(y, k)
+})";
+  const OpGraph graph = prepared_for_fusion(parse_hlo(text, "m.hlo"));
+  const Machine machine = load_machine("ascend-910b2");
+  for (const FusionPlanner& planner : fusion_planners()) {
+    FusionStudy study(graph, machine, 2);
+    const EqualityCheck check = study.check(study.plan(planner), 1e7, 3);
+    ASSERT_TRUE(check.whole_error.has_value()) << planner.name;
+    EXPECT_LT(*check.whole_error, 1e-4) << planner.name;
+  }
+}
+
 TEST(FusionStudy, SearchIsNeverWorseThanWhatExactHasFoundBefore) {
   for (uint64_t seed = 1; seed <= 6; ++seed) {
     const OpGraph graph = prepared_for_fusion(parse_hlo(random_module(seed, 40), "m.hlo"));

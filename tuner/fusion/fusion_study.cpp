@@ -9,9 +9,12 @@
 
 #include "core/base/error.h"
 #include "core/base/statistics.h"
+#include "core/graph/interpreter.h"
+#include "core/graph/interpreter_work.h"
 #include "kernels/fused/fused_check.h"
 #include "kernels/fused/reduced_check.h"
 #include "simulator/timing.h"
+#include "tuner/fusion/run_plan.h"
 
 namespace tilewright {
 
@@ -31,7 +34,7 @@ std::string EqualityCheck::verdict() const {
 
 FusionStudy::FusionStudy(const OpGraph& graph, const Machine& machine, double launch_us,
                          bool fuses_products)
-    : shared_(machine, launch_us), machine_key_(machine.fingerprint()) {
+    : graph_(&graph), shared_(machine, launch_us), machine_key_(machine.fingerprint()) {
   for (const RegionRuns& runs : region_runs(graph)) {
     regions_.push_back(std::make_unique<Planned>(graph, runs.computation, shared_, fuses_products));
     regions_.back()->runs = runs.runs.value_or(1);
@@ -137,6 +140,37 @@ void FusionStudy::keep(const FusionPlanKey& key, Planned& at, const PlannedRegio
   for (const FusedOps& kernel : planned.plan.kernels) kept.known.push_back(at.cost.known(kernel));
   cache_->keep(key, kept);
 }
+
+namespace {
+
+/// A whole graph is run where the interpreter takes at most so many bytes.
+constexpr double kMostWholeBytes = 256.0 * 1024 * 1024;
+
+/// The most that an element is off, as a share of the largest of its array. What is no number in
+/// both is not off.
+double worst_share(const Value& expected, const Value& got) {
+  double worst = 0;
+  if (expected.shape().is_tuple()) {
+    for (size_t i = 0; i < expected.parts().size(); ++i) {
+      worst = std::max(worst, worst_share(expected.parts()[i], got.parts()[i]));
+    }
+    return worst;
+  }
+  if (!is_array(expected.shape().type)) return 0;
+  const auto number = [](const Value& value, int64_t i) {
+    return is_float(value.shape().type) ? value.number(i) : static_cast<double>(value.integer(i));
+  };
+  double largest = 0, most = 0;
+  for (int64_t i = 0; i < expected.size(); ++i) {
+    const double want = number(expected, i);
+    const double off = std::abs(want - number(got, i));
+    if (std::isfinite(want)) largest = std::max(largest, std::abs(want));
+    if (std::isfinite(off)) most = std::max(most, off);
+  }
+  return largest > 0 ? most / largest : most;
+}
+
+}  // namespace
 
 PlanCosts FusionStudy::costs(const GraphPlan& plan) {
   PlanCosts costs(plan.size());
@@ -273,7 +307,31 @@ EqualityCheck FusionStudy::check(const GraphPlan& plan, double most_operations, 
       }
     }
   }
+  const InterpreterWork work = interpreter_work(*graph_);
+  if (work.flops <= kFullChecks * most_operations && work.bytes <= kMostWholeBytes) {
+    check.whole_error = whole_error(plan, seed);
+  }
   return check;
+}
+
+std::optional<double> FusionStudy::whole_error(const GraphPlan& plan, uint64_t seed) {
+  size_t entry = 0;
+  while (entry < regions_.size() &&
+         &regions_[entry]->region.computation() != &graph_->entry_computation()) {
+    ++entry;
+  }
+  if (entry == regions_.size()) return std::nullopt;
+  try {
+    const std::vector<Value> inputs = make_inputs(*graph_, seed);
+    const Value expected = interpret(*graph_, inputs);
+    const Value got =
+        run_plan(regions_[entry]->graph, plan[entry].plan, shared_.machine(), inputs);
+    return worst_share(expected, got);
+  } catch (const Error& error) {
+    // An op that the interpreter does not know, or numbers that it refuses.
+    if (error.kind() != ErrorKind::kUsage) throw;
+    return std::nullopt;
+  }
 }
 
 }  // namespace tilewright

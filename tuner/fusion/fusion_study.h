@@ -52,6 +52,9 @@ struct EqualityCheck {
   int64_t checked = 0;  ///< at their own shapes
   int64_t reduced = 0;  ///< at smaller ones with the same decisions (reduced_check.h)
   std::string first_failure = {};
+  /// Of the whole graph run by its kernels, where it is small: the most that an element is off, as a
+  /// share of the largest in its array. It grows with what follows on each other.
+  std::optional<double> whole_error = {};
   /// Compared in neither way.
   int64_t left_out() const { return kernels - checked - reduced; }
   /// "full", "reduced" where some kernels were compared at smaller shapes or left out, or "no".
@@ -116,11 +119,13 @@ class FusionStudy {
   PlanSummary summarize(const GraphPlan& plan, const PlanCosts& costs);
   CostError cost_error(const GraphPlan& plan);
   /// Runs the distinct kernels that take the interpreter at most so many operations, and all of
-  /// them together some times that, at their own shapes, the others at smaller ones.
+  /// them together some times that, at their own shapes, the others at smaller ones; and the whole
+  /// graph where that takes no more and 256 MiB.
   EqualityCheck check(const GraphPlan& plan, double most_operations, uint64_t seed);
 
  private:
   struct Planned;
+  std::optional<double> whole_error(const GraphPlan& plan, uint64_t seed);
   FusionPlanKey key_of(const FusionPlanner& planner, const Planned& at,
                        const PlanOptions& options) const;
   PlannedRegion plan_or_find(const FusionPlanner& planner, Planned& at, const PlanOptions& options);
@@ -136,6 +141,7 @@ class FusionStudy {
     int64_t runs = 1;
     std::optional<FusionPlan> exact = {};  ///< the last plan of that planner
   };
+  const OpGraph* graph_;
   FusionCost shared_;
   std::vector<std::unique_ptr<Planned>> regions_;  // they point to each other
   bool has_unknown_runs_ = false;
