@@ -120,7 +120,7 @@ class FusionStudy {
   CostError cost_error(const GraphPlan& plan);
   /// Runs the distinct kernels that take the interpreter at most so many operations, and all of
   /// them together some times that, at their own shapes, the others at smaller ones; and the whole
-  /// graph where that takes no more and 256 MiB.
+  /// graph where that takes no more and 1 GiB.
   EqualityCheck check(const GraphPlan& plan, double most_operations, uint64_t seed);
 
  private:

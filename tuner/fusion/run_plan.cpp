@@ -3,7 +3,6 @@
 #include <map>
 #include <utility>
 
-#include "core/graph/interpreter.h"
 #include "kernels/fused/fused_check.h"
 
 namespace tilewright {
@@ -13,8 +12,12 @@ namespace {
 class PlanRun {
  public:
   PlanRun(const FusionGraph& graph, const FusionPlan& plan, const Machine& machine,
-          const std::vector<Value>& inputs)
-      : graph_(graph), region_(graph.region()), plan_(plan), machine_(machine) {
+          const std::vector<Value>& inputs, const UnknownValue& unknown)
+      : graph_(graph),
+        region_(graph.region()),
+        plan_(plan),
+        machine_(machine),
+        options_{.arithmetic = Arithmetic::kStated, .unknown = unknown} {
     const std::vector<int32_t>& parameters = region_.computation().parameters;
     for (size_t i = 0; i < parameters.size(); ++i) values_.emplace(parameters[i], inputs[i]);
   }
@@ -51,8 +54,7 @@ class PlanRun {
   const Value& value(int32_t op) {
     if (const auto known = values_.find(op); known != values_.end()) return known->second;
     const KernelGraph alone = graph_of(region_, {{op}, {op}});
-    const Value made =
-        interpret(alone.graph, values_of(alone), {.arithmetic = Arithmetic::kStated});
+    const Value made = interpret(alone.graph, values_of(alone), options_);
     return values_.emplace(op, made.parts().front()).first->second;
   }
 
@@ -60,14 +62,15 @@ class PlanRun {
   const Region& region_;
   const FusionPlan& plan_;
   const Machine& machine_;
+  const InterpreterOptions options_;
   std::map<int32_t, Value> values_;  // by op
 };
 
 }  // namespace
 
 Value run_plan(const FusionGraph& graph, const FusionPlan& plan, const Machine& machine,
-               const std::vector<Value>& inputs) {
-  return PlanRun(graph, plan, machine, inputs).result();
+               const std::vector<Value>& inputs, const UnknownValue& unknown) {
+  return PlanRun(graph, plan, machine, inputs, unknown).result();
 }
 
 }  // namespace tilewright
