@@ -49,12 +49,12 @@ TEST_F(TrialsTest, KeepsEverythingARunTriedInOrderWithItsProposer) {
 TEST_F(TrialsTest, AreCountedByProblemOverAllPartsOfARun) {
   Store store = with_run();
   const auto looked = [](int64_t m) {
-    MeasurementKey key = TrialsTest::key(m);
+    MeasurementKey key = TrialsTest::key(static_cast<int>(m));
     key.evaluator = "sim/1/fast";
     return key;
   };
   const auto other = [](int64_t m, const char* config) {
-    MeasurementKey key = TrialsTest::key(m);
+    MeasurementKey key = TrialsTest::key(static_cast<int>(m));
     key.config = config;
     return key;
   };
