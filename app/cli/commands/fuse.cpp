@@ -183,7 +183,7 @@ void FuseRun::plan_all() {
   // `tilewright` starts from what others have found.
   std::vector<size_t> order(planners_.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::ranges::stable_partition(order, [&](size_t i) {
+  std::stable_partition(order.begin(), order.end(), [&](size_t i) {
     return planners_[i]->name != std::string_view("tilewright");
   });
   for (const size_t place : order) {
