@@ -224,15 +224,14 @@ std::vector<bool> read_once(const Computation& computation) {
   for (const Op& op : computation.ops) {
     for (const int32_t operand : op.operands) ++readers[static_cast<size_t>(operand)];
   }
-  ++readers[static_cast<size_t>(computation.root)];
+  readers[static_cast<size_t>(computation.root)] += 2;
   std::vector<bool> once;
   for (const int count : readers) once.push_back(count == 1);
   return once;
 }
 
 void exchange_dots(Computation& computation) {
-  std::vector<bool> is_read_once = read_once(computation);
-  is_read_once[static_cast<size_t>(computation.root)] = false;
+  const std::vector<bool> is_read_once = read_once(computation);
   Rebuild rebuild(computation);
   rebuild.run([&](Op op) {  // every op keeps its number
     if (is_free(op, HloOpcode::kTranspose) &&

@@ -330,6 +330,19 @@ ENTRY e {
   }
 }
 
+TEST(FusionStudy, TakesNoNumberOnBothSidesForEqual) {
+  const OpGraph graph = prepared_for_fusion(
+      parse_hlo("HloModule m\nENTRY e {\n x = f32[40,50] parameter(0)\n l = f32[40,50] log(x)\n"
+                " c = f32[] constant(200)\n cc = f32[40,50] broadcast(c), dimensions={}\n"
+                " m = f32[40,50] multiply(x, cc)\n e = f32[40,50] exponential(m)\n"
+                " ROOT t = (f32[40,50], f32[40,50]) tuple(l, e)\n}\n",
+                "m.hlo"));
+  FusionStudy study(graph, load_machine("ascend-910b2"), 2);
+  const EqualityCheck check = study.check(study.plan(find_fusion_planner("none")), 1e7, 3);
+  ASSERT_TRUE(check.whole_error.has_value());
+  EXPECT_LT(*check.whole_error, 1e-3);
+}
+
 TEST(FusionStudy, SearchIsNeverWorseThanWhatExactHasFoundBefore) {
   for (uint64_t seed = 1; seed <= 6; ++seed) {
     const OpGraph graph = prepared_for_fusion(parse_hlo(random_module(seed, 40), "m.hlo"));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <set>
 
@@ -11,6 +12,7 @@
 #include "core/base/statistics.h"
 #include "core/graph/interpreter.h"
 #include "core/graph/interpreter_work.h"
+#include "core/graph/number_format.h"
 #include "kernels/fused/fused_check.h"
 #include "kernels/fused/reduced_check.h"
 #include "simulator/timing.h"
@@ -146,8 +148,8 @@ namespace {
 /// A whole graph is run where the interpreter takes at most so many bytes: its elements have 8.
 constexpr double kMostWholeBytes = 1024.0 * 1024 * 1024;
 
-/// The most that an element is off, as a share of the largest of its array. What is no number in
-/// both is not off.
+/// The most that an element is off, as a share of the largest of its array; infinity where one side
+/// has no number, or none that its type holds, and the other has one.
 double worst_share(const Value& expected, const Value& got) {
   double worst = 0;
   if (expected.shape().is_tuple()) {
@@ -162,10 +164,14 @@ double worst_share(const Value& expected, const Value& got) {
   };
   double largest = 0, most = 0;
   for (int64_t i = 0; i < expected.size(); ++i) {
-    const double want = number(expected, i);
-    const double off = std::abs(want - number(got, i));
+    const ElementType type = expected.shape().type;
+    const double exact = number(expected, i);
+    const double want = is_float(type) ? round_to(type, exact) : exact;
+    const double is = number(got, i);
     if (std::isfinite(want)) largest = std::max(largest, std::abs(want));
-    if (std::isfinite(off)) most = std::max(most, off);
+    if (want == is || (std::isnan(want) && std::isnan(is))) continue;
+    const double off = std::abs(want - is);
+    most = std::max(most, std::isnan(off) ? std::numeric_limits<double>::infinity() : off);
   }
   return largest > 0 ? most / largest : most;
 }
