@@ -11,124 +11,10 @@
 
 #include "core/base/error.h"
 #include "kernels/fused/fused_ops.h"
+#include "kernels/fused/recipe_writer.h"
+#include "kernels/fused/recipes_bits.h"
 
 namespace tilewright {
-
-namespace {
-
-/// Writes instructions; every method leaves its result in `dst`, which may be an operand.
-class RecipeWriter {
- public:
-  RecipeWriter(int dst, VecProgram& program, std::vector<VecStep>& steps)
-      : dst_(dst), program_(program), steps_(steps) {}
-
-  int temporary() {
-    program_.arrays.push_back({program_.arrays[static_cast<size_t>(dst_)].axes, DType::kF32});
-    return static_cast<int>(program_.arrays.size()) - 1;
-  }
-  int whole_temporary() {
-    program_.arrays.push_back({program_.arrays[static_cast<size_t>(dst_)].axes, DType::kI32});
-    return static_cast<int>(program_.arrays.size()) - 1;
-  }
-  void put(VectorOp op, int dst, int a = -1, int b = -1, double scalar = 0) {
-    steps_.push_back({op, dst, a, b, -1, scalar});
-  }
-  /// The operand as an array: of a number one of a single element.
-  int array_of(const RecipeOperand& operand) {
-    if (!operand.is_fixed()) return operand.array;
-    program_.arrays.push_back({{}, DType::kF32});
-    const int filled = static_cast<int>(program_.arrays.size()) - 1;
-    put(VectorOp::kDup, filled, -1, -1, operand.value);
-    return filled;
-  }
-  /// An operation whose operands may be exchanged: the one that serves many places comes second.
-  void put_either_way(VectorOp op, int to, int a, int b) {
-    if (axes_of(a).size() < axes_of(b).size()) std::swap(a, b);
-    put(op, to, a, b);
-  }
-
-  void add(const RecipeOperand& a, const RecipeOperand& b, int to) {
-    if (a.is_fixed()) return add(b, a, to);
-    if (b.is_fixed()) return put(VectorOp::kAdds, to, array_of(a), -1, b.value);
-    put_either_way(VectorOp::kAdd, to, a.array, b.array);
-  }
-  void multiply(const RecipeOperand& a, const RecipeOperand& b, int to) {
-    if (a.is_fixed()) return multiply(b, a, to);
-    if (b.is_fixed()) return put(VectorOp::kMuls, to, array_of(a), -1, b.value);
-    put_either_way(VectorOp::kMul, to, a.array, b.array);
-  }
-  void subtract(const RecipeOperand& a, const RecipeOperand& b, int to) {
-    if (b.is_fixed()) return put(VectorOp::kAdds, to, array_of(a), -1, -b.value);
-    if (a.is_fixed()) {
-      put(VectorOp::kMuls, to, b.array, -1, -1);
-      return put(VectorOp::kAdds, to, to, -1, a.value);
-    }
-    put(VectorOp::kSub, to, a.array, b.array);
-  }
-  void divide(const RecipeOperand& a, const RecipeOperand& b, int to) {
-    put(VectorOp::kDiv, to, array_of(a), array_of(b));
-  }
-  /// The same within 1.5 units in the last place. A divisor that serves many places is inverted once
-  /// for all of them: a product takes half the time of a quotient.
-  void divide_nearly(const RecipeOperand& a, const RecipeOperand& b, int to) {
-    const auto inverse = static_cast<float>(1 / b.value);
-    if (b.is_fixed() && !a.is_fixed() && std::isnormal(inverse)) {
-      return put(VectorOp::kMuls, to, a.array, -1, 1 / b.value);
-    }
-    if (b.is_fixed() || axes_of(b.array).size() >= axes_of(to).size()) return divide(a, b, to);
-    program_.arrays.push_back({axes_of(b.array), DType::kF32});
-    const int inverted = static_cast<int>(program_.arrays.size()) - 1;
-    divide({-1, 1}, b, inverted);
-    multiply(a, {inverted, 0}, to);
-  }
-  /// to = x < y ? 1 : 0
-  void less(const RecipeOperand& x, const RecipeOperand& y, int to) {
-    put(VectorOp::kLess, to, array_of(x), array_of(y));
-  }
-  void invert(int truth, int to) {
-    put(VectorOp::kMuls, to, truth, -1, -1);
-    put(VectorOp::kAdds, to, to, -1, 1);
-  }
-  /// The nearest whole number of what is below 2^31; ties go to even ones.
-  void round_small(int a, int to) {
-    const int whole = whole_temporary();
-    put(VectorOp::kConvert, whole, a);
-    put(VectorOp::kConvert, to, whole);
-  }
-  /// The same of all numbers. From 2^23 on an f32 is whole, and so are, in their way, infinity and
-  /// NaN: they stay as they are. `to` is not `a`.
-  void round(int a, int to) {
-    constexpr double kWholeFrom = 1 << 23;
-    const int rounded = temporary();
-    const int is_small = temporary();
-    round_small(a, rounded);
-    put(VectorOp::kMul, is_small, a, a);
-    less({is_small, 0}, {-1, kWholeFrom * kWholeFrom}, is_small);
-    put(VectorOp::kCopy, to, a);
-    put(VectorOp::kSelect, to, is_small, rounded);
-  }
-  /// Cut towards 0, NaN as 0, within the whole numbers of a type as far as `use` asks for it.
-  void truncate(int a, ElementType type, const RecipeUse& use);
-  void compare(CompareDirection direction, const RecipeOperand& a, const RecipeOperand& b);
-  void power(const RecipeOperand& a, const RecipeOperand& b);
-  void remainder(const RecipeOperand& a, const RecipeOperand& b);
-  void tanh(int a);
-  void logistic(int a);
-  void erf(int a);
-  void sine(int a, bool cosine);
-  /// to = polynomial(a), coefficients from the highest power down. `to` is not `a`.
-  void polynomial(int a, std::span<const double> coefficients, int to);
-  int dst() const { return dst_; }
-
- private:
-  const std::vector<int>& axes_of(int array) const {
-    return program_.arrays[static_cast<size_t>(array)].axes;
-  }
-
-  int dst_;
-  VecProgram& program_;
-  std::vector<VecStep>& steps_;
-};
 
 void RecipeWriter::compare(CompareDirection direction, const RecipeOperand& a,
                            const RecipeOperand& b) {
@@ -261,11 +147,15 @@ void RecipeWriter::sine(int a, bool cosine) {
   put(VectorOp::kMul, dst_, part, turns);
 }
 
+namespace {
+
 /// The exponent as a small whole number, where it is one.
 std::optional<int> small_exponent(double exponent) {
   if (exponent != std::floor(exponent) || exponent < 1 || exponent > 16) return std::nullopt;
   return static_cast<int>(exponent);
 }
+
+}  // namespace
 
 void RecipeWriter::power(const RecipeOperand& a, const RecipeOperand& b) {
   if (a.is_fixed()) {  // a > 0: a^b = exp(b ln a)
@@ -322,169 +212,11 @@ void RecipeWriter::remainder(const RecipeOperand& a, const RecipeOperand& b) {
   put(VectorOp::kCopy, dst_, size);
 }
 
+namespace {
+
 bool is_number(ElementType type) {
   return type != ElementType::kPred;
 }
-
-/// The number of shifts that an op makes of all its elements; none where that is not known.
-std::optional<int64_t> known_shift(const Computation& computation, const Op& op) {
-  const Op* amount = &computation.operand(op, 1);
-  if (amount->opcode == HloOpcode::kBroadcast) amount = &computation.operand(*amount, 0);
-  if (amount->opcode != HloOpcode::kConstant) return std::nullopt;
-  const Literal& literal = amount->get<Literal>();
-  if (literal.integers.size() != 1 || literal.elided) return std::nullopt;
-  const int64_t shift = literal.integers.front();
-  return shift >= 0 && shift < 32 ? std::optional(shift) : std::nullopt;
-}
-
-bool is_of_bits(const Computation& computation, const Op& op) {
-  const auto is_u32 = [](const Shape& shape) { return shape.type == ElementType::kU32; };
-  for (size_t i = 0; i < op.operands.size(); ++i) {
-    if (is_u32(computation.operand(op, i).shape)) return true;
-  }
-  return is_u32(op.shape);
-}
-
-/// why_no_recipe() of what takes or gives 32-bit whole numbers without a sign.
-std::string why_no_recipe_of_bits(const Computation& computation, const Op& op) {
-  const ElementType from = computation.operand(op, 0).shape.type;
-  bool has_recipe = false;
-  switch (op.opcode) {
-    case HloOpcode::kAdd:
-    case HloOpcode::kSubtract:
-    case HloOpcode::kMultiply:
-    case HloOpcode::kAnd:
-    case HloOpcode::kOr:
-    case HloOpcode::kXor:
-    case HloOpcode::kNot:
-    case HloOpcode::kCompare:
-    case HloOpcode::kSelect:
-      has_recipe = true;
-      break;
-    case HloOpcode::kShiftLeft:
-    case HloOpcode::kShiftRightLogical:
-      has_recipe = known_shift(computation, op).has_value();
-      break;
-    case HloOpcode::kConvert: {
-      const ElementType other = from == ElementType::kU32 ? op.shape.type : from;
-      has_recipe = other == ElementType::kPred || other == ElementType::kS32 ||
-                   (is_float(other) && from == ElementType::kU32);
-      break;
-    }
-    case HloOpcode::kBitcastConvert:
-      has_recipe = op.shape.type == ElementType::kF32;
-      break;
-    default:
-      break;
-  }
-  if (has_recipe) return "";
-  return fmt::format("the vector unit has no {} of u32", name_of(op.opcode));
-}
-
-/// Writes instructions on 32-bit whole numbers, which wrap around.
-class BitsWriter {
- public:
-  BitsWriter(int dst, VecProgram& program, std::vector<VecStep>& steps)
-      : dst_(dst), program_(program), steps_(steps) {}
-
-  static bool is_whole(const VecProgram& program, int array) {
-    return array >= 0 && program.arrays[static_cast<size_t>(array)].type == DType::kI32;
-  }
-
-  void write(const Op& op, const std::vector<RecipeOperand>& operands) {
-    const auto array = [&](size_t i) { return array_of(operands[i], DType::kI32); };
-    switch (op.opcode) {
-      case HloOpcode::kAdd:
-        return put(VectorOp::kAdd, dst_, array(0), array(1));
-      case HloOpcode::kSubtract:
-        return put(VectorOp::kSub, dst_, array(0), array(1));
-      case HloOpcode::kMultiply:
-        return put(VectorOp::kMul, dst_, array(0), array(1));
-      case HloOpcode::kAnd:
-        return put(VectorOp::kAnd, dst_, array(0), array(1));
-      case HloOpcode::kOr:
-        return put(VectorOp::kOr, dst_, array(0), array(1));
-      case HloOpcode::kXor: {
-        // What either has, without what both have.
-        const int a = array(0), b = array(1);
-        const int either = temporary(DType::kI32);
-        put(VectorOp::kOr, either, a, b);
-        put(VectorOp::kAnd, dst_, a, b);
-        return put(VectorOp::kSub, dst_, either, dst_);
-      }
-      case HloOpcode::kNot:
-        return put(VectorOp::kSub, dst_, array_of({-1, -1}, DType::kI32), array(0));
-      case HloOpcode::kShiftLeft:
-        return put(VectorOp::kShiftLefts, dst_, array(0), -1, operands[1].value);
-      case HloOpcode::kShiftRightLogical:
-        return put(VectorOp::kShiftRights, dst_, array(0), -1, operands[1].value);
-      case HloOpcode::kSelect: {
-        const int chosen = array(1);
-        const int truth = array_of(operands[0], DType::kF32);
-        put(VectorOp::kCopy, dst_, array(2));
-        return put(VectorOp::kSelect, dst_, truth, chosen);
-      }
-      case HloOpcode::kCompare:
-        return RecipeWriter(dst_, program_, steps_)
-            .compare(op.get<Comparison>().direction, {with_sign(array(0)), 0},
-                     {with_sign(array(1)), 0});
-      case HloOpcode::kBitcastConvert:
-        put(VectorOp::kCopy, dst_, array(0));
-        steps_.back().takes_bits = true;
-        return;
-      case HloOpcode::kConvert:
-        return convert(op.shape.type, operands[0]);
-      default:
-        TW_CHECK(false, "planners ask before they fuse");
-    }
-  }
-
- private:
-  int temporary(DType type) {
-    program_.arrays.push_back({program_.arrays[static_cast<size_t>(dst_)].axes, type});
-    return static_cast<int>(program_.arrays.size()) - 1;
-  }
-  void put(VectorOp op, int dst, int a = -1, int b = -1, double scalar = 0) {
-    steps_.push_back({op, dst, a, b, -1, scalar});
-  }
-  int array_of(const RecipeOperand& operand, DType type) {
-    if (!operand.is_fixed()) return operand.array;
-    program_.arrays.push_back({{}, type});
-    const int filled = static_cast<int>(program_.arrays.size()) - 1;
-    put(VectorOp::kDup, filled, -1, -1, operand.value);
-    return filled;
-  }
-  /// The number less 2^31: in the order of numbers with a sign.
-  int with_sign(int a) {
-    program_.arrays.push_back({program_.arrays[static_cast<size_t>(a)].axes, DType::kI32});
-    const int moved = static_cast<int>(program_.arrays.size()) - 1;
-    put(VectorOp::kAdd, moved, a, array_of({-1, -0x1p31}, DType::kI32));
-    return moved;
-  }
-  void convert(ElementType to, const RecipeOperand& operand) {
-    if (is_whole(program_, dst_)) {
-      if (operand.is_fixed()) return put(VectorOp::kDup, dst_, -1, -1, operand.value);
-      return put(VectorOp::kConvert, dst_, operand.array);
-    }
-    const int a = array_of(operand, DType::kI32);
-    if (to == ElementType::kPred) {
-      const int zero = array_of({-1, 0}, DType::kI32);
-      return RecipeWriter(dst_, program_, steps_)
-          .compare(CompareDirection::kNe, {a, 0}, {zero, 0});
-    }
-    put(VectorOp::kConvert, dst_, a);
-    if (to == ElementType::kS32) return;
-    // What looks like a number below 0 is 2^32 more.
-    const int below = temporary(DType::kF32);
-    put(VectorOp::kLess, below, dst_, array_of({-1, 0}, DType::kF32));
-    put(VectorOp::kMuls, below, below, -1, 0x1p32);
-    put(VectorOp::kAdd, dst_, dst_, below);
-  }
-
-  int dst_;
-  VecProgram& program_;
-  std::vector<VecStep>& steps_;
-};
 
 }  // namespace
 
@@ -533,7 +265,7 @@ std::string why_no_recipe(const Computation& computation, const Op& op) {
   const auto unless = [&](bool has_recipe, const char* what) -> std::string {
     return has_recipe ? "" : fmt::format("the vector unit has no {} {}", what, name_of(op.opcode));
   };
-  if (is_of_bits(computation, op)) return why_no_recipe_of_bits(computation, op);
+  if (takes_or_gives_bits(computation, op)) return why_no_recipe_of_bits(computation, op);
   switch (op.opcode) {
     case HloOpcode::kAdd:
     case HloOpcode::kSubtract:
@@ -588,10 +320,10 @@ std::string why_no_recipe(const Computation& computation, const Op& op) {
 void add_recipe(const Op& op, const std::vector<RecipeOperand>& operands, int dst,
                 const RecipeUse& use, VecProgram& program, std::vector<VecStep>& steps) {
   const bool takes_bits = std::ranges::any_of(operands, [&](const RecipeOperand& operand) {
-    return BitsWriter::is_whole(program, operand.array);
+    return holds_bits(program, operand.array);
   });
-  if (takes_bits || BitsWriter::is_whole(program, dst)) {
-    return BitsWriter(dst, program, steps).write(op, operands);
+  if (takes_bits || holds_bits(program, dst)) {
+    return add_recipe_of_bits(op, operands, dst, program, steps);
   }
   RecipeWriter writer(dst, program, steps);
   const auto operand = [&](size_t i) { return operands[i]; };
