@@ -40,13 +40,8 @@ LocalCost mmad_cost(const Machine& machine, const Instruction& instruction,
 
 LocalCost fixpipe_cost(const Machine& machine, const Instruction& instruction,
                        const OperandSizes& sizes) {
-  // Measured drain formula: each row costs its bytes, at least row_cycles, and more when the number
-  // of 8-column groups has a large odd part (banks).
-  const double bytes = static_cast<double>(sizes.dst_cols * bytes_of(instruction.dst.type));
-  const auto groups = static_cast<uint64_t>(ceil_div(sizes.dst_cols, 8));
-  const auto odd_part = static_cast<double>(groups >> std::countr_zero(groups));
-  const double row = std::max(machine.fixpipe.row_cycles, bytes / machine.fixpipe.bytes_per_cycle) +
-                     machine.fixpipe.odd_row_cycles * (odd_part - 1);
+  const double row =
+      drain_row_cycles(machine, sizes.dst_cols, sizes.dst_cols * bytes_of(instruction.dst.type));
   return {to_ticks(machine.fixpipe.head_cycles + row * static_cast<double>(sizes.dst_rows)), 0, 0};
 }
 
@@ -114,6 +109,16 @@ bool share_banks(const Machine& machine, const BankUse& x, const BankUse& y) {
 }
 
 }  // namespace
+
+double drain_row_cycles(const Machine& machine, int64_t cols, int64_t bytes) {
+  // Measured drain formula: each row costs its bytes, at least row_cycles, and more when the number
+  // of 8-column groups has a large odd part (banks).
+  const auto groups = static_cast<uint64_t>(ceil_div(cols, 8));
+  const auto odd_part = static_cast<double>(groups >> std::countr_zero(groups));
+  return std::max(machine.fixpipe.row_cycles,
+                  static_cast<double>(bytes) / machine.fixpipe.bytes_per_cycle) +
+         machine.fixpipe.odd_row_cycles * (odd_part - 1);
+}
 
 LocalCost local_cost(const Machine& machine, const Instruction& instruction,
                      const OperandSizes& sizes) {

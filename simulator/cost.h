@@ -31,6 +31,9 @@ struct LocalCost {
 LocalCost local_cost(const Machine& machine, const Instruction& instruction,
                      const OperandSizes& sizes);
 
+/// Cycles in which a fixpipe drains a row of L0C, of so many elements and bytes in GM.
+double drain_row_cycles(const Machine& machine, int64_t cols, int64_t bytes);
+
 /// Ticks that a vector instruction loses to UB bank conflicts (docs/model.md, "Local costs"). Bytes
 /// at which a, b and dst begin in UB; -1 for an operand that is not there.
 int64_t bank_conflict_cost(const Machine& machine, const Instruction& instruction,

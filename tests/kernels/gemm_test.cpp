@@ -356,6 +356,39 @@ void expect_good_configs_first(const Problem& problem) {
   EXPECT_LE(best_seed, 1.1 * best_random) << problem.text();
 }
 
+/// Estimates of configs whose loads are bound by HBM or by latency in turn, beside their times.
+TEST(GemmEstimate, IsNearTheTimeOfFewRows) {
+  const Kernel& kernel = find_kernel("gemm");
+  const auto compare = [&](const Problem& problem, const char* text) {
+    const Config config = parse_config(text);
+    ASSERT_EQ(kernel.space(problem, machine()).violation(config), "");
+    const double time = machine().us_of_ticks(
+        time_detailed(kernel.build(problem, config, machine()), machine()).ticks);
+    EXPECT_NEAR(gemm_estimate_us(problem, config, machine()) / time, 1, 0.12)
+        << problem.text() << " " << text;
+  };
+  const char* chunks[] = {
+      "tile_m=16,tile_n=192,tile_k=256,tile_k0=32,l1_buffers=3,l0_buffers=2,l0c_buffers=1,"
+      "split_k=1,cores=0,swizzle=1,core_rows=0",
+      "tile_m=16,tile_n=128,tile_k=512,tile_k0=64,l1_buffers=2,l0_buffers=2,l0c_buffers=1,"
+      "split_k=1,cores=0,swizzle=1,core_rows=0",
+      // Steps so small that the moves of a chunk fill MTE1's queue, and the next is not requested.
+      "tile_m=16,tile_n=64,tile_k=512,tile_k0=16,l1_buffers=2,l0_buffers=2,l0c_buffers=1,"
+      "split_k=1,cores=0,swizzle=1,core_rows=0"};
+  for (const char* config : chunks) {
+    compare(gemm(8, 2560, 1536, "bf16", "nz"), config);
+    compare(gemm(16, 3584, 3584, "f16", "nz"), config);
+  }
+  // Rows of B are short bursts, which are not requested ahead.
+  compare(gemm(48, 4608, 2048, "f16", "nd"),
+          "tile_m=48,tile_n=224,tile_k=256,tile_k0=64,l1_buffers=2,l0_buffers=2,l0c_buffers=1,"
+          "split_k=1,cores=0,swizzle=1,core_rows=0");
+  // Two waves that have no tile of B in common.
+  compare(gemm(48, 4608, 2048, "f16", "nd"),
+          "tile_m=32,tile_n=192,tile_k=512,tile_k0=64,l1_buffers=2,l0_buffers=2,l0c_buffers=1,"
+          "split_k=1,cores=0,swizzle=-1,core_rows=0");
+}
+
 TEST(GemmEstimate, PutsGoodConfigsFirst) {
   for (int64_t m : {16, 128}) expect_good_configs_first(gemm(m, 4096, 2048, "bf16", "nz"));
   for (int64_t m : {512, 1024}) expect_good_configs_first(gemm(m, 2048, 1024, "bf16", "nz"));
