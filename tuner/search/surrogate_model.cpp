@@ -21,6 +21,8 @@ constexpr size_t kNarrow = 2048;
 /// Expected logarithmic time of configs grows by this, in deviations of the process, with their
 /// oddness. Small: two observations outweigh it.
 constexpr double kOddTrend = 0.1;
+/// An improvement that a search without an estimate aims at.
+constexpr double kWorthwhile = 0.03;
 /// Of logarithms above the median, what is left of their distance to it.
 constexpr double kCompression = 0.3;
 
@@ -311,12 +313,15 @@ std::optional<double> SurrogateModel::optimistic(int64_t rank) const {
 
 double SurrogateModel::target() const {
   constexpr double kReach = 1.5;  // deviations below what is expected
+  // Around the best, much is expected to be a little better. What may be this much better (of the
+  // logarithm) is worth more, wherever it is; with an estimate only the little is left to find.
+  const double gain = context_.estimate ? 0 : kWorthwhile;
   double reached = std::numeric_limits<double>::infinity();
   for (size_t slot = 0; slot < pool_->size(); ++slot) {
     if (history_->knows(pool_->rank(slot))) continue;
     reached = std::min(reached, mean(slot) - kReach * deviation(slot));
   }
-  return std::max(log_time(*history_->best()), reached);
+  return std::max(log_time(*history_->best()) - gain, reached);
 }
 
 std::optional<int64_t> SurrogateModel::most_promising() const {
