@@ -122,16 +122,23 @@ TuneTarget kernel_target(const Context& context, Console& console, const std::st
     return target;
   }
   const SizeRange& range = *target.range;
-  target.member = [&kernel, &arguments, range, machine = target.machine](int64_t m) {
-    const Problem problem =
-        read_problem(kernel, read_request(arguments, shape_with(arguments, range, m)));
-    return kernel_problem(problem, machine, read_within(arguments), read_limits(arguments));
+  const auto problem_of = [&kernel, &arguments, range](int64_t m) {
+    return read_problem(kernel, read_request(arguments, shape_with(arguments, range, m)));
   };
+  target.family.member = [&arguments, problem_of, machine = target.machine](int64_t m) {
+    return kernel_problem(problem_of(m), machine, read_within(arguments), read_limits(arguments));
+  };
+  if (kernel.name() == "gemm") {
+    target.family.estimate = [first = problem_of(range.min), machine = target.machine](
+                                 int64_t m, const Config& config) {
+      return gemm_estimate_us(first.with("m", m), config, machine);
+    };
+  }
   const std::vector<int64_t> members =
       range.values.empty() ? family_members(range.min, range.max) : range.values;
   Progress progress(console.err(), context.globals().quiet);
   for (const int64_t m : members) {
-    target.problems.push_back(target.member(m));
+    target.problems.push_back(target.family.member(m));
     const auto text = [&] {
       return fmt::format("preparing: {}/{} numbers of rows", target.problems.size(),
                          members.size());

@@ -10,6 +10,7 @@
 #include "app/cli/tune_arguments.h"
 #include "app/cli/tune_report.h"
 #include "core/machine/machine.h"
+#include "tuner/session/family_session.h"
 #include "tuner/session/session.h"
 
 namespace tilewright {
@@ -23,8 +24,7 @@ struct TuneTarget {
   std::vector<TuneProblem> problems;
   CallCounts calls;
   std::optional<SizeRange> range;  ///< of a family; `problems` are its members
-  /// A problem of the family.
-  std::function<TuneProblem(int64_t m)> member = {};
+  FamilyMaker family = {};         ///< of a range
 
   std::optional<ForeignTarget> foreign = std::nullopt;  ///< of a file; `problems` are its own
   std::optional<MachineRow> device = std::nullopt;      ///< what it is tuned for, if no machine

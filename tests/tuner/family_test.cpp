@@ -137,13 +137,54 @@ TEST_F(FamilySession, LooksBetweenItsMembers) {
   options.max_regret = 0.02;
   ThreadEvaluation pool(evaluator, 1, {});
   const TuneResult result =
-      tune_family(members, [](int64_t m) { return problem(static_cast<int>(m)); }, key_of, pool,
+      tune_family(members, {[](int64_t m) { return problem(static_cast<int>(m)); }}, key_of, pool,
                   store, begin(store), options, {});
   ASSERT_EQ(result.families.size(), 1u);
   ASSERT_EQ(result.families[0].ranges.size(), 2u);
   EXPECT_GT(result.families[0].ranges[0].m_max, 30);
   EXPECT_EQ(result.families[0].ranges[0].config.at("x"), 11);
   EXPECT_GT(members.size(), 3u);
+}
+
+TEST_F(FamilySession, LooksWhereEstimatesExpectTheTableToBeSlow) {
+  const auto is_slow = [](int64_t m, const Config& config) {
+    const bool is_of_few = m <= 20 || (m >= 33 && m <= 36);
+    return config.at("x") != (is_of_few ? 11 : 30);
+  };
+  for (const bool has_estimate : {false, true}) {
+    Store store = open(has_estimate ? "with.db" : "without.db");
+    const FormulaEvaluator evaluator([&](const Problem& problem, const Config& config) {
+      return ok(is_slow(problem.size("m"), config) ? 2 : 1);
+    });
+    std::vector<TuneProblem> members = {problem(20), problem(40)};
+    FamilyMaker maker{[](int64_t m) { return problem(m); }};
+    if (has_estimate) {
+      maker.estimate = [&](int64_t m, const Config& config) { return is_slow(m, config) ? 2 : 1; };
+    }
+    TuneOptions options;
+    options.max_regret = 0.02;
+    ThreadEvaluation pool(evaluator, 1, {});
+    tune_family(members, maker, key_of, pool, store, begin(store), options, {});
+    const auto is_33 = [](const TuneProblem& each) { return each.problem.size("m") == 33; };
+    EXPECT_EQ(std::ranges::any_of(members, is_33), has_estimate);
+  }
+}
+
+TEST_F(FamilySession, IsNowhereSlowerThanTheDefaultWhereItLooks) {
+  Store store = open();
+  // Half way the default is faster by less than the regret.
+  const FormulaEvaluator evaluator([](const Problem& problem, const Config& config) {
+    if (config.at("x") == 20 && config.at("y") == 0) return ok(problem.size("m") == 30 ? 1 : 2);
+    return ok(config.at("x") == 30 ? 1.01 : 1.5);
+  });
+  std::vector<TuneProblem> members = {problem(20), problem(40)};
+  TuneOptions options;
+  options.max_regret = 0.02;
+  ThreadEvaluation pool(evaluator, 1, {});
+  tune_family(members, {[](int64_t m) { return problem(m); }}, key_of, pool, store, begin(store),
+              options, {});
+  const auto is_30 = [](const TuneProblem& each) { return each.problem.size("m") == 30; };
+  EXPECT_TRUE(std::ranges::any_of(members, is_30));
 }
 
 }  // namespace

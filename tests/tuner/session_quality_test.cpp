@@ -87,7 +87,7 @@ TEST_F(SessionQuality, SlowFamilyTableServesRowsBetweenItsMembers) {
   options.transfer = true;
   options.max_regret = 0.02;
   const TuneResult result =
-      tune_family(members, member, key_of_, pool_, store_, begin(), options, {});
+      tune_family(members, {member}, key_of_, pool_, store_, begin(), options, {});
   ASSERT_EQ(result.families.size(), 1u);
   const FamilyTable& table = result.families[0];
   EXPECT_LE(table.worst_regret, 0.02);

@@ -78,8 +78,8 @@ class Unifier {
     }
   }
   void want(size_t candidate, size_t member) {
-    const Space& space = tuned_[members_[member]].problem->space;
-    if (asked_[candidate][member] || !space.violation(configs_[candidate]).empty()) return;
+    if (asked_[candidate][member]) return;
+    if (!tuned_[members_[member]].problem->may_win(configs_[candidate])) return;
     wanted_.emplace(candidate, member);
   }
 

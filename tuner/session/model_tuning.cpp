@@ -144,7 +144,10 @@ TuneProblem kernel_problem(const Problem& problem, const Machine& machine, doubl
     tune.space = limited(tune.space, limits);
     refuse_empty_space(tune.space, problem.text());
   }
-  if (problem.kernel == "gemm") use_estimates(tune, machine, within);
+  if (problem.kernel == "gemm") {
+    tune.legal = tune.space;
+    use_estimates(tune, machine, within);
+  }
   return tune;
 }
 

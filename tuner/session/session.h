@@ -40,6 +40,13 @@ struct TuneProblem {
   /// Of a fused problem: it has a winner only where its best config is faster than the best of the
   /// other problem and the launches behind it.
   std::optional<TuneApart> apart = std::nullopt;
+  /// Every config that may win, where `space` is what is left of them after estimates.
+  std::optional<Space> legal = std::nullopt;
+
+  /// Whether a config that is good for a like problem may win here.
+  bool may_win(const Config& config) const {
+    return (legal ? *legal : space).violation(config).empty();
+  }
 };
 
 /// Of `tune`: does well whatever the space is like.

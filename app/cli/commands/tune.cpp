@@ -236,7 +236,7 @@ TuneResult search(Context& context, const TunePlace& place, Tuning& tuning,
   }
   const bool has_range = target.is_family() && target.range->values.empty();
   if (has_range && place.shard.is_whole()) {
-    return tune_family(target.problems, target.member, key_of, *pool, place.store, tuning.run,
+    return tune_family(target.problems, target.family, key_of, *pool, place.store, tuning.run,
                        options, hooks);
   }
   return tune(target.problems, key_of, *pool, place.store, tuning.run, options, hooks);

@@ -207,7 +207,7 @@ class TuneRun {
     if (!target_) return {};
     const auto known = std::ranges::find(target_->problems, problem, &TuneProblem::problem);
     if (known == target_->problems.end()) {  // between the members of a family
-      const TuneProblem member = target_->member(problem.size("m"));
+      const TuneProblem member = target_->family.member(problem.size("m"));
       return facts_of(problem, target_->machine, &member.space);
     }
     if (!target_->foreign) return facts_of(problem, target_->machine, &known->space);
