@@ -121,6 +121,33 @@ TEST_F(TuneFile, IsResumedWithALargerBudgetAndAnotherSpace) {
   EXPECT_EQ(pinned["winners"][0]["time_us"], 11);
 }
 
+TEST_F(TuneFile, AnEmptyTextIsAValueWhereverConfigsAreRead) {
+  sandbox_.file("empty.json", R"json({
+    "General": {"BenchmarkName": "scan"},
+    "ConfigurationSpace": {"TuningParameters": [
+      {"Name": "flag", "Type": "string", "Values": "['','-O2']", "Default": ""},
+      {"Name": "n", "Type": "int", "Values": "[1,2,3]", "Default": 2}], "Conditions": []},
+    "KernelSpecification": {"KernelName": "scan"}})json");
+  sandbox_.file("print.sh", "if [ \"$2\" = '' ]; then echo \"$1\"; else echo 9; fi\n");
+  const auto tune = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"tune", "empty.json",  "--repetitions",
+                                          "1",    "--evaluator", "cmd /bin/sh print.sh {n} {flag}"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return json_of(arguments);
+  };
+  EXPECT_EQ(tune({"--budget", "evaluations=2"})["baseline_us"], 2);
+  const Json all = tune({"--resume", "latest"});
+  EXPECT_EQ(all["replayed"], 2);
+  EXPECT_EQ(all["winners"][0]["config"], Json({{"flag", ""}, {"n", 1}}));
+  EXPECT_EQ(tune({"--resume", "latest", "--pin", "flag=,n=3"})["winners"][0]["time_us"], 3);
+  EXPECT_EQ(tune({"--resume", "latest", "--ban", "flag="})["winners"][0]["time_us"], 9);
+  const Outcome check = sandbox_.run({"db", "check"});
+  EXPECT_EQ(check.status, 0) << check.out;
+  ASSERT_EQ(sandbox_.run({"export", "1", "--format", "csv", "-o", "back.csv"}).status, 0);
+  const Json back = json_of({"tune", "back.csv"});
+  EXPECT_EQ(back["winners"][0]["config"], Json({{"flag", ""}, {"n", 1}}));
+}
+
 TEST_F(TuneFile, AResumedRunKeepsTheCountsOfAllItsParts) {
   tune_by_command({"--budget", "evaluations=8", "--strategy", "random"});
   const Json part = tune_by_command({"--resume", "latest", "--strategy", "exhaustive"});
