@@ -6,6 +6,7 @@
 
 #include "core/base/error.h"
 #include "core/base/file.h"
+#include "db/formats/import.h"
 #include "db/queries.h"
 #include "db/store.h"
 #include "tests/db/store_fixture.h"
@@ -244,6 +245,47 @@ TEST_F(DamageTest, StoredConfigsThatAreNoneNameTheirRow) {
   const Error trial = error_of([&] { store.trials(1); });
   EXPECT_NE(trial.message().find("(measurement 4: "), std::string::npos) << trial.message();
   EXPECT_EQ(error_of([&] { store.keys_of_run(1); }).message(), trial.message());
+}
+
+TEST_F(DamageTest, AnIndexThatMissesARowIsReportedByWhatNeedsTheRow) {
+  std::string file = whole_file();
+  constexpr size_t kPage = 4096;
+  constexpr char kIndexLeaf = 0x0a;
+  const std::string kept = "tile_m=64";
+  for (size_t page = kPage; page < file.size(); page += kPage) {
+    if (file[page] != kIndexLeaf) continue;
+    for (size_t at = file.find(kept, page); at < page + kPage; at = file.find(kept, at + 1)) {
+      file[at + kept.size() - 1] = '5';
+    }
+  }
+  write_file(path("damaged.db"), file);
+  Store store = open("damaged.db");
+  int64_t left_out = 0;
+  const Error exported = error_of([&] { tables_of_run(store, store.load_run(1), left_out); });
+  EXPECT_EQ(exported.kind(), ErrorKind::kFailed);
+  EXPECT_NE(exported.message().find("damaged.db: the file is damaged (trial 1 of run 1"),
+            std::string::npos)
+      << exported.message();
+}
+
+TEST_F(DamageTest, AMeasurementThatConflictsWithNoneIsDamage) {
+  write_file(path("damaged.db"), whole_file());
+  Store store = open("damaged.db");
+  store.database().execute(
+      "CREATE TRIGGER refuse BEFORE INSERT ON measurement BEGIN SELECT raise(IGNORE); END");
+  const Error recorded = error_of([&] { store.record(key(9999), ok(1), 1, 0, "d"); });
+  EXPECT_EQ(recorded.kind(), ErrorKind::kFailed);
+  EXPECT_NE(recorded.message().find("the file is damaged"), std::string::npos);
+  store.database().execute("DROP TRIGGER refuse");
+}
+
+TEST_F(DamageTest, ARunThatIsGoneCannotEnd) {
+  write_file(path("damaged.db"), whole_file());
+  Store store = open("damaged.db");
+  const Error ended = error_of([&] { store.finish_run(777, RunStatus::kDone, 1, "{}"); });
+  EXPECT_EQ(ended.kind(), ErrorKind::kFailed);
+  EXPECT_NE(ended.message().find("the file is damaged (run 777 "), std::string::npos)
+      << ended.message();
 }
 
 TEST_F(DamageTest, WhatItsOwnCheckFindsDamagedIsNotMerged) {
