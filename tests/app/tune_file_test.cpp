@@ -297,6 +297,22 @@ TEST_F(TuneFile, PackedCacheReplaysItselfAndSharesWhatImportKept) {
   EXPECT_EQ(imported["machine"], first["machine"]);
 }
 
+TEST_F(TuneFile, CutCacheReplaysItsWholeRowsAndSaysSo) {
+  const std::string cut = kCache.substr(0, kCache.rfind("\"64,col\""));
+  sandbox_.file("cut.json", cut);
+  const Outcome outcome = sandbox_.run({"tune", "cut.json", "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const Json json = Json::parse(outcome.out, nullptr, false);
+  EXPECT_EQ(json["evaluations"], 3);
+  EXPECT_EQ(json["winners"][0]["time_us"], 250);
+  EXPECT_NE(outcome.err.find("ends in the middle; its whole rows were read"), std::string::npos)
+      << outcome.err;
+  sandbox_.file("cut.json.gz", packed(cut));
+  const Json again = json_of({"tune", "cut.json.gz"});
+  EXPECT_EQ(again["evaluations"], 0);  // the same text, so the same results
+  EXPECT_EQ(again["winners"], json["winners"]);
+}
+
 TEST_F(TuneFile, TableTimesAKernelWhoseParametersItHas) {
   const std::vector<std::string> tune = {"tune",       "silu_mul",  "--shape", "rows=64,cols=1024",
                                          "--strategy", "exhaustive"};
