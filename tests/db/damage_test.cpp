@@ -8,6 +8,7 @@
 #include "core/base/file.h"
 #include "db/formats/import.h"
 #include "db/queries.h"
+#include "db/schema.h"
 #include "db/store.h"
 #include "tests/db/store_fixture.h"
 
@@ -222,6 +223,32 @@ TEST_F(DamageTest, SchemaThatIsNotItsVersionIsDamage) {
       EXPECT_NE(error.message().find("damaged.db: the file is damaged"), std::string::npos);
       EXPECT_NE(error.message().find(part), std::string::npos) << error.message();
     }
+  }
+}
+
+TEST_F(DamageTest, ADefinitionThatChangedIsFoundByTheCheck) {
+  const std::string version = std::to_string(schema_version());
+  const struct {
+    std::string from;
+    std::string to;
+    std::vector<std::string> findings;
+  } cases[] = {
+      {"CHECK (spread_us >= 0)",
+       "CHECK (spread_es >= 0)",
+       {"table measurement is not defined as in schema " + version}},
+      {"WHEN OLD.status = 'ok' OR",
+       "WHEN OLD.status = 'om' OR",
+       {"trigger best_after_update is not defined as in schema " + version}},
+      {"-- canonical JSON", "-- canonical nosJ", {}},
+  };
+  const std::string whole = whole_file();
+  for (const auto& [from, to, findings] : cases) {
+    std::string file = whole;
+    const size_t at = file.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    write_file(path("damaged.db"), file.replace(at, to.size(), to));
+    Store store = Store::open(path("damaged.db"), OpenMode::kReadOnly);
+    EXPECT_EQ(store.check(), findings) << to;
   }
 }
 
