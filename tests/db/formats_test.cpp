@@ -213,6 +213,29 @@ TEST_F(Formats, TableSurvivesCsv) {
   EXPECT_EQ(write_csv_table(again.tables[0]), write_csv_table(table));
 }
 
+TEST_F(Formats, TextsSurviveCsvWhateverTheyContain) {
+  const std::vector<std::string> texts = {
+      "a\nb", "a\r\nb", "a\rb",    "a\tb", "a?b",          " a", "a ", "a",
+      "",     " ",      "\n",      "a,b",  "a \"b\"\n\nc", "\t", "\"", "x\r\n",
+      "\x01", "\x7f",   "\x1b[1m", "ü",    "true ",        " 1", "#",  std::string("a\0b", 3)};
+  ResultTableBuilder builder;
+  builder.set_parameters({"text", "n"}, "t");
+  for (size_t i = 0; i < texts.size(); ++i) {
+    ResultRow row;
+    row.time_us = static_cast<double>(i + 1);
+    builder.add({texts[i], static_cast<int64_t>(i)}, std::move(row), "t");
+  }
+  ResultTable table;
+  builder.finish(table);
+  table.rows[0].status = AttemptStatus::kRuntime;
+  table.rows[0].reason = "it said\n \"no\"";
+  table.rows[0].time_us = 0;
+  const ResultFile again = read(write_csv_table(table), "again.csv");
+  EXPECT_EQ(again.tables.at(0).parameters[0].labels, texts);
+  EXPECT_TRUE(again.tables.at(0).rows == table.rows);
+  EXPECT_TRUE(again.notes.empty());
+}
+
 TEST_F(Formats, PublishedT4IsTolerated) {
   const ResultFile file = read(R"({"results": [
     {"timestamp": "t", "configuration": {"a": 1}, "times": {"compilation": 3, "runtimes": [2, 4]},
@@ -310,7 +333,10 @@ TEST_F(Formats, BrokenCsvNamesTheLine) {
   expect_error("a,time_us\n1,2,3\n", "t.csv:2: 3 fields under 2 columns", "t.csv");
   expect_error("a,time_us\n1,2\n2,0\n", "t.csv:3: '0' under time_us", "t.csv");
   expect_error("a,a,time_us\n1,1,2\n", "parameter a stands twice", "t.csv");
-  expect_error("a,time_us\n\"1,2\n", "quoted field does not end", "t.csv");
+  expect_error("a,time_us\n\"1,2\n3,4\n", "t.csv:2: a quoted field does not end: 1,2?3,4", "t.csv");
+  expect_error("a,time_us\n\"" + std::string(size_t{2} << 20, '\n') + "\",4\n",
+               "t.csv:2: a quoted field does not end", "t.csv");
+  expect_error("a,time_us\n\"1\n\",2\n3,x,4\n", "t.csv:4: 3 fields under 2 columns", "t.csv");
   expect_error("", "no table of results", "t.csv");
 }
 
