@@ -107,6 +107,10 @@ TEST_F(TuneFile, WhatIsNoEvaluatorIsRefusedWithWhatThereIs) {
     EXPECT_EQ(outcome.status, 2) << outcome.err;
     EXPECT_NE(outcome.err.find(each.says), std::string::npos) << outcome.err;
   }
+  const Outcome repeated =
+      sandbox_.run({"tune", "conv.json", "--evaluator", "/bin/echo", "--repetitions", "1..1"});
+  EXPECT_EQ(repeated.status, 2);
+  EXPECT_NE(repeated.err.find("'cmd PROGRAM ...'"), std::string::npos) << repeated.err;
 }
 
 TEST_F(TuneFile, IsResumedWithALargerBudgetAndAnotherSpace) {
