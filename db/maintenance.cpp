@@ -182,6 +182,7 @@ std::vector<std::string> Store::check() {
     if (!none && size.log_bytes == 0 && static_cast<int64_t>(bytes) < size.bytes) {
       findings.push_back(fmt::format("the file ends after {} of {} bytes", bytes, size.bytes));
     }
+    std::ranges::move(check_schema(*database_), std::back_inserter(findings));
     Statement integrity(*database_, "PRAGMA integrity_check");
     while (integrity.step()) add_findings(findings, integrity.text(0));
     Statement keys(*database_, "PRAGMA foreign_key_check");

@@ -106,11 +106,11 @@ void check_configs(Database& database, const char* table, const char* rows,
 
 void check_config(const Database& database, std::string_view table, int64_t id,
                   std::string_view config) {
-  // Values of other tools' parameters are texts, too (Space::text).
+  // Values of other tools' parameters are texts, too (Space::text), and a text may be empty.
   if (config.empty()) return;
   for (const std::string_view part : split(config, ',')) {
     const size_t equals = part.find('=');
-    if (equals != std::string_view::npos && equals > 0 && equals + 1 < part.size() &&
+    if (equals != std::string_view::npos && equals > 0 &&
         part.find('=', equals + 1) == std::string_view::npos) {
       continue;
     }

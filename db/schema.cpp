@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <iterator>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -434,6 +435,24 @@ std::set<std::string> objects_of(Database& database) {
   return objects;
 }
 
+/// `sql` without comments, which steps to a schema changed, and white space.
+std::string bare(std::string sql) {
+  for (size_t at = sql.find("--"); at != std::string::npos; at = sql.find("--", at)) {
+    sql.erase(at, std::min(sql.find('\n', at), sql.size()) - at);
+  }
+  std::erase_if(sql, [](char c) { return c == ' ' || c == '\n'; });
+  return sql;
+}
+
+/// The bare statement that made "table run", "view runs", ... of a schema.
+std::map<std::string, std::string> definitions_of(Database& database) {
+  Statement row(database,
+                "SELECT type || ' ' || name, sql FROM sqlite_schema WHERE sql IS NOT NULL");
+  std::map<std::string, std::string> definitions;
+  while (row.step()) definitions[row.text(0)] = bare(row.text(1));
+  return definitions;
+}
+
 /// The objects of a database that was never anything but of that version.
 std::set<std::string> objects_of_version(int64_t version) {
   Database fresh(":memory:", OpenMode::kReadWrite, 0);
@@ -487,6 +506,19 @@ void migrate(Database& database) {
 }
 
 }  // namespace
+
+std::vector<std::string> check_schema(Database& database) {
+  Database fresh(":memory:", OpenMode::kReadWrite, 0);
+  for (const char* migration : kMigrations) fresh.execute(migration);
+  const std::map<std::string, std::string> found = definitions_of(database);
+  std::vector<std::string> findings;
+  for (const auto& [object, sql] : definitions_of(fresh)) {
+    const auto place = found.find(object);
+    if (place != found.end() && place->second == sql) continue;
+    findings.push_back(fmt::format("{} is not defined as in schema {}", object, schema_version()));
+  }
+  return findings;
+}
 
 int schema_version() {
   return static_cast<int>(std::size(kMigrations));

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "db/database.h"
 
@@ -16,5 +18,10 @@ int schema_version();
 /// file that is not a results database, or that a newer program wrote, is refused before a byte of
 /// it changes. Error (failed) says which of these it is.
 void prepare_schema(Database& database, OpenMode mode);
+
+/// What of a prepared database's tables, views, triggers and indexes is not defined as this program
+/// defines it, a sentence each: SQLite notices a damaged definition only where it needs it. What
+/// the user added is left out.
+std::vector<std::string> check_schema(Database& database);
 
 }  // namespace tilewright

@@ -28,6 +28,7 @@ class Assembly {
 
   void add(const Statement& row) {
     const int64_t place = row.integer(0);
+    if (place < 0) refuse(fmt::format("there is no column {}", place));
     if (place == std::ssize(table_.columns)) {
       begin_column(row.text(1));
     } else if (place != std::ssize(table_.columns) - 1) {

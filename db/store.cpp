@@ -190,7 +190,9 @@ void Store::finish_run(int64_t id, RunStatus status, double wall_ms, std::string
       .bind(3, wall_ms)
       .bind(4, result)
       .run();
-  TW_CHECK(database_->changed_rows() == 1, "a run that ends has begun");
+  if (database_->changed_rows() != 1) {
+    throw DamagedError(database_->path(), fmt::format("run {} is not there any more", id));
+  }
   transaction.commit();
 }
 

@@ -136,8 +136,11 @@ int64_t Store::upsert_measurement(const MeasurementKey& key, int64_t problem,
   upsert.bind(13, measurement.spread_us);
   if (upsert.step()) return upsert.integer(0);
   const std::optional<int64_t> kept = measurement_id(key);
-  TW_CHECK(kept.has_value(), "a measurement that conflicts exists");
-  return *kept;
+  if (kept) return *kept;
+  throw DamagedError(database_->path(),
+                     fmt::format("a measurement of problem {} is in an index and "
+                                 "not in its table",
+                                 problem));
 }
 
 void Store::add_attempts(int64_t measurement_id, int64_t run_id, const TrialRow& row) {

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "app/cli/foreign_target.h"
 #include "core/base/error.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
@@ -205,6 +206,8 @@ class BatchReader {
 bool is_batch_file(const std::string& path) {
   std::error_code none;
   if (!path.ends_with(".json") || !std::filesystem::is_regular_file(path, none)) return false;
+  // Known by how they begin; caches of tools that were killed have no end, and some are large.
+  if (is_foreign_file(path)) return false;
   const Json document = parse_json(read_file(path, kMaxBatchBytes), path);
   if (document.is_object() && document.contains("jobs")) return true;
   if (!document.is_object() || document.empty() || document.contains("defaults") ||

@@ -162,6 +162,7 @@ void check_evaluator_arguments(const Arguments& arguments, std::span<const TuneP
     throw Error(ErrorKind::kUsage, "--fidelity is of the simulator; leave it or --evaluator out");
   }
   if (command) return check_command(arguments, *command, like);
+  if (!table && what != "sim") refuse_unknown(what);
   for (const char* option : {"eval-timeout", "eval-memory", "eval-output", "repetitions"}) {
     if (!arguments.has(option)) continue;
     throw Error(ErrorKind::kUsage,
@@ -175,7 +176,6 @@ void check_evaluator_arguments(const Arguments& arguments, std::span<const TuneP
     if (!std::filesystem::exists(*table, none)) read_results(*table);  // says why
     return;
   }
-  if (what != "sim") refuse_unknown(what);
   if (is_foreign_file(arguments.positionals()[0])) {
     throw Error(
         ErrorKind::kUsage,

@@ -26,7 +26,7 @@ bool is_whole_number(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, is_digit);
 }
 
-/// "a=1,b=2", several of one name allowed.
+/// "a=1,b=2", several of one name allowed; the value may be an empty text.
 std::vector<std::pair<std::string, std::string>> pairs_of(const Arguments& arguments,
                                                           const char* option) {
   std::vector<std::pair<std::string, std::string>> pairs;
@@ -34,7 +34,7 @@ std::vector<std::pair<std::string, std::string>> pairs_of(const Arguments& argum
   const std::string text = arguments.text(option);
   for (const std::string_view part : split(std::string_view(text), ',')) {
     const size_t equals = part.find('=');
-    if (equals == std::string_view::npos || equals == 0 || equals + 1 == part.size()) {
+    if (equals == std::string_view::npos || equals == 0) {
       throw Error(ErrorKind::kUsage,
                   fmt::format("--{} '{}' is not PARAMETER=VALUE", option, printable(part)));
     }

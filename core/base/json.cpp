@@ -32,6 +32,26 @@ std::string line_and_column(std::string_view text, size_t offset) {
   return fmt::format("{}:{}", line, std::min(offset, text.size()) - line_start + 1);
 }
 
+/// The offset of the bracket that opens one level too many; the end where there is none.
+size_t too_deep_offset(std::string_view text) {
+  int depth = 0;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const std::string_view rest = text.substr(at);
+    if (rest.starts_with("//")) {
+      at = std::min(text.find('\n', at), text.size());
+    } else if (rest.starts_with("/*")) {
+      at = std::min(text.find("*/", at + 2), text.size()) + 1;
+    } else if (text[at] == '"') {
+      for (++at; at < text.size() && text[at] != '"'; ++at) at += text[at] == '\\' ? 1 : 0;
+    } else if (text[at] == '[' || text[at] == '{') {
+      if (++depth > kMaxDepth) return at;
+    } else if (text[at] == ']' || text[at] == '}') {
+      --depth;
+    }
+  }
+  return text.size();
+}
+
 /// The part of the library's message that says what was expected.
 std::string reason_of(const std::string& message) {
   const size_t at = message.find(": ", message.find("column"));
@@ -45,8 +65,8 @@ Json parse(std::string_view text, const std::string& where,
   std::vector<std::string> path;  // the last key of each open object
   const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
     if (depth > kMaxDepth) {
-      throw Error(ErrorKind::kFailed,
-                  fmt::format("{}: nested deeper than {} levels", where, kMaxDepth));
+      throw Error(ErrorKind::kFailed, fmt::format("{}:{}: nested deeper than {} levels", where,
+                                                  place(too_deep_offset(text)), kMaxDepth));
     }
     if (event == Json::parse_event_t::object_start) {
       keys_of_open_objects.emplace_back();

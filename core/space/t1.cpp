@@ -56,7 +56,8 @@ ExpressionValue json_value(const JsonReader& reader, std::deque<std::string>& te
 
 RawValues raw_values(const JsonReader& reader) {
   if (reader.is_string()) {
-    ValueList list = at_place(reader, [&] { return parse_value_list(reader.string()); });
+    const std::string text = reader.string();
+    ValueList list = at_place(reader, [&] { return parse_value_list(text); });
     return {std::move(list.values), std::move(list.storage)};
   }
   if (!reader.is_array()) reader.fail("expected a list, or a text that is an expression of one");
@@ -174,8 +175,8 @@ Constraint read_condition(const JsonReader& reader, const std::vector<Parameter>
     }
   }
   const JsonReader expression = reader.at("Expression");
-  return at_place(expression,
-                  [&] { return expression_constraint(expression.string(), parameters); });
+  const std::string text = expression.string();
+  return at_place(expression, [&] { return expression_constraint(text, parameters); });
 }
 
 std::string optional_text(const JsonReader& root, std::string_view section, std::string_view key) {

@@ -178,18 +178,23 @@ std::optional<std::string_view> ByteSource::line() {
   if (at_end()) return std::nullopt;
   const bool is_first = offset() == 0;
   line_.clear();
+  line_end_.clear();
   while (!at_end()) {
     const char* stop = std::find(next_, end_, '\n');
     line_.append(next_, stop);
     next_ = stop;
     if (stop != end_) {
       ++next_;
+      line_end_ = "\n";
       break;
     }
   }
   std::string_view text = line_;
   if (is_first && text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
-  if (text.ends_with('\r')) text.remove_suffix(1);
+  if (text.ends_with('\r')) {
+    text.remove_suffix(1);
+    line_end_.insert(0, 1, '\r');
+  }
   return text;
 }
 

@@ -40,6 +40,8 @@ class ByteSource {
   /// The next line without its LF or CRLF, and without a byte order mark in the first; valid until
   /// the next call. Nothing at the end.
   std::optional<std::string_view> line();
+  /// What ended that line: "\n", "\r\n", or what stands of it at the end of the file.
+  const std::string& line_end() const { return line_end_; }
 
   /// Begins a new piece: max_piece_bytes counts from here.
   void begin_piece() { piece_begin_ = offset(); }
@@ -79,6 +81,7 @@ class ByteSource {
   bool exhausted_ = false;
   bool cut_ = false;
   std::string line_;
+  std::string line_end_;
 };
 
 /// All of a file, unpacked. Errors as ByteSource.

@@ -37,7 +37,7 @@ class CsvReader {
       const std::string where = source_.where_line();
       const std::optional<std::string_view> line = source_.line();
       if (!line) break;
-      if (!trim(*line).empty()) read_row(split_csv_line(*line, where), where);
+      if (!trim(*line).empty()) read_row(record(*line, where), where);
     }
     for (const auto& [column, count] : skipped_) {
       file_.notes.push_back(fmt::format("left out {} of column {} without a number",
@@ -48,11 +48,21 @@ class CsvReader {
   }
 
  private:
+  std::vector<std::string> record(std::string_view line, const std::string& where) {
+    return split_csv_record(line, where,
+                            [this]() -> std::optional<std::pair<std::string, std::string_view>> {
+                              std::string end = source_.line_end();
+                              const std::optional<std::string_view> next = source_.line();
+                              if (!next) return std::nullopt;
+                              return std::pair(std::move(end), *next);
+                            });
+  }
+
   void read_header() {
     std::optional<std::string_view> line = source_.line();
     if (!line) throw Error(ErrorKind::kFailed, fmt::format("{} is empty", source_.path()));
     const std::string where = source_.path() + ":1";
-    columns_ = split_csv_line(*line, where);
+    columns_ = record(*line, where);
     if (columns_.size() > kMaxColumns) {
       throw Error(ErrorKind::kFailed, fmt::format("{}: more than {} columns", where, kMaxColumns));
     }
@@ -92,7 +102,11 @@ class CsvReader {
                                                   fields.size(), columns_.size()));
     }
     std::vector<RawValue> values;
-    for (const size_t i : parameters_) values.push_back(raw_value(fields[i]));
+    for (const size_t i : parameters_) {
+      // Only a text in quotes has white space at its ends.
+      const bool is_plain = trim(fields[i]).size() == fields[i].size();
+      values.push_back(is_plain ? raw_value(fields[i]) : RawValue(fields[i]));
+    }
     ResultRow row;
     for (const auto& [i, name] : known_) take_field(name, fields[i], where, row);
     read_time(fields[time_], where, row);
@@ -188,11 +202,13 @@ std::string joined_times(const ResultRow& row) {
 }  // namespace
 
 std::string csv_field(const std::string& value) {
-  constexpr size_t kMostBytes = 8192;
-  const std::string text = printable(value, kMostBytes);
-  if (text.find_first_of(",\"") == std::string::npos) return text;
+  const bool is_plain =
+      trim(value).size() == value.size() && std::ranges::none_of(value, [](char c) {
+        return c == ',' || c == '"' || static_cast<unsigned char>(c) < ' ' || c == '\x7f';
+      });
+  if (is_plain) return value;
   std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  for (const char c : value) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
   return quoted + '"';
 }
 

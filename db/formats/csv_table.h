@@ -10,8 +10,8 @@ namespace tilewright {
 /// no place for: parameters, time_us, status, reason, repetitions, costs, timestamp, metrics.
 std::string write_csv_table(const ResultTable& table);
 
-/// One field, in quotes where it needs them; control characters, which would end the line, become
-/// '?'.
+/// One field as it is, in quotes where it has commas, quotes, line ends or other control
+/// characters, or white space at its ends.
 std::string csv_field(const std::string& value);
 
 }  // namespace tilewright

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,7 +21,83 @@ constexpr size_t kMaxDepth = 64;
 constexpr size_t kMaxValues = size_t{1} << 22;
 constexpr size_t kMaxKeys = 4096;
 
-/// A ByteSource as the parser wants it.
+/// The characters of a source in which the bare words NaN, Infinity and -Infinity, which are no
+/// JSON but what Python writes, are texts.
+class JsonCharacters {
+ public:
+  explicit JsonCharacters(ByteSource& source) : source_(source) {}
+
+  bool at_end() { return given_ == word_.size() && source_.at_end(); }
+  /// The character at hand; not at_end().
+  char peek() {
+    if (given_ < word_.size()) return word_[given_];
+    const char c = source_.peek();
+    if (place_ != Place::kOutside || (c != 'N' && c != 'I' && c != '-')) return c;
+    read_word();
+    return word_[0];
+  }
+  void advance() {
+    if (given_ < word_.size()) {
+      ++given_;
+      return;
+    }
+    follow(source_.peek());
+    source_.advance();
+  }
+
+ private:
+  enum class Place { kOutside, kText, kEscape, kSlash, kLineComment, kComment, kStar };
+
+  /// Puts what is given instead of the word at hand into `word_`: itself, or a text.
+  void read_word() {
+    constexpr size_t kLongest = std::string_view("-Infinity").size();
+    word_.clear();
+    given_ = 0;
+    do {
+      word_ += source_.peek();
+      source_.advance();
+      // A number goes on as one.
+    } while (word_.size() < kLongest && !source_.at_end() && is_letter(source_.peek()));
+    if (word_ == "NaN" || word_ == "Infinity" || word_ == "-Infinity") word_ = '"' + word_ + '"';
+  }
+
+  static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+  void follow(char c) {
+    switch (place_) {
+      case Place::kText:
+        if (c == '"') place_ = Place::kOutside;
+        if (c == '\\') place_ = Place::kEscape;
+        return;
+      case Place::kEscape:
+        place_ = Place::kText;
+        return;
+      case Place::kOutside:
+        if (c == '"') place_ = Place::kText;
+        if (c == '/') place_ = Place::kSlash;
+        return;
+      case Place::kSlash:
+        place_ = c == '/' ? Place::kLineComment : c == '*' ? Place::kComment : Place::kOutside;
+        return;
+      case Place::kLineComment:
+        if (c == '\n' || c == '\r') place_ = Place::kOutside;
+        return;
+      case Place::kComment:
+        if (c == '*') place_ = Place::kStar;
+        return;
+      case Place::kStar:
+        if (c != '*') place_ = c == '/' ? Place::kOutside : Place::kComment;
+        return;
+    }
+  }
+
+  ByteSource& source_;
+  Place place_ = Place::kOutside;
+  std::string word_;
+  size_t given_ = 0;  // of the word
+};
+
+/// Characters as the parser wants them.
 class CharIterator {
  public:
   using iterator_category = std::input_iterator_tag;
@@ -29,22 +107,22 @@ class CharIterator {
   using reference = char;
 
   CharIterator() = default;
-  explicit CharIterator(ByteSource& source) : source_(&source) {}
+  explicit CharIterator(JsonCharacters& characters) : characters_(&characters) {}
 
-  char operator*() const { return source_->peek(); }
+  char operator*() const { return characters_->peek(); }
   CharIterator& operator++() {
-    source_->advance();
+    characters_->advance();
     return *this;
   }
   CharIterator operator++(int) { return ++*this; }
   /// Only ever asked about the end.
   friend bool operator==(const CharIterator& a, const CharIterator& b) {
-    const CharIterator& at = a.source_ != nullptr ? a : b;
-    return at.source_ == nullptr || at.source_->at_end();
+    const CharIterator& at = a.characters_ != nullptr ? a : b;
+    return at.characters_ == nullptr || at.characters_->at_end();
   }
 
  private:
-  ByteSource* source_ = nullptr;
+  JsonCharacters* characters_ = nullptr;
 };
 
 /// The part of the parser's message that says what was expected.
@@ -225,7 +303,8 @@ class LeadingKeys {
 
 bool stream_json(ByteSource& source, const JsonStream& stream, bool may_be_cut) {
   Entries entries(source, stream);
-  const bool parsed = Json::sax_parse(CharIterator(source), CharIterator(), &entries,
+  JsonCharacters characters(source);
+  const bool parsed = Json::sax_parse(CharIterator(characters), CharIterator(), &entries,
                                       Json::input_format_t::json, true, true);
   if (parsed) return true;
   if (may_be_cut && source.was_exhausted() && entries.began_entries()) return false;

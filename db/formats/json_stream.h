@@ -21,7 +21,8 @@ struct JsonStream {
       [](std::string_view, const Json&, const std::string&) {};
 };
 
-/// Reads a file that is one JSON object, with comments allowed. Depth (64), the values in one
+/// Reads a file that is one JSON object, with comments allowed; the bare words NaN, Infinity and
+/// -Infinity are read as texts. Depth (64), the values in one
 /// entry (4,194,304) and the keys of one object in it (4,096) are bounded; no key may stand twice
 /// in one. Error (failed) "file:line:column: what" for anything that is no such JSON.
 ///

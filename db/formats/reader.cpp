@@ -145,9 +145,9 @@ std::string detect_format(const std::string& path) {
                                               path, join(names, ", ")));
 }
 
-ResultFile read_results(const std::string& path, const std::string& format,
-                        const ByteLimits& limits) {
-  refuse_binary(path);
+namespace {
+
+ResultFile read_text(const std::string& path, const std::string& format, const ByteLimits& limits) {
   const Reader& reader = reader_of(format.empty() ? detect_format(path) : format);
   ResultFile file;
   file.path = path;
@@ -169,6 +169,20 @@ ResultFile read_results(const std::string& path, const std::string& format,
                             file.notes.empty() ? "" : ": " + join(file.notes, "; ")));
   }
   return file;
+}
+
+}  // namespace
+
+ResultFile read_results(const std::string& path, const std::string& format,
+                        const ByteLimits& limits) {
+  try {
+    return read_text(path, format, limits);
+  } catch (const Error&) {
+    // Texts of a table may have control characters; what cannot be read has them for another
+    // reason.
+    refuse_binary(path);
+    throw;
+  }
 }
 
 RawValue raw_value(const JsonReader& json) {

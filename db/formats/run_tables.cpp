@@ -159,7 +159,11 @@ std::vector<ResultTable> tables_of_run(Store& store, const Run& run, int64_t& le
       collectors.emplace_back(key, run, found == described.end() ? nullptr : &found->second);
     }
     const std::optional<Measurement> measurement = store.find(key);
-    TW_CHECK(measurement.has_value(), "a trial has its measurement");
+    if (!measurement) {
+      throw DamagedError(store.database().path(),
+                         fmt::format("trial {} of run {}: its measurement is not found by its key",
+                                     place + 1, run.id));
+    }
     const std::string date = place < dates.size() ? dates[place] : "";
     ++place;
     if (!collectors[group->second].add(key.config, row_of(*measurement, date))) ++left_out;

@@ -202,7 +202,7 @@ Json value_of(const ResultTable& table, size_t parameter, int64_t value) {
     case ValueKind::kBoolean:
       return text == "true";
     case ValueKind::kNumber:
-      return Json::parse(text, nullptr, false);
+      return Json::parse(text, nullptr, false).get<double>();  // 3.0 stays one
     case ValueKind::kText:
       return text;
   }

@@ -118,6 +118,16 @@ TEST(Home, ABestConfigSaysByWhatItWasTimed) {
   EXPECT_TRUE(has(state, "2.00 us fast"));
 }
 
+TEST(Home, ABestConfigOfAnotherToolsProblemIsShown) {
+  HomeData data;
+  data.exists = true;
+  data.best.push_back(
+      {"conv x=64 y=32 epilogue=none", "mode=", "GPU", "table/0123456789abcdef", 2});
+  const State state = loaded(data);
+  EXPECT_TRUE(has(state, "conv x=64 y=32")) << draw(state).text();
+  EXPECT_TRUE(has(state, "mode="));
+}
+
 TEST_F(HomeDatabase, ReadsAgainWithoutFlickerAndKeepsWhatIsChosen) {
   add_runs(3);
   State state = loaded(load());

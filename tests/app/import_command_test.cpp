@@ -152,14 +152,50 @@ TEST(BenchTunerCommand, ShowsNoColumnBeyondItsEvaluations) {
   EXPECT_NE(twice.err.find("names random twice"), std::string::npos) << twice.err;
 }
 
-TEST(BenchTunerCommand, SaysWhatAFolderMayHold) {
+TEST(BenchTunerCommand, LeavesOutWhatIsNoTableAndSaysSo) {
   Sandbox sandbox;
-  std::filesystem::create_directory(sandbox.path("spaces"));
+  std::filesystem::create_directories(sandbox.path("spaces/more"));
+  sandbox.file("spaces/conv__GPU.csv", kTable);
+  sandbox.file("spaces/README.md", "Tables of a GPU.\n");
+  sandbox.file("spaces/broken.json", "{\"cache\": 3}");
+  sandbox.file("spaces/failed.csv", "a,time_us,status\n1,,compile\n2,,compile\n");
+  const std::vector<std::string> line = {"bench-tuner", "--spaces", "spaces", "--strategy",
+                                         "random",      "--seeds",  "1",      "--json"};
+  const Outcome outcome = sandbox.run(line);
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const Json json = Json::parse(outcome.out);
+  ASSERT_EQ(json["spaces"].size(), 1U);
+  EXPECT_EQ(json["spaces"][0]["name"], "conv__GPU");
+  ASSERT_EQ(json["skipped"].size(), 3U);
+  const std::pair<const char*, const char*> expected[] = {
+      {"README.md", "no column is a time"},
+      {"broken.json", "broken.json:1"},
+      {"failed.csv", "no config of the table worked"}};
+  for (size_t i = 0; i < 3; ++i) {
+    const Json& skipped = json["skipped"][i];
+    const auto& [file, reason] = expected[i];
+    EXPECT_EQ(skipped["file"], std::string("spaces/") + file);
+    EXPECT_NE(skipped["reason"].get<std::string>().find(reason), std::string::npos) << skipped;
+    EXPECT_NE(outcome.err.find(std::string("left out: spaces/") + file), std::string::npos);
+  }
+  // A file that is named is what the user wants.
+  EXPECT_EQ(sandbox.run({"bench-tuner", "--spaces", "spaces/failed.csv"}).status, 1);
+}
+
+TEST(BenchTunerCommand, SaysWhereAFolderHasNoTable) {
+  Sandbox sandbox;
+  std::filesystem::create_directories(sandbox.path("spaces/more"));
+  const Outcome empty = sandbox.run({"bench-tuner", "--spaces", "spaces"});
+  EXPECT_EQ(empty.status, 3);
+  EXPECT_NE(empty.err.find("spaces has no files; 1 folder in it is not searched"),
+            std::string::npos)
+      << empty.err;
   sandbox.file("spaces/notes.json", "{\"a\": 1}");
   const Outcome outcome = sandbox.run({"bench-tuner", "--spaces", "spaces"});
   EXPECT_EQ(outcome.status, 1);
-  EXPECT_NE(outcome.err.find("notes.json"), std::string::npos) << outcome.err;
-  EXPECT_NE(outcome.err.find("holds nothing but results (kernel-tuner"), std::string::npos)
+  EXPECT_NE(outcome.err.find("left out: spaces/notes.json"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("no file in spaces is a space of measured configs (kernel-tuner"),
+            std::string::npos)
       << outcome.err;
 }
 

@@ -107,6 +107,10 @@ TEST_F(TuneFile, WhatIsNoEvaluatorIsRefusedWithWhatThereIs) {
     EXPECT_EQ(outcome.status, 2) << outcome.err;
     EXPECT_NE(outcome.err.find(each.says), std::string::npos) << outcome.err;
   }
+  const Outcome repeated =
+      sandbox_.run({"tune", "conv.json", "--evaluator", "/bin/echo", "--repetitions", "1..1"});
+  EXPECT_EQ(repeated.status, 2);
+  EXPECT_NE(repeated.err.find("'cmd PROGRAM ...'"), std::string::npos) << repeated.err;
 }
 
 TEST_F(TuneFile, IsResumedWithALargerBudgetAndAnotherSpace) {
@@ -119,6 +123,33 @@ TEST_F(TuneFile, IsResumedWithALargerBudgetAndAnotherSpace) {
   const Json pinned = tune_by_command({"--resume", "latest", "--pin", "mode=row,scale=2.5"});
   EXPECT_EQ(pinned["evaluations"], 0);
   EXPECT_EQ(pinned["winners"][0]["time_us"], 11);
+}
+
+TEST_F(TuneFile, AnEmptyTextIsAValueWhereverConfigsAreRead) {
+  sandbox_.file("empty.json", R"json({
+    "General": {"BenchmarkName": "scan"},
+    "ConfigurationSpace": {"TuningParameters": [
+      {"Name": "flag", "Type": "string", "Values": "['','-O2']", "Default": ""},
+      {"Name": "n", "Type": "int", "Values": "[1,2,3]", "Default": 2}], "Conditions": []},
+    "KernelSpecification": {"KernelName": "scan"}})json");
+  sandbox_.file("print.sh", "if [ \"$2\" = '' ]; then echo \"$1\"; else echo 9; fi\n");
+  const auto tune = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"tune", "empty.json",  "--repetitions",
+                                          "1",    "--evaluator", "cmd /bin/sh print.sh {n} {flag}"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return json_of(arguments);
+  };
+  EXPECT_EQ(tune({"--budget", "evaluations=2"})["baseline_us"], 2);
+  const Json all = tune({"--resume", "latest"});
+  EXPECT_EQ(all["replayed"], 2);
+  EXPECT_EQ(all["winners"][0]["config"], Json({{"flag", ""}, {"n", 1}}));
+  EXPECT_EQ(tune({"--resume", "latest", "--pin", "flag=,n=3"})["winners"][0]["time_us"], 3);
+  EXPECT_EQ(tune({"--resume", "latest", "--ban", "flag="})["winners"][0]["time_us"], 9);
+  const Outcome check = sandbox_.run({"db", "check"});
+  EXPECT_EQ(check.status, 0) << check.out;
+  ASSERT_EQ(sandbox_.run({"export", "1", "--format", "csv", "-o", "back.csv"}).status, 0);
+  const Json back = json_of({"tune", "back.csv"});
+  EXPECT_EQ(back["winners"][0]["config"], Json({{"flag", ""}, {"n", 1}}));
 }
 
 TEST_F(TuneFile, AResumedRunKeepsTheCountsOfAllItsParts) {
@@ -268,6 +299,22 @@ TEST_F(TuneFile, PackedCacheReplaysItselfAndSharesWhatImportKept) {
   EXPECT_EQ(imported["known"], 4);
   EXPECT_EQ(imported["measurements"], 0);
   EXPECT_EQ(imported["machine"], first["machine"]);
+}
+
+TEST_F(TuneFile, CutCacheReplaysItsWholeRowsAndSaysSo) {
+  const std::string cut = kCache.substr(0, kCache.rfind("\"64,col\""));
+  sandbox_.file("cut.json", cut);
+  const Outcome outcome = sandbox_.run({"tune", "cut.json", "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const Json json = Json::parse(outcome.out, nullptr, false);
+  EXPECT_EQ(json["evaluations"], 3);
+  EXPECT_EQ(json["winners"][0]["time_us"], 250);
+  EXPECT_NE(outcome.err.find("ends in the middle; its whole rows were read"), std::string::npos)
+      << outcome.err;
+  sandbox_.file("cut.json.gz", packed(cut));
+  const Json again = json_of({"tune", "cut.json.gz"});
+  EXPECT_EQ(again["evaluations"], 0);  // the same text, so the same results
+  EXPECT_EQ(again["winners"], json["winners"]);
 }
 
 TEST_F(TuneFile, TableTimesAKernelWhoseParametersItHas) {

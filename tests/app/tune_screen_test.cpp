@@ -151,8 +151,10 @@ TEST(TuneScreen, TheValueUnderTheCursorIsPinnedOrBanned) {
   EXPECT_NE(refusal(":pin bogus=64").find("no parameter 'bogus' (it has tile_m, "),
             std::string::npos)
       << state.message.text;
-  EXPECT_NE(refusal(":ban tile_m=-1").find("(values: 16, 32, "),
-            std::string::npos)
+  EXPECT_NE(refusal(":pin tile_m").find("pin 'tile_m' is not NAME=VALUE"), std::string::npos);
+  EXPECT_NE(refusal(":ban tile_m=").find("--ban tile_m=: not a value"), std::string::npos)
+      << state.message.text;
+  EXPECT_NE(refusal(":ban tile_m=-1").find("(values: 16, 32, "), std::string::npos)
       << state.message.text;
 }
 

@@ -95,7 +95,10 @@ TEST(Json, NamesThePlaceOfWhatIsWrong) {
   EXPECT_NE(message("{\"x\": {\"a\": 1, \"a\": 2}}").find("x.a stands twice"), std::string::npos);
   EXPECT_NE(message("{\"x\": {\"a\": 1e999}}").find("x.a: not valid JSON: number overflow"),
             std::string::npos);
-  EXPECT_NE(message(std::string(100, '[').c_str()).find("nested deeper"), std::string::npos);
+  const std::string deep =
+      "{// [[\n\"[\\\"\": 1, /* [ \" */ \"b\": [], \"a\":\n" + std::string(100, '[');
+  EXPECT_NE(message(deep.c_str()).find(":3:64: nested deeper than 64 levels"), std::string::npos)
+      << message(deep.c_str());
 }
 
 TEST(WriteFile, ReplacesWholeFilesOrNothing) {

@@ -105,6 +105,9 @@ TEST(T1, SaysWhatIsWrongAndWhere) {
       {t1_of(kRows, R"({"Expression": "ROW == 1"})"),
        "Conditions[0].Expression: expression 'ROW == 1', 1:1: unknown name 'ROW'; did you mean "
        "'ROWS'?"},
+      {t1_of(kRows, R"({"Expression": 3})"),
+       "sum.json: ConfigurationSpace.Conditions[0].Expression: expected a text"},
+      {t1_of(parameter("a", std::string(100, '['))), "sum.json:2:139: nested deeper"},
       {t1_of(kRows, R"({"Expression": "ROWS == 1", "Parameters": ["RWOS"]})"),
        "unknown parameter 'RWOS'; did you mean 'ROWS'?"},
   };
@@ -115,6 +118,7 @@ TEST(T1, SaysWhatIsWrongAndWhere) {
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::kFailed);
       EXPECT_NE(error.message().find(part), std::string::npos) << error.message();
+      EXPECT_EQ(error.message().rfind("sum.json"), 0u) << "said twice: " << error.message();
     }
   }
 }

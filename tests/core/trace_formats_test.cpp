@@ -216,7 +216,7 @@ TEST(TraceFormats, RefuseHostileRows) {
       {session + "[{\"input_toks\": 1, \"output_toks\": 1, \"tool_duration_ns\": -1}]}\n",
        ":1: sub_requests[0].tool_duration_ns: -1 is outside"},
       {std::string("{\"timestamp\": ") + std::string(200, '[') + "\n",
-       ":1: nested deeper than 64 levels"},
+       ":1:78: nested deeper than 64 levels"},
       {"{\"timestamp\": 1e999}\n", ":1: timestamp: not valid JSON"},
   };
   for (const auto& [text, message] : kCases) expect_refused(text, "trace" + message);

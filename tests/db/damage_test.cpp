@@ -6,7 +6,9 @@
 
 #include "core/base/error.h"
 #include "core/base/file.h"
+#include "db/formats/import.h"
 #include "db/queries.h"
+#include "db/schema.h"
 #include "db/store.h"
 #include "tests/db/store_fixture.h"
 
@@ -224,6 +226,32 @@ TEST_F(DamageTest, SchemaThatIsNotItsVersionIsDamage) {
   }
 }
 
+TEST_F(DamageTest, ADefinitionThatChangedIsFoundByTheCheck) {
+  const std::string version = std::to_string(schema_version());
+  const struct {
+    std::string from;
+    std::string to;
+    std::vector<std::string> findings;
+  } cases[] = {
+      {"CHECK (spread_us >= 0)",
+       "CHECK (spread_es >= 0)",
+       {"table measurement is not defined as in schema " + version}},
+      {"WHEN OLD.status = 'ok' OR",
+       "WHEN OLD.status = 'om' OR",
+       {"trigger best_after_update is not defined as in schema " + version}},
+      {"-- canonical JSON", "-- canonical nosJ", {}},
+  };
+  const std::string whole = whole_file();
+  for (const auto& [from, to, findings] : cases) {
+    std::string file = whole;
+    const size_t at = file.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    write_file(path("damaged.db"), file.replace(at, to.size(), to));
+    Store store = Store::open(path("damaged.db"), OpenMode::kReadOnly);
+    EXPECT_EQ(store.check(), findings) << to;
+  }
+}
+
 TEST_F(DamageTest, ViewsOfTheUsersOwnAreNoDamage) {
   {
     Store store = with_run();
@@ -244,6 +272,47 @@ TEST_F(DamageTest, StoredConfigsThatAreNoneNameTheirRow) {
   const Error trial = error_of([&] { store.trials(1); });
   EXPECT_NE(trial.message().find("(measurement 4: "), std::string::npos) << trial.message();
   EXPECT_EQ(error_of([&] { store.keys_of_run(1); }).message(), trial.message());
+}
+
+TEST_F(DamageTest, AnIndexThatMissesARowIsReportedByWhatNeedsTheRow) {
+  std::string file = whole_file();
+  constexpr size_t kPage = 4096;
+  constexpr char kIndexLeaf = 0x0a;
+  const std::string kept = "tile_m=64";
+  for (size_t page = kPage; page < file.size(); page += kPage) {
+    if (file[page] != kIndexLeaf) continue;
+    for (size_t at = file.find(kept, page); at < page + kPage; at = file.find(kept, at + 1)) {
+      file[at + kept.size() - 1] = '5';
+    }
+  }
+  write_file(path("damaged.db"), file);
+  Store store = open("damaged.db");
+  int64_t left_out = 0;
+  const Error exported = error_of([&] { tables_of_run(store, store.load_run(1), left_out); });
+  EXPECT_EQ(exported.kind(), ErrorKind::kFailed);
+  EXPECT_NE(exported.message().find("damaged.db: the file is damaged (trial 1 of run 1"),
+            std::string::npos)
+      << exported.message();
+}
+
+TEST_F(DamageTest, AMeasurementThatConflictsWithNoneIsDamage) {
+  write_file(path("damaged.db"), whole_file());
+  Store store = open("damaged.db");
+  store.database().execute(
+      "CREATE TRIGGER refuse BEFORE INSERT ON measurement BEGIN SELECT raise(IGNORE); END");
+  const Error recorded = error_of([&] { store.record(key(9999), ok(1), 1, 0, "d"); });
+  EXPECT_EQ(recorded.kind(), ErrorKind::kFailed);
+  EXPECT_NE(recorded.message().find("the file is damaged"), std::string::npos);
+  store.database().execute("DROP TRIGGER refuse");
+}
+
+TEST_F(DamageTest, ARunThatIsGoneCannotEnd) {
+  write_file(path("damaged.db"), whole_file());
+  Store store = open("damaged.db");
+  const Error ended = error_of([&] { store.finish_run(777, RunStatus::kDone, 1, "{}"); });
+  EXPECT_EQ(ended.kind(), ErrorKind::kFailed);
+  EXPECT_NE(ended.message().find("the file is damaged (run 777 "), std::string::npos)
+      << ended.message();
 }
 
 TEST_F(DamageTest, WhatItsOwnCheckFindsDamagedIsNotMerged) {

@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -93,6 +94,40 @@ TEST_F(Formats, EveryFailureWordHasItsStatus) {
     EXPECT_EQ(file.tables[0].rows[0].status, status) << word;
     EXPECT_EQ(file.tables[0].rows[0].reason, word);
   }
+}
+
+TEST_F(Formats, WordsThatPythonWritesForNoNumberAreReasonsAndNoMetrics) {
+  const auto row = [](int bx, const std::string& members) {
+    return fmt::format(R"("{},a,1,True": {{"bx": {}, "mode": "a", "scale": 1, "pad": true, {}}})",
+                       bx, bx, members);
+  };
+  const std::string cache =
+      kHead + "/* NaN's \" */ // Infinity \"\n" + row(1, R"("time": NaN, "power": 3)") + "," +
+      row(2, R"("time": -Infinity)") + "," + row(3, R"("time": Infinity)") + "," +
+      row(4, R"("time": 2, "power": NaN, "energy": -Infinity, "temp": -7.5e-1,
+                "times": [1, NaN, 3], "note": "NaN \" -Infinity", "compile_time": NaN)");
+  const ResultFile file = read(cache + "}}");
+  const std::vector<ResultRow>& rows = file.tables.at(0).rows;
+  ASSERT_EQ(rows.size(), 4u);
+  const std::string reasons[] = {"NaN", "-Infinity", "Infinity"};
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(rows[i].status, AttemptStatus::kRuntime);
+    EXPECT_EQ(rows[i].reason, reasons[i]);
+  }
+  EXPECT_EQ(rows[3].time_us, 2000);
+  EXPECT_EQ(rows[3].times_us, (std::vector<double>{1000, 3000}));
+  EXPECT_EQ(rows[3].metrics, (std::vector<std::pair<std::string, double>>{{"temp", -0.75}}));
+  EXPECT_EQ(rows[3].compile_us, 0);
+  for (const size_t less : {1, 2, 3, 4, 9}) {  // a word that is cut, too
+    EXPECT_EQ(read(cache.substr(0, cache.rfind("NaN") + 4 - less)).tables.at(0).rows.size(), 3u);
+  }
+  expect_error(kHead + row(1, R"("time": Nan)") + "}}", "table.json:6:");
+  expect_error(kHead + row(1, R"("time": -Inf)") + "}}", "table.json:6:");
+}
+
+TEST_F(Formats, NumbersOfAParameterStayNumbersInT4) {
+  const ResultTable table = read("a,time_us\n0.5,1\n3.0,2\n", "t.csv").tables.at(0);
+  EXPECT_NE(write_t4(table).find(R"("a": 3.0)"), std::string::npos) << write_t4(table);
 }
 
 TEST_F(Formats, CutCacheIsReadUpToItsLastWholeRow) {
@@ -213,6 +248,29 @@ TEST_F(Formats, TableSurvivesCsv) {
   EXPECT_EQ(write_csv_table(again.tables[0]), write_csv_table(table));
 }
 
+TEST_F(Formats, TextsSurviveCsvWhateverTheyContain) {
+  const std::vector<std::string> texts = {
+      "a\nb", "a\r\nb", "a\rb",    "a\tb", "a?b",          " a", "a ", "a",
+      "",     " ",      "\n",      "a,b",  "a \"b\"\n\nc", "\t", "\"", "x\r\n",
+      "\x01", "\x7f",   "\x1b[1m", "ü",    "true ",        " 1", "#",  std::string("a\0b", 3)};
+  ResultTableBuilder builder;
+  builder.set_parameters({"text", "n"}, "t");
+  for (size_t i = 0; i < texts.size(); ++i) {
+    ResultRow row;
+    row.time_us = static_cast<double>(i + 1);
+    builder.add({texts[i], static_cast<int64_t>(i)}, std::move(row), "t");
+  }
+  ResultTable table;
+  builder.finish(table);
+  table.rows[0].status = AttemptStatus::kRuntime;
+  table.rows[0].reason = "it said\n \"no\"";
+  table.rows[0].time_us = 0;
+  const ResultFile again = read(write_csv_table(table), "again.csv");
+  EXPECT_EQ(again.tables.at(0).parameters[0].labels, texts);
+  EXPECT_TRUE(again.tables.at(0).rows == table.rows);
+  EXPECT_TRUE(again.notes.empty());
+}
+
 TEST_F(Formats, PublishedT4IsTolerated) {
   const ResultFile file = read(R"({"results": [
     {"timestamp": "t", "configuration": {"a": 1}, "times": {"compilation": 3, "runtimes": [2, 4]},
@@ -310,7 +368,10 @@ TEST_F(Formats, BrokenCsvNamesTheLine) {
   expect_error("a,time_us\n1,2,3\n", "t.csv:2: 3 fields under 2 columns", "t.csv");
   expect_error("a,time_us\n1,2\n2,0\n", "t.csv:3: '0' under time_us", "t.csv");
   expect_error("a,a,time_us\n1,1,2\n", "parameter a stands twice", "t.csv");
-  expect_error("a,time_us\n\"1,2\n", "quoted field does not end", "t.csv");
+  expect_error("a,time_us\n\"1,2\n3,4\n", "t.csv:2: a quoted field does not end: 1,2?3,4", "t.csv");
+  expect_error("a,time_us\n\"" + std::string(size_t{2} << 20, '\n') + "\",4\n",
+               "t.csv:2: a quoted field does not end", "t.csv");
+  expect_error("a,time_us\n\"1\n\",2\n3,x,4\n", "t.csv:4: 3 fields under 2 columns", "t.csv");
   expect_error("", "no table of results", "t.csv");
 }
 

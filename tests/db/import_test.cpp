@@ -99,6 +99,27 @@ TEST_F(ImportTest, TableComesBackWithItsLabelsRepetitionsAndCosts) {
   EXPECT_EQ(write_csv_table(back[0]), write_csv_table(file.tables[0]));
 }
 
+TEST_F(ImportTest, AnEmptyTextIsAValue) {
+  Store store = open();
+  const ResultFile file = table("s,t,time_us\n,,3\nx,,4\n,y,5\n");
+  const ImportCounts counts = import(store, file);
+  EXPECT_TRUE(store.check().empty());
+  EXPECT_EQ(store.trials(counts.run)[0].key.config, "s=,t=");
+  const std::vector<ResultTable> back = tables(store, counts.run);
+  ASSERT_EQ(back.size(), 1u);
+  EXPECT_EQ(back[0].parameters[0].labels, (std::vector<std::string>{"", "x"}));
+  const auto values = [](const ResultTable& of) {
+    std::vector<std::vector<int64_t>> rows;
+    for (const ResultRow& row : of.rows) rows.push_back(row.values);
+    return rows;
+  };
+  EXPECT_EQ(values(back[0]), values(file.tables[0]));
+  const ResultFile t4 = read_results(folder_.file("back.t4", write_t4(back[0])));
+  EXPECT_EQ(values(t4.tables[0]), values(file.tables[0]));
+  const ResultFile csv = read_results(folder_.file("back.csv", write_csv_table(back[0])));
+  EXPECT_EQ(values(csv.tables[0]), values(file.tables[0]));
+}
+
 TEST_F(ImportTest, KernelTunerCacheKeepsItsTimesThroughDatabaseAndT4) {
   const ResultFile file = table(
       R"({"device_name": "D", "kernel_name": "K", "problem_size": 3, "tune_params_keys": ["a"],

@@ -96,6 +96,7 @@ TEST_F(ServingLogTest, OneThatContradictsItselfIsRefused) {
       {"UPDATE serving_chunk SET codec = 'zstd' WHERE kind = 'op'", "packed as 'zstd'"},
       {"UPDATE serving_chunk SET name = 'qkv' WHERE kind = 'op'", "column qkv is there twice"},
       {"DELETE FROM serving_chunk WHERE kind = 'op' AND place = 0", "before column 1 is missing"},
+      {"UPDATE serving_chunk SET place = -1 WHERE kind = 'op' AND place = 0", "no column -1"},
       {"UPDATE serving_chunk SET data = x'00' WHERE kind = 'op'", "chunk 0 of column qkv"},
       {"UPDATE serving_chunk SET first_row = 9 WHERE kind = 'op'", "one before it is missing"},
       {"INSERT INTO serving_chunk (run_id, kind, place, name, chunk, first_row, rows, codec, data) "

@@ -343,6 +343,10 @@ TEST_F(SessionTest, PlanRefusesWhatItCannotHoldAndNamesStaleWinners) {
   EXPECT_THROW(make_plan({}, {}), Error);
   EXPECT_THROW(make_plan({}, std::vector{good, other_layout}), Error);
   EXPECT_THROW(make_plan({}, std::vector{vector_op}), Error);
+  Winner without_rows = good;  // as a damaged database may have it
+  without_rows.problem = "gemm f16 f16 f16 nd nd nd m=0 n=64 k=32 epilogue=none";
+  EXPECT_THROW(make_plan({}, std::vector{without_rows}), Error);
+  EXPECT_FALSE(why_no_plan(without_rows).empty());
   Winner labelled = good;
   labelled.config = "mode=row";
   tilewright::Run run;

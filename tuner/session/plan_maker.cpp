@@ -26,7 +26,7 @@ struct Draft {
 Problem matrix_problem(const Winner& winner) {
   Problem problem = parse_problem(winner.problem);
   const bool is_matrix = problem.sizes.size() == 3 && problem.has("m") && problem.has("n") &&
-                         problem.has("k") && !problem.types.empty();
+                         problem.has("k") && problem.size("m") >= 1 && !problem.types.empty();
   if (!is_matrix) {
     throw Error(ErrorKind::kFailed,
                 fmt::format("a plan holds problems sized by m, n and k, and '{}' "

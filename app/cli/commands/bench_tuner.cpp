@@ -15,6 +15,7 @@
 #include "app/cli/interrupt.h"
 #include "app/cli/progress.h"
 #include "core/base/error.h"
+#include "core/base/format.h"
 #include "core/base/text.h"
 #include "core/base/thread_pool.h"
 #include "db/formats/reader.h"
@@ -28,54 +29,86 @@ constexpr int64_t kMostSeeds = 100'000;
 constexpr int64_t kWithinAt = 100;  ///< evaluations after which the table asks for 5 %
 constexpr int64_t kMostEvaluations = 1'000'000;
 
-/// Files of a folder by name, hidden ones left out; or the one file.
-std::vector<std::string> files_of(const std::string& path) {
+/// What a folder holds, hidden entries left out.
+struct Folder {
+  std::vector<std::string> files;  ///< ascending
+  size_t folders = 0;
+};
+
+Folder list_folder(const std::string& path) {
   std::error_code failure;
-  if (!std::filesystem::is_directory(path, failure)) return {path};
-  std::vector<std::string> files;
+  Folder found;
   for (const auto& entry : std::filesystem::directory_iterator(path, failure)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.starts_with('.') && entry.is_regular_file()) files.push_back(entry.path().string());
+    std::error_code none;
+    if (entry.path().filename().string().starts_with('.')) continue;
+    if (entry.is_regular_file(none)) found.files.push_back(entry.path().string());
+    if (entry.is_directory(none)) ++found.folders;
   }
   if (failure) {
     throw Error(ErrorKind::kFailed, fmt::format("cannot list {}: {}", path, failure.message()));
   }
-  if (files.empty()) throw Error(ErrorKind::kNotFound, fmt::format("{} has no files", path));
-  std::ranges::sort(files);
-  return files;
+  std::ranges::sort(found.files);
+  return found;
 }
 
-using Spaces = std::vector<std::unique_ptr<MeasuredSpace>>;
+struct Skipped {
+  std::string file;
+  std::string reason;
+};
 
-/// A file of a folder is not one that the user named, so that the error says what it does there.
-ResultFile read_space(const std::string& path, bool is_of_folder) {
-  try {
-    return read_results(path);
-  } catch (const Error& error) {
-    if (!is_of_folder) throw;
-    std::vector<std::string> names;
-    for (const ResultFormat& format : result_formats()) names.push_back(format.name);
-    throw Error(error.kind(), fmt::format("{}; a folder of spaces holds nothing but results ({})",
-                                          error.message(), join(names, ", ")));
+/// What is compared on, and the files of its folder that are nothing of the kind.
+struct Spaces {
+  std::vector<std::unique_ptr<MeasuredSpace>> measured;
+  std::vector<Skipped> skipped;
+};
+
+std::unique_ptr<MeasuredSpace> read_space(const Context& context, const std::string& path) {
+  const ResultFile file = read_results(path);
+  const ResultTable* largest = nullptr;
+  for (const ResultTable& table : file.tables) {
+    if (largest == nullptr || table.rows.size() > largest->rows.size()) largest = &table;
   }
+  if (largest == nullptr || largest->rows.size() < 2) {
+    throw Error(ErrorKind::kFailed,
+                fmt::format("{} ({}) is no space of measured configs", path, file.format));
+  }
+  auto space = std::make_unique<MeasuredSpace>(name_of_file(path), *largest);
+  for (const std::string& note : file.notes) context.warn(note);
+  return space;
 }
 
+/// The tables of a folder, or the one file; in a folder other files may lie beside them.
 Spaces read_spaces(const Context& context, const std::string& folder_or_file) {
   Spaces spaces;
-  for (const std::string& path : files_of(folder_or_file)) {
-    const ResultFile file = read_space(path, path != folder_or_file);
-    for (const std::string& note : file.notes) context.warn(note);
-    const ResultTable* largest = nullptr;
-    for (const ResultTable& table : file.tables) {
-      if (largest == nullptr || table.rows.size() > largest->rows.size()) largest = &table;
-    }
-    if (largest == nullptr || largest->rows.size() < 2) {
-      throw Error(ErrorKind::kFailed,
-                  fmt::format("{} ({}) is no space of measured configs", path, file.format));
-    }
-    spaces.push_back(std::make_unique<MeasuredSpace>(name_of_file(path), *largest));
+  std::error_code none;
+  if (!std::filesystem::is_directory(folder_or_file, none)) {
+    spaces.measured.push_back(read_space(context, folder_or_file));
+    return spaces;
   }
-  return spaces;
+  const Folder folder = list_folder(folder_or_file);
+  for (const std::string& path : folder.files) {
+    try {
+      spaces.measured.push_back(read_space(context, path));
+    } catch (const Error& error) {
+      const bool names_file = error.message().starts_with(path);
+      spaces.skipped.push_back(
+          {path, names_file ? error.message() : fmt::format("{}: {}", path, error.message())});
+      context.warn("left out: " + spaces.skipped.back().reason);
+    }
+  }
+  if (!spaces.measured.empty()) return spaces;
+  std::vector<std::string> names;
+  for (const ResultFormat& format : result_formats()) names.push_back(format.name);
+  const std::string folders =
+      folder.folders == 0
+          ? ""
+          : fmt::format("; {} in it {} not searched", format_counted(folder.folders, "folder"),
+                        folder.folders == 1 ? "is" : "are");
+  throw Error(folder.files.empty() ? ErrorKind::kNotFound : ErrorKind::kFailed,
+              folder.files.empty()
+                  ? fmt::format("{} has no files{}", folder_or_file, folders)
+                  : fmt::format("no file in {} is a space of measured configs ({}){}",
+                                folder_or_file, join(names, ", "), folders));
 }
 
 std::vector<std::string> chosen_strategies(const Arguments& arguments) {
@@ -116,7 +149,7 @@ class Bench {
       : spaces_(std::move(spaces)),
         strategies_(std::move(strategies)),
         options_(options),
-        cells_(spaces_.size() * strategies_.size()) {}
+        cells_(spaces_.measured.size() * strategies_.size()) {}
 
   /// False when it was interrupted.
   bool run(const Context& context, int jobs, Progress& progress) {
@@ -128,7 +161,7 @@ class Bench {
       const size_t cell = i / seeds;
       const double begin = wall_seconds();
       runs[i] =
-          run_strategy(*spaces_[cell / strategies_.size()], strategies_[cell % strategies_.size()],
+          run_strategy(*spaces()[cell / strategies_.size()], strategies_[cell % strategies_.size()],
                        options_.first_seed + i % seeds, options_);
       walls[i] = wall_seconds() - begin;
     };
@@ -137,7 +170,7 @@ class Bench {
       progress.update([&] {
         return fmt::format("bench-tuner: {}/{} runs, {} on {}", i + 1, count,
                            strategies_[cell % strategies_.size()],
-                           spaces_[cell / strategies_.size()]->name());
+                           spaces()[cell / strategies_.size()]->name());
       });
       cells_[cell].runs.push_back(std::move(runs[i]));
       cells_[cell].wall_s += walls[i];
@@ -150,20 +183,21 @@ class Bench {
     parallel_in_order(
         cells_.size(), jobs,
         [&](size_t i) {
-          cells_[i].score = score_of(*spaces_[i / strategies_.size()], cells_[i].runs, options_);
+          cells_[i].score = score_of(*spaces()[i / strategies_.size()], cells_[i].runs, options_);
         },
         [](size_t) {}, [] { return false; });
     return true;
   }
 
-  const Spaces& spaces() const { return spaces_; }
+  const std::vector<std::unique_ptr<MeasuredSpace>>& spaces() const { return spaces_.measured; }
+  const std::vector<Skipped>& skipped() const { return spaces_.skipped; }
   const std::vector<std::string>& strategies() const { return strategies_; }
   const Outcome& cell(size_t space, size_t strategy) const {
     return cells_[space * strategies_.size() + strategy];
   }
   StrategySummary summary(size_t strategy) const {
     std::vector<StrategyScore> scores;
-    for (size_t i = 0; i < spaces_.size(); ++i) scores.push_back(cell(i, strategy).score);
+    for (size_t i = 0; i < spaces().size(); ++i) scores.push_back(cell(i, strategy).score);
     return summary_of(scores);
   }
 
@@ -216,6 +250,10 @@ Json json_of(const Bench& bench, const BenchOptions& options) {
   json["spaces"] = Json::array();
   for (size_t i = 0; i < bench.spaces().size(); ++i) {
     json["spaces"].push_back(space_json(bench, i));
+  }
+  json["skipped"] = Json::array();
+  for (const Skipped& skipped : bench.skipped()) {
+    json["skipped"].push_back({{"file", skipped.file}, {"reason", skipped.reason}});
   }
   json["summary"] = Json::array();
   for (size_t i = 0; i < bench.strategies().size(); ++i) {

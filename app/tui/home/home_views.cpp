@@ -92,8 +92,11 @@ std::string brief_problem(const std::string& text) {
     const Problem problem = parse_problem(text);
     const bool is_nz = std::ranges::find(problem.layouts, "nz") != problem.layouts.end();
     const std::string mask = problem.mask.empty() ? "" : " mask=" + problem.mask;
-    return fmt::format("{} {}{} {}{}{}", problem.kernel, name_of(problem.types[0]),
-                       is_nz ? " nz" : "", short_problem(problem),
+    // Problems of other tools have no types.
+    const std::string type =
+        problem.types.empty() ? "" : fmt::format(" {}", name_of(problem.types[0]));
+    return fmt::format("{}{}{} {}{}{}", problem.kernel, type, is_nz ? " nz" : "",
+                       short_problem(problem),
                        problem.epilogue == "none" ? "" : " " + problem.epilogue, mask);
   } catch (const Error&) {
     return text;

@@ -235,8 +235,14 @@ void limit_value(State& state, Effects& effects, bool is_pin, bool is_across,
                  std::string_view assignment) {
   std::pair<std::string, std::string> limit;
   if (!assignment.empty()) {
-    const auto pairs = parse_assignments(assignment, is_pin ? "pin" : "ban");
-    limit = pairs.front();
+    // The value may be an empty text.
+    const size_t equals = assignment.find('=');
+    limit.first = trim(assignment.substr(0, equals));
+    if (equals == std::string_view::npos || limit.first.empty()) {
+      throw Error(ErrorKind::kUsage, fmt::format("{} '{}' is not NAME=VALUE",
+                                                 is_pin ? "pin" : "ban", printable(assignment)));
+    }
+    limit.second = trim(assignment.substr(equals + 1));
   } else {
     const TuneProblemView* problem = state.tune.shown();
     const auto plane = problem ? plane_of(state.tune, *problem) : std::nullopt;
