@@ -94,10 +94,10 @@ std::string why_empty(const Space& space) {
       return fmt::format("{} has no values", parameter.name);
     }
   }
+  if (space.legal()->size() > 0) return "";
   const Counter counter(space);
   const size_t constraints = space.constraints().size();
   std::vector<char> all(constraints, 1);
-  if (counter.count(all) > 0) return "";
   // The first constraint that leaves nothing, together with those before it.
   std::vector<char> before(constraints, 0);
   int64_t remaining = counter.count(before);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -303,6 +304,33 @@ TEST(SpaceIndex, OfManyIndependentGroupsIsSmall) {
     ASSERT_EQ(index.rank_of(places), rank);
   }
   EXPECT_THROW(index.space().enumerate(), Error);
+}
+
+TEST(SpaceIndex, OfALargeProductIsMadeOnceForAllCopiesOfTheSpace) {
+  std::vector<Parameter> parameters = wide({2100, 2100});
+  auto asked = std::make_shared<int64_t>(0);
+  const Constraint counting = {"counting", {"a"}, [asked](std::span<const int64_t>) {
+                                 ++*asked;
+                                 return std::string();
+                               }};
+  const auto made_twice = [&] {
+    const Space space(parameters, {counting});
+    const Space copy = space;
+    *asked = 0;
+    EXPECT_EQ(SpaceIndex(space).size(), space.product_size());
+    const int64_t once = *asked;
+    EXPECT_GT(once, 0);
+    EXPECT_EQ(SpaceIndex(copy).size(), space.product_size());
+    return *asked - once;
+  };
+  EXPECT_EQ(made_twice(), 0);
+  parameters[1].values = counted(3);
+  EXPECT_GT(made_twice(), 0) << "of a small one nothing is kept";
+  const Space space(parameters, {counting});
+  const SpaceIndex index(space);
+  *asked = 0;
+  EXPECT_EQ(SpaceIndex(space).size(), index.size());
+  EXPECT_EQ(*asked, 0) << "but what somebody holds is shared";
 }
 
 TEST(SpaceIndex, OfTooManyConfigsIsRefused) {
