@@ -61,7 +61,7 @@ class DiagramNodes {
   uint32_t add(std::span<const uint32_t> runs) {
     return runs.empty() ? kDead : nodes_.intern(runs).first;
   }
-  size_t words() const { return nodes_.words() + 4 * nodes_.size(); }
+  size_t words() const { return nodes_.words() + 8 * nodes_.size(); }
 
   Diagram finish(uint32_t root) const {
     Diagram diagram;
@@ -97,8 +97,12 @@ namespace {
 class RuleWalk {
  public:
   RuleWalk(const Space& space, std::span<const size_t> parameters,
-           std::span<const Rule* const> rules)
-      : space_(space), parameters_(parameters), levels_(parameters.size()), at_(parameters.size()) {
+           std::span<const Rule* const> rules, const std::function<bool()>& stop)
+      : space_(space),
+        parameters_(parameters),
+        stop_(stop),
+        levels_(parameters.size()),
+        at_(parameters.size()) {
     for (size_t level = 0; level < parameters.size(); ++level) {
       levels_[level].values =
           static_cast<uint32_t>(space.parameters()[parameters[level]].values.size());
@@ -397,12 +401,17 @@ class RuleWalk {
   void check_size(int64_t steps) {
     steps_ += steps;
     ++visits_;
+    constexpr int64_t kStepsBetween = int64_t{1} << 20;  // a tenth of a second at most
+    if (stop_ && steps_ >= next_stop_) {
+      if (stop_()) throw Error(ErrorKind::kFailed, "interrupted");
+      next_stop_ = steps_ + kStepsBetween;
+    }
     // Counting the tables' words at each node would cost more than the node.
     constexpr int64_t kVisitsBetween = 4096;
     size_t words = 0;
     if (visits_ % kVisitsBetween == 0) {
       words = nodes_.words();
-      for (const Level& level : levels_) words += level.seen.words() + 6 * level.seen.size();
+      for (const Level& level : levels_) words += level.seen.words() + 9 * level.seen.size();
     }
     const auto bytes = static_cast<int64_t>(words * sizeof(uint32_t));
     if (steps_ <= kMaxDiagramSteps && bytes <= kMaxDiagramBytes) return;
@@ -419,6 +428,7 @@ class RuleWalk {
 
   const Space& space_;
   std::span<const size_t> parameters_;
+  const std::function<bool()>& stop_;
   std::vector<Level> levels_;
   std::vector<uint32_t> at_;  // place of each level's parameter
   std::vector<int32_t> states_;
@@ -431,6 +441,7 @@ class RuleWalk {
   DiagramNodes nodes_;
   int64_t steps_ = 0;
   int64_t visits_ = 0;
+  int64_t next_stop_ = 0;  ///< steps at which `stop_` is asked
 };
 
 /// The node of rows [begin, end), which agree before `level`.
@@ -480,8 +491,8 @@ int64_t Diagram::bytes() const {
 }
 
 Diagram diagram_of(const Space& space, std::span<const size_t> parameters,
-                   std::span<const Rule* const> rules) {
-  return RuleWalk(space, parameters, rules).build();
+                   std::span<const Rule* const> rules, const std::function<bool()>& stop) {
+  return RuleWalk(space, parameters, rules, stop).build();
 }
 
 Diagram listed_diagram(size_t parameters, const std::vector<std::vector<uint32_t>>& rows) {

@@ -166,14 +166,14 @@ int64_t Space::product_size() const {
   return saturated ? std::numeric_limits<int64_t>::max() : product;
 }
 
-std::shared_ptr<const LegalSet> Space::legal() const {
+std::shared_ptr<const LegalSet> Space::legal(const std::function<bool()>& stop) const {
   // Combinations below which finding the legal ones takes milliseconds.
   constexpr int64_t kQuick = int64_t{1} << 22;
   TW_CHECK(found_ != nullptr, "a space that was moved away is not used");
   const std::scoped_lock lock(found_->mutex);
   std::shared_ptr<const LegalSet> legal = found_->shared.lock();
   if (legal) return legal;
-  legal = std::make_shared<const LegalSet>(*this);
+  legal = std::make_shared<const LegalSet>(*this, stop);
   found_->shared = legal;
   if (product_size() > kQuick) found_->kept = legal;
   return legal;

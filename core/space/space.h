@@ -99,8 +99,8 @@ class Space {
 
   /// Its legal configs (core/space/legal_set.h), found when they are first asked for. Copies of a
   /// space share them while somebody holds them; where the product is so large that finding them
-  /// may take long, as long as there are copies. Error (usage) as of a LegalSet.
-  std::shared_ptr<const LegalSet> legal() const;
+  /// may take long, as long as there are copies. Errors, and `stop`, as of a LegalSet.
+  std::shared_ptr<const LegalSet> legal(const std::function<bool()>& stop = {}) const;
 
   static constexpr int64_t kMostEnumerated = int64_t{1} << 22;
   /// Every legal config, the last parameter changing fastest. Error (usage) for more than
