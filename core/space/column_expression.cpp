@@ -44,6 +44,19 @@ int64_t flag(bool failed) {
   return -static_cast<int64_t>(failed);
 }
 
+/// Whether fmod_of() has a meaning: finite numbers, and a quotient whose whole part is exact.
+bool has_fmod(double a, double b) {
+  return (std::fabs(a / b) < kExact / 2) & (std::fabs(b) <= std::numeric_limits<double>::max());
+}
+
+/// What std::fmod() gives, which is exact. So is this: the quotient, rounded, has the whole part of
+/// the true one or the next, and the remainder by either is a double (Sterbenz 1974).
+double fmod_of(double a, double b) {
+  const double rest = std::fma(-std::trunc(a / b), b, a);
+  const bool is_beyond = (rest < 0) != (a < 0) && rest != 0;
+  return is_beyond ? rest + std::copysign(b, a) : rest;
+}
+
 /// A whole number in all lanes, such as an exponent; nothing for others.
 std::optional<int> small_whole(double lane) {
   constexpr double kMost = 8;
@@ -357,6 +370,13 @@ void ColumnExpression::run(const Step& step, size_t part) {
       flags[i] |= flag(!(std::fabs(a[i]) + std::fabs(b[i]) < kExact)) | flag(b[i] == 0);
     }
   };
+  /// Divisions of decimals, given the remainder with the dividend's sign.
+  const auto each_quotient = [&](auto operation) {
+    for (size_t i = 0; i < kLanes; ++i) {
+      out[i] = operation(a[i], b[i], fmod_of(a[i], b[i]));
+      flags[i] |= flag(!has_fmod(a[i], b[i]));
+    }
+  };
   const bool whole = step.in[0].numbers == Numbers::kWhole && step.in[1].numbers == Numbers::kWhole;
   switch (step.op) {
     case Operator::kAdd:
@@ -372,10 +392,17 @@ void ColumnExpression::run(const Step& step, size_t part) {
       }
       return;
     case Operator::kFloorDivide:
-      if (!whole) return run_each(step, part);
+      if (!whole)
+        return each_quotient([](double x, double y, double r) {
+          const double quotient = (x - r) / y - (r != 0 && (y < 0) != (r < 0) ? 1 : 0);
+          const double floor = std::floor(quotient);
+          return quotient - floor > 0.5 ? floor + 1 : floor;
+        });
       return each_division([](double x, double y) { return std::floor(x / y); });
     case Operator::kModulo:
-      if (!whole) return run_each(step, part);
+      if (!whole)
+        return each_quotient(
+            [](double, double y, double r) { return r != 0 && (y < 0) != (r < 0) ? r + y : r; });
       return each_division([](double x, double y) { return x - std::floor(x / y) * y; });
     case Operator::kPower:
       if (!run_power(step, part)) run_each(step, part);

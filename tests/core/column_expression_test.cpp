@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/base/error.h"
@@ -179,6 +181,38 @@ TEST(ColumnExpression, FindsTheTruthOfSinglePointsOfAnyExpression) {
   EXPECT_GT(found.points, 500000);
   EXPECT_GT(found.legal, found.points / 8);
   EXPECT_LT(found.legal, found.points / 8 * 7);
+}
+
+/// A decimal of any sign and size.
+double random_decimal(Random& random) {
+  const int exponent = static_cast<int>(random.below(140)) - 70;
+  return std::ldexp(random.uniform() - 0.5, exponent);
+}
+
+TEST(ColumnExpression, DividesDecimalsToTheLastBit) {
+  Random random(11);
+  const std::vector<std::string> names = {"a", "b"};
+  Comparison found;
+  for (int i = 0; i < 20000; ++i) {
+    double x = random_decimal(random);
+    double y = random_decimal(random);
+    if (i % 2 == 0) {  // quotients next to whole numbers
+      y = 0.1 * static_cast<double>(1 + random.below(1000)) * (random.below(2) == 0 ? 1 : -1);
+      x = y * (static_cast<double>(random.below(100000)) - 50000);
+      if (i % 4 == 0) x = std::nextafter(x, 0.0);
+    }
+    for (const auto& [symbol, op] :
+         {std::pair("%", Operator::kModulo), std::pair("//", Operator::kFloorDivide)}) {
+      const ExpressionValue result = apply(op, float_value(x), float_value(y));
+      ASSERT_EQ(result.kind, ExpressionValue::Kind::kFloat);
+      const std::string text = fmt::format("a {} b == {:.17e}", symbol, result.number);
+      const Domains domains = {{float_value(x)}, {float_value(y), float_value(2 * y)}};
+      compare(text, Expression(text, names).conjuncts().front(), domains, found);
+      if (HasFatalFailure()) return;
+    }
+  }
+  EXPECT_EQ(found.columns, 40000);
+  EXPECT_GE(found.legal, 40000);
 }
 
 ExpressionProgram program_of(const std::string& text, const std::vector<std::string>& names) {
