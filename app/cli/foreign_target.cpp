@@ -40,10 +40,10 @@ ValueKind kind_of(const Parameter& parameter) {
 }
 
 /// Narrows the space as the command line says; Error (infeasible) when nothing is left.
-void narrow(TuneProblem& problem, const SpaceLimits& limits) {
+void narrow(TuneProblem& problem, const SpaceLimits& limits, const std::function<bool()>& stop) {
   problem.limited = !limits.empty();
   if (problem.limited) problem.space = limited(problem.space, limits);
-  refuse_empty_space(problem.space, problem.problem.text());
+  refuse_empty_space(problem.space, problem.problem.text(), stop);
 }
 
 Config first_config(const Space& space) {
@@ -65,7 +65,8 @@ Config baseline_of(const T1Problem& t1, const Space& searched, std::vector<std::
   return first;
 }
 
-ForeignTarget t1_target(const std::string& path, const SpaceLimits& limits) {
+ForeignTarget t1_target(const std::string& path, const SpaceLimits& limits,
+                        const std::function<bool()>& stop) {
   constexpr int64_t kMaxBytes = int64_t{64} << 20;
   const T1Problem t1 = read_t1(text_of_file(path, kMaxBytes), path);
   ForeignTarget target;
@@ -78,12 +79,13 @@ ForeignTarget t1_target(const std::string& path, const SpaceLimits& limits) {
   for (const Parameter& parameter : t1.space.parameters()) {
     foreign.kinds.push_back(kind_of(parameter));
   }
-  narrow(foreign.problem, limits);
+  narrow(foreign.problem, limits, stop);
   foreign.problem.baseline = baseline_of(t1, foreign.problem.space, target.notes);
   return target;
 }
 
-ForeignTarget table_target(const std::string& path, const SpaceLimits& limits) {
+ForeignTarget table_target(const std::string& path, const SpaceLimits& limits,
+                           const std::function<bool()>& stop) {
   const ResultFile file = read_results(path);
   if (file.tables.empty()) {
     throw Error(ErrorKind::kUsage, fmt::format("{} has configs without times, so there is nothing "
@@ -100,7 +102,7 @@ ForeignTarget table_target(const std::string& path, const SpaceLimits& limits) {
     foreign.kinds = table.kinds;
     foreign.problem.problem = table.problem;
     foreign.problem.space = table_space(table);
-    narrow(foreign.problem, limits);
+    narrow(foreign.problem, limits, stop);
     foreign.problem.baseline = first_config(foreign.problem.space);
   }
   return target;
@@ -125,11 +127,11 @@ bool is_table_file(const std::string& path) {
   return is_foreign_file(path) && content_format(path) != kProblemFormat;
 }
 
-ForeignTarget read_foreign_target(const Arguments& arguments) {
+ForeignTarget read_foreign_target(const Arguments& arguments, const std::function<bool()>& stop) {
   const std::string& path = arguments.positionals()[0];
   const SpaceLimits limits = read_limits(arguments);
-  return content_format(path) == kProblemFormat ? t1_target(path, limits)
-                                                : table_target(path, limits);
+  return content_format(path) == kProblemFormat ? t1_target(path, limits, stop)
+                                                : table_target(path, limits, stop);
 }
 
 MeasurementKey foreign_key(const Problem& problem, const Config& config,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,8 +35,10 @@ bool is_table_file(const std::string& path);
 
 /// The problems of the file, narrowed by --pin, --ban and --constraint. The baseline is the
 /// defaults of a T1 problem, where they are legal, otherwise the first legal config. Errors: those
-/// of reading the file, (infeasible) with the constraint to blame when no config is left.
-ForeignTarget read_foreign_target(const Arguments& arguments);
+/// of reading the file, (infeasible) with the constraint to blame when no config is left, (failed)
+/// soon after `stop` says so while legal configs are counted.
+ForeignTarget read_foreign_target(const Arguments& arguments,
+                                  const std::function<bool()>& stop = {});
 
 /// The key of a config of a foreign problem.
 MeasurementKey foreign_key(const Problem& problem, const Config& config,

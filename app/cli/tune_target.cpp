@@ -154,7 +154,8 @@ TuneTarget kernel_target(const Context& context, Console& console, const std::st
 
 /// What is timed by a command is timed for --machine, unless it is something that no machine file
 /// describes (--device); what a table holds was measured on the device of the table.
-TuneTarget file_target(const Context& context) {
+/// Nothing when interrupted.
+std::optional<TuneTarget> file_target(const Context& context) {
   const Arguments& arguments = context.arguments();
   std::vector<const char*> refused = kServingOnly;
   refused.insert(refused.end(), {"shape", "dtype", "layout", "epilogue", "out-dtype", "mask", "for",
@@ -162,7 +163,12 @@ TuneTarget file_target(const Context& context) {
   refuse_options(arguments, refused, "file");
   TuneTarget target;
   target.machine = context.machine();
-  target.foreign = read_foreign_target(arguments);
+  try {
+    target.foreign = read_foreign_target(arguments, [&] { return context.is_stopped(); });
+  } catch (const Error&) {
+    if (!context.is_stopped()) throw;
+    return std::nullopt;
+  }
   const ForeignTarget& foreign = *target.foreign;
   const bool replays = !arguments.has("evaluator") && foreign.device;
   if (arguments.has("device")) {

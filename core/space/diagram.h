@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <span>
 #include <vector>
@@ -66,16 +67,17 @@ class Diagram {
 };
 
 /// A diagram of `parameters` (positions in the space, ascending) under rules over them alone. Error
-/// (usage), naming the parameters, when it takes more than kMaxDiagramBytes or kMaxDiagramSteps.
+/// (usage), naming the parameters, when it takes more than kMaxDiagramBytes or kMaxDiagramSteps;
+/// (failed) soon after `stop`, which is asked from time to time, says so.
 Diagram diagram_of(const Space& space, std::span<const size_t> parameters,
-                   std::span<const Rule* const> rules);
+                   std::span<const Rule* const> rules, const std::function<bool()>& stop = {});
 
 /// A diagram of whole configs, given as places; rows are sorted and distinct.
 Diagram listed_diagram(size_t parameters, const std::vector<std::vector<uint32_t>>& rows);
 
 /// Memory while a diagram is made; what is kept is less.
 constexpr int64_t kMaxDiagramBytes = int64_t{1} << 30;
-/// Values tried; a minute or so.
+/// Values tried; a minute or so, and longer where single ones are evaluated.
 constexpr int64_t kMaxDiagramSteps = int64_t{1} << 32;
 
 }  // namespace tilewright

@@ -22,7 +22,8 @@ std::string count_text(int64_t count) {
 /// among them: a space with a list is counted config by config.
 class Counter {
  public:
-  explicit Counter(const Space& space) : space_(space), rules_(rules_of(space)) {}
+  Counter(const Space& space, const std::function<bool()>& stop)
+      : space_(space), stop_(stop), rules_(rules_of(space)) {}
 
   /// `chosen` has an element for each constraint.
   int64_t count(const std::vector<char>& chosen) const {
@@ -35,17 +36,18 @@ class Counter {
       for (size_t i = 0; i < constraints.size(); ++i) {
         if (chosen[i] != 0) kept.push_back(constraints[i]);
       }
-      return LegalSet(Space(space_.parameters(), std::move(kept))).size();
+      return LegalSet(Space(space_.parameters(), std::move(kept)), stop_).size();
     }
     std::vector<const Rule*> rules;
     for (const Rule& rule : rules_) {
       if (chosen[rule.constraint] != 0) rules.push_back(&rule);
     }
-    return LegalSet(space_, rules).size();
+    return LegalSet(space_, rules, stop_).size();
   }
 
  private:
   const Space& space_;
+  const std::function<bool()>& stop_;
   std::vector<Rule> rules_;
 };
 
@@ -88,16 +90,16 @@ std::string error_text(const Space& space, const Constraint& constraint) {
 
 }  // namespace
 
-std::string why_empty(const Space& space) {
+std::string why_empty(const Space& space, const std::function<bool()>& stop) {
   for (const Parameter& parameter : space.parameters()) {
     if (parameter.values.empty()) {
       return fmt::format("{} has no values", parameter.name);
     }
   }
-  const Counter counter(space);
+  if (space.legal(stop)->size() > 0) return "";
+  const Counter counter(space, stop);
   const size_t constraints = space.constraints().size();
   std::vector<char> all(constraints, 1);
-  if (counter.count(all) > 0) return "";
   // The first constraint that leaves nothing, together with those before it.
   std::vector<char> before(constraints, 0);
   int64_t remaining = counter.count(before);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "core/space/space.h"
@@ -8,7 +9,8 @@ namespace tilewright {
 
 /// Why a space has no legal config: which constraint leaves none of those that the ones before it
 /// leave, what there would be without it, and the fewest constraints that are to blame together
-/// (none of which can be left out). "" when the space has a config. Error as of a SpaceIndex.
-std::string why_empty(const Space& space);
+/// (none of which can be left out). "" when the space has a config. Errors, and `stop`, as of a
+/// LegalSet.
+std::string why_empty(const Space& space, const std::function<bool()>& stop = {});
 
 }  // namespace tilewright

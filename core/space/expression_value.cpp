@@ -29,6 +29,12 @@ long double as_exact(const ExpressionValue& value) {
                                     : static_cast<long double>(value.integer);
 }
 
+/// Whether a double loses nothing of a whole number; it may also lose nothing of others.
+bool is_exact(int64_t whole) {
+  constexpr int64_t kMost = int64_t{1} << 53;
+  return whole >= -kMost && whole <= kMost;
+}
+
 ExpressionValue whole_power(int64_t base, int64_t exponent) {
   int64_t result = 1;
   while (exponent > 0) {
@@ -93,7 +99,10 @@ ExpressionValue arithmetic(Operator op, const ExpressionValue& a, const Expressi
   if (op == Operator::kPower) return power(a, b);
   if (op == Operator::kDivide) {
     if (as_double(b) == 0) return error_value(kZero);
-    if (!a.is_whole() || !b.is_whole()) return float_value(as_double(a) / as_double(b));
+    const bool whole = a.is_whole() && b.is_whole();
+    if (!whole || (is_exact(a.integer) && is_exact(b.integer))) {
+      return float_value(as_double(a) / as_double(b));
+    }
     return float_value(static_cast<double>(as_exact(a) / as_exact(b)));
   }
   const bool divides = op == Operator::kFloorDivide || op == Operator::kModulo;

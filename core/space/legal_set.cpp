@@ -63,24 +63,26 @@ std::vector<uint32_t> places_of(const Space& space, const std::vector<int64_t>& 
 
 }  // namespace
 
-LegalSet::LegalSet(const Space& space) {
+LegalSet::LegalSet(const Space& space, const std::function<bool()>& stop) {
   const bool listed = std::ranges::any_of(space.constraints(),
                                           [](const Constraint& c) { return c.rows != nullptr; });
   if (listed) {
     list(space);
   } else {
     const std::vector<Rule> rules = rules_of(space);
-    connect(space, pointers_to(rules));
+    connect(space, pointers_to(rules), stop);
   }
   count();
 }
 
-LegalSet::LegalSet(const Space& space, std::span<const Rule* const> rules) {
-  connect(space, rules);
+LegalSet::LegalSet(const Space& space, std::span<const Rule* const> rules,
+                   const std::function<bool()>& stop) {
+  connect(space, rules, stop);
   count();
 }
 
-void LegalSet::connect(const Space& space, std::span<const Rule* const> rules) {
+void LegalSet::connect(const Space& space, std::span<const Rule* const> rules,
+                       const std::function<bool()>& stop) {
   for (const Parameter& parameter : space.parameters()) {
     axes_.push_back({std::ssize(parameter.values)});
   }
@@ -97,7 +99,7 @@ void LegalSet::connect(const Space& space, std::span<const Rule* const> rules) {
     for (size_t i = group; i < axes_.size(); ++i) {
       if (groups[i] == group) parameters.push_back(i);
     }
-    add(parameters, diagram_of(space, parameters, own));
+    add(parameters, diagram_of(space, parameters, own, stop));
   }
 }
 

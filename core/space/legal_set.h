@@ -19,10 +19,12 @@ namespace tilewright {
 /// values. A number is found, and followed, in one step for each parameter.
 class LegalSet {
  public:
-  /// All constraints of the space. Error (usage) when a diagram needs too much memory or time.
-  explicit LegalSet(const Space& space);
+  /// All constraints of the space. Error (usage) when a diagram needs too much memory or time,
+  /// (failed) soon after `stop` says so.
+  explicit LegalSet(const Space& space, const std::function<bool()>& stop = {});
   /// Under these rules, and no list of rows.
-  LegalSet(const Space& space, std::span<const Rule* const> rules);
+  LegalSet(const Space& space, std::span<const Rule* const> rules,
+           const std::function<bool()>& stop = {});
 
   /// kTooMany where there are more than kMost, which then have no numbers.
   int64_t size() const { return size_; }
@@ -48,7 +50,8 @@ class LegalSet {
   };
   static constexpr uint32_t kNone = std::numeric_limits<uint32_t>::max();
 
-  void connect(const Space& space, std::span<const Rule* const> rules);
+  void connect(const Space& space, std::span<const Rule* const> rules,
+               const std::function<bool()>& stop);
   void list(const Space& space);
   void add(std::span<const size_t> parameters, Diagram diagram);
   void count();

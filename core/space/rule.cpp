@@ -66,9 +66,9 @@ std::vector<Table> staged_tables(StagedExpression& staged) {
   for (size_t stage = 0; stage < next.size(); ++stage) {
     const bool last = stage + 1 == next.size();
     TupleTable behind;
+    evaluations += states.size() * staged.values(stage);
+    if (evaluations > kMostStagedEvaluations) return {};
     for (uint32_t state = 0; state < states.size(); ++state) {
-      evaluations += staged.values(stage);
-      if (evaluations > kMostStagedEvaluations) return {};
       if (stage > 0) staged.restore(stage - 1, states[state]);
       for (size_t place = 0; place < staged.values(stage); ++place) {
         staged.set(stage, place);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 #include <limits>
+#include <mutex>
 #include <set>
 
 #include "core/base/error.h"
@@ -127,8 +128,16 @@ bool Constraint::holds(std::span<const int64_t> values) const {
   return expression ? expression->holds(values) : violation(values).empty();
 }
 
+struct Space::Found {
+  std::mutex mutex;
+  std::weak_ptr<const LegalSet> shared;
+  std::shared_ptr<const LegalSet> kept;
+};
+
 Space::Space(std::vector<Parameter> parameters, std::vector<Constraint> constraints)
-    : parameters_(std::move(parameters)), constraints_(std::move(constraints)) {
+    : parameters_(std::move(parameters)),
+      constraints_(std::move(constraints)),
+      found_(std::make_shared<Found>()) {
   const std::vector<std::string> names = names_of(parameters_);
   TW_CHECK(std::set(names.begin(), names.end()).size() == names.size(),
            "two parameters have one name");
@@ -157,8 +166,22 @@ int64_t Space::product_size() const {
   return saturated ? std::numeric_limits<int64_t>::max() : product;
 }
 
+std::shared_ptr<const LegalSet> Space::legal(const std::function<bool()>& stop) const {
+  // Combinations below which finding the legal ones takes milliseconds.
+  constexpr int64_t kQuick = int64_t{1} << 22;
+  TW_CHECK(found_ != nullptr, "a space that was moved away is not used");
+  const std::scoped_lock lock(found_->mutex);
+  std::shared_ptr<const LegalSet> legal = found_->shared.lock();
+  if (legal) return legal;
+  legal = std::make_shared<const LegalSet>(*this, stop);
+  found_->shared = legal;
+  if (product_size() > kQuick) found_->kept = legal;
+  return legal;
+}
+
 std::vector<Config> Space::enumerate() const {
-  const LegalSet legal(*this);
+  const std::shared_ptr<const LegalSet> found = this->legal();
+  const LegalSet& legal = *found;
   if (legal.size() > kMostEnumerated) {
     throw Error(ErrorKind::kUsage,
                 fmt::format("{} legal configs are too many to list (at most {})",

@@ -32,6 +32,7 @@ Config parse_config(std::string_view text);
 /// A label as it stands in a config's text, as it was before it was written there (Space::text).
 std::string unescaped_label(std::string_view text);
 
+class LegalSet;
 class SpaceExpression;
 
 /// A named axis of a space with its legal values, in ascending order.
@@ -96,6 +97,11 @@ class Space {
   /// Number of combinations before constraints; saturates at INT64_MAX.
   int64_t product_size() const;
 
+  /// Its legal configs (core/space/legal_set.h), found when they are first asked for. Copies of a
+  /// space share them while somebody holds them; where the product is so large that finding them
+  /// may take long, as long as there are copies. Errors, and `stop`, as of a LegalSet.
+  std::shared_ptr<const LegalSet> legal(const std::function<bool()>& stop = {}) const;
+
   static constexpr int64_t kMostEnumerated = int64_t{1} << 22;
   /// Every legal config, the last parameter changing fastest. Error (usage) for more than
   /// kMostEnumerated: a SpaceIndex holds those.
@@ -131,6 +137,8 @@ class Space {
   std::vector<Constraint> constraints_;
   /// Of each constraint: the positions of its parameters.
   std::vector<std::vector<size_t>> inputs_;
+  struct Found;
+  std::shared_ptr<Found> found_;  // of all copies: a space does not change
 };
 
 }  // namespace tilewright

@@ -7,8 +7,8 @@
 
 namespace tilewright {
 
-SpaceIndex::SpaceIndex(Space space) : space_(std::move(space)), legal_(space_) {
-  if (legal_.size() == LegalSet::kTooMany) {
+SpaceIndex::SpaceIndex(Space space) : space_(std::move(space)), legal_(space_.legal()) {
+  if (legal_->size() == LegalSet::kTooMany) {
     throw Error(ErrorKind::kUsage,
                 "the space has more than 2^62 legal configs, which cannot be numbered; give its "
                 "parameters fewer values");
@@ -17,7 +17,7 @@ SpaceIndex::SpaceIndex(Space space) : space_(std::move(space)), legal_(space_) {
 
 void SpaceIndex::places(int64_t rank, std::span<int> out) const {
   TW_CHECK(rank >= 0 && rank < size(), "a rank is below the size of its space");
-  legal_.places(rank, out);
+  legal_->places(rank, out);
 }
 
 std::vector<int> SpaceIndex::places(int64_t rank) const {
@@ -38,7 +38,7 @@ Config SpaceIndex::config(int64_t rank) const {
 
 std::optional<int64_t> SpaceIndex::rank_of(std::span<const int> places) const {
   TW_CHECK(places.size() == dimensions(), "a config has a place for each parameter");
-  return legal_.rank_of(places);
+  return legal_->rank_of(places);
 }
 
 std::optional<int64_t> SpaceIndex::rank_of(const Config& config) const {

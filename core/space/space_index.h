@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -27,10 +28,10 @@ class SpaceIndex {
   explicit SpaceIndex(Space space);
 
   const Space& space() const { return space_; }
-  int64_t size() const { return legal_.size(); }
+  int64_t size() const { return legal_->size(); }
   size_t dimensions() const { return space_.parameters().size(); }
   /// Memory of the index, without the space itself.
-  int64_t bytes() const { return legal_.bytes(); }
+  int64_t bytes() const { return legal_->bytes(); }
 
   /// Writes the places of the values of a config; `out` has dimensions() elements.
   void places(int64_t rank, std::span<int> out) const;
@@ -47,7 +48,7 @@ class SpaceIndex {
 
  private:
   Space space_;
-  LegalSet legal_;
+  std::shared_ptr<const LegalSet> legal_;
 };
 
 }  // namespace tilewright

@@ -27,6 +27,15 @@ class StagedExpression {
   void save(size_t stage, std::vector<uint32_t>& words) const;
   void restore(size_t stage, std::span<const uint32_t> words);
 
+  // What it consists of, for those who compute the same in another way.
+  const std::vector<ExpressionValue>& domain(size_t stage) const { return domains_[stage]; }
+  /// The register of a stage's input.
+  size_t input(size_t stage) const { return inputs_[stage]; }
+  /// What set() runs; what depends on no input has run.
+  std::span<const ExpressionProgram::Instruction> code(size_t stage) const { return code_[stage]; }
+  const std::vector<ExpressionValue>& registers() const { return registers_; }
+  uint32_t result() const { return result_; }
+
  private:
   std::vector<std::vector<ExpressionValue>> domains_;
   std::vector<size_t> inputs_;                                     // register of each stage's input

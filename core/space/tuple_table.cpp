@@ -6,13 +6,18 @@ namespace tilewright {
 
 namespace {
 
+constexpr int kHashShift = 32;
+
 uint64_t hash_of(std::span<const uint32_t> tuple) {
   uint64_t hash = tuple.size() * 0x9e3779b97f4a7c15u;
-  for (const uint32_t word : tuple) {
-    hash = (hash ^ word) * 0xff51afd7ed558ccdu;
+  const auto mix = [&](uint64_t bits) {
+    hash = (hash ^ bits) * 0xff51afd7ed558ccdu;
     hash ^= hash >> 32;
-  }
-  return hash;
+  };
+  size_t i = 0;
+  for (; i + 1 < tuple.size(); i += 2) mix(tuple[i] | (uint64_t{tuple[i + 1]} << 32));
+  if (i < tuple.size()) mix(tuple[i]);
+  return hash & 0xffffffffu;
 }
 
 }  // namespace
@@ -23,27 +28,31 @@ std::span<const uint32_t> TupleTable::operator[](uint32_t number) const {
 }
 
 void TupleTable::grow() {
-  slots_.assign(std::max<size_t>(16, slots_.size() * 2), 0);
+  const std::vector<uint64_t> before = std::move(slots_);
+  slots_.assign(std::max<size_t>(16, before.size() * 2), 0);
   const size_t mask = slots_.size() - 1;
-  for (uint32_t number = 0; number < ends_.size(); ++number) {
-    size_t slot = hash_of((*this)[number]) & mask;
+  for (const uint64_t entry : before) {
+    if (entry == 0) continue;
+    size_t slot = (entry >> kHashShift) & mask;
     while (slots_[slot] != 0) slot = (slot + 1) & mask;
-    slots_[slot] = number + 1;
+    slots_[slot] = entry;
   }
 }
 
 std::pair<uint32_t, bool> TupleTable::intern(std::span<const uint32_t> tuple) {
   if (2 * (ends_.size() + 1) > slots_.size()) grow();
   const size_t mask = slots_.size() - 1;
-  size_t slot = hash_of(tuple) & mask;
+  const uint64_t hash = hash_of(tuple);
+  size_t slot = hash & mask;
   for (; slots_[slot] != 0; slot = (slot + 1) & mask) {
-    const uint32_t number = slots_[slot] - 1;
+    if (slots_[slot] >> kHashShift != hash) continue;
+    const uint32_t number = static_cast<uint32_t>(slots_[slot]) - 1;
     if (std::ranges::equal((*this)[number], tuple)) return {number, false};
   }
   const auto number = static_cast<uint32_t>(ends_.size());
   words_.insert(words_.end(), tuple.begin(), tuple.end());
   ends_.push_back(words_.size());
-  slots_[slot] = number + 1;
+  slots_[slot] = (hash << kHashShift) | (uint64_t{number} + 1);
   return {number, true};
 }
 

@@ -24,7 +24,9 @@ class TupleTable {
 
   std::vector<uint32_t> words_;  // of all tuples, one behind the other
   std::vector<size_t> ends_;     // of each tuple in words_
-  std::vector<uint32_t> slots_;  // open addressing: a number + 1, or 0
+  // Open addressing: 0, or a number + 1 and above it the tuple's hash, which tells most tuples
+  // apart without looking at them.
+  std::vector<uint64_t> slots_;
 };
 
 }  // namespace tilewright

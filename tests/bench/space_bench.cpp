@@ -4,6 +4,7 @@
 
 #include <initializer_list>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/base/random.h"
@@ -70,6 +71,29 @@ Space hundred_million() {
                   {"a * h % (b + g) == c", "d * e <= f * g", "a <= h"});
 }
 
+/// 10^8 combinations under one rule over all parameters, each of the values 1, 2, ...: too many
+/// for a table, so that the rule is evaluated for them. The rules mean nothing.
+struct WideRule {
+  size_t parameters;
+  int64_t values;
+  const char* expression;
+};
+constexpr WideRule kWideRules[] = {
+    {2, 10000, "p0 * p1 <= 100000"},      {2, 10000, "p0 * p1 % 9973 == 7"},
+    {2, 10000, "p0 % (p1 + 1) == 0"},     {4, 100, "(p0 / p1 + p2 / p3) < 1.5"},
+    {4, 100, "p0 * p1 % (p2 + p3) == 0"}, {8, 10, "p0**2 + p1**3 - p2**p3 < p4*p5*p6 // p7"},
+};
+
+Space space_of(const WideRule& rule) {
+  std::vector<Parameter> parameters;
+  for (size_t i = 0; i < rule.parameters; ++i) {
+    parameters.push_back({"p" + std::to_string(i), "", {}});
+    for (int64_t v = 1; v <= rule.values; ++v) parameters.back().values.push_back(v);
+  }
+  Constraint constraint = expression_constraint(rule.expression, parameters);
+  return {std::move(parameters), {std::move(constraint)}};
+}
+
 void report(benchmark::State& state, const SpaceIndex& index) {
   state.counters["legal"] = static_cast<double>(index.size());
   state.counters["bytes"] = static_cast<double>(index.bytes());
@@ -86,6 +110,14 @@ void SpaceOfHundredMillion(benchmark::State& state) {
   report(state, SpaceIndex(hundred_million()));
 }
 BENCHMARK(SpaceOfHundredMillion)->Unit(benchmark::kMillisecond);
+
+void SpaceOfWideRule(benchmark::State& state) {
+  const WideRule& rule = kWideRules[static_cast<size_t>(state.range(0))];
+  for (auto _ : state) benchmark::DoNotOptimize(SpaceIndex(space_of(rule)).size());
+  state.SetLabel(rule.expression);
+  report(state, SpaceIndex(space_of(rule)));
+}
+BENCHMARK(SpaceOfWideRule)->DenseRange(0, 5)->Unit(benchmark::kMillisecond);
 
 void SpaceSample(benchmark::State& state) {
   const SpaceIndex index(tiled_gemm());

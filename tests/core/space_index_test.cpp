@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -197,6 +198,94 @@ TEST(SpaceIndex, AgreesWithTheFilteredProductWhereRulesAreTooLargeForTables) {
   }
 }
 
+/// Parameters of so many values that a rule over all of them is evaluated while they are walked.
+std::vector<Parameter> wide(const std::vector<int64_t>& counts) {
+  std::vector<Parameter> parameters = letters(counts.size(), 1);
+  for (size_t i = 0; i < counts.size(); ++i) parameters[i].values = counted(counts[i]);
+  return parameters;
+}
+
+/// Compares the index with what a function of the values says of the whole product.
+template <typename Holds>
+void expect_holds(const Space& space, const Holds& holds) {
+  const SpaceIndex index(space);
+  std::vector<int64_t> values(space.parameters().size());
+  std::vector<int> places(values.size());
+  int64_t legal = 0;
+  for (int64_t number = 0; number < space.product_size(); ++number) {
+    int64_t rest = number;
+    for (size_t i = values.size(); i-- > 0;) {
+      const auto& domain = space.parameters()[i].values;
+      places[i] = static_cast<int>(rest % std::ssize(domain));
+      values[i] = domain[static_cast<size_t>(places[i])];
+      rest /= std::ssize(domain);
+    }
+    const bool is_legal = holds(values);
+    if (is_legal && legal % 7 == 0) {
+      ASSERT_LT(legal, index.size());
+      ASSERT_EQ(index.places(legal), places);
+    }
+    if (number % 331 == 0) {
+      ASSERT_EQ(index.rank_of(places).has_value(), is_legal);
+    }
+    legal += is_legal ? 1 : 0;
+  }
+  EXPECT_EQ(index.size(), legal);
+  EXPECT_GT(legal, 0);
+}
+
+using Values = std::vector<int64_t>;
+
+TEST(SpaceIndex, HasWhatEvaluatedRulesAllowWhateverElseConstrainsTheirParameters) {
+  const std::vector<Parameter> two = wide({2100, 2100});
+  expect_holds(expressed(two, {"a * b % 97 == 7", "(a + 2) / b < 1.5 or a > 2000"}),
+               [](const Values& v) {
+                 const bool ratio = 2 * (v[0] + 2) < 3 * v[1] || v[0] > 2000;
+                 return v[0] * v[1] % 97 == 7 && ratio;
+               });
+  // The last level has a table too, and a predicate.
+  const Constraint odd = {"odd", {"b", "a"}, [](std::span<const int64_t> v) {
+                            return (v[0] ^ v[1]) % 2 != 0 ? "" : std::string("even");
+                          }};
+  std::vector<Constraint> all = expressed(two, {"a * b % 97 == 7", "b % 3 != a % 3"}).constraints();
+  all.push_back(odd);
+  expect_holds(Space(two, all), [](const Values& v) {
+    return v[0] * v[1] % 97 == 7 && v[1] % 3 != v[0] % 3 && (v[0] ^ v[1]) % 2 != 0;
+  });
+  // Few points are left of each column by another rule, so that they are evaluated singly.
+  expect_holds(expressed(two, {"b % 700 == a % 7", "a * b % 9 != 2"}),
+               [](const Values& v) { return v[1] % 700 == v[0] % 7 && v[0] * v[1] % 9 != 2; });
+}
+
+TEST(SpaceIndex, HasWhatEvaluatedRulesAllowOfParametersThatAreNotTheLast) {
+  expect_holds(expressed(wide({1500, 3, 3000, 2}),
+                         {"a * c % 101 < 2", "a % b == 0", "d == 1 or c % 5 == b"}),
+               [](const Values& v) {
+                 return v[0] * v[2] % 101 < 2 && v[0] % v[1] == 0 &&
+                        (v[3] == 1 || v[2] % 5 == v[1]);
+               });
+  // Several stages are in the columns of one rule, fewer in those of the other.
+  expect_holds(expressed(wide({60, 30, 12, 13, 14}),
+                         {"a * b * 7 % (c * d + e) == 3", "a ** 2 + b * d * 5 <= e * c * 30"}),
+               [](const Values& v) {
+                 return v[0] * v[1] * 7 % (v[2] * v[3] + v[4]) == 3 &&
+                        v[0] * v[0] + v[1] * v[3] * 5 <= v[4] * v[2] * 30;
+               });
+}
+
+TEST(SpaceIndex, HasWhatEvaluatedRulesAllowWhereSomeValuesAreTexts) {
+  std::vector<Parameter> parameters = wide({2100, 1100, 2});
+  parameters[2].values = {0, 1};
+  parameters[2].labels = {"fast", "slow"};
+  parameters[2].ordered = false;
+  const auto holds = [](const Values& v) {
+    return (v[0] > 5 && v[2] == 0) || v[0] * v[1] % 9 == 1;
+  };
+  expect_holds(expressed(parameters, {"c == 'fast' and a > 5 or a * b % 9 == 1"}), holds);
+  expect_holds(expressed(parameters, {"(c if a > 5 else 'slow') == 'fast' or a * b % 9 == 1"}),
+               holds);
+}
+
 TEST(SpaceIndex, OfManyIndependentGroupsIsSmall) {
   // 100 pairs of parameters of 4 values, interleaved over 2 x 13 of them: 10 legal of each pair.
   const std::vector<Parameter> parameters = letters(26, 4);
@@ -215,6 +304,33 @@ TEST(SpaceIndex, OfManyIndependentGroupsIsSmall) {
     ASSERT_EQ(index.rank_of(places), rank);
   }
   EXPECT_THROW(index.space().enumerate(), Error);
+}
+
+TEST(SpaceIndex, OfALargeProductIsMadeOnceForAllCopiesOfTheSpace) {
+  std::vector<Parameter> parameters = wide({2100, 2100});
+  auto asked = std::make_shared<int64_t>(0);
+  const Constraint counting = {"counting", {"a"}, [asked](std::span<const int64_t>) {
+                                 ++*asked;
+                                 return std::string();
+                               }};
+  const auto made_twice = [&] {
+    const Space space(parameters, {counting});
+    const Space copy = space;
+    *asked = 0;
+    EXPECT_EQ(SpaceIndex(space).size(), space.product_size());
+    const int64_t once = *asked;
+    EXPECT_GT(once, 0);
+    EXPECT_EQ(SpaceIndex(copy).size(), space.product_size());
+    return *asked - once;
+  };
+  EXPECT_EQ(made_twice(), 0);
+  parameters[1].values = counted(3);
+  EXPECT_GT(made_twice(), 0) << "of a small one nothing is kept";
+  const Space space(parameters, {counting});
+  const SpaceIndex index(space);
+  *asked = 0;
+  EXPECT_EQ(SpaceIndex(space).size(), index.size());
+  EXPECT_EQ(*asked, 0) << "but what somebody holds is shared";
 }
 
 TEST(SpaceIndex, OfTooManyConfigsIsRefused) {

@@ -72,8 +72,9 @@ Space limited(const Space& space, const SpaceLimits& limits) {
   return Space(std::move(parameters), std::move(constraints));
 }
 
-void refuse_empty_space(const Space& space, const std::string& problem) {
-  const std::string why = why_empty(space);
+void refuse_empty_space(const Space& space, const std::string& problem,
+                        const std::function<bool()>& stop) {
+  const std::string why = why_empty(space, stop);
   if (why.empty()) return;
   throw Error(ErrorKind::kInfeasible,
               fmt::format("no config of {} is left: {}", printable(problem, 160), why));

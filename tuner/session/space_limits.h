@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,7 +26,9 @@ struct SpaceLimits {
 /// space has not, suggesting the nearest, and for a malformed expression.
 Space limited(const Space& space, const SpaceLimits& limits);
 
-/// Error (infeasible), saying what excludes all configs of the problem, when the space has none.
-void refuse_empty_space(const Space& space, const std::string& problem);
+/// Error (infeasible), saying what excludes all configs of the problem, when the space has none;
+/// (failed) soon after `stop` says so.
+void refuse_empty_space(const Space& space, const std::string& problem,
+                        const std::function<bool()>& stop = {});
 
 }  // namespace tilewright
