@@ -24,7 +24,8 @@ Contender contender(const Config& config, const Measurement& measurement);
 /// exact, otherwise by Welch's test (confidence_below).
 double confidence_of(const Contender& a, const Contender& b);
 
-/// A challenger takes the place of an incumbent only when it is faster with this confidence.
+/// A challenger takes the place of an incumbent only when it is faster with this confidence: of
+/// searches in which all configs are equally fast, at most one in twenty replaces the incumbent.
 constexpr double kConfidence = 0.95;
 
 /// Chooses the winner of a search. The least time wins; of equal times the smaller footprint, then
@@ -53,6 +54,8 @@ class WinnerChoice {
 
  private:
   bool better(const Contender& a, const Contender& b) const;
+  /// That the fastest is faster than an incumbent, given that it is the fastest of so many.
+  double confidence_over(const Contender& incumbent) const;
 
   Footprint footprint_;
   std::vector<Contender> fastest_;  ///< the first two
@@ -61,6 +64,10 @@ class WinnerChoice {
     Contender contender;
   };
   std::vector<Incumbent> incumbents_;
+  int64_t challengers_ = 0;
+  // Relative variance of one repetition, over all that were repeated: sum and degrees of freedom.
+  double noise_squares_ = 0;
+  double noise_degrees_ = 0;
 };
 
 }  // namespace tilewright
