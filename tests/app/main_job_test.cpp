@@ -330,25 +330,22 @@ TEST_F(MainJob, LongQueriesAndSimulationsCanBeInterrupted) {
 
 TEST_F(MainJob, CountingALargeSpaceCanBeInterrupted) {
   // 4.1 x 10^9 combinations, which take many seconds.
-  sandbox_.file("large.t1.json", R"({"ConfigurationSpace": {
-      "TuningParameters": [{"Name": "a", "Type": "int", "Values": "range(1, 1601)"},
-                           {"Name": "b", "Type": "int", "Values": "range(1, 1601)"},
-                           {"Name": "c", "Type": "int", "Values": "range(1, 1601)"}],
-      "Conditions": [{"Expression": "a * b * c % 9973 == 7", "Parameters": ["a", "b", "c"]}]
-}
-, "KernelSpecification" : {
-  "KernelName" : "k", "ProblemSize" : [1]
-}
-})");
-  const Arguments tune = {"tune", "large.t1.json", "--evaluator", "cmd echo 1"};
-for (const int signal : {SIGINT, SIGTERM}) {
-  const Outcome outcome = interrupted_run(sandbox_, tune, signal);
-  EXPECT_EQ(outcome.status, 130) << outcome.err;
-  EXPECT_NE(outcome.err.find("interrupted before the tuning began"), std::string::npos)
-      << outcome.err;
-}
-const Outcome forecast = interrupted_run(sandbox_, tune + Arguments{"--dry-run"}, SIGINT);
-EXPECT_EQ(forecast.status, 130) << forecast.err;
+  sandbox_.file("large.t1.json", R"json({"ConfigurationSpace": {
+      "TuningParameters": [{"Name": "a", "Type": "int", "Values": "list(range(1, 1601))"},
+                           {"Name": "b", "Type": "int", "Values": "list(range(1, 1601))"},
+                           {"Name": "c", "Type": "int", "Values": "list(range(1, 1601))"}],
+      "Conditions": [{"Expression": "a * b * c % 9973 == 7", "Parameters": ["a", "b", "c"]}]},
+    "KernelSpecification": {"KernelName": "k", "ProblemSize": [1]}})json");
+  Arguments tokens = {"tune", "large.t1.json", "--evaluator", "cmd echo 1"};
+  for (const int signal : {SIGINT, SIGTERM}) {
+    const Outcome outcome = interrupted_run(sandbox_, tokens, signal);
+    EXPECT_EQ(outcome.status, 130) << outcome.err;
+    EXPECT_NE(outcome.err.find("interrupted before the tuning began"), std::string::npos)
+        << outcome.err;
+  }
+  tokens.emplace_back("--dry-run");
+  const Outcome forecast = interrupted_run(sandbox_, tokens, SIGINT);
+  EXPECT_EQ(forecast.status, 130) << forecast.err;
 }
 
 TEST_F(MainJob, AModelAndItsDraftModelShareTheMemory) {

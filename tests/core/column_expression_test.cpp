@@ -198,7 +198,8 @@ TEST(ColumnExpression, DividesDecimalsToTheLastBit) {
     double y = random_decimal(random);
     if (i % 2 == 0) {  // quotients next to whole numbers
       y = 0.1 * static_cast<double>(1 + random.below(1000)) * (random.below(2) == 0 ? 1 : -1);
-      x = y * (static_cast<double>(random.below(100000)) - 50000);
+      const int bits = static_cast<int>(random.below(52));
+      x = y * std::floor(std::ldexp(random.uniform() - 0.5, bits));
       if (i % 4 == 0) x = std::nextafter(x, 0.0);
     }
     for (const auto& [symbol, op] :
