@@ -173,7 +173,7 @@ TEST_F(MainJob, ExportGivesTheSameBytesEachTime) {
 TEST_F(MainJob, APlanOfAnotherMachineNeedsForce) {
   tune_and_export();
   const Arguments tokens =
-      Arguments{"replay", "config.json", "--plan", "plan.json", "--machine", "ascend-910b4", "-q"} +
+      Arguments{"replay", "config.json", "--plan", "plan.json", "--machine", "ascend-910b1", "-q"} +
       serving_;
   const Outcome refused = sandbox_.run(tokens);
   EXPECT_EQ(refused.status, 4);
@@ -183,7 +183,7 @@ TEST_F(MainJob, APlanOfAnotherMachineNeedsForce) {
     return list["machines"][0]["fingerprint"].get<std::string>();
   };
   EXPECT_NE(refused.err.find(fingerprint("ascend-910b2")), std::string::npos) << refused.err;
-  EXPECT_NE(refused.err.find(fingerprint("ascend-910b4")), std::string::npos) << refused.err;
+  EXPECT_NE(refused.err.find(fingerprint("ascend-910b1")), std::string::npos) << refused.err;
   EXPECT_NE(refused.err.find("--force"), std::string::npos) << refused.err;
   EXPECT_EQ(sandbox_.run(tokens + Arguments{"--force"}).status, 0);
 }
