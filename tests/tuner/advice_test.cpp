@@ -11,6 +11,7 @@
 #include "core/base/error.h"
 #include "simulator/roofline.h"
 #include "tests/tuner/advised.h"
+#include "tuner/advice/proposals.h"
 
 namespace tilewright {
 namespace {
@@ -239,6 +240,23 @@ TEST(Advice, AppliedShowsTheRealGainBesideTheEstimate) {
   EXPECT_EQ(applied.estimated_gain, best.estimated_gain);
   EXPECT_DOUBLE_EQ(applied.real_gain, 1 - applied.real_us / run.us);
   EXPECT_NEAR(applied.real_gain, applied.estimated_gain, 0.1);
+}
+
+TEST(Advice, AnOrderOfTilesYieldsInEitherDirection) {
+  // 32 rows are one row of tiles of 32: bands of two (-2: of columns) are not in the space then.
+  const Machine machine = load_machine("ascend-910b4");
+  const Problem problem = AdvisedRequest{"gemm", {{"m", 32}, {"n", 8192}, {"k", 4096}}}.problem();
+  const Space space = find_kernel("gemm").space(problem, machine);
+  for (const char* order : {"-2", "2"}) {
+    const Config from = parse_config(
+        std::string("tile_m=16,tile_n=192,tile_k=256,tile_k0=64,l1_buffers=2,l0_buffers=2,"
+                    "l0c_buffers=1,split_k=1,cores=0,swizzle=") +
+        order + ",core_rows=0");
+    ASSERT_EQ(space.violation(from), "");
+    const Proposals found = propose(space, from, {{{"tile_m", Direction::kUp}}, {"swizzle"}});
+    const auto is_taller = [](const Config& config) { return config.at("tile_m") == 32; };
+    EXPECT_TRUE(std::ranges::any_of(found.configs, is_taller)) << order;
+  }
 }
 
 TEST(Advice, WorksForEveryKernelOnItsDefault) {

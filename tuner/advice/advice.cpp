@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <tuple>
 
 #include "core/base/error.h"
+#include "kernels/gemm/gemm.h"
 #include "simulator/cost.h"
 #include "simulator/timing.h"
 #include "tuner/advice/evidence.h"
@@ -34,7 +36,9 @@ const std::vector<AdviceFinder>& all_rules() {
 constexpr int64_t kMostTasks = 50'000;
 
 /// Turns findings into advice. An estimate is the measured time, changed as the first-order times
-/// of both launches differ; what the launch itself takes stays.
+/// of both launches differ; what the launch itself takes stays. A GEMM has two of them, and the
+/// change is their geometric mean: that of the launch knows how even its tasks are, that of the
+/// config (gemm_estimate_us) which loads are on their way while others are waited for.
 class Adviser {
  public:
   Adviser(const Kernel& kernel, const Evidence& evidence)
@@ -66,6 +70,11 @@ class Adviser {
     return static_cast<double>(std::max<int64_t>(1, ticks));
   }
 
+  /// Of a GEMM, by its config.
+  double work_us(const Problem& problem, const Config& config) const {
+    return gemm_estimate_us(problem, config, evidence_.machine) - start_;
+  }
+
   double estimate(const Kernel& kernel, const Problem& problem, const Config& config) {
     const auto [known, is_new] = estimates_.try_emplace(problem.text() + config.text());
     if (is_new) {
@@ -73,7 +82,12 @@ class Adviser {
       for (const CoreProgram& core : launch.cores) {
         tasks_ += static_cast<int64_t>(core.tasks.size());
       }
-      known->second = start_ + (now_ - start_) * first_order(launch) / first_order_;
+      double change = first_order(launch) / first_order_;
+      if (kernel.name() == "gemm" && evidence_.problem.kernel == "gemm") {
+        change = std::sqrt(change * work_us(problem, config) /
+                           work_us(evidence_.problem, evidence_.config));
+      }
+      known->second = start_ + (now_ - start_) * change;
     }
     return known->second;
   }

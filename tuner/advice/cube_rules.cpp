@@ -66,7 +66,7 @@ std::optional<Finding> deepen_chunk(const Evidence& evidence) {
           format_count(static_cast<int64_t>(loads.count)), format_bytes(loads.bytes_each()),
           loads.cycles_each(), format_share(evidence.busy(Pipe::kMte2)),
           evidence.machine.mte2.fixed_cycles, evidence.machine.hbm.read_latency_cycles),
-      {{{{"tile_k", Direction::kUp}}, {}}}};
+      {{{{"tile_k", Direction::kUp}}, {"l1_buffers", "tile_n"}}}};
 }
 
 std::optional<Finding> shorten_chunk(const Evidence& evidence) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "core/base/text.h"
 
@@ -65,13 +66,26 @@ std::vector<Config> combinations(const Config& from, const std::vector<Choice>& 
   return list;
 }
 
+/// The values that are smaller than the present one, the largest first. Of one below zero, where
+/// the sign is a direction (swizzle), those that are nearer to zero, and the same in the other one.
+std::vector<int64_t> smaller(const std::vector<int64_t>& values, int64_t now) {
+  std::vector<int64_t> list;
+  for (const int64_t value : values) {
+    if (now >= 0 ? value < now : value > now && value <= -now) list.push_back(value);
+  }
+  std::ranges::reverse(list);
+  if (now < 0) {
+    std::ranges::stable_sort(list, [](int64_t a, int64_t b) { return std::abs(a) > std::abs(b); });
+  }
+  return list;
+}
+
 /// The largest smaller value of one parameter that makes a config legal.
 std::optional<Config> lowered(const Space& space, const Config& config, size_t position) {
-  const std::vector<int64_t>& values = space.parameters()[position].values;
   Config changed = config;
-  for (auto value = values.rbegin(); value != values.rend(); ++value) {
-    if (*value >= config.values[position].second) continue;
-    changed.values[position].second = *value;
+  for (const int64_t value :
+       smaller(space.parameters()[position].values, config.values[position].second)) {
+    changed.values[position].second = value;
     if (space.violation(changed).empty()) return changed;
   }
   return std::nullopt;
@@ -98,8 +112,8 @@ void make_room(const Space& space, const Config& config, const std::vector<size_
   if (found.size() > before) return;
   for (size_t i = 0; i < yields.size(); ++i) {
     Config first = config;
-    for (const int64_t value : space.parameters()[yields[i]].values) {
-      if (value >= config.values[yields[i]].second) break;
+    for (const int64_t value :
+         smaller(space.parameters()[yields[i]].values, config.values[yields[i]].second)) {
       first.values[yields[i]].second = value;
       for (size_t j = i + 1; j < yields.size(); ++j) {
         const auto fitting = lowered(space, first, yields[j]);
